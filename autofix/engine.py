@@ -1,0 +1,88 @@
+"""One pass over one module: screen by bytes, parse, one dispatching walk, findings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autofix.flow.facts import Facts
+from autofix.model import Finding
+from autofix.rule import Report, Rule, Visitor
+from autofix.source import Source
+
+_TORCH = re.compile(r"torch")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Findings of one pass, and the rules that crashed with what they said."""
+
+    findings: tuple[Finding, ...]
+    crashes: tuple[tuple[str, str], ...] = ()
+
+
+def find(source: Source, rules: Sequence[Rule]) -> Outcome:
+    """Run `rules` over one module. Raises SyntaxError, RecursionError or ValueError as `ast.parse`
+    does; a crash inside one rule is reported and does not lose another rule's findings."""
+    active = [rule for rule in rules if re.search(rule.trigger, source.text)]
+    if not active or not _TORCH.search(source.text):
+        return Outcome(())
+    tree = ast.parse(source.text)
+    facts = Facts(source, tree)
+    findings: list[Finding] = []
+    crashes: dict[str, str] = {}
+    for rule, visitor, node in _candidates(tree, source, active):
+        try:
+            findings.extend(_finding(rule, report, source) for report in visitor(node, facts))
+        except (Exception, RecursionError) as error:
+            where = f"line {getattr(node, 'lineno', '?')}"
+            crashes.setdefault(rule.code, f"{where}: {type(error).__name__}: {error}")
+    unique = sorted(set(findings), key=lambda f: (f.start, f.end, f.rule, f.message))
+    return Outcome(tuple(unique), tuple(crashes.items()))
+
+
+def _finding(rule: Rule, report: Report, source: Source) -> Finding:
+    start, end = source.span(report.node)
+    return Finding(
+        rule=rule.code,
+        name=rule.name,
+        message=report.message,
+        start=start,
+        end=end,
+        fix=report.fix,
+        declined=report.declined,
+        why=report.why,
+        note=report.note,
+    )
+
+
+def _candidates(
+    tree: ast.Module, source: Source, rules: Sequence[Rule]
+) -> Iterator[tuple[Rule, Visitor, ast.AST]]:
+    """Every (rule, function, node) to look at, in source order, in a single walk.
+
+    Only statements whose lines hold a match of some trigger are entered, so that most of a large
+    file is passed over by its top-level statements alone.
+    """
+    table: dict[type[ast.AST], list[tuple[Rule, Visitor]]] = {}
+    for rule in rules:
+        for kind, visitors in rule.visitors.items():
+            table.setdefault(kind, []).extend((rule, visitor) for visitor in visitors)
+    triggers = re.compile("|".join(f"(?:{rule.trigger})" for rule in rules))
+    hits = [source.line_of(match.start()) for match in triggers.finditer(source.text)]
+    stack: list[ast.AST] = list(reversed(tree.body))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.stmt):
+            first = node.lineno
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                first = min([first, *(d.lineno for d in node.decorator_list)])
+            at = bisect_left(hits, first)
+            if at == len(hits) or hits[at] > (node.end_lineno or first):
+                continue
+        for rule, visitor in table.get(type(node), ()):
+            yield rule, visitor, node
+        stack.extend(reversed(list(ast.iter_child_nodes(node))))

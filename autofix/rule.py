@@ -1,0 +1,81 @@
+"""What a rule is: a code, a docstring, a byte trigger, and functions that look at one node.
+
+A rule lives in one module of ``codemods/``. The module's docstring is its documentation, the
+module's file name is its name, and ``rule = Rule(__name__, code=...)`` declares it::
+
+    rule = Rule(__name__, code="AG101", trigger=r"tensor|asarray")
+
+    @rule.visit(ast.Call)
+    def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
+        ...
+
+A rule asks ``facts``, yields reports, builds edits with :mod:`autofix.rewrite`, and declines
+aloud. It never reads files, prints, knows configuration or applies anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from autofix.model import Applicability, Edit, Fix
+
+if TYPE_CHECKING:
+    from autofix.flow.facts import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a rule says of one place: a message, and a fix or the reason why there is none."""
+
+    node: ast.expr | ast.stmt
+    message: str
+    fix: Fix | None = None
+    declined: str | None = None
+    why: tuple[str, ...] = ()
+    note: str | None = None
+
+
+Visitor = Callable[[Any, "Facts"], Iterator[Report]]
+V = TypeVar("V", bound=Visitor)
+
+
+class Rule:
+    """One bug class. ``trigger`` is a regular expression of which every affected node's own
+    source text contains a match: what does not match is never looked at."""
+
+    def __init__(self, module: str, *, code: str, trigger: str) -> None:
+        self.module = module
+        self.code = code
+        self.trigger = trigger
+        self.visitors: dict[type[ast.AST], list[Visitor]] = {}
+
+    @property
+    def name(self) -> str:
+        """The kebab-case name, which is the module's file name."""
+        return self.module.rpartition(".")[2].replace("_", "-")
+
+    @property
+    def doc(self) -> str:
+        return sys.modules[self.module].__doc__ or ""
+
+    @property
+    def summary(self) -> str:
+        return self.doc.strip().partition("\n")[0].rstrip(".")
+
+    def visit(self, *types: type[ast.AST]) -> Callable[[V], V]:
+        """Register a function to be called with each node of these types."""
+
+        def register(function: V) -> V:
+            for kind in types:
+                self.visitors.setdefault(kind, []).append(function)
+            return function
+
+        return register
+
+
+def fix(applicability: Applicability, *edits: Edit) -> Fix:
+    return Fix(applicability, tuple(sorted(edits)))
