@@ -168,6 +168,15 @@ def _outputs(forward: Forward) -> tuple[torch.Tensor, ...]:
     return result if isinstance(result, tuple) else (result,)
 
 
+def _values(forward: Forward) -> tuple[torch.Tensor, ...]:
+    """The outputs as values only: where autograd forbids the program, without autograd."""
+    try:
+        return _outputs(forward)
+    except RuntimeError:
+        with torch.no_grad():
+            return _outputs(forward)
+
+
 def _scalar(outputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
     """One number of all outputs. Random weights, because a softmax's plain sum is constant."""
     total = torch.zeros((), dtype=torch.float64)
@@ -219,7 +228,7 @@ def _numerical(forward: Forward, leaves: list[torch.Tensor]) -> list[list[float]
     def value(index: int, step: torch.Tensor) -> float:
         for position, (leaf, kept) in enumerate(zip(leaves, start, strict=True)):
             leaf.data.copy_(kept + step if position == index else kept)
-        return float(_scalar(_outputs(forward)).detach())
+        return float(_scalar(_values(forward)).detach())
 
     found = []
     for index, leaf in enumerate(leaves):
@@ -313,7 +322,7 @@ def compare(
 def _same_values(before: Path, after: Path, probe: Path, exact: bool) -> list[str]:
     with _precision(torch.float32):
         _, forward, _ = _open(before, probe)
-        old, again = _outputs(forward), _outputs(forward)
+        old, again = _values(forward), _values(forward)
         module, forward, leaves = _open(after, probe)
         try:
             new = _outputs(forward)
