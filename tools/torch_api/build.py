@@ -36,6 +36,7 @@ EXCEPTIONS: dict[str, Spec] = {
     "torch.Tensor.backward": {"ret": "none"},
     # No such device on the machine that generates the table; documented to behave as `cpu()`.
     **{f"torch.Tensor.{d}": {"alias": "maybe"} for d in ("cuda", "xpu", "ipu", "mtia")},
+    "torch.Tensor.to": {"shape": "same", "dtype": "arg", "alias": "maybe"},
     # `numpy` and `tolist` differ by the number of dimensions and refuse a graph.
     "torch.Tensor.numpy": {"ret": "numpy", "alias": "view"},
     "torch.Tensor.tolist": {"ret": "list"},
@@ -118,7 +119,7 @@ def build() -> dict[str, Any]:
 
 ORDER = (
     "ret n ret_dim shape dim_required grad zero_grad dtype widen alias out creates saves args "
-    "params container rank"
+    "params container rank reduction"
 ).split()
 
 

@@ -27,6 +27,10 @@ def decide(runs: Sequence[Run], mixed: Sequence[Run], names: Sequence[str]) -> S
         spec |= _dtype(tensors, mixed, names)
     spec.pop("mixed", None)
     spec |= _alias(runs)
+    if spec.get("alias") == "self" and spec.get("shape") == "broadcast":
+        spec["shape"] = "same"
+    if spec.get("grad") is False:
+        runs = []
     if any(not r.tensors_in for r in tensors):
         spec["creates"] = True
     saves = frozenset().union(*(r.saves for r in runs if r.saves))
@@ -91,9 +95,7 @@ def _dtype(runs: Sequence[Run], mixed: Sequence[Run], names: Sequence[str]) -> S
     outs = {out for _, out in pairs}
     ins = {i for i, _ in pairs if i is not None}
     if not ins:
-        if outs == {_INT64}:
-            return {"dtype": "int64"}
-        return {"dtype": "arg"}
+        return {"dtype": "int64" if outs == {_INT64} else "arg"}
     spec: Spec = {}
     if outs == {_BOOL} and ins != {_BOOL}:
         return {"dtype": "bool"}

@@ -44,13 +44,13 @@ def _module(name: str, cls: type, infos: list[Any]) -> Spec:
             run = observe(call)
             if run is not None:
                 runs.append(run)
-    spec: Spec = {"params": True} if params else {}
+    spec: Spec = {"params": params, "ret": "tensor"}
     if not runs:
         return spec
     found = decide(runs, [], list(inspect.signature(cls).parameters))
     spec |= {k: found[k] for k in ("ret", "n", "shape") if k in found}
-    if "loss" in found.get("shape", "") or issubclass(cls, torch.nn.modules.loss._Loss):
-        return spec
+    if "loss" in found.get("shape", ""):
+        return spec | {"shape": "scalar", "reduction": True}
     telling = [r for r in runs if r.ret == "tensor" and not r.trivial]
     if "shape" not in spec and telling and all(r.last for r in telling):
         spec["shape"] = "last"

@@ -169,6 +169,7 @@ def _shapes(run: Run, call: Call, before: list[tuple[Any, int, Any]], out: Any) 
     holds = {"same", "broadcast", "scalar", "reduce", "loss"}
     first = before[0][2]
     dim = bound.get("dim", bound.get("axis"))
+    dim = None if isinstance(dim, bool) else dim  # `std(x, True)` is `unbiased`
     keepdim = bound.get("keepdim", bound.get("keepdims", False)) is True
     try:
         wide: Any = torch.broadcast_shapes(*(shape for _, _, shape in before))
@@ -178,7 +179,7 @@ def _shapes(run: Run, call: Call, before: list[tuple[Any, int, Any]], out: Any) 
         less: Any = _reduced(first, dim, keepdim)
     except TypeError:
         less = None
-    mean = bound.get("reduction", "mean") != "none"
+    mean = bound.get("reduction", "mean") not in ("none", 0)
     for t in results:
         expected = {
             "same": t.shape == first,
