@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
 # `ast` counts lines as CPython's tokenizer does; `str.splitlines` would also split on \x0c, \x1c, ...
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_BARE_LF = re.compile(r"(?<!\r)\n")
+
+
+class DocumentError(Exception):
+    """A file that cannot be read, or not be written back, byte for byte. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +25,8 @@ class Source:
 
     text: str
     path: str = "<string>"
+    seams: frozenset[int] = frozenset()
+    """Offsets of the newlines that are not in the file: they stand between notebook cells."""
 
     @cached_property
     def line_starts(self) -> list[int]:
@@ -26,6 +35,8 @@ class Source:
     def offset(self, line: int, column_utf8: int) -> int:
         """Character offset of an `ast` position (1-based line, 0-based column in UTF-8 bytes)."""
         start = self.line_starts[line - 1]
+        if self.text.isascii():
+            return start + column_utf8
         prefix = self.text[start : start + column_utf8]
         if prefix.isascii():
             return start + column_utf8
@@ -45,3 +56,52 @@ class Source:
     def line_of(self, offset: int) -> int:
         """1-based line of a character offset."""
         return bisect_right(self.line_starts, offset)
+
+    def parse(self) -> ast.Module:
+        """The tree; raises what `ast.parse` raises."""
+        return parse(self.text)
+
+    def newline(self, offset: int) -> str:
+        """The newline that text inserted at an offset should take: that of the same line, else of
+        the line above, else `\\n`."""
+        line = self.line_of(offset)
+        for start in self.line_starts[line : line + 1] or self.line_starts[line - 1 : line]:
+            if start:
+                return "\r\n" if self.text.endswith("\r\n", 0, start) else self.text[start - 1]
+        return "\n"
+
+
+def parse(text: str) -> ast.Module:
+    """`ast.parse` without its warnings: they are about the user's file and would land on stderr,
+    or become errors under `-W error`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def lines(text: str) -> list[str]:
+    """The lines as CPython counts them, each with its end."""
+    return _LINE.findall(text)
+
+
+def with_newline(text: str, newline: str) -> str:
+    """Write each bare `\\n` as `newline`; a `\\r\\n` or `\\r` copied from the file stays."""
+    return text if newline == "\n" else _BARE_LF.sub(lambda _: newline, text)
+
+
+def syntax_error(source: Source) -> tuple[int, str] | None:
+    """Offset and message of what CPython says of the text, or None if it parses."""
+    try:
+        source.parse()
+    except SyntaxError as error:
+        line = min(max(error.lineno or 1, 1), len(source.line_starts))
+        start = source.line_starts[line - 1]
+        length = len(lines(source.text[start:] + "\n")[0].rstrip("\r\n"))
+        return start + min(max((error.offset or 1) - 1, 0), length), error.msg
+    except UnicodeEncodeError as error:
+        return error.start, "half of a surrogate pair"
+    except ValueError as error:
+        return 0, str(error)
+    except (RecursionError, MemoryError):
+        return 0, "too deeply nested"
+    return None

@@ -1,0 +1,130 @@
+"""Text edits: apply them, make them small, choose those that do not get in each other's way."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from autofix.model import Edit, Finding
+from autofix.source import Source, lines, with_newline
+
+# Above this many pairs of lines a line-by-line diff costs more than a larger edit does.
+_MOST_PAIRS = 4_000_000
+_WORD_BREAK = re.compile(r"(?<=\w)(?=\w)|(?<=\r)(?=\n)")
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """The text with all edits made; insertions at one place keep their order."""
+    parts: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=_place):
+        if not at <= edit.start <= edit.end <= len(text):
+            raise ValueError(f"edit {edit.start}:{edit.end} overlaps another or leaves the text")
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, text[at:]])
+
+
+def minimal(text: str, start: int, end: int, new: str) -> tuple[Edit, ...]:
+    """Edits that make `text[start:end]` into `new` and leave lines and words alone that stay."""
+    newline = Source(text).newline(start) if "\n" in new else "\n"
+    old_lines, new_lines = lines(text[start:end]), lines(with_newline(new, newline))
+    found: list[Edit] = []
+    offsets = [start]
+    for line in old_lines:
+        offsets.append(offsets[-1] + len(line))
+    for a, b, c, d in _changes(old_lines, new_lines):
+        edit = _shrunk(text, offsets[a], offsets[b], "".join(new_lines[c:d]))
+        if edit.text != text[edit.start : edit.end]:
+            found.append(edit)
+    return tuple(found)
+
+
+def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
+    if len(old) * len(new) > _MOST_PAIRS:
+        yield 0, len(old), 0, len(new)
+        return
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
+        if tag != "equal":
+            yield a, b, c, d
+
+
+def _shrunk(text: str, start: int, end: int, new: str) -> Edit:
+    """The edit without the words that old and new text begin and end with."""
+    old = text[start:end]
+    prefix = _common(old, new)
+    while prefix and (_splits(old, prefix) or _splits(new, prefix)):
+        prefix -= 1
+    suffix = _common(old[prefix:][::-1], new[prefix:][::-1])
+    while suffix and (_splits(old, len(old) - suffix) or _splits(new, len(new) - suffix)):
+        suffix -= 1
+    return Edit(start + prefix, end - suffix, new[prefix : len(new) - suffix])
+
+
+def _common(old: str, new: str) -> int:
+    """How many characters two texts begin with in common."""
+    for at, (a, b) in enumerate(zip(old, new, strict=False)):
+        if a != b:
+            return at
+    return min(len(old), len(new))
+
+
+def _splits(text: str, at: int) -> bool:
+    """Whether an offset lies inside a word or a `\\r\\n`."""
+    return _WORD_BREAK.match(text, at) is not None
+
+
+def select(findings: Iterable[Finding], allowed: Callable[[Finding], bool]) -> list[Finding]:
+    """The findings whose fixes are made together: in source order, each one whose edits get along
+    with those of the ones before. What is left out is met again in the next round."""
+    chosen: list[Finding] = []
+    taken: list[Edit] = []
+    for finding in sorted(findings, key=lambda found: (found.start, found.end, found.rule)):
+        edits = finding.fix.edits if finding.fix else ()
+        if not edits or not _consistent(edits) or not allowed(finding):
+            continue
+        if not any(_clash(old, new) for old in taken for new in edits):
+            chosen.append(finding)
+            taken += edits
+    return chosen
+
+
+def merged(findings: Iterable[Finding]) -> tuple[Edit, ...]:
+    """The edits of selected findings; what two fixes both bring, as an import, is made once."""
+    found: list[Edit] = []
+    for finding in findings:
+        before = set(found)
+        found += [edit for edit in (finding.fix.edits if finding.fix else ()) if edit not in before]
+    return tuple(sorted(found, key=_place))
+
+
+def _place(edit: Edit) -> tuple[int, int]:
+    return edit.start, edit.end
+
+
+def _consistent(edits: Sequence[Edit]) -> bool:
+    ordered = sorted(edits, key=_place)
+    return all(a.end <= b.start for a, b in zip(ordered, ordered[1:], strict=False))
+
+
+def _clash(a: Edit, b: Edit) -> bool:
+    """Whether two edits of different fixes cannot both be made as they stand.
+
+    Two insertions at one place have no order of their own, unless they are whole lines. An
+    insertion at the border of a replacement may belong inside of it.
+    """
+    if a == b:
+        return a.start == a.end and not _whole_lines(a)
+    if a.start == a.end and b.start == b.end:
+        return a.start == b.start and not (_whole_lines(a) and _whole_lines(b))
+    if a.start == a.end or b.start == b.end:
+        point, span = (a, b) if a.start == a.end else (b, a)
+        above = point.start == span.start and point.text.endswith("\n")
+        return span.start <= point.start <= span.end and not above
+    return a.start < b.end and b.start < a.end
+
+
+def _whole_lines(edit: Edit) -> bool:
+    return edit.text.endswith("\n") or edit.text.startswith("\n")
