@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from autofix.json_text import Escapes, escapes, splice_array, splice_string
 from autofix.magics import mask
 from autofix.model import Edit
-from autofix.json_text import Escapes, escapes, splice_array, splice_string
 from autofix.source import DocumentError, Source
 
 _SPACE = re.compile(r"[ \t\n\r]*")

@@ -9,14 +9,14 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-# `ast` counts lines as CPython's tokenizer does; `str.splitlines` would also split on \x0c, \x1c, ...
+# `ast` counts lines as CPython's tokenizer does; `str.splitlines` would also split on \x0c, ...
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _BARE_LF = re.compile(r"(?<!\r)\n")
 
 
 class DocumentError(Exception):
-    """A file that cannot be read, or not be written back, byte for byte. The message is one line."""
+    """A file that cannot be read, or not be written back byte for byte, in one line."""
 
 
 @dataclass(frozen=True)

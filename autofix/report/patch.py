@@ -1,4 +1,4 @@
-"""A unified diff that `git apply` takes, whatever the bytes of the file and the letters of its path."""
+"""A unified diff that `git apply` takes, whatever the bytes of the file or letters of its path."""
 
 from __future__ import annotations
 

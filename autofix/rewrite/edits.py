@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from autofix.model import Edit, Finding
 from autofix.source import Source, lines, with_newline
@@ -106,7 +107,7 @@ def _place(edit: Edit) -> tuple[int, int]:
 
 def _consistent(edits: Sequence[Edit]) -> bool:
     ordered = sorted(edits, key=_place)
-    return all(a.end <= b.start for a, b in zip(ordered, ordered[1:], strict=False))
+    return all(a.end <= b.start for a, b in pairwise(ordered))
 
 
 def _clash(a: Edit, b: Edit) -> bool:

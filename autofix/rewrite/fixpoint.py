@@ -84,8 +84,8 @@ def _made(document: Document, chosen: Sequence[Finding]) -> tuple[Document | Non
         fixed = load(document.apply(merged(chosen)), document.path)
     except DocumentError as error:
         return None, str(error)
-    if error := fixed.syntax_error():
-        return None, f"{error[1]} (line {error[0].line})"
+    if broken := fixed.syntax_error():
+        return None, f"{broken[1]} (line {broken[0].line})"
     # A notebook cell that stops being Python is blanked, so the module itself would still parse.
     if len(fixed.unread) > len(document.unread):
         place, message = fixed.unread[-1]
