@@ -1,16 +1,146 @@
-"""What a rule may ask of the flow analysis."""
+"""What a rule may ask of the flow analysis. Nothing is interpreted before something is asked."""
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
+# The modules below register how each kind of node is interpreted.
+from autofix.flow import calls, expressions, statements  # noqa: F401
+from autofix.flow.describe import describe_value
+from autofix.flow.evidence import static_name
+from autofix.flow.frame import Frame
+from autofix.flow.functions import enter
+from autofix.flow.index import FunctionNode, Index
+from autofix.flow.program import Demand, Exhausted, Program
+from autofix.flow.state import Key, State
+from autofix.flow.values import UNKNOWN, Graph, Kind, Value
 from autofix.source import Source
 
+_NOT_TRAINED = frozenset(
+    {"validation_step", "test_step", "predict_step", "validation_epoch_end", "test_epoch_end",
+     "on_validation_epoch_end", "on_test_epoch_end", "__getitem__", "collate_fn"}
+)
+"""Methods that frameworks call without gradients, or on data."""
 
-@dataclass
+_DATA_BASES = ("Dataset", "IterableDataset", "Sampler", "BatchSampler", "DataLoader")
+_RETURN_UNUSED = frozenset({"__init__", "__repr__", "__str__", "extra_repr", "on_train_epoch_end",
+                            "training_epoch_end", "setUp", "main"})
+
+
+@dataclass(eq=False)
 class Facts:
     """Lazy answers about one module."""
 
     source: Source
     tree: ast.Module
+    _covered: set[ast.AST] = field(default_factory=set)
+    _silent: bool = False
+
+    @cached_property
+    def index(self) -> Index:
+        return Index(self.tree)
+
+    @cached_property
+    def program(self) -> Program:
+        """The interpreted module body, with everything that it calls."""
+        program = Program(self.tree, self.index)
+        program.module = Frame(program, State())
+        self._attempt(lambda: program.module.run(self.tree.body))
+        program.module.state.dead = False
+        return program
+
+    def value(self, node: ast.expr) -> Value:
+        """What an expression is, joined over every way this file reaches it."""
+        self._cover(node)
+        return UNKNOWN if self._silent else self.program.values.get(node, UNKNOWN)
+
+    def reached(self, node: ast.expr) -> bool:
+        """Was the expression ever interpreted (is it not dead code)?"""
+        self._cover(node)
+        return not self._silent and node in self.program.values
+
+    def needed(self, node: ast.AST) -> tuple[Graph, Demand] | None:
+        """If a graph is cut at `node` and something needs the gradient behind it: how sure it is
+        that there is a graph, and what needs it."""
+        self._cover(node)
+        return None if self._silent else self.program.needed(node)
+
+    def before(self, loop: ast.stmt) -> dict[Key, Value]:
+        """What is bound when a `for` or `while` is reached: names, and the heap."""
+        self._cover(loop)
+        return {} if self._silent else self.program.before.get(loop, {})
+
+    def grad_enabled(self, call: ast.Call) -> bool:
+        """Was gradient mode on in some evaluation of this call?"""
+        self._cover(call)
+        return self.program.modes.get(call, True)
+
+    def used_as_leaf(self, node: ast.AST) -> bool:
+        """Is what comes out of the cut at `node` optimized, or asked for its own `.grad`?"""
+        self._cover(node)
+        return self.program.is_leaf_of(node)
+
+    def library_name(self, node: ast.expr) -> str | None:
+        """The full dotted name (``torch.nn.functional.relu``) that an expression refers to."""
+        value = self.value(node)
+        if value.kind == Kind.LIBRARY and isinstance(value.ref, str):
+            return value.ref
+        return static_name(node, self.program.module) if value is UNKNOWN else None
+
+    def describe(self, line: int, column: int) -> list[str]:
+        """What is known at a place (1-based line and column in characters), for people."""
+        offset = self.source.line_starts[line - 1] + column - 1
+        best: ast.expr | None = None
+        for node in ast.walk(self.tree):
+            if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
+                continue
+            start, end = self.source.span(node)
+            inside = start <= offset < end
+            if inside and (best is None or end - start <= best_size):
+                best, best_size = node, end - start
+        if best is None:
+            return ["nothing to describe here"]
+        return [f"`{self.source.segment(best)}`", *describe_value(self.value(best))]
+
+    def _attempt(self, work: object) -> None:
+        assert callable(work)
+        try:
+            work()
+        except (Exhausted, RecursionError):
+            # Too large to follow: whatever was learned is partial, so nothing is said.
+            self._silent = True
+
+    def _cover(self, node: ast.AST) -> None:
+        """Interpret whatever decides what `node` is."""
+        program = self.program
+        function = self.index.function_of(node)
+        if function is not None and not self._silent and function not in self._covered:
+            self._attempt(lambda: self._cover_function(function, program))
+
+    def _cover_function(self, function: FunctionNode, program: Program) -> None:
+        if function in self._covered or isinstance(function, ast.Lambda):
+            return
+        self._covered.add(function)
+        outer = self.index.function_of(function)
+        if outer is not None:
+            self._cover_function(outer, program)
+        for caller in self.index.callers.get(function.name, ()):
+            if isinstance(caller, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                self._cover_function(caller, program)
+        if function in program.reached:
+            return
+        needed = f"returned from `{function.name}`"
+        if function.name in _RETURN_UNUSED or function.name.startswith("test_"):
+            enter(function, program)
+        else:
+            enter(function, program, needed=needed, grad=not self._is_data(function, program))
+
+    def _is_data(self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program) -> bool:
+        """Does the world call this function without gradients?"""
+        if function.name in _NOT_TRAINED:
+            return True
+        parent = self.index.parents.get(function)
+        info = program.classes.get(parent) if isinstance(parent, ast.ClassDef) else None
+        return info is not None and any(n.endswith(_DATA_BASES) for n in info.foreign_bases)

@@ -1,0 +1,150 @@
+"""Calls: arguments, functions and classes of this file, and where each kind of callee is handled."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from autofix.flow.frame import Frame, all_cuts, expression
+from autofix.flow.functions import call_closure, class_attribute, construct, escape
+from autofix.flow.library import call_library
+from autofix.flow.methods import call_method
+from autofix.flow.modules import call_module, module_method
+from autofix.flow.objects import ClassInfo, Closure, Instance
+from autofix.flow.values import UNKNOWN, Graph, Kind, Value
+
+
+@dataclass(slots=True)
+class Arguments:
+    """The evaluated arguments of one call."""
+
+    node: ast.Call
+    values: list[Value] = field(default_factory=list)
+    keywords: dict[str, Value] = field(default_factory=dict)
+    exact: bool = True
+    """No `*args` or `**kwargs` of unknown content."""
+
+    def get(self, position: int, *names: str) -> Value | None:
+        """The argument at a position (counted from 0) or under one of its names."""
+        if 0 <= position < len(self.values):
+            return self.values[position]
+        for name in names:
+            if name in self.keywords:
+                return self.keywords[name]
+        return None
+
+    def named(self, name: str, order: tuple[str, ...]) -> Value | None:
+        """The argument `name`, wherever `order` says it stands."""
+        return self.get(order.index(name) if name in order else -1, name)
+
+    def all(self) -> list[Value]:
+        return [*self.values, *self.keywords.values()]
+
+
+def arguments(node: ast.Call, frame: Frame) -> Arguments:
+    found = Arguments(node)
+    for argument in node.args:
+        if isinstance(argument, ast.Starred):
+            value = frame.eval(argument.value)
+            if value.items is not None:
+                found.values.extend(value.items)
+            else:
+                found.exact = False
+                found.values.append(value.elem or UNKNOWN)
+        else:
+            found.values.append(frame.eval(argument))
+    for keyword in node.keywords:
+        value = frame.eval(keyword.value)
+        if keyword.arg is not None:
+            found.keywords[keyword.arg] = value
+        elif value.entries is not None:
+            found.keywords.update({k: v for k, v in value.entries.items() if isinstance(k, str)})
+        else:
+            found.exact = False
+    return found
+
+
+@expression(ast.Call)
+def _call(node: ast.Call, frame: Frame) -> Value:
+    modes = frame.program.modes
+    modes[node] = modes.get(node, False) or frame.state.grad
+    if isinstance(node.func, ast.Attribute):
+        receiver = _super(node.func.value, frame) or frame.eval(node.func.value)
+        result = _call_on(receiver, node.func, node, frame)
+        if result is not None:
+            return result
+    target = frame.eval(node.func)
+    return call_value(target, arguments(node, frame), frame)
+
+
+def _super(node: ast.expr, frame: Frame) -> Value | None:
+    """`super()` in a method: the object, looked at through its base classes."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return None
+    if node.func.id != "super" or frame.function is None:
+        return None
+    self_name = frame.function.args.args[0].arg if frame.function.args.args else ""
+    receiver = frame.state.bound.get(self_name)
+    if receiver is None or not isinstance(receiver.ref, Instance):
+        return None
+    return Value(receiver.kind, ref=("super", receiver, frame.function))
+
+
+def _call_on(receiver: Value, func: ast.Attribute, node: ast.Call, frame: Frame) -> Value | None:
+    """A method call; None if the attribute is an ordinary value that is then called."""
+    if isinstance(receiver.ref, tuple) and receiver.ref[0] == "super":
+        return _call_super(receiver.ref[1], receiver.ref[2], func.attr, node, frame)
+    if isinstance(receiver.ref, Instance):
+        found = class_attribute(receiver, func.attr, frame)
+        if found is None and receiver.kind & Kind.MODULE:
+            return module_method(receiver, func.attr, arguments(node, frame), frame)
+        return None
+    if receiver.kind == Kind.MODULE:
+        return module_method(receiver, func.attr, arguments(node, frame), frame)
+    if receiver.kind & (Kind.LIBRARY | Kind.CLASS | Kind.FUNCTION):
+        return None
+    return call_method(receiver, func, arguments(node, frame), frame)
+
+
+def _call_super(
+    receiver: Value, function: ast.AST, name: str, node: ast.Call, frame: Frame
+) -> Value:
+    given = arguments(node, frame)
+    info: ClassInfo = receiver.ref.info
+    here = next((i for i, c in enumerate(info.lineage) if function in c.node.body), 0)
+    for parent in info.lineage[here + 1 :]:
+        found = parent.body.get(name)
+        if found is not None and isinstance(found.ref, Closure):
+            return call_closure(found.ref.bind(receiver), given.values, given.keywords, node, frame)
+    return UNKNOWN
+
+
+def call_value(target: Value, given: Arguments, frame: Frame) -> Value:
+    """Call whatever `target` is."""
+    ref = target.ref
+    if isinstance(ref, Closure):
+        return call_closure(ref, given.values, given.keywords, given.node, frame)
+    if isinstance(ref, ClassInfo):
+        return construct(ref, given.values, given.keywords, given.node, frame)
+    if isinstance(ref, Instance):
+        name = "forward" if ref.info.is_module else "__call__"
+        found = class_attribute(target, name, frame)
+        if found is not None and isinstance(found.ref, Closure):
+            return call_closure(found.ref, given.values, given.keywords, given.node, frame)
+    if target.kind & Kind.MODULE:
+        return call_module(target, given.values, given.node, frame)
+    if target.kind == Kind.LIBRARY and isinstance(ref, str):
+        return call_library(ref, given, frame)
+    return unknown_call(given, frame, target)
+
+
+def unknown_call(given: Arguments, frame: Frame, target: Value = UNKNOWN) -> Value:
+    """A callee that cannot be seen: anything may come back, with the cuts of what went in."""
+    cuts = target.cuts
+    why = None
+    for value in given.all():
+        cuts = cuts | all_cuts(value)
+        why = why or value.why
+        escape(value, given.node, frame)
+    graph = Graph.MAYBE if frame.state.grad else Graph.NO
+    return Value(Kind.UNKNOWN, graph, cuts=cuts, why=why)

@@ -1,0 +1,89 @@
+"""Is an argument a tensor? Told by the operations that only tensors have."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.flow import torch_api
+from autofix.flow.frame import Frame
+from autofix.flow.index import FunctionNode
+from autofix.flow.values import Kind
+
+# Methods of Tensor that other things an argument may be have too: numpy arrays, modules, lists,
+# dicts, strings, data frames, loggers. Using one of them proves nothing.
+_SHARED = frozenset(
+    "all any argmax argmin argpartition argsort astype choose clip compress conj copy cumprod "
+    "cumsum diagonal dot dump dumps fill flatten item itemset max mean min nonzero partition prod "
+    "put ravel repeat reshape resize round searchsorted sort squeeze std sum swapaxes take tolist "
+    "tobytes trace transpose var view T real imag flat shape size ndim dtype data device mT "
+    "to float half double cuda cpu bfloat16 zero_grad type train eval apply "
+    "share_memory modules children index count extend append insert pop remove update get keys "
+    "values items split join format replace strip add sub mul div pow abs map where log rank "
+    "median mode quantile diff corr cov describe head tail apply_ map_ name names equals eq ne lt "
+    "gt le ge unique isin expand is_complex subs diff integrate cumulative "
+    "register_hook numpy bool int long char short byte storage stride select clone "
+    "log_prob sample nelement mean_ conjugate adjoint "
+    "multiply divide subtract power".split()
+)
+_TENSOR_ATTRIBUTES = frozenset({"grad_fn", "requires_grad", "is_leaf", "grad", "is_cuda"})
+_ACCEPT_ANYTHING = frozenset(
+    {
+        "torch.tensor", "torch.as_tensor", "torch.asarray", "torch.is_tensor", "torch.zeros",
+        "torch.ones", "torch.empty", "torch.full", "torch.rand", "torch.randn", "torch.arange",
+        "torch.eye", "torch.linspace", "torch.manual_seed", "torch.load", "torch.save",
+        "torch.from_numpy", "torch.randint", "torch.device", "torch.Size", "torch.Generator",
+        "torch.normal", "torch.stack", "torch.cat", "torch.hstack", "torch.vstack", "torch.einsum",
+        "torch.randperm", "torch.concat", "torch.meshgrid", "torch.block_diag", "torch.logspace",
+    }
+)
+
+
+def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
+    """Does the body do something with argument `name` that only a tensor can do, and nothing that
+    tests what it is or gives it another value?"""
+    found = False
+    for node in frame.program.index.body_nodes(function):
+        if isinstance(node, ast.Call):
+            if _tests(node, name):
+                return False
+            found = found or _tensor_only(node, name, frame)
+        elif isinstance(node, ast.Attribute):
+            is_it = isinstance(node.value, ast.Name) and node.value.id == name
+            found = found or (is_it and node.attr in _TENSOR_ATTRIBUTES)
+    return found
+
+
+def _tests(call: ast.Call, name: str) -> bool:
+    func = call.func
+    last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    if last not in {"isinstance", "is_tensor", "hasattr", "callable", "as_tensor", "asarray"}:
+        return False
+    return bool(call.args) and isinstance(call.args[0], ast.Name) and call.args[0].id == name
+
+
+def _tensor_only(call: ast.Call, name: str, frame: Frame) -> bool:
+    func = call.func
+    if isinstance(func, ast.Attribute):
+        if isinstance(func.value, ast.Name) and func.value.id == name:
+            if func.attr in {"size", "dim"}:
+                return True
+            return func.attr not in _SHARED and torch_api.method(func.attr) is not None
+    first = call.args[0] if call.args else None
+    if not (isinstance(first, ast.Name) and first.id == name):
+        return False
+    dotted = static_name(func, frame)
+    if dotted is None or dotted in _ACCEPT_ANYTHING or not dotted.startswith("torch."):
+        return False
+    op = torch_api.function(dotted)
+    return op is not None and not op.creates
+
+
+def static_name(node: ast.expr, frame: Frame) -> str | None:
+    """The dotted library name of `a.b.c`, by what `a` is bound to in the scopes around."""
+    if isinstance(node, ast.Attribute):
+        owner = static_name(node.value, frame)
+        return None if owner is None else f"{owner}.{node.attr}"
+    if isinstance(node, ast.Name):
+        value = frame.name(node.id)
+        return value.ref if value.kind == Kind.LIBRARY and isinstance(value.ref, str) else None
+    return None

@@ -1,0 +1,169 @@
+"""The activation of one function (or of the module body) while it is interpreted."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autofix.flow import torch_api
+from autofix.flow.index import FunctionNode
+from autofix.flow.program import Program
+from autofix.flow.state import State
+from autofix.flow.values import (
+    EMPTY,
+    UNKNOWN,
+    Dim,
+    Graph,
+    Kind,
+    Value,
+    Why,
+    join,
+    library,
+    tensor,
+)
+
+Evaluator = Callable[[Any, "Frame"], Value]
+Executor = Callable[[Any, "Frame"], None]
+
+EXPRESSIONS: dict[type[ast.AST], Evaluator] = {}
+STATEMENTS: dict[type[ast.AST], Executor] = {}
+
+
+def expression(*kinds: type[ast.AST]) -> Callable[[Evaluator], Evaluator]:
+    def register(function: Evaluator) -> Evaluator:
+        EXPRESSIONS.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+def statement(*kinds: type[ast.AST]) -> Callable[[Executor], Executor]:
+    def register(function: Executor) -> Executor:
+        STATEMENTS.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+@dataclass(eq=False)
+class Frame:
+    """Where evaluation happens: the program, the current state, and the scopes around it."""
+
+    program: Program
+    state: State
+    function: FunctionNode | None = None
+    scopes: tuple[Frame, ...] = ()
+    """The activations this one is nested in, nearest first; the module's is the last."""
+    needed: str | None = None
+    """Why the caller needs the gradient of what is returned; None if the caller's code tells."""
+    returned: list[Value] = field(default_factory=list)
+    yielded: list[Value] = field(default_factory=list)
+    exits: list[list[State]] = field(default_factory=list)
+    """For each enclosing loop, the states in which it was left by break or continue."""
+    left_at: list[State] = field(default_factory=list)
+    """The states at each `return`."""
+    global_names: set[str] = field(default_factory=set)
+
+    def eval(self, node: ast.expr) -> Value:
+        evaluator = EXPRESSIONS.get(type(node))
+        value = UNKNOWN if evaluator is None else evaluator(node, self)
+        self.program.record(node, value)
+        return value
+
+    def run(self, body: Sequence[ast.stmt]) -> None:
+        for node in body:
+            if self.state.dead:
+                return
+            self.program.spend()
+            STATEMENTS[type(node)](node, self)
+
+    def name(self, name: str) -> Value:
+        found = self.state.bound.get(name) if name not in self.global_names else None
+        if found is None:
+            for scope in self.scopes:
+                found = scope.state.bound.get(name)
+                if found is not None:
+                    break
+        if found is not None:
+            return self.state.look(found)
+        return self._builtin(name)
+
+    def _builtin(self, name: str) -> Value:
+        for module in self.program.star_imports:
+            dotted = f"{module}.{name}"
+            if torch_api.function(dotted) or torch_api.module(dotted) or dotted in _STAR:
+                return library(dotted)
+        return library(f"builtins.{name}") if name in _BUILTINS else UNKNOWN
+
+    def bind(self, name: str, value: Value) -> None:
+        if name in self.global_names and self.scopes:
+            bound = self.scopes[-1].state.bound
+            old = bound.get(name)
+            bound[name] = value if old is None else old if old is value else join(old, value)
+        else:
+            self.state.bound[name] = value
+
+    def derive(
+        self,
+        text: str,
+        node: ast.AST,
+        inputs: Sequence[Value],
+        shape: tuple[Dim, ...] | None = None,
+        dtype: str | None = None,
+        *,
+        differentiable: bool = True,
+        **more: Any,
+    ) -> Value:
+        """A tensor computed from `inputs`; it carries a graph if one of them does."""
+        graph, why = Graph.NO, None
+        cuts = EMPTY
+        for value in inputs:
+            if value.cuts:
+                cuts = cuts | value.cuts if cuts else value.cuts
+            if value.graph > graph:
+                graph, why = value.graph, value.why
+        if not (differentiable and self.state.grad):
+            graph, why = Graph.NO, None
+        elif why is not None:
+            why = Why(f"through {text}", getattr(node, "lineno", 0), why)
+        return tensor(graph, shape, dtype, cuts=cuts, why=why, **more)
+
+    def cut(self, node: ast.AST, value: Value, through: bool = False) -> frozenset[int]:
+        """The cuts of what comes out where the graph of `value` is left behind. `through` keeps
+        the earlier ones: the author of a rewrap did not mean to stop anything."""
+        kept = all_cuts(value) if through else EMPTY
+        if not self.state.grad or value.graph == Graph.NO:
+            return kept
+        return kept | {self.program.cut(node, value.graph)}
+
+
+def all_cuts(value: Value, depth: int = 4) -> frozenset[int]:
+    """The cuts on the way to a value or to anything in it."""
+    found = value.cuts
+    if depth:
+        for inner in value.items or ():
+            found |= all_cuts(inner, depth - 1)
+        if value.elem is not None and value.items is None:
+            found |= all_cuts(value.elem, depth - 1)
+    return found
+
+
+def contents(value: Value, depth: int = 4) -> Value | None:
+    """The joined scalars in nested sequences: what `torch.tensor` would read."""
+    if not value.kind & Kind.SEQUENCE or not depth:
+        return value
+    return None if value.elem is None else contents(value.elem, depth - 1)
+
+
+_BUILTINS = frozenset(
+    "abs all any bool complex dict divmod enumerate filter float format frozenset getattr hasattr "
+    "hash id input int isinstance issubclass iter len list map max min next object open ord pow "
+    "print property range repr reversed round set setattr slice sorted staticmethod str sum super "
+    "tuple type vars zip classmethod callable delattr bytes exec eval globals locals".split()
+)
+
+_STAR = frozenset(
+    {"torch.tensor", "torch.nn", "torch.optim", "torch.no_grad", "torch.Tensor", "torch.nn.Parameter"}
+)

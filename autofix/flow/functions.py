@@ -1,0 +1,343 @@
+"""Functions and classes of the analysed file: called with what they are called with."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from autofix.flow.annotations import annotated
+from autofix.flow.evidence import used_as_tensor
+from autofix.flow.frame import Frame, all_cuts
+from autofix.flow.index import FunctionNode
+from autofix.flow.modes import mode_of
+from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
+from autofix.flow.program import CONTEXTS, DEPTH, Program
+from autofix.flow.state import State, merge
+from autofix.flow.values import (
+    NONE,
+    UNKNOWN,
+    Graph,
+    Kind,
+    Value,
+    Why,
+    fresh,
+    join,
+    join_all,
+    sequence,
+    tensor,
+)
+
+
+def call_closure(
+    closure: Closure,
+    values: Sequence[Value],
+    keywords: Mapping[str, Value],
+    node: ast.AST,
+    frame: Frame,
+) -> Value:
+    """The value of a call, by interpreting the body with these arguments."""
+    program, function = frame.program, closure.node
+    given = list(values)
+    if closure.bound_to is not None and not _decorated(function, "staticmethod"):
+        given.insert(0, closure.bound_to)
+    if not _may_enter(program, function):
+        return _opaque(given, keywords, frame)
+    key = _memo_key(closure, given, keywords, frame)
+    if key in program.memo:
+        return program.memo[key]
+    if frame.state.grad:
+        program.reached.add(function)
+    inner = Frame(program, State(frame.state.heap(), frame.state.grad), function, closure.scopes)
+    bind_parameters(inner, function, given, keywords)
+    result = _run(inner, closure)
+    if _copy_back(inner.state, frame.state):
+        program.memo[key] = result
+    return result
+
+
+def _may_enter(program: Program, function: FunctionNode) -> bool:
+    if function in program.active or len(program.active) >= DEPTH:
+        return False
+    program.visited[function] = program.visited.get(function, 0) + 1
+    return program.visited[function] <= CONTEXTS
+
+
+def _opaque(given: Sequence[Value], keywords: Mapping[str, Value], frame: Frame) -> Value:
+    cuts = frozenset().union(*(all_cuts(v) for v in (*given, *keywords.values())))
+    return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO, cuts=cuts)
+
+
+def _memo_key(
+    closure: Closure, given: Sequence[Value], keywords: Mapping[str, Value], frame: Frame
+) -> tuple[object, ...]:
+    bound = frame.state.bound
+    objects = {v.ref.identity for v in given if isinstance(v.ref, Instance)}
+    attributes = tuple(
+        id(value) for key, value in bound.items() if isinstance(key, tuple) and key[0] in objects
+    )
+    return (
+        closure.node,
+        frame.state.grad,
+        tuple(v.key() for v in given),
+        tuple((k, v.key()) for k, v in keywords.items()),
+        attributes,
+        id(closure.scopes[0]) if closure.scopes else None,
+    )
+
+
+def _copy_back(inner: State, outer: State) -> bool:
+    """What the callee did to objects that outlive it. True if it changed none."""
+    unchanged = True
+    for key, value in inner.bound.items():
+        if isinstance(key, str):
+            continue
+        if key in outer.bound and outer.bound[key] is not value:
+            unchanged = False
+        outer.bound[key] = value
+    return unchanged
+
+
+def _run(inner: Frame, closure: Closure) -> Value:
+    """Interpret the body; the result is joined over every `return`, or over what is yielded."""
+    program, function = inner.program, closure.node
+    program.active.append(function)
+    try:
+        if isinstance(function, ast.Lambda):
+            value = inner.eval(function.body)
+            if inner.needed is not None:
+                program.need(value, inner.needed, function.lineno)
+            return value
+        for decorator in function.decorator_list:
+            mode = mode_of(decorator, program.values.get(decorator, UNKNOWN), inner)
+            inner.state.grad = inner.state.grad if mode is None else mode
+        if closure.owner is not None and closure.owner.is_autograd_function:
+            inner.state.grad = False
+        inner.run(function.body)
+        _join_exits(inner)
+    finally:
+        program.active.pop()
+    if inner.yielded:
+        return sequence(None, join_all(inner.yielded))
+    return join_all(inner.returned) or NONE
+
+
+def _join_exits(inner: Frame) -> None:
+    state = inner.state
+    for left in inner.left_at:
+        state = merge(state, left) if not state.dead else left
+    inner.state = state
+
+
+def bind_parameters(
+    frame: Frame,
+    function: FunctionNode,
+    given: Sequence[Value],
+    keywords: Mapping[str, Value],
+) -> None:
+    """Bind parameters to arguments, else to what defaults, annotations and uses say of them."""
+    spec = function.args
+    names = [*spec.posonlyargs, *spec.args]
+    rest = dict(keywords)
+    defaults = dict(zip([n.arg for n in reversed(names)], reversed(spec.defaults), strict=False))
+    defaults.update(
+        {n.arg: d for n, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d}
+    )
+    bound: dict[str, Value] = {}
+    for position, parameter in enumerate([*names, *spec.kwonlyargs]):
+        actual = given[position] if position < min(len(given), len(names)) else None
+        if actual is None:
+            actual = rest.pop(parameter.arg, None)
+        bound[parameter.arg] = parameter_value(
+            frame, function, parameter, actual, defaults.get(parameter.arg)
+        )
+    if spec.vararg:
+        bound[spec.vararg.arg] = sequence(
+            tuple(given[len(names) :]) if given else None, UNKNOWN if not given else None
+        )
+    if spec.kwarg:
+        bound[spec.kwarg.arg] = Value(Kind.DICT, entries=dict(rest) if rest else None, elem=UNKNOWN)
+    frame.state.bound.update(bound)
+
+
+def parameter_value(
+    frame: Frame,
+    function: FunctionNode,
+    parameter: ast.arg,
+    actual: Value | None,
+    default: ast.expr | None,
+) -> Value:
+    if actual is not None and actual.kind != Kind.UNKNOWN:
+        return actual
+    if actual is None and default is not None and frame.program.active:
+        return _default(frame, default)  # a call in this file that leaves it out
+    promised = annotated(parameter.annotation, frame)
+    line = parameter.lineno
+    if promised is None and used_as_tensor(parameter.arg, function, frame):
+        promised = tensor(Graph.MAYBE)
+    if promised is None:
+        promised = UNKNOWN if actual is None else actual
+        if actual is None and default is not None:
+            promised = join(promised, _default(frame, default))
+    if actual is not None:
+        graph = min(promised.graph, actual.graph) if actual.graph == Graph.NO else promised.graph
+        return promised.but(graph=graph, cuts=all_cuts(actual), why=actual.why)
+    if not frame.state.grad:
+        return promised.but(graph=Graph.NO)
+    why = Why(f"`{parameter.arg}` is an argument that may carry a graph", line)
+    if promised.is_tensor:
+        return promised.but(storage=frozenset({fresh()}), why=why)
+    return promised
+
+
+def _default(frame: Frame, node: ast.expr) -> Value:
+    value = frame.program.values.get(node)
+    return value if value is not None else frame.eval(node)
+
+
+def _decorated(function: FunctionNode, name: str) -> bool:
+    if isinstance(function, ast.Lambda):
+        return False
+    return any(isinstance(d, ast.Name) and d.id == name for d in function.decorator_list)
+
+
+def construct(
+    info: ClassInfo,
+    values: Sequence[Value],
+    keywords: Mapping[str, Value],
+    node: ast.AST,
+    frame: Frame,
+) -> Value:
+    """A new object; its attributes are what `__init__` makes of these arguments."""
+    instance = Instance(info)
+    value = instance_value(instance)
+    initialiser = info.find("__init__")
+    if initialiser is not None and isinstance(initialiser.ref, Closure):
+        call_closure(initialiser.ref.bind(value), values, keywords, node, frame)
+        settle(instance, frame.state)
+    else:
+        _fill_fields(instance, values, keywords, frame)
+    for base in info.foreign_bases:
+        if base.endswith(("ModuleList", "Sequential", "ParameterList")):
+            return value.but(elem=UNKNOWN)
+    return value
+
+
+def _fill_fields(
+    instance: Instance, values: Sequence[Value], keywords: Mapping[str, Value], frame: Frame
+) -> None:
+    """A dataclass or NamedTuple: arguments become the annotated fields, in order."""
+    fields = [
+        n.target.id
+        for n in instance.info.node.body
+        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    ]
+    for name, value in (*zip(fields, values, strict=False), *keywords.items()):
+        frame.state.bound[instance.identity, name] = value
+        instance.info.note(name, value)
+
+
+def settle(instance: Instance, state: State) -> None:
+    """After a method ran: the class's table learns what its lists and dicts hold by now."""
+    for key, value in list(state.bound.items()):
+        if isinstance(key, tuple) and key[0] == instance.identity and value.aliases:
+            instance.info.note(key[1], state.look(value))
+
+
+def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
+    """`owner.name` of an object of a class in this file: set on it, in its class, or by any of
+    its methods. None if nothing here says anything of it."""
+    instance: Instance = owner.ref
+    found = frame.state.bound.get((instance.identity, name))
+    if found is not None:
+        return found
+    in_class = instance.info.find(name)
+    if in_class is not None and isinstance(in_class.ref, Closure):
+        return Value(Kind.FUNCTION, ref=in_class.ref.bind(owner))
+    survey(instance.info, name, frame)
+    stored = instance.info.table.get(name)
+    if stored is not None:
+        frame.state.bound[instance.identity, name] = stored
+        return stored
+    return in_class
+
+
+def survey(info: ClassInfo, name: str, frame: Frame) -> None:
+    """Look into every method that stores `self.<name>`."""
+    if name in info.surveyed:
+        return
+    info.surveyed.add(name)
+    for method in info.methods():
+        if method not in frame.program.active and name in stored_attributes(method, frame):
+            enter(method, frame.program, owner=info)
+
+
+def stored_attributes(method: FunctionNode, frame: Frame) -> set[str]:
+    """The names under which a method stores something on its first argument."""
+    if not method.args.args:
+        return set()
+    me = method.args.args[0].arg
+    names: set[str] = set()
+    for node in frame.program.index.body_nodes(method):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), attr=attr, ctx=ast.Store()) if owner == me:
+                names.add(attr)
+            case ast.Call(
+                func=ast.Attribute(attr="register_buffer" | "register_parameter" | "add_module"),
+                args=[ast.Constant(value=str(text)), *_],
+            ):
+                names.add(text)
+            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(text)), *_]):
+                names.add(text)
+    return names
+
+
+def enter(
+    function: FunctionNode,
+    program: Program,
+    owner: ClassInfo | None = None,
+    needed: str | None = None,
+    grad: bool = True,
+) -> Value:
+    """Interpret a function as the world outside would call it."""
+    if function in program.active or len(program.active) >= DEPTH:
+        return UNKNOWN
+    parent = program.index.parents.get(function)
+    if owner is None and isinstance(parent, ast.ClassDef):
+        owner = program.classes.get(parent)
+    closure = program.closures.get(function)
+    scopes = closure.scopes if closure is not None else (program.module,)
+    heap = scopes[0].state.heap() if scopes else {}
+    frame = Frame(program, State(heap, grad), function, scopes, needed=needed)
+    given: list[Value] = []
+    instance: Instance | None = None
+    if owner is not None and not _decorated(function, "staticmethod"):
+        instance = Instance(owner)
+        is_class = _decorated(function, "classmethod")
+        given = [Value(Kind.CLASS, ref=owner) if is_class else instance_value(instance)]
+    bind_parameters(frame, function, given, {})
+    result = _run(frame, Closure(function, scopes, owner))
+    if instance is not None:
+        settle(instance, frame.state)
+    return result
+
+
+def escape(value: Value, node: ast.AST, frame: Frame) -> None:
+    """A function is handed to code we cannot see, which will call it and use what it returns."""
+    if not isinstance(value.ref, Closure):
+        return
+    closure, program = value.ref, frame.program
+    function = closure.node
+    if function in program.active or len(program.active) >= DEPTH or not frame.state.grad:
+        return
+    program.visited[function] = program.visited.get(function, 0) + 1
+    program.reached.add(function)
+    text = "returned to the caller of the function it is passed to"
+    inner = Frame(program, State(frame.state.heap()), function, closure.scopes, needed=text)
+    given = [closure.bound_to] if closure.bound_to is not None else []
+    active = program.active
+    program.active = []
+    bind_parameters(inner, function, given, {})
+    program.active = active
+    _run(inner, closure)
+
+

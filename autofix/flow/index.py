@@ -1,0 +1,119 @@
+"""What the syntax alone says of a module: who encloses whom, and who calls a name."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from functools import cached_property
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+_BACKWARD = frozenset({"backward", "manual_backward", "autograd"})
+
+
+@dataclass(eq=False)
+class Index:
+    """Lazy syntactic facts; nothing is computed before it is asked for."""
+
+    tree: ast.Module
+    _bodies: dict[FunctionNode, list[ast.AST]] = field(default_factory=dict)
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        parents: dict[ast.AST, ast.AST] = {}
+        stack: list[ast.AST] = [self.tree]
+        while stack:
+            node = stack.pop()
+            for child in ast.iter_child_nodes(node):
+                parents[child] = node
+                stack.append(child)
+        return parents
+
+    def ancestors(self, node: ast.AST) -> list[ast.AST]:
+        """From the parent outwards to the module."""
+        found: list[ast.AST] = []
+        while (parent := self.parents.get(node)) is not None:
+            found.append(parent)
+            node = parent
+        return found
+
+    def function_of(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The nearest enclosing `def` (lambdas are part of the function around them)."""
+        for parent in self.ancestors(node):
+            if isinstance(parent, FUNCTIONS):
+                return parent
+            if isinstance(parent, ast.ClassDef):
+                return None
+        return None
+
+    def class_of(self, node: ast.AST) -> ast.ClassDef | None:
+        """The class whose method `node` is in, or is."""
+        for parent in self.ancestors(node):
+            if isinstance(parent, ast.ClassDef):
+                return parent
+        return None
+
+    def statement_of(self, node: ast.AST) -> ast.stmt | None:
+        if isinstance(node, ast.stmt):
+            return node
+        for parent in self.ancestors(node):
+            if isinstance(parent, ast.stmt):
+                return parent
+        return None
+
+    @cached_property
+    def callers(self) -> dict[str, list[ast.AST]]:
+        """For each called name (`f(...)`, `x.f(...)`): the functions, or the module, that do."""
+        callers: dict[str, list[ast.AST]] = {}
+        stack: list[tuple[ast.AST, ast.AST]] = [(self.tree, self.tree)]
+        while stack:
+            node, owner = stack.pop()
+            name = None
+            if isinstance(node, ast.Call):
+                name = last_name(node.func)
+            elif isinstance(node, (ast.Name, ast.Attribute)):
+                name = last_name(node)  # passed on as a value, or a property that is read
+            if name is not None and owner not in callers.setdefault(name, []):
+                callers[name].append(owner)
+            inner = node if isinstance(node, FUNCTIONS) else owner
+            stack.extend((child, inner) for child in ast.iter_child_nodes(node))
+        return callers
+
+    @cached_property
+    def trains(self) -> bool:
+        """Does this file run a backward pass itself (is it a training program)?"""
+        return any(name in _BACKWARD for name in self.callers)
+
+    def body_nodes(self, function: FunctionNode) -> list[ast.AST]:
+        """All nodes of a function, nested ones too."""
+        if function not in self._bodies:
+            self._bodies[function] = list(ast.walk(function))
+        return self._bodies[function]
+
+
+def last_name(node: ast.expr) -> str | None:
+    """`f` of `f`, `a.f` and `a.b.f`."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.attr if isinstance(node, ast.Attribute) else None
+
+
+def root_name(node: ast.expr) -> str | None:
+    """`a` of `a`, `a.b`, `a[0].b` and `a.b(...)`."""
+    while True:
+        match node:
+            case ast.Name(id=name):
+                return name
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Call(func=inner):
+                node = inner
+            case _:
+                return None
+
+
+def is_main_guard(node: ast.AST) -> bool:
+    """`if __name__ == "__main__":`"""
+    match node:
+        case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
+            return True
+    return False

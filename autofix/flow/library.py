@@ -1,0 +1,212 @@
+"""Calls that leave the file: torch, numpy, math, and what this analysis knows of other libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from autofix.flow import constructors, torch_api
+from autofix.flow.builtins_ import BUILTINS
+from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.functions import escape
+from autofix.flow.modes import mode_of
+from autofix.flow.objects import Closure, is_module_class
+from autofix.flow.operations import apply
+from autofix.flow.values import (
+    EMPTY,
+    NONE,
+    NUMPY,
+    OTHER,
+    UNKNOWN,
+    Graph,
+    Kind,
+    Value,
+    library,
+    number,
+    sequence,
+    tensor,
+)
+
+if TYPE_CHECKING:
+    from autofix.flow.calls import Arguments
+
+_SAME_OBJECT = frozenset(
+    {
+        "torch.compile", "torch.jit.script", "torch.nn.DataParallel", "torch.jit.ignore",
+        "torch.nn.parallel.DistributedDataParallel", "torch.nn.parallel.DataParallel",
+        "torch.nn.utils.weight_norm", "torch.nn.utils.spectral_norm", "copy.copy",
+        "torch.nn.utils.parametrizations.weight_norm", "torch.atleast_1d",
+        "torch.nn.utils.parametrizations.spectral_norm", "typing.cast", "functools.wraps",
+    }
+)
+_BACKWARD = frozenset({"torch.autograd.backward", "torch.autograd.grad"})
+_WATCHED = ("logging.", "matplotlib.", "wandb.", "warnings.", "tqdm.", "sys.", "os.", "time.",
+            "json.", "csv.", "pathlib.", "random.", "re.", "collections.Counter")
+
+
+def call_library(name: str, given: Arguments, frame: Frame) -> Value:
+    """`name(...)`, where `name` is a full dotted name such as ``torch.nn.functional.relu``."""
+    root, _, rest = name.partition(".")
+    if root == "builtins":
+        return BUILTINS.get(rest, _unknown)(given, frame)
+    if root == "torch":
+        return _torch(name, given, frame)
+    if root == "math":
+        return _math(given, frame)
+    if root in ("numpy", "scipy"):
+        return _numpy(name, given, frame)
+    if name in _SAME_OBJECT:
+        return given.values[-1] if given.values else UNKNOWN
+    if name in ("copy.deepcopy", "deepcopy"):
+        return given.values[0] if given.values else UNKNOWN
+    if name == "functools.partial" and given.values:
+        return given.values[0] if isinstance(given.values[0].ref, Closure) else UNKNOWN
+    if is_module_class(name):
+        return Value(Kind.MODULE, ref=name)
+    if name.startswith(_WATCHED):
+        return Value(Kind.UNKNOWN, Graph.NO)
+    if name.startswith("torchvision.models"):
+        return Value(Kind.MODULE, ref="torch.nn.Module")
+    if name.rpartition(".")[2] in ("backward", "manual_backward"):
+        return _backward(given, frame)
+    return _unknown(given, frame)
+
+
+def _unknown(given: Arguments, frame: Frame) -> Value:
+    from autofix.flow.calls import unknown_call
+
+    return unknown_call(given, frame)
+
+
+def _backward(given: Arguments, frame: Frame) -> Value:
+    for value in given.values[:1]:
+        frame.program.need(value, "a backward pass runs through it", given.node.lineno)
+    return NONE
+
+
+def _torch(name: str, given: Arguments, frame: Frame) -> Value:
+    last = name.rpartition(".")[2]
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(given, frame)
+    if name in _BACKWARD:
+        return _autograd(name, given, frame)
+    if last in constructors.CONSTRUCTORS and name.count(".") <= 2:
+        return constructors.make(last, given, frame)
+    if name in _SAME_OBJECT:
+        return given.values[0] if given.values else library(name)
+    if torch_api.is_optimizer(name):
+        return _optimizer(given, frame)
+    op = torch_api.function(name)
+    if op is not None:
+        for value in given.all():
+            escape(value, given.node, frame)
+        return apply(op, last, None, given, frame)
+    if is_module_class(name) and last[:1].isupper():
+        return _module(name, given)
+    mode = mode_of(given.node, library(name), frame)
+    if mode is not None and name.endswith("set_grad_enabled"):
+        frame.state.grad = mode  # also right for a `with`, which restores what was before
+        return OTHER
+    if last[:1].isupper():
+        return Value(Kind.UNKNOWN, Graph.NO) if "distributions" not in name else _unknown(given, frame)
+    return _unknown(given, frame)
+
+
+def _autograd(name: str, given: Arguments, frame: Frame) -> Value:
+    outputs = given.get(0, "tensors", "outputs")
+    if outputs is not None:
+        frame.program.need(outputs, f"`{name}` runs through it", given.node.lineno)
+    if name.endswith("backward"):
+        return NONE
+    higher = given.keywords.get("create_graph")
+    graph = Graph.YES if higher is not None and higher.const is not False else Graph.NO
+    inputs = given.get(1, "inputs")
+    if inputs is not None and inputs.items is not None:
+        return sequence(tuple(tensor(graph, v.shape, v.dtype) for v in inputs.items))
+    shape = inputs.shape if inputs is not None and inputs.is_tensor else None
+    one = tensor(graph, shape, inputs.dtype if inputs is not None else None)
+    return sequence((one,) if inputs is not None and inputs.is_tensor else None, one)
+
+
+def _optimizer(given: Arguments, frame: Frame) -> Value:
+    """What an optimizer is given is used as a leaf of its own."""
+    parameters = given.get(0, "params")
+    if parameters is not None:
+        frame.program.optimized |= all_cuts(parameters)
+    return Value(Kind.OPTIMIZER)
+
+
+def _module(name: str, given: Arguments) -> Value:
+    """An instance of a class of torch.nn; a container knows what it contains."""
+    op = torch_api.module(name)
+    if op is None or not op.container:
+        return Value(Kind.MODULE, ref=name, entries=dict(given.keywords))
+    first = given.values[0] if given.values else None
+    if name.endswith("Sequential"):
+        inner = sequence(tuple(given.values) if given.exact else None,
+                         None if given.exact else (first or UNKNOWN))
+    elif first is None:
+        inner = sequence(None, None)
+    elif first.kind == Kind.DICT:
+        inner = Value(Kind.SEQUENCE, elem=first.elem)
+    else:
+        inner = sequence(first.items, first.elem)
+    elem = inner.elem
+    if elem is not None and name.endswith(("ParameterList", "ParameterDict")) and elem.is_tensor:
+        elem = elem.but(graph=Graph.YES, leaf=True)
+    return Value(Kind.MODULE, ref=name, items=inner.items, elem=elem)
+
+
+def _data_loader(given: Arguments, frame: Frame) -> Value:
+    return sequence(None, Value(Kind.UNKNOWN, Graph.NO))
+
+
+def _from_numpy(given: Arguments, frame: Frame) -> Value:
+    array = given.values[0] if given.values else NUMPY
+    return tensor(Graph.NO, None, cuts=all_cuts(array))
+
+
+def _variable(given: Arguments, frame: Frame) -> Value:
+    """`Variable(x)` detaches; with `requires_grad=True` it is a fresh leaf."""
+    data = given.get(0, "data") or tensor(Graph.NO)
+    cuts = all_cuts(data) | frame.cut(given.node, data, through=True)
+    flag = given.keywords.get("requires_grad")
+    trains = flag is not None and flag.const is True
+    return tensor(Graph.YES if trains else Graph.NO, data.shape, data.dtype, cuts=cuts, leaf=trains,
+                  storage=data.storage)
+
+
+def _load(given: Arguments, frame: Frame) -> Value:
+    return Value(Kind.UNKNOWN, Graph.NO)
+
+
+_SPECIAL: dict[str, Callable[[Arguments, Frame], Value]] = {
+    "torch.nn.Parameter": constructors.parameter,
+    "torch.nn.parameter.Parameter": constructors.parameter,
+    "torch.nn.UninitializedParameter": constructors.parameter,
+    "torch.autograd.Variable": _variable,
+    "torch.autograd.variable.Variable": _variable,
+    "torch.from_numpy": _from_numpy,
+    "torch.load": _load,
+    "torch.utils.data.DataLoader": _data_loader,
+    "torch.is_tensor": lambda given, frame: number(),
+}
+
+
+def _math(given: Arguments, frame: Frame) -> Value:
+    cuts = EMPTY
+    for value in given.values:
+        cuts = cuts | (frame.cut(given.node, value) if value.may_be_tensor else value.cuts)
+    return number(cuts=cuts)
+
+
+def _numpy(name: str, given: Arguments, frame: Frame) -> Value:
+    cuts = EMPTY
+    for value in given.all():
+        inner = contents(value)
+        cuts = cuts | all_cuts(value)
+        if inner is not None and inner.kind & Kind.TENSOR:
+            cuts = cuts | frame.cut(given.node, inner)
+        escape(value, given.node, frame)
+    return Value(Kind.NUMPY, cuts=cuts)

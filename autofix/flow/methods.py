@@ -1,0 +1,194 @@
+"""Method calls on tensors, lists, dicts and values of unknown kind."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from autofix.flow import constructors, torch_api
+from autofix.flow.evidence import _SHARED
+from autofix.flow.frame import Frame, all_cuts
+from autofix.flow.operations import apply
+from autofix.flow.stores import replace_contents, requires_grad
+from autofix.flow.values import (
+    NONE,
+    NUMBER,
+    OTHER,
+    STRING,
+    UNKNOWN,
+    Graph,
+    Kind,
+    Value,
+    Why,
+    join,
+    sequence,
+    tensor,
+)
+
+if TYPE_CHECKING:
+    from autofix.flow.calls import Arguments
+
+_BACKWARD = frozenset({"backward", "manual_backward"})
+
+
+def call_method(
+    receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame
+) -> Value | None:
+    """`receiver.method(...)`; None if the attribute should be read and called like any value."""
+    name = func.attr
+    if name in _BACKWARD:
+        return _backward(receiver, given, frame)
+    if receiver.kind & Kind.TENSOR and not receiver.kind & (Kind.SEQUENCE | Kind.DICT):
+        return _tensor_method(receiver, name, given, frame)
+    if receiver.kind & Kind.SEQUENCE:
+        return _list_method(receiver, func, given, frame)
+    if receiver.kind & Kind.DICT:
+        return _dict_method(receiver, func, given, frame)
+    if receiver.kind == Kind.NUMPY:
+        cuts = receiver.cuts
+        return Value(Kind.NUMPY if name not in ("item", "tolist") else Kind.NUMBER, cuts=cuts)
+    if receiver.kind == Kind.STRING:
+        return STRING
+    if receiver.kind in (Kind.OTHER, Kind.NUMBER):
+        return Value(Kind.OTHER) if receiver.kind == Kind.OTHER else NUMBER
+    if receiver.kind == Kind.OPTIMIZER:
+        from autofix.flow.functions import escape
+
+        for value in given.all():
+            escape(value, given.node, frame)
+        return OTHER
+    return _unknown_method(receiver, name, given, frame)
+
+
+def _backward(receiver: Value, given: Arguments, frame: Frame) -> Value:
+    line = given.node.lineno
+    if receiver.kind & (Kind.TENSOR | Kind.NUMBER | Kind.NUMPY) or not given.values:
+        frame.program.need(receiver, "`backward()` runs through it", line)
+    else:  # accelerator.backward(loss), self.manual_backward(loss)
+        frame.program.need(given.values[0], "`backward()` runs through it", line)
+        frame.program.need(receiver, "`backward()` runs through it", line)
+    return NONE
+
+
+def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value:
+    if name == "new_tensor":
+        return constructors.make(name, given, frame, receiver)
+    if name == "requires_grad_":
+        flag = given.get(0, "requires_grad")
+        if flag is not None and flag.const is False:
+            return receiver.but(graph=Graph.NO, leaf=False)
+        return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame)
+    if name in ("detach", "detach_"):
+        cuts = frame.cut(given.node, receiver)
+        return tensor(Graph.NO, receiver.shape, receiver.dtype, cuts=cuts, storage=receiver.storage,
+                      **({"shape_id": receiver.shape_id} if receiver.shape is None else {}))
+    op = torch_api.method(name)
+    if op is None:
+        from autofix.flow.calls import unknown_call
+
+        return unknown_call(given, frame, receiver)
+    result = apply(op, name, receiver, given, frame)
+    same_object = name in ("to", "cuda", "cpu", "contiguous", "float", "double", "half", "type")
+    if same_object and receiver.parameter and result.is_tensor:
+        return result.but(parameter=False)
+    return result
+
+
+def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:
+    name = func.attr
+    added = given.values[-1] if given.values else None
+    if name in ("append", "appendleft", "insert", "add") and added is not None:
+        at_end = name == "append" and receiver.items is not None and len(receiver.items) < 16
+        if at_end and receiver.items is not None:
+            new = sequence((*receiver.items, added))
+        else:
+            new = sequence(None, join(receiver.elem, added) if receiver.elem else added)
+        replace_contents(receiver, new, func.value, frame)
+        return NONE
+    if name in ("extend", "update") and added is not None:
+        from autofix.flow.expressions import iterate
+
+        if receiver.items is not None and added.items is not None:
+            new = sequence(receiver.items + added.items)
+        else:
+            elem = iterate(added, frame, given.node.args[-1])
+            new = sequence(None, join(receiver.elem, elem) if receiver.elem else elem)
+        replace_contents(receiver, new, func.value, frame)
+        return NONE
+    if name in ("pop", "popleft"):
+        replace_contents(receiver, sequence(None, receiver.elem), func.value, frame)
+        return receiver.elem or UNKNOWN
+    if name == "clear":
+        replace_contents(receiver, sequence(()), func.value, frame)
+        return NONE
+    if name in ("sort", "reverse", "remove", "insert"):
+        replace_contents(receiver, sequence(None, receiver.elem), func.value, frame)
+        return NONE
+    if name in ("copy", "numel") or receiver.kind != Kind.SEQUENCE:
+        return receiver if name == "copy" else _number_or_unknown(receiver, name)
+    return NUMBER if name in ("index", "count") else UNKNOWN
+
+
+def _number_or_unknown(receiver: Value, name: str) -> Value:
+    return NUMBER if name == "numel" else Value(Kind.UNKNOWN, receiver.graph, cuts=all_cuts(receiver))
+
+
+def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:
+    name = func.attr
+    elem = receiver.elem
+    items = tuple(receiver.entries.values()) if receiver.entries is not None else None
+    if name == "values":
+        return sequence(items, elem)
+    if name == "items":
+        pairs = tuple(sequence((OTHER, v)) for v in items) if items is not None else None
+        return sequence(pairs, sequence((OTHER, elem or UNKNOWN)) if pairs is None else None)
+    if name == "keys":
+        return sequence(None, STRING)
+    if name in ("get", "pop", "setdefault"):
+        key = given.values[0].const if given.values else None
+        if receiver.entries is not None and key in receiver.entries:
+            return receiver.entries[key]
+        default = given.values[1] if len(given.values) > 1 else None
+        return join(elem, default) if elem is not None and default is not None else elem or UNKNOWN
+    if name == "update":
+        extra = given.values[0] if given.values else Value(Kind.DICT, entries=dict(given.keywords))
+        both = receiver.entries is not None and extra.entries is not None
+        entries = {**(receiver.entries or {}), **(extra.entries or {})} if both else None
+        new = receiver.but(entries=entries, elem=join(elem, extra.elem) if extra.elem else elem)
+        replace_contents(receiver, new, func.value, frame)
+        return NONE
+    return receiver if name == "copy" else UNKNOWN
+
+
+def _unknown_method(
+    receiver: Value, name: str, given: Arguments, frame: Frame
+) -> Value | None:
+    """A method of something unknown. A name that only tensors have makes the result a tensor."""
+    op = torch_api.method(name)
+    if op is None or name in _SHARED or not receiver.kind & Kind.UNKNOWN:
+        return _opaque(receiver, name, given, frame)
+    why = receiver.why or Why("an argument that may carry a graph", given.node.lineno)
+    known = tensor(
+        max(receiver.graph, Graph.NO), cuts=receiver.cuts, why=why, storage=receiver.storage
+    )
+    return _tensor_method(known, name, given, frame)
+
+
+def _opaque(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value:
+    from autofix.flow.calls import unknown_call
+
+    if name in ("item", "tolist"):
+        cuts = frame.cut(given.node, receiver)
+        value = Value(Kind.NUMBER if name == "item" else Kind.SEQUENCE, cuts=cuts)
+        return value if name == "item" else value.but(elem=Value(Kind.NUMBER, cuts=cuts))
+    if name == "numpy":
+        return Value(Kind.NUMPY, cuts=frame.cut(given.node, receiver))
+    if name == "detach":
+        return Value(Kind.UNKNOWN, Graph.NO, cuts=frame.cut(given.node, receiver))
+    result = unknown_call(given, frame, receiver)
+    keeps = receiver.graph if receiver.kind & Kind.UNKNOWN else Graph.MAYBE
+    if keeps == Graph.NO and all(v.graph == Graph.NO for v in given.all()):
+        return result.but(graph=Graph.NO)
+    return result
+
+

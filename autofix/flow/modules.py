@@ -1,0 +1,150 @@
+"""Instances of torch.nn.Module: what calling them gives, and their own methods."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from autofix.flow import shapes, torch_api
+from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.objects import Instance
+from autofix.flow.stores import replace_contents, store_attribute
+from autofix.flow.values import (
+    NONE,
+    NUMBER,
+    OTHER,
+    UNKNOWN,
+    Graph,
+    Kind,
+    Value,
+    Why,
+    join,
+    sequence,
+    tensor,
+)
+
+if TYPE_CHECKING:
+    from autofix.flow.calls import Arguments
+
+_RETURN_SELF = frozenset({"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "train",
+                          "eval", "requires_grad_", "apply", "share_memory", "type"})
+
+
+def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: Frame) -> Value:
+    """What `module(x)` gives."""
+    name = module.ref if isinstance(module.ref, str) else None
+    if name is not None and name.endswith("nn.Sequential") and module.items:
+        return _through(module.items, inputs, node, frame)
+    op = torch_api.module(name) if name is not None else None
+    trains = op.params if op is not None else True
+    if op is not None and op.container:
+        trains = has_parameters(module)
+    flat = [v for value in inputs if (v := contents(value)) is not None]
+    shape = _shape(name, op, module, flat)
+    label = f"`{name}`" if name else "a module"
+    result = frame.derive(label, node, flat, shape, _dtype(flat, op))
+    if trains and frame.state.grad:
+        why = Why(f"{label} has parameters", node.lineno)
+        result = result.but(graph=Graph.YES, why=why)
+    if op is not None and op.ret == "tensors":
+        return sequence((result,) * op.n if op.n else None, result)
+    return result if op is not None else result.but(kind=Kind.UNKNOWN)
+
+
+def _through(
+    modules: Sequence[Value], inputs: Sequence[Value], node: ast.Call, frame: Frame
+) -> Value:
+    from autofix.flow.calls import Arguments, call_value
+
+    value = UNKNOWN
+    given = list(inputs)
+    for module in modules:
+        value = call_value(module, Arguments(node, given), frame)
+        given = [value]
+    if any(has_parameters(m) for m in modules) and frame.state.grad and value.is_tensor:
+        if value.graph < Graph.YES:
+            why = Why("`nn.Sequential` has parameters", node.lineno)
+            return value.but(graph=Graph.YES, why=why)
+    return value
+
+
+def has_parameters(module: Value) -> bool:
+    if isinstance(module.ref, str):
+        op = torch_api.module(module.ref)
+        if op is not None and not op.container:
+            return op.params
+        inner = module.items if module.items is not None else [module.elem] if module.elem else []
+        return any(v.is_tensor or has_parameters(v) for v in inner) if op is not None else True
+    return isinstance(module.ref, Instance)
+
+
+def _shape(
+    name: str | None, op: torch_api.ModuleOp | None, module: Value, inputs: Sequence[Value]
+) -> tuple[shapes.Dim, ...] | None:
+    first = inputs[0].shape if inputs and inputs[0].is_tensor else None
+    if op is None:
+        return None
+    if op.shape == "scalar" or op.reduction:
+        reduction = (module.entries or {}).get("reduction")
+        known = reduction is None or reduction.const in ("mean", "sum", "batchmean")
+        return () if known else None
+    if first is None:
+        return None
+    if op.shape == "same":
+        return first
+    if op.shape == "last":
+        return (*first[:-1], None)
+    return (None,) * len(first) if op.rank == "same" else None
+
+
+def _dtype(inputs: Sequence[Value], op: torch_api.ModuleOp | None) -> str | None:
+    if op is None or not inputs:
+        return None
+    dtype = inputs[0].dtype
+    return dtype if dtype in ("default", "float", "float32", "float64", "float16") else None
+
+
+def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> Value:
+    """A method that torch.nn.Module itself (or one of its containers) has."""
+    if name in _RETURN_SELF:
+        return module
+    if name in ("forward", "__call__"):
+        return call_module(module, given.values, given.node, frame)
+    if name in ("parameters", "named_parameters", "buffers"):
+        leaf = tensor(Graph.YES, leaf=True, parameter=True, dtype="default",
+                      why=Why("a parameter of the module", given.node.lineno))
+        return sequence(None, leaf if name == "parameters" else sequence((OTHER, leaf)))
+    if name in ("register_parameter", "register_buffer", "add_module", "register_module"):
+        _register(module, given, frame)
+        return NONE
+    if name in ("append", "extend", "insert") and given.values:
+        func = given.node.func
+        added = given.values[-1]
+        added = added.elem or UNKNOWN if name == "extend" else added
+        known = module.items is not None and name == "append"
+        items = (*(module.items or ()), added) if known else None
+        new = module.but(items=items, elem=join(module.elem, added) if module.elem else added)
+        if isinstance(func, ast.Attribute):
+            replace_contents(module, new, func.value, frame)
+        return module
+    if name in ("values", "modules", "children"):
+        return sequence(None, module.elem or UNKNOWN)
+    if name == "items":
+        return sequence(None, sequence((OTHER, module.elem or UNKNOWN)))
+    if name in ("state_dict", "zero_grad", "load_state_dict", "keys"):
+        return OTHER
+    graph = Graph.MAYBE if frame.state.grad else Graph.NO
+    cuts = frozenset().union(*(all_cuts(v) for v in given.all()))
+    if name in ("backward", "manual_backward") and given.values:
+        frame.program.need(given.values[0], "`backward()` runs through it", given.node.lineno)
+        return NONE
+    if name in ("log", "log_dict", "print", "save_hyperparameters"):
+        return NONE
+    return Value(Kind.UNKNOWN, graph, cuts=cuts) if name != "__len__" else NUMBER
+
+
+def _register(module: Value, given: Arguments, frame: Frame) -> None:
+    name, value = given.get(0, "name"), given.get(1, "param", "tensor", "module")
+    if name is not None and isinstance(name.const, str) and value is not None:
+        store_attribute(module, name.const, value, given.node, frame)

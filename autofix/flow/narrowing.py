@@ -1,0 +1,114 @@
+"""What a condition says of names once it is known to hold, or not to hold."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.flow.frame import Frame
+from autofix.flow.stores import assign
+from autofix.flow.values import Graph, Kind, Value, tensor
+
+_NUMBER_TYPES = frozenset({"int", "float", "bool", "complex", "Number", "Real", "Integral",
+                           "integer", "floating"})
+_SEQUENCE_TYPES = frozenset({"list", "tuple", "Sequence", "Iterable"})
+
+
+def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
+    """Refine the frame's state by `test`. None if this branch cannot be taken."""
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            return narrow(inner, not holds, frame)
+        case ast.BoolOp(op=ast.And(), values=parts) if holds:
+            return _all(parts, holds, frame)
+        case ast.BoolOp(op=ast.Or(), values=parts) if not holds:
+            return _all(parts, holds, frame)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[subject, types]):
+            return _isinstance(subject, types, holds, frame)
+        case ast.Call(func=ast.Attribute(attr="is_tensor"), args=[subject]):
+            return _keep(subject, Kind.TENSOR, holds, frame)
+        case ast.Call(func=ast.Name(id="is_tensor"), args=[subject]):
+            return _keep(subject, Kind.TENSOR, holds, frame)
+        case ast.Compare(
+            left=subject, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]
+        ):
+            return _keep(subject, Kind.NONE, holds == isinstance(op, ast.Is), frame)
+        case ast.Compare(left=ast.Call(func=ast.Name(id="type"), args=[subject]),
+                         ops=[ast.Eq() | ast.Is()], comparators=[types]):
+            return _isinstance(subject, types, holds, frame) if holds else True
+    return True
+
+
+def _all(parts: list[ast.expr], holds: bool, frame: Frame) -> bool | None:
+    results = [narrow(part, holds, frame) for part in parts]
+    return None if None in results else True
+
+
+def _isinstance(
+    subject: ast.expr, types: ast.expr, holds: bool, frame: Frame
+) -> bool | None:
+    bits = 0
+    for kind in types.elts if isinstance(types, ast.Tuple) else [types]:
+        found = _kind_of(kind)
+        if not found:
+            return True  # a type we do not model: nothing is learned
+        bits |= found
+    return _keep(subject, bits, holds, frame)
+
+
+def _kind_of(node: ast.expr) -> int:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        left, right = _kind_of(node.left), _kind_of(node.right)
+        return left | right if left and right else 0
+    name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    if name in _NUMBER_TYPES:
+        return Kind.NUMBER
+    if name in _SEQUENCE_TYPES:
+        return Kind.SEQUENCE
+    return {
+        "Tensor": Kind.TENSOR,
+        "str": Kind.STRING,
+        "dict": Kind.DICT,
+        "ndarray": Kind.NUMPY,
+        "Module": Kind.MODULE,
+        "NoneType": Kind.NONE,
+    }.get(name, 0)
+
+
+def _keep(subject: ast.expr, bits: int, holds: bool, frame: Frame) -> bool | None:
+    """Keep (or drop) the kinds `bits` of what the name or attribute `subject` refers to."""
+    if isinstance(subject, ast.NamedExpr):
+        subject = subject.target
+    if not isinstance(subject, (ast.Name, ast.Attribute)):
+        return True
+    value = frame.program.values.get(subject) if isinstance(subject, ast.Attribute) else None
+    value = frame.name(subject.id) if isinstance(subject, ast.Name) else value
+    if value is None:
+        return True
+    narrowed = _restricted(value, bits) if holds else _excluded(value, bits)
+    if narrowed is None:
+        # Another method may have set the attribute since: only a local name is certain.
+        return None if isinstance(subject, ast.Name) else True
+    if narrowed is not value:
+        assign(subject, narrowed, frame)
+    return True
+
+
+def _restricted(value: Value, bits: int) -> Value | None:
+    if value.kind & Kind.UNKNOWN:
+        if bits == Kind.TENSOR:
+            return tensor(max(value.graph, Graph.MAYBE), cuts=value.cuts, why=value.why,
+                          storage=value.storage)
+        return Value(bits, value.graph, cuts=value.cuts, why=value.why)
+    kept = value.kind & bits
+    if not kept:
+        return None
+    return value if kept == value.kind else value.but(kind=kept)
+
+
+def _excluded(value: Value, bits: int) -> Value | None:
+    kept = value.kind & ~bits
+    if not kept:
+        return None
+    if value.kind & Kind.UNKNOWN and bits & Kind.TENSOR:
+        return value.but(kind=kept & ~Kind.UNKNOWN | Kind.OTHER, graph=Graph.NO)
+    return value if kept == value.kind else value.but(kind=kept)

@@ -1,0 +1,125 @@
+"""Functions, classes and instances of the analysed file, as values refer to them."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from autofix.flow.index import FUNCTIONS, FunctionNode
+from autofix.flow.values import Kind, Value, fresh, join
+
+if TYPE_CHECKING:
+    from autofix.flow.frame import Frame
+
+
+@dataclass(eq=False)
+class Closure:
+    """A function of this file with the scopes it was defined in, and the object it is bound to."""
+
+    node: FunctionNode
+    scopes: tuple[Frame, ...] = ()
+    owner: ClassInfo | None = None
+    bound_to: Value | None = None
+
+    def bind(self, value: Value) -> Closure:
+        return Closure(self.node, self.scopes, self.owner, value)
+
+
+@dataclass(eq=False)
+class ClassInfo:
+    """A class: its bases, methods, and what its attributes are over all methods."""
+
+    node: ast.ClassDef
+    bases: tuple[Value, ...]
+    scopes: tuple[Frame, ...]
+    body: dict[str, Value] = field(default_factory=dict)
+    """Names bound in the class body: methods, class attributes, nested classes."""
+    table: dict[str, Value] = field(default_factory=dict)
+    """Joined over every store to `self.<name>` in any method."""
+    surveyed: set[str] = field(default_factory=set)
+    """Attributes whose storing methods have all been looked at."""
+
+    @cached_property
+    def parents(self) -> tuple[ClassInfo, ...]:
+        return tuple(b.ref for b in self.bases if isinstance(b.ref, ClassInfo))
+
+    @cached_property
+    def lineage(self) -> tuple[ClassInfo, ...]:
+        """This class and its base classes in this file, nearest first."""
+        found: list[ClassInfo] = [self]
+        for parent in self.parents:
+            found += [info for info in parent.lineage if info not in found]
+        return tuple(found)
+
+    @cached_property
+    def foreign_bases(self) -> tuple[str, ...]:
+        """Dotted names of the bases outside this file; ``?`` for one that is not known."""
+        names: list[str] = []
+        for info in self.lineage:
+            for base in info.bases:
+                if isinstance(base.ref, str):
+                    names.append(base.ref)
+                elif not isinstance(base.ref, ClassInfo):
+                    names.append("?")
+        return tuple(names)
+
+    @cached_property
+    def is_module(self) -> bool:
+        return any(is_module_class(name) for name in self.foreign_bases)
+
+    @cached_property
+    def is_autograd_function(self) -> bool:
+        return any(name.endswith("autograd.Function") for name in self.foreign_bases)
+
+    def find(self, name: str) -> Value | None:
+        for info in self.lineage:
+            if name in info.body:
+                return info.body[name]
+        return None
+
+    def methods(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Every method of the class and its bases here, constructors first."""
+        nodes = [n for info in self.lineage for n in info.node.body if isinstance(n, FUNCTIONS)]
+        return sorted(nodes, key=lambda node: node.name != "__init__")
+
+    def note(self, attribute: str, value: Value) -> None:
+        mine = self.table.get(attribute)
+        self.table[attribute] = value if mine is None else join(mine, value)
+
+
+@dataclass(eq=False)
+class Instance:
+    """An object of a class of this file. Attributes live in the state under (identity, name)."""
+
+    info: ClassInfo
+    identity: int = field(default_factory=fresh)
+
+
+def instance_value(instance: Instance) -> Value:
+    return Value(Kind.MODULE if instance.info.is_module else Kind.OBJECT, ref=instance)
+
+
+_MODULE_BASES = frozenset(
+    {
+        "pytorch_lightning.LightningModule",
+        "lightning.LightningModule",
+        "lightning.pytorch.LightningModule",
+        "transformers.PreTrainedModel",
+        "torch_geometric.nn.MessagePassing",
+        "gpytorch.Module",
+        "gpytorch.models.ExactGP",
+        "pyro.nn.PyroModule",
+    }
+)
+
+
+def is_module_class(name: str) -> bool:
+    """Is this dotted name a torch.nn.Module class (torch's own, or of a well-known library)?"""
+    if name in _MODULE_BASES:
+        return True
+    if not name.startswith(("torch.nn.", "torch.jit.ScriptModule")):
+        return False
+    last = name.rpartition(".")[2]
+    return last[:1].isupper() and last not in {"Parameter", "UninitializedParameter", "Buffer"}

@@ -1,0 +1,219 @@
+"""Torch operations: what comes out, from the generated table and a few shape rules."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from autofix.flow import shapes
+from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.op_shapes import SHAPE_RULES
+from autofix.flow.stores import requires_grad
+from autofix.flow.torch_api import Op
+from autofix.flow.values import (
+    EMPTY,
+    FLOATING,
+    NONE,
+    NUMBER,
+    OTHER,
+    Graph,
+    Kind,
+    Value,
+    number,
+    promote,
+    sequence,
+    tensor,
+)
+
+if TYPE_CHECKING:
+    from autofix.flow.calls import Arguments
+
+_CASTS = {
+    "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16",
+    "long": "int64", "int": "int32", "short": "int16", "char": "int8", "byte": "uint8",
+    "bool": "bool", "cfloat": "complex64", "cdouble": "complex128",
+}
+_DTYPE_NAMES = {**_CASTS, "FloatTensor": "float32", "DoubleTensor": "float64",
+                "HalfTensor": "float16", "LongTensor": "int64", "IntTensor": "int32",
+                "BoolTensor": "bool", "ByteTensor": "uint8"}
+
+
+def dtype_name(value: Value | None) -> str | None:
+    """The dtype that `torch.float64`, `torch.DoubleTensor`, `float` ... stand for."""
+    if value is None:
+        return None
+    if not isinstance(value.ref, str):
+        return value.dtype if value.is_tensor else None
+    last = value.ref.rpartition(".")[2]
+    if value.ref.startswith("builtins."):
+        return {"float": "float64", "int": "int64", "bool": "bool"}.get(last)
+    return _DTYPE_NAMES.get(last, last if last in FLOATING or last.startswith(("int", "u")) else None)
+
+
+def apply(
+    op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame
+) -> Value:
+    """Call a torch function (`receiver` None) or tensor method and give its result."""
+    inputs = [receiver] if receiver is not None else []
+    inputs += [value for v in given.all() if (value := contents(v)) is not None]
+    tensors = [v for v in inputs if v.kind & (Kind.TENSOR | Kind.UNKNOWN | Kind.NUMPY)]
+    first = receiver if receiver is not None else (given.values[0] if given.values else None)
+    if op.ret not in ("tensor", "tensors"):
+        return _plain(op, name, first, tensors, given, frame)
+    label = f"`.{name}`" if receiver is not None else f"`{name}`"
+    node = given.node
+    dtype = _dtype(op, name, receiver, tensors, given)
+    differentiable = op.grad and (dtype is None or dtype in FLOATING or dtype.startswith("complex"))
+    if _returns_several(op, receiver, given):
+        each = frame.derive(label, node, inputs, None, dtype, differentiable=differentiable)
+        return sequence((each,) * op.n if op.n else ((each, each) if op.ret_dim else None), each)
+    shape = _shape(op, name, receiver, tensors, given, frame)
+    more = _identity(op, name, first, tensors, shape)
+    if op.alias == "self" and first is not None and first.kind & Kind.TENSOR:
+        return _in_place(first, inputs, given, frame)
+    value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
+    flag = given.keywords.get("requires_grad")
+    if flag is not None and flag.const is True:
+        value = requires_grad(value, f"made with `requires_grad=True`", node.lineno, frame)
+    return value
+
+
+def _returns_several(op: Op, receiver: Value | None, given: Arguments) -> bool:
+    if op.ret == "tensors":
+        return True
+    if op.ret_dim != "tensors":
+        return False
+    first = given.get(0 if receiver is not None else 1, "dim")
+    return first is not None and not first.kind & Kind.TENSOR or "dim" in given.keywords
+
+
+def _plain(
+    op: Op, name: str, first: Value | None, tensors: list[Value], given: Arguments, frame: Frame
+) -> Value:
+    """Results that are no tensors: where a value leaves the graph for Python."""
+    cuts = EMPTY
+    for value in tensors:
+        cuts = cuts | frame.cut(given.node, value)
+    if op.ret in ("number", "bool"):
+        return number(cuts=cuts) if name == "item" else NUMBER
+    if op.ret == "list":
+        return sequence(None, number(cuts=cuts))
+    if op.ret == "numpy":
+        return Value(Kind.NUMPY, cuts=cuts | (first.cuts if first is not None else EMPTY))
+    if op.ret == "sizes" and first is not None:
+        axis = given.get(0, "dim")
+        if axis is not None:
+            return shapes.size(first, axis.const) if isinstance(axis.const, int) else NUMBER
+        return shapes.sizes(first)
+    return NONE if op.ret == "none" else OTHER
+
+
+def _dtype(
+    op: Op, name: str, receiver: Value | None, tensors: list[Value], given: Arguments
+) -> str | None:
+    explicit = given.keywords.get("dtype") or given.named("dtype", op.args)
+    if explicit is not None and (found := dtype_name(explicit)):
+        return found
+    if receiver is not None:
+        if name in _CASTS:
+            return _CASTS[name]
+        if name in ("to", "type", "type_as"):
+            found = [d for v in given.values if (d := dtype_name(v))]
+            return found[0] if found else receiver.dtype
+    if op.dtype in ("bool", "int64"):
+        return op.dtype
+    if op.creates or name in ("rand", "randn", "zeros", "ones", "empty", "linspace", "eye"):
+        return "default" if name not in ("arange", "full", "randint", "randperm") else None
+    dtypes = [v.dtype for v in tensors if v.is_tensor]
+    if not dtypes or len(dtypes) != len(tensors):
+        return None
+    dtype: str | None = dtypes[0]
+    if op.dtype == "promote" or op.shape == "broadcast":
+        for other in dtypes[1:]:
+            dtype = promote(dtype, other)
+    if op.dtype == "float" and dtype is not None and dtype not in FLOATING:
+        return "default" if not dtype.startswith("complex") else dtype
+    return dtype
+
+
+def _shape(
+    op: Op,
+    name: str,
+    receiver: Value | None,
+    tensors: list[Value],
+    given: Arguments,
+    frame: Frame,
+) -> tuple[Any, ...] | None:
+    first = receiver if receiver is not None else (given.values[0] if given.values else None)
+    rule = SHAPE_RULES.get(name)
+    if rule is not None:
+        return rule(first, given, 0 if receiver is not None else 1)
+    if op.shape == "same" and first is not None:
+        return first.shape
+    if op.shape == "broadcast":
+        return shapes.broadcast(tensors)
+    if op.shape == "scalar":
+        return ()
+    if op.shape == "loss":
+        reduction = given.named("reduction", op.args)
+        return () if reduction is None or reduction.const in ("mean", "sum", "batchmean") else None
+    if op.shape == "reduce" and first is not None:
+        return _reduced(op, first, given, receiver is not None)
+    return None
+
+
+def _reduced(op: Op, first: Value, given: Arguments, is_method: bool) -> tuple[Any, ...] | None:
+    dim = given.named("dim", op.args) or given.keywords.get("axis")
+    keep = given.named("keepdim", op.args) or given.keywords.get("keepdims")
+    if keep is not None and not isinstance(keep.const, bool):
+        return None
+    keepdim = keep is not None and keep.const is True
+    if dim is None or dim.kind == Kind.NONE:
+        return shapes.reduced(first.shape, None, keepdim)
+    if dim.kind & Kind.SEQUENCE:
+        items = dim.items
+        if items is None or not all(isinstance(i.const, int) for i in items):
+            return None
+        return shapes.reduced(first.shape, [i.const for i in items], keepdim)
+    if not isinstance(dim.const, int):
+        return None
+    return shapes.reduced(first.shape, [dim.const], keepdim)
+
+
+def _identity(
+    op: Op, name: str, first: Value | None, tensors: list[Value], shape: object
+) -> dict[str, Any]:
+    """What a result shares with its input: memory, an unknown shape, being a Parameter."""
+    more: dict[str, Any] = {}
+    if first is None or not first.kind & Kind.TENSOR:
+        return more
+    if op.alias in ("view", "maybe"):
+        more["storage"] = first.storage
+    if shape is None and first.shape is None:
+        if op.shape == "same":
+            more["shape_id"] = first.shape_id
+        elif op.shape == "broadcast":
+            kept = shapes.kept_shape_id(tensors)
+            if kept is not None:
+                more["shape_id"] = kept
+    return more
+
+
+def _in_place(first: Value, inputs: list[Value], given: Arguments, frame: Frame) -> Value:
+    """`x.add_(y)`, `F.relu_(x)`: the memory of x is written, and x comes back."""
+    from autofix.flow.stores import write_into
+
+    others = [v for v in inputs[1:] if v.kind & Kind.TENSOR]
+    written = tensor(
+        max([v.graph for v in others], default=Graph.NO) if frame.state.grad else Graph.NO,
+        cuts=frozenset().union(*(all_cuts(v) for v in others)),
+        why=others[0].why if others else None,
+    )
+    target = given.node.func
+    node = target.value if isinstance(target, ast.Attribute) else given.node
+    write_into(node, first, written, frame)
+    if isinstance(node, ast.Name):
+        current = frame.name(node.id)
+        if current.kind & Kind.TENSOR:
+            return current
+    return first.but(graph=max(first.graph, written.graph), cuts=first.cuts | written.cuts)

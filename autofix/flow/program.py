@@ -1,0 +1,122 @@
+"""One module under analysis: what was recorded where, which cuts are needed, and the budget."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from autofix.flow.index import Index
+from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.state import Key
+from autofix.flow.values import Graph, Value, join
+
+if TYPE_CHECKING:
+    from autofix.flow.frame import Frame
+
+STATEMENTS = 60_000
+"""Statements that may be interpreted for one file; a file that needs more stays silent."""
+DEPTH = 10
+CONTEXTS = 24
+"""How often one function is looked into, for different arguments."""
+
+
+class Exhausted(Exception):
+    """The budget of the file is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Why the gradient of a value is needed."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place where the graph of a value ends, and how sure it is that there was one."""
+
+    node: ast.AST
+    graph: Graph
+
+
+@dataclass(eq=False)
+class Program:
+    """All that is learned of one module while its code is interpreted."""
+
+    tree: ast.Module
+    index: Index
+    module: Frame = field(init=False)
+    """The activation of the module body."""
+    values: dict[ast.AST, Value] = field(default_factory=dict)
+    """Joined over every time the expression was evaluated."""
+    before: dict[ast.stmt, dict[Key, Value]] = field(default_factory=dict)
+    """What was bound before a loop, joined likewise."""
+    modes: dict[ast.AST, bool] = field(default_factory=dict)
+    """Was gradient mode on, the last time a call was evaluated (True wins)?"""
+    cuts: list[Cut] = field(default_factory=list)
+    demands: dict[int, Demand] = field(default_factory=dict)
+    classes: dict[ast.ClassDef, ClassInfo] = field(default_factory=dict)
+    closures: dict[ast.AST, Closure] = field(default_factory=dict)
+    reached: set[ast.AST] = field(default_factory=set)
+    """Functions that this file itself calls with gradient mode on."""
+    visited: dict[ast.AST, int] = field(default_factory=dict)
+    """How often each function was entered."""
+    active: list[ast.AST] = field(default_factory=list)
+    memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
+    star_imports: list[str] = field(default_factory=list)
+    spent: int = 0
+    optimized: frozenset[int] = frozenset()
+    """Cuts whose results are used as leaves: optimized, or asked for their `.grad`."""
+    _tokens: dict[tuple[ast.AST, Graph], int] = field(default_factory=dict)
+
+    def spend(self) -> None:
+        self.spent += 1
+        if self.spent > STATEMENTS:
+            raise Exhausted
+
+    def record(self, node: ast.AST, value: Value) -> None:
+        mine = self.values.get(node)
+        if mine is not value:
+            self.values[node] = value if mine is None else join(mine, value)
+
+    def record_before(self, node: ast.stmt, bound: dict[Key, Value]) -> None:
+        mine = self.before.setdefault(node, {})
+        for key, value in bound.items():
+            old = mine.get(key)
+            mine[key] = value if old is None else join(old, value)
+
+    def cut(self, node: ast.AST, graph: Graph) -> int:
+        """A token for "the graph ended here"; it travels with the value that comes out."""
+        token = self._tokens.get((node, graph))
+        if token is None:
+            token = len(self.cuts)
+            self._tokens[node, graph] = token
+            self.cuts.append(Cut(node, graph))
+        return token
+
+    def need(self, value: Value, text: str, line: int) -> None:
+        """The gradient of `value` is needed, so every cut on the way to it matters."""
+        for token in value.cuts:
+            self.demands.setdefault(token, Demand(text, line))
+        for item in value.items or ():
+            self.need(item, text, line)
+        if value.elem is not None:
+            self.need(value.elem, text, line)
+        for entry in (value.entries or {}).values():
+            self.need(entry, text, line)
+
+    def needed(self, node: ast.AST) -> tuple[Graph, Demand] | None:
+        """How sure it is that a graph is cut at `node` on the way to something that needs it."""
+        best: tuple[Graph, Demand] | None = None
+        for graph in (Graph.YES, Graph.MAYBE):
+            token = self._tokens.get((node, graph))
+            if best is None and token is not None and token in self.demands:
+                best = graph, self.demands[token]
+        return best
+
+    def is_leaf_of(self, node: ast.AST) -> bool:
+        """Is the result of the cut at `node` used as a leaf of its own?"""
+        tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
+        return bool(tokens & self.optimized)

@@ -1,0 +1,295 @@
+"""What each kind of statement does to the state."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.flow.annotations import annotated
+from autofix.flow.expressions import iterate, operate
+from autofix.flow.frame import Frame, statement
+from autofix.flow.index import is_main_guard
+from autofix.flow.modes import mode_of
+from autofix.flow.narrowing import narrow
+from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.state import State, merge, settled
+from autofix.flow.stores import assign
+from autofix.flow.values import NONE, OTHER, UNKNOWN, Kind, Value, library
+
+TURNS = 3
+"""How often a loop's body is interpreted at most; the lattice is low."""
+
+
+@statement(ast.Assign)
+def _assign(node: ast.Assign, frame: Frame) -> None:
+    if len(node.targets) == 1 and _swap(node.targets[0], node.value, frame):
+        return
+    value = frame.eval(node.value)
+    for target in node.targets:
+        assign(target, value, frame)
+
+
+def _swap(target: ast.expr, value: ast.expr, frame: Frame) -> bool:
+    """`a, b = x, y`: element by element, all evaluated first."""
+    if not (isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)):
+        return False
+    if len(target.elts) != len(value.elts):
+        return False
+    if any(isinstance(e, ast.Starred) for e in (*target.elts, *value.elts)):
+        return False
+    values = [frame.eval(e) for e in value.elts]
+    for element, one in zip(target.elts, values, strict=True):
+        assign(element, one, frame)
+    return True
+
+
+@statement(ast.AnnAssign)
+def _ann_assign(node: ast.AnnAssign, frame: Frame) -> None:
+    if node.value is None:
+        return
+    value = frame.eval(node.value)
+    if value.kind == Kind.UNKNOWN:
+        value = annotated(node.annotation, frame) or value
+    assign(node.target, value, frame)
+
+
+@statement(ast.AugAssign)
+def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
+    old = frame.eval(node.target)
+    right = frame.eval(node.value)
+    if old.kind == Kind.SEQUENCE and isinstance(node.op, ast.Add) and old.aliases:
+        frame.state.store(old, operate(node, old, right, node.op, frame))
+        return
+    new = operate(node, old, right, node.op, frame)
+    if old.is_tensor and new.is_tensor:
+        new = new.but(storage=old.storage, shape=old.shape, shape_id=old.shape_id, dtype=old.dtype)
+        if isinstance(node.target, ast.Name):
+            frame.state.mutate(old, new)
+    assign(node.target, new, frame)
+
+
+@statement(ast.FunctionDef, ast.AsyncFunctionDef)
+def _function(node: ast.FunctionDef, frame: Frame) -> None:
+    for default in (*node.args.defaults, *(d for d in node.args.kw_defaults if d)):
+        frame.eval(default)
+    closure = Closure(node, (frame, *frame.scopes))
+    frame.program.closures[node] = closure
+    for decorator in node.decorator_list:
+        frame.eval(decorator)
+    # A decorated function is taken for the function itself: most decorators only wrap it.
+    frame.bind(node.name, Value(Kind.FUNCTION, ref=closure))
+
+
+@statement(ast.ClassDef)
+def _class(node: ast.ClassDef, frame: Frame) -> None:
+    bases = tuple(frame.eval(base) for base in node.bases)
+    info = frame.program.classes.get(node)
+    if info is None or info.scopes != (frame, *frame.scopes):
+        info = ClassInfo(node, bases, (frame, *frame.scopes))
+        frame.program.classes[node] = info
+    inner = Frame(frame.program, State(frame.state.heap(), frame.state.grad), None, info.scopes)
+    inner.run(node.body)
+    for key, value in inner.state.bound.items():
+        if isinstance(key, str):
+            if isinstance(value.ref, Closure) and value.ref.owner is None:
+                value.ref.owner = info
+                value.ref.scopes = info.scopes
+            info.body[key] = value
+    frame.bind(node.name, Value(Kind.CLASS, ref=info))
+
+
+@statement(ast.Return)
+def _return(node: ast.Return, frame: Frame) -> None:
+    value = NONE if node.value is None else frame.eval(node.value)
+    if frame.needed is not None:
+        frame.program.need(value, frame.needed, node.lineno)
+    frame.returned.append(value)
+    frame.left_at.append(frame.state.fork())
+    frame.state.dead = True
+
+
+@statement(ast.Expr)
+def _expr(node: ast.Expr, frame: Frame) -> None:
+    frame.eval(node.value)
+
+
+@statement(ast.Delete)
+def _delete(node: ast.Delete, frame: Frame) -> None:
+    for target in node.targets:
+        if isinstance(target, ast.Name):
+            frame.state.bound.pop(target.id, None)
+
+
+@statement(ast.Import)
+def _import(node: ast.Import, frame: Frame) -> None:
+    for alias in node.names:
+        if alias.asname:
+            frame.bind(alias.asname, library(alias.name))
+        else:
+            root = alias.name.partition(".")[0]
+            frame.bind(root, library(root))
+
+
+@statement(ast.ImportFrom)
+def _import_from(node: ast.ImportFrom, frame: Frame) -> None:
+    module = "." * node.level + (node.module or "")
+    for alias in node.names:
+        if alias.name == "*":
+            frame.program.star_imports.append(module)
+        else:
+            frame.bind(alias.asname or alias.name, library(f"{module}.{alias.name}"))
+
+
+@statement(ast.Global)
+def _global(node: ast.Global, frame: Frame) -> None:
+    frame.global_names.update(node.names)
+
+
+@statement(ast.Nonlocal, ast.Pass)
+def _nothing(node: ast.stmt, frame: Frame) -> None:
+    pass
+
+
+@statement(ast.Raise)
+def _raise(node: ast.Raise, frame: Frame) -> None:
+    if node.exc is not None:
+        frame.eval(node.exc)
+    frame.state.dead = True
+
+
+@statement(ast.Assert)
+def _assert(node: ast.Assert, frame: Frame) -> None:
+    frame.eval(node.test)
+    narrow(node.test, True, frame)
+
+
+@statement(ast.Break, ast.Continue)
+def _leave(node: ast.Break | ast.Continue, frame: Frame) -> None:
+    if frame.exits:
+        frame.exits[-1].append(frame.state.fork())
+    frame.state.dead = True
+
+
+@statement(ast.If)
+def _if(node: ast.If, frame: Frame) -> None:
+    test = frame.eval(node.test)
+    other = frame.state.fork()
+    unreached = is_main_guard(node) and not frame.program.index.trains
+    if unreached or test.const is False or narrow(node.test, True, frame) is None:
+        frame.state.dead = True
+    frame.run(node.body)
+    after_body = frame.state
+    frame.state = other
+    if test.const is True or narrow(node.test, False, frame) is None:
+        frame.state.dead = True
+    frame.run(node.orelse)
+    frame.state = merge(after_body, frame.state)
+
+
+@statement(ast.For, ast.AsyncFor)
+def _for(node: ast.For, frame: Frame) -> None:
+    iterable = frame.eval(node.iter)
+    frame.program.record_before(node, frame.state.bound)
+    before = frame.state.fork()
+
+    def turn() -> None:
+        assign(node.target, iterate(iterable, frame, node.iter), frame)
+        frame.run(node.body)
+
+    _turns(frame, turn)
+    if iterable.items == ():
+        frame.state = merge(before, frame.state)
+    frame.run(node.orelse)
+
+
+@statement(ast.While)
+def _while(node: ast.While, frame: Frame) -> None:
+    frame.program.record_before(node, frame.state.bound)
+    before = frame.state.fork()
+
+    def turn() -> None:
+        frame.eval(node.test)
+        narrow(node.test, True, frame)
+        frame.run(node.body)
+
+    _turns(frame, turn)
+    if not (isinstance(node.test, ast.Constant) and node.test.value):
+        frame.state = merge(before, frame.state)
+    frame.run(node.orelse)
+
+
+def _turns(frame: Frame, turn: object) -> None:
+    """Interpret a loop's body until nothing new is learned. A loop is taken to run at least once:
+    code whose loops never run computes nothing that could be repaired."""
+    assert callable(turn)
+    frame.exits.append([])
+    after = frame.state
+    for _ in range(TURNS):
+        before = frame.state
+        frame.state = before.fork()
+        turn()
+        for left in frame.exits[-1]:
+            frame.state = merge(frame.state, State(left.bound, left.grad))
+        frame.exits[-1].clear()
+        after = frame.state
+        if after.dead:
+            break
+        if settled(before, after):
+            break
+        frame.state = merge(before, after)
+    frame.exits.pop()
+    frame.state = after
+
+
+@statement(ast.With, ast.AsyncWith)
+def _with(node: ast.With, frame: Frame) -> None:
+    grad = frame.state.grad
+    for item in node.items:
+        value = frame.eval(item.context_expr)
+        mode = mode_of(item.context_expr, value, frame)
+        if mode is not None:
+            frame.state.grad = mode
+        if item.optional_vars is not None:
+            assign(item.optional_vars, value if value.kind & Kind.OBJECT else UNKNOWN, frame)
+    frame.run(node.body)
+    frame.state.grad = grad
+
+
+@statement(ast.Try, *([ast.TryStar] if hasattr(ast, "TryStar") else []))
+def _try(node: ast.Try, frame: Frame) -> None:
+    before = frame.state.fork()
+    frame.run(node.body)
+    after_body = frame.state
+    thrown = merge(before, State(after_body.bound, after_body.grad))
+    frame.run(node.orelse)
+    result = frame.state
+    for handler in node.handlers:
+        frame.state = thrown.fork()
+        if handler.name:
+            frame.bind(handler.name, OTHER)
+        frame.run(handler.body)
+        result = merge(result, frame.state)
+    frame.state = result
+    if node.finalbody:
+        dead, frame.state.dead = frame.state.dead, False
+        frame.run(node.finalbody)
+        frame.state.dead = frame.state.dead or dead
+
+
+@statement(ast.Match)
+def _match(node: ast.Match, frame: Frame) -> None:
+    frame.eval(node.subject)
+    before = frame.state
+    result = before.fork()
+    for case in node.cases:
+        frame.state = before.fork()
+        for name in ast.walk(case.pattern):
+            if isinstance(name, (ast.MatchAs, ast.MatchStar)) and name.name:
+                frame.bind(name.name, UNKNOWN)
+        frame.run(case.body)
+        result = merge(result, frame.state)
+    frame.state = result
+
+
+if hasattr(ast, "TypeAlias"):
+    statement(ast.TypeAlias)(_nothing)
+

@@ -1,0 +1,144 @@
+"""Binding: names, attributes, elements."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.flow.frame import Frame
+from autofix.flow.objects import Instance
+from autofix.flow.state import written_into
+from autofix.flow.values import (
+    Graph,
+    Kind,
+    Value,
+    Why,
+    join,
+    sequence,
+)
+
+
+def assign(target: ast.expr, value: Value, frame: Frame) -> None:
+    match target:
+        case ast.Name(id=name):
+            frame.bind(name, value)
+            frame.program.record(target, value)
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            _unpack(elements, value, frame)
+        case ast.Starred(value=inner):
+            assign(inner, value, frame)
+        case ast.Attribute():
+            owner = frame.eval(target.value)
+            frame.program.record(target, value)
+            store_attribute(owner, target.attr, value, target, frame)
+        case ast.Subscript():
+            _store_element(target, value, frame)
+
+
+def _unpack(elements: list[ast.expr], value: Value, frame: Frame) -> None:
+    from autofix.flow.expressions import iterate
+
+    starred = next((i for i, e in enumerate(elements) if isinstance(e, ast.Starred)), None)
+    items = unpacked(value, len(elements)) if starred is None else None
+    if items is not None and len(items) == len(elements):
+        for element, item in zip(elements, items, strict=True):
+            assign(element, item, frame)
+        return
+    each = iterate(value, frame, elements[0] if elements else None)
+    for i, element in enumerate(elements):
+        assign(element, sequence(None, each) if i == starred else each, frame)
+
+
+def unpacked(value: Value, count: int) -> tuple[Value, ...] | None:
+    """The parts that a tuple assignment of `count` names would get, where they are known."""
+    if value.items is not None:
+        return value.items
+    if value.kind == Kind.SEQUENCE and value.elem is not None:
+        return (value.elem,) * count
+    return None
+
+
+def store_attribute(
+    owner: Value, attribute: str, value: Value, node: ast.AST, frame: Frame
+) -> None:
+    line = getattr(node, "lineno", 0)
+    if isinstance(owner.ref, Instance):
+        if value.graph == Graph.YES and value.why is None:
+            value = value.but(why=Why(f"`{attribute}` is set", line))
+        frame.state.bound[owner.ref.identity, attribute] = value
+        owner.ref.info.note(attribute, value)
+    elif owner.may_be_tensor and attribute == "requires_grad" and value.const is True:
+        requires_grad(owner, "`requires_grad = True`", line, frame)
+
+
+def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
+    """`owner` becomes a leaf that requires grad, through every name for it. (It stays what it is
+    if it has a graph already.)"""
+    if owner.graph == Graph.YES or not owner.is_tensor:
+        return owner
+    changed = owner.but(graph=Graph.YES, leaf=True, why=Why(text, line))
+    for key, other in frame.state.bound.items():
+        if other.is_tensor and other.storage == owner.storage and other.storage:
+            frame.state.bound[key] = other.but(graph=Graph.YES, leaf=True, why=changed.why)
+    return changed
+
+
+def _store_element(target: ast.Subscript, value: Value, frame: Frame) -> None:
+    owner = frame.eval(target.value)
+    index = frame.eval(target.slice)
+    frame.program.record(target, value)
+    if owner.kind & Kind.TENSOR:
+        write_into(target, owner, value, frame)
+    elif owner.kind == Kind.SEQUENCE:
+        _store_item(owner, index, value, target, frame)
+    elif owner.kind == Kind.DICT:
+        entries = dict(owner.entries or {})
+        known = isinstance(index.const, (str, int)) and owner.entries is not None
+        if known:
+            entries[index.const] = value
+        new = owner.but(entries=entries if known else None, elem=join(owner.elem, value))
+        replace_contents(owner, new, target.value, frame)
+    elif isinstance(target.value, ast.Name) and value.cuts - owner.cuts:
+        # An object of unknown kind (a numpy array, say) now holds what was cut.
+        frame.bind(target.value.id, owner.but(cuts=owner.cuts | value.cuts))
+
+
+def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> None:
+    """A write into tensor memory: the tensor takes the graph of what is written."""
+    if not frame.state.grad:
+        return
+    graph = max(owner.graph, value.graph)
+    if value.is_number or value.kind == Kind.NONE:
+        value = value.but(graph=Graph.NO)
+    written = value
+    if owner.graph > Graph.NO:
+        written = written.but(cuts=written.cuts | {frame.program.cut(target, graph)})
+    before = dict(frame.state.bound)
+    frame.state.mutate(owner, written)
+    name = target
+    while isinstance(name, ast.Subscript):
+        name = name.value
+    if isinstance(name, ast.Name) and frame.state.bound.get(name.id) is before.get(name.id):
+        current = frame.name(name.id)
+        if current.kind & Kind.TENSOR:
+            frame.bind(name.id, written_into(current, written))
+
+
+def _store_item(
+    owner: Value, index: Value, value: Value, target: ast.Subscript, frame: Frame
+) -> None:
+    at = index.const
+    if owner.items is not None and isinstance(at, int) and -len(owner.items) <= at < len(owner.items):
+        items = list(owner.items)
+        items[at] = value
+        new = sequence(tuple(items))
+    else:
+        new = sequence(None, join(owner.elem, value) if owner.elem is not None else value)
+    replace_contents(owner, new, target.value, frame)
+
+
+def replace_contents(owner: Value, new: Value, node: ast.expr, frame: Frame) -> None:
+    """The list or dict that `node` refers to has new contents."""
+    if owner.aliases:
+        frame.state.store(owner, new)
+    elif isinstance(node, (ast.Name, ast.Attribute)):
+        assign(node, new, frame)
