@@ -80,6 +80,7 @@ def _precision(dtype: torch.dtype) -> Iterator[None]:
     types_before = {name: getattr(torch, name) for name in OLD_TYPES}
     torch.set_default_dtype(dtype)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.enable_grad())  # programs may switch it off for good
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
@@ -245,15 +246,13 @@ def bugs(program: Path, probe: Path) -> list[str]:
     """Say how the program's gradient differs from the derivative of its own forward values."""
     with _precision(torch.float64):
         _, forward, leaves = _open(program, probe)
-        if not leaves:
-            return _warnings(program, probe)
         wanted = _numerical(forward, leaves)
         _, forward, leaves = _open(program, probe)
         found = _analytic(forward, leaves)
         problems = _differences(wanted, found, OTHER)
         if found.failure and problems:
             problems.append(f"backward: {found.failure}")
-        return problems
+    return problems if leaves else _warnings(program, probe)
 
 
 def _warnings(program: Path, probe: Path) -> list[str]:
@@ -306,17 +305,16 @@ def compare(
         problems.append("before: nothing is wrong")
     with _precision(torch.float64):
         _, forward, leaves = _open(before, probe)
-        if not leaves:
-            return problems + [f"after: {w}" for w in _warnings(after, probe)]
         wanted = _numerical(forward, leaves)
         _, forward, leaves = _open(after, probe)
         if len(leaves) != len(wanted):
             return [*problems, f"{len(wanted)} leaves before, {len(leaves)} after"]
         found = _analytic(forward, leaves)
-        if found.failure:
-            return [*problems, f"after: backward: {found.failure}"]
-        problems += [f"after: {p}" for p in _differences(wanted, found, SAME)]
-    return problems
+    if not leaves:
+        return problems + [f"after: {w}" for w in _warnings(after, probe)]
+    if found.failure:
+        return [*problems, f"after: backward: {found.failure}"]
+    return problems + [f"after: {p}" for p in _differences(wanted, found, SAME)]
 
 
 def _same_values(before: Path, after: Path, probe: Path, exact: bool) -> list[str]:
