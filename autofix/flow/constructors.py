@@ -44,6 +44,8 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
         cuts = cuts | frame.cut(given.node, inner, through=True)
     value = tensor(Graph.NO, data_shape(data), dtype, cuts=cuts)
     if wants_grad:
+        if frame.program.is_silencer(value):
+            return value.but(leaf=True)
         why = Why("made with `requires_grad=True`", given.node.lineno)
         return value.but(graph=Graph.YES, leaf=True, why=why)
     return value

@@ -82,6 +82,11 @@ class Facts:
         self._cover(node)
         return self.program.is_leaf_of(node)
 
+    def silencers(self, node: ast.AST) -> list[ast.AST]:
+        """The targets of `x.requires_grad = True` where x is downstream of the cut at `node`."""
+        self._cover(node)
+        return self.program.silenced_by(node)
+
     def library_name(self, node: ast.expr) -> str | None:
         """The full dotted name (``torch.nn.functional.relu``) that an expression refers to."""
         value = self.value(node)

@@ -80,7 +80,7 @@ def _unknown(given: Arguments, frame: Frame) -> Value:
 
 def _backward(given: Arguments, frame: Frame) -> Value:
     for value in given.values[:1]:
-        frame.program.need(value, "a backward pass runs through it", given.node.lineno)
+        frame.program.need(value, "a backward pass runs through it", given.node.lineno, True)
     return NONE
 
 
@@ -116,7 +116,7 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
 def _autograd(name: str, given: Arguments, frame: Frame) -> Value:
     outputs = given.get(0, "tensors", "outputs")
     if outputs is not None:
-        frame.program.need(outputs, f"`{name}` runs through it", given.node.lineno)
+        frame.program.need(outputs, f"`{name}` runs through it", given.node.lineno, True)
     if name.endswith("backward"):
         return NONE
     higher = given.keywords.get("create_graph")

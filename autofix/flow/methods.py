@@ -63,10 +63,10 @@ def call_method(
 def _backward(receiver: Value, given: Arguments, frame: Frame) -> Value:
     line = given.node.lineno
     if receiver.kind & (Kind.TENSOR | Kind.NUMBER | Kind.NUMPY) or not given.values:
-        frame.program.need(receiver, "`backward()` runs through it", line)
+        frame.program.need(receiver, "`backward()` runs through it", line, True)
     else:  # accelerator.backward(loss), self.manual_backward(loss)
-        frame.program.need(given.values[0], "`backward()` runs through it", line)
-        frame.program.need(receiver, "`backward()` runs through it", line)
+        frame.program.need(given.values[0], "`backward()` runs through it", line, True)
+        frame.program.need(receiver, "`backward()` runs through it", line, True)
     return NONE
 
 

@@ -137,7 +137,7 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
     graph = Graph.MAYBE if frame.state.grad else Graph.NO
     cuts = frozenset().union(*(all_cuts(v) for v in given.all()))
     if name in ("backward", "manual_backward") and given.values:
-        frame.program.need(given.values[0], "`backward()` runs through it", given.node.lineno)
+        frame.program.need(given.values[0], "`backward()` runs through it", given.node.lineno, True)
         return NONE
     if name in ("log", "log_dict", "print", "save_hyperparameters"):
         return NONE

@@ -125,6 +125,8 @@ def _dtype(
     if op.creates or name in ("rand", "randn", "zeros", "ones", "empty", "linspace", "eye"):
         return "default" if name not in ("arange", "full", "randint", "randperm") else None
     dtypes = [v.dtype for v in tensors if v.is_tensor]
+    if op.dtype == "float" and len(tensors) == 1 and dtypes == [None]:
+        return "float"  # whatever went in, a float comes out
     if not dtypes or len(dtypes) != len(tensors):
         return None
     dtype: str | None = dtypes[0]

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autofix.flow.index import Index
+from autofix.flow.index import Index, last_name
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
 from autofix.flow.values import Graph, Value, join
@@ -21,6 +21,9 @@ CONTEXTS = 24
 """How often one function is looked into, for different arguments."""
 
 
+_MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
+
+
 class Exhausted(Exception):
     """The budget of the file is used up."""
 
@@ -31,6 +34,10 @@ class Demand:
 
     text: str
     line: int
+    backward: bool = False
+    """A backward pass runs here; else the value is returned to code that may run one."""
+    carries: bool = False
+    """A graph arrives here on another path: the cut may be a weight held constant on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ class Program:
     memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
     star_imports: list[str] = field(default_factory=list)
     spent: int = 0
+    silencers: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
+    """`x.requires_grad = True` statements (their targets), and the cuts on the way to x."""
     optimized: frozenset[int] = frozenset()
     """Cuts whose results are used as leaves: optimized, or asked for their `.grad`."""
     _tokens: dict[tuple[ast.AST, Graph], int] = field(default_factory=dict)
@@ -96,16 +105,20 @@ class Program:
             self.cuts.append(Cut(node, graph))
         return token
 
-    def need(self, value: Value, text: str, line: int) -> None:
+    def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
+        carries = value.graph == Graph.YES and not value.leaf
+        demand = Demand(text, line, backward, carries)
         for token in value.cuts:
-            self.demands.setdefault(token, Demand(text, line))
+            old = self.demands.get(token)
+            if old is None or (backward, not carries) > (old.backward, not old.carries):
+                self.demands[token] = demand
         for item in value.items or ():
-            self.need(item, text, line)
-        if value.elem is not None:
-            self.need(value.elem, text, line)
+            self.need(item, text, line, backward)
+        if value.elem is not None and value.items is None:
+            self.need(value.elem, text, line, backward)
         for entry in (value.entries or {}).values():
-            self.need(entry, text, line)
+            self.need(entry, text, line, backward)
 
     def needed(self, node: ast.AST) -> tuple[Graph, Demand] | None:
         """How sure it is that a graph is cut at `node` on the way to something that needs it."""
@@ -115,6 +128,16 @@ class Program:
             if best is None and token is not None and token in self.demands:
                 best = graph, self.demands[token]
         return best
+
+    def is_silencer(self, value: Value) -> bool:
+        """Would requiring grad of `value` only hide that its graph was cut by accident? (What was
+        detached on purpose, to be a leaf of its own, is another matter.)"""
+        nodes = [self.cuts[token].node for token in value.cuts]
+        return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
+
+    def silenced_by(self, node: ast.AST) -> list[ast.AST]:
+        tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
+        return [target for target, cuts in self.silencers.items() if cuts & tokens]
 
     def is_leaf_of(self, node: ast.AST) -> bool:
         """Is the result of the cut at `node` used as a leaf of its own?"""

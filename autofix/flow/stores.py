@@ -67,6 +67,9 @@ def store_attribute(
         frame.state.bound[owner.ref.identity, attribute] = value
         owner.ref.info.note(attribute, value)
     elif owner.may_be_tensor and attribute == "requires_grad" and value.const is True:
+        if owner.cuts:
+            earlier = frame.program.silencers.get(node, frozenset())
+            frame.program.silencers[node] = earlier | owner.cuts
         requires_grad(owner, "`requires_grad = True`", line, frame)
 
 
@@ -75,6 +78,8 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     if it has a graph already.)"""
     if owner.graph == Graph.YES or not owner.is_tensor:
         return owner
+    if frame.program.is_silencer(owner):
+        return owner.but(leaf=True)
     changed = owner.but(graph=Graph.YES, leaf=True, why=Why(text, line))
     for key, other in frame.state.bound.items():
         if other.is_tensor and other.storage == owner.storage and other.storage:

@@ -1,0 +1,205 @@
+"""`torch.tensor([a, b, 0.5])` rebuilt as `torch.stack(...)`, exact in value, shape and dtype."""
+
+from __future__ import annotations
+
+import ast
+import struct
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from autofix.flow.facts import Facts
+from autofix.flow.values import FLOATING, Graph, Kind, Value
+from autofix.model import Edit
+from autofix.rewrite.names import spell, unused_name
+from autofix.rewrite.nodes import bare, call, expression, method
+
+
+class CannotStack(Exception):
+    """The data holds something that no stack can hold; the message says what."""
+
+
+@dataclass(slots=True)
+class Stacker:
+    """Builds the stack for the data of one constructor call."""
+
+    facts: Facts
+    near: ast.Call
+    like: str | None
+    """Code for a tensor of the elements' dtype and device, to lift numbers with."""
+    exact: bool = True
+    """False once something was taken on trust: a value whose kind is not known."""
+    edits: list[Edit] = field(default_factory=list)
+
+    def torch(self, name: str) -> str:
+        spelling = spell(self.facts, f"torch.{name}", self.near)
+        self.edits.extend(edit for edit in spelling.edits if edit not in self.edits)
+        return spelling.code
+
+    def stack(self, node: ast.expr) -> cst.BaseExpression:
+        """The stack of a list, tuple, comprehension, or of any expression that gives one."""
+        match node:
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                return call(self.torch("stack"), self._display(node, elements))
+            case ast.ListComp():
+                return call(self.torch("stack"), self._comprehension(node))
+            case ast.Call(func=ast.Name(id="list" | "tuple"), args=[ast.GeneratorExp() as inner]):
+                tree = expression(self.facts, node)
+                assert isinstance(tree, cst.Call)
+                changed = self._comprehension(inner, tree.args[0].value)
+                argument = tree.args[0].with_changes(value=changed)
+                return call(self.torch("stack"), tree.with_changes(args=[argument]))
+        return self._sequence(expression(self.facts, node), self.facts.value(node).elem)
+
+    def _display(self, node: ast.expr, elements: list[ast.expr]) -> cst.BaseExpression:
+        tree = expression(self.facts, node)
+        assert isinstance(tree, (cst.List, cst.Tuple))
+        changed = []
+        for element, old in zip(elements, tree.elements, strict=True):
+            if isinstance(element, ast.Starred):
+                value = self._starred(element, old.value)
+            else:
+                value = self._element(element, old.value)
+            changed.append(old.with_changes(value=value))
+        if isinstance(tree, cst.Tuple) and not tree.lpar:
+            tree = tree.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+        return tree.with_changes(elements=changed)
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.GeneratorExp, tree: cst.BaseExpression | None = None
+    ) -> cst.BaseExpression:
+        tree = expression(self.facts, node) if tree is None else tree
+        assert isinstance(tree, (cst.ListComp, cst.GeneratorExp))
+        return tree.with_changes(elt=self._element(node.elt, tree.elt))
+
+    def _starred(self, node: ast.Starred, tree: cst.BaseExpression) -> cst.BaseExpression:
+        elem = self.facts.value(node.value).elem
+        if elem is not None and elem.is_scalar:
+            return tree
+        return self._each(tree, elem)
+
+    def _sequence(self, tree: cst.BaseExpression, elem: Value | None) -> cst.BaseExpression:
+        """The stack of a list that is only known by what its elements are."""
+        if elem is not None and elem.is_scalar:
+            return call(self.torch("stack"), bare(tree))
+        if elem is not None and elem.is_tensor and elem.shape == (1,):
+            return call(self.torch("cat"), bare(tree))
+        return call(self.torch("stack"), self._each(tree, elem))
+
+    def _each(self, tree: cst.BaseExpression, elem: Value | None) -> cst.BaseExpression:
+        """`[<element> for v in tree]`."""
+        name = unused_name(self.facts, "row" if _is_row(elem) else "value", self.near)
+        one = self._known(cst.Name(name), elem)
+        loop = cst.CompFor(cst.Name(name), bare(tree))
+        return cst.ListComp(one, loop)
+
+    def _element(self, node: ast.expr, tree: cst.BaseExpression) -> cst.BaseExpression:
+        value = self.facts.value(node)
+        if value.kind == Kind.SEQUENCE:
+            return self.stack(node)
+        if value.kind == Kind.NUMBER:
+            inner = exported_tensor(node, self.facts)
+            if inner is None:
+                return self._lift(node, value, tree)
+            self.exact = False
+            return self._known(expression(self.facts, inner), self.facts.value(inner))
+        return self._known(tree, value)
+
+    def _known(self, tree: cst.BaseExpression, value: Value | None) -> cst.BaseExpression:
+        """An element as a 0-d tensor, by what is known of it."""
+        if value is None:
+            raise CannotStack("nothing is known of its elements")
+        if value.kind == Kind.SEQUENCE:
+            return self._sequence(tree, value.elem)
+        tensor_bits = value.kind & ~Kind.NONE
+        if tensor_bits == Kind.TENSOR:
+            if value.shape is not None and any(isinstance(d, int) and d != 1 for d in value.shape):
+                raise CannotStack("an element holds more than one value")
+            return tree if value.is_scalar else method(tree, "reshape", "()")
+        if value.kind & Kind.SEQUENCE or value.kind & (Kind.NUMPY | Kind.STRING | Kind.MODULE):
+            raise CannotStack("an element may be something other than a tensor or a number")
+        if value.kind != Kind.NUMBER:
+            self.exact = self.exact and not value.kind & Kind.UNKNOWN
+        lifted = call(self.torch("as_tensor"), bare(tree))
+        may_have_rank = value.kind & (Kind.TENSOR | Kind.UNKNOWN) and value.shape != ()
+        return method(lifted, "reshape", "()") if may_have_rank else lifted
+
+    def _lift(self, node: ast.expr, value: Value, tree: cst.BaseExpression) -> cst.BaseExpression:
+        """A Python number as a 0-d tensor: exact in the dtype that the stack will have."""
+        const = value.const
+        if self.like is None:
+            if isinstance(const, float) and not _fits_float32(const):
+                self.exact = False
+            return call(self.torch("tensor"), bare(tree))
+        like = cst.parse_expression(self.like)
+        if const == 0 and not isinstance(const, bool) and not _negative_zero(const):
+            return method(like, "new_zeros", "()")
+        if const == 1 and not isinstance(const, bool):
+            return method(like, "new_ones", "()")
+        return method(like, "new_tensor", bare(tree))
+
+
+def _is_row(elem: Value | None) -> bool:
+    return elem is not None and elem.kind == Kind.SEQUENCE
+
+
+def _fits_float32(const: float) -> bool:
+    try:
+        return bool(struct.unpack("f", struct.pack("f", const))[0] == const)
+    except OverflowError:
+        return False
+
+
+def _negative_zero(const: object) -> bool:
+    return isinstance(const, float) and str(const).startswith("-")
+
+
+def exported_tensor(node: ast.expr, facts: Facts) -> ast.expr | None:
+    """`x` of `x.item()` and `float(x)`, where x is a tensor with a graph."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=inner, attr="item"), args=[]):
+            pass
+        case ast.Call(func=ast.Name(id="float"), args=[inner]):
+            pass
+        case _:
+            return None
+    value = facts.value(inner)
+    return inner if value.is_tensor and value.graph > Graph.NO else None
+
+
+def like_what(data: ast.expr, facts: Facts) -> str | None:
+    """Code for a floating tensor that stands in `data` and can be named again at no cost: numbers
+    beside it take its dtype and device."""
+    local = _bound_inside(data)
+    dtypes = {v.dtype for v in _tensors_of(data, facts)}
+    for node in ast.walk(data):
+        if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
+            continue
+        if any(isinstance(n, ast.Name) and n.id in local for n in ast.walk(node)):
+            continue
+        if not _plain(node):
+            continue
+        value = facts.value(node)
+        floating = value.graph == Graph.YES or value.dtype in FLOATING
+        if value.is_tensor and floating and (value.dtype in dtypes or len(dtypes) == 1):
+            return facts.source.segment(node)
+    return None
+
+
+def _plain(node: ast.expr) -> bool:
+    """A dotted name: reading it twice does nothing twice."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _bound_inside(data: ast.expr) -> set[str]:
+    return {n.id for n in ast.walk(data) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _tensors_of(data: ast.expr, facts: Facts) -> list[Value]:
+    """The tensor elements of a list display, nested ones too."""
+    if isinstance(data, (ast.List, ast.Tuple)):
+        return [value for e in data.elts for value in _tensors_of(e, facts)]
+    value = facts.value(data)
+    return [value] if value.kind & Kind.TENSOR else []

@@ -1,0 +1,237 @@
+"""A tensor is built from graph values with `torch.tensor`, which cuts the graph.
+
+## What it does
+
+Finds `torch.tensor`, `torch.as_tensor`, `torch.asarray`, `torch.Tensor`, `torch.FloatTensor` and
+`x.new_tensor` given a list, tuple or comprehension of tensors that carry a graph, where something
+later needs the gradient: a `backward()`, or the caller of the function that returns it.
+
+## Why is this bad
+
+These constructors read each element as a plain number. The values are right, the program runs, and
+no gradient reaches what the elements were computed from. torch warns once per process at most; if
+`requires_grad=True` is added to silence the error at `backward()`, nothing is said at all and
+nothing learns.
+
+## Example
+
+```python
+c, s = torch.cos(self.theta), torch.sin(self.theta)
+rotation = torch.tensor([[c, -s], [s, c]])
+```
+
+## Use instead
+
+```python
+c, s = torch.cos(self.theta), torch.sin(self.theta)
+rotation = torch.stack([torch.stack([c, -s]), torch.stack([s, c])])
+```
+
+## Fix safety
+
+The fix is safe where the elements surely carry a graph: values, shape and dtype stay what they
+were. Elements of unknown rank are given `.reshape(())`, numbers are lifted to the dtype of the
+tensors beside them, `dtype=` and `device=` move to `.to(...)`. `requires_grad=True` goes away,
+unless the result is used as a leaf of its own (optimized, or asked for its `.grad`): then nothing
+is reported. On a GPU the result is on the device of its elements; `torch.tensor` without `device=`
+puts it on the default device.
+
+The fix is unsafe where the elements are arguments that only may carry a graph, where the kind of an
+element is not known, or where the numbers were taken out of the graph by `.item()` or `float()`.
+
+## How it is verified
+
+The original and the rewritten code run on the same inputs: forward values, shape and dtype must be
+equal, and the gradient of the rewritten code must equal finite differences of the original.
+
+## References
+
+- https://github.com/pytorch/pytorch/issues/61410
+- https://github.com/pytorch/pytorch/issues/155983
+- https://docs.pytorch.org/docs/stable/generated/torch.stack.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import libcst as cst
+
+from autofix.codemods.graph._stacking import CannotStack, Stacker, exported_tensor, like_what
+from autofix.flow.constructors import CONSTRUCTORS
+from autofix.flow.facts import Facts
+from autofix.flow.frame import contents
+from autofix.flow.index import last_name
+from autofix.flow.operations import dtype_name
+from autofix.flow.program import Demand
+from autofix.flow.values import INTEGRAL, Graph, Kind
+from autofix.model import Applicability, Edit
+from autofix.rewrite import nodes
+from autofix.rewrite.nodes import expression, method, replace
+from autofix.rewrite.statements import remove_statement
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG101", trigger=r"[tT]ensor\b|asarray")
+
+_DATA_NAMES = ("data", "obj")
+_KEYWORDS = frozenset({"dtype", "device", "requires_grad", *_DATA_NAMES})
+
+
+@rule.visit(ast.Call)
+def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    if last_name(node.func) not in CONSTRUCTORS or not (node.args or node.keywords):
+        return
+    data = _data(node)
+    if data is None or _is_plain_data(data):
+        return
+    name = constructor_name(node, facts)
+    if name is None:
+        return
+    value = facts.value(data)
+    if not value.kind & Kind.SEQUENCE or (found := _cut(node, data, facts)) is None:
+        return
+    graph, demand, exported = found
+    if facts.used_as_leaf(node):
+        return
+    elements = contents(value)
+    if elements is not None and elements.kind & Kind.UNKNOWN and graph < Graph.YES:
+        return
+    yield _report(node, data, name, graph, demand, exported, facts)
+
+
+def _data(node: ast.Call) -> ast.expr | None:
+    if node.args:
+        return node.args[0]
+    return next((k.value for k in node.keywords if k.arg in _DATA_NAMES), None)
+
+
+def _is_plain_data(data: ast.expr) -> bool:
+    """Numbers and strings only: the usual case, decided without any analysis."""
+    if isinstance(data, (ast.List, ast.Tuple)):
+        return all(_is_plain_data(element) for element in data.elts)
+    if isinstance(data, ast.UnaryOp):
+        return _is_plain_data(data.operand)
+    return isinstance(data, ast.Constant)
+
+
+def constructor_name(node: ast.Call, facts: Facts) -> str | None:
+    """`tensor` of `torch.tensor(...)` under any alias, or `new_tensor` of a tensor's method."""
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "new_tensor":
+        return "new_tensor" if facts.value(node.func.value).is_tensor else None
+    dotted = facts.library_name(node.func)
+    if dotted is None or not dotted.startswith("torch."):
+        return None
+    last = dotted.rpartition(".")[2]
+    return last if last in CONSTRUCTORS and dotted.count(".") <= 2 else None
+
+
+def _cut(node: ast.Call, data: ast.expr, facts: Facts) -> tuple[Graph, Demand, bool] | None:
+    """Is a graph cut here that something needs? True if it was `.item()` or `float()` that cut."""
+    found = facts.needed(node)
+    if found is not None:
+        return (*found, False)
+    for element in ast.walk(data):
+        # A number taken out by hand may be a weight held constant on purpose: it counts only
+        # where the backward pass has no other graph to run through.
+        if isinstance(element, ast.Call) and exported_tensor(element, facts) is not None:
+            found = facts.needed(element)
+            if found is not None and found[1].backward and not found[1].carries:
+                return (*found, True)
+    return None
+
+
+def _report(
+    node: ast.Call,
+    data: ast.expr,
+    name: str,
+    graph: Graph,
+    demand: Demand,
+    exported: bool,
+    facts: Facts,
+) -> Report:
+    elements = contents(facts.value(data)) or facts.value(data)
+    why = elements.why.steps() if elements.why is not None else ()
+    label = f"`{facts.source.segment(node.func)}`"
+    message = (
+        f"{label} copies graph values as plain numbers: no gradient gets past it, "
+        f"and it is needed ({demand.text}, line {demand.line})"
+    )
+    unknown = [k.arg for k in node.keywords if k.arg not in _KEYWORDS]
+    if unknown or len(node.args) > 1:
+        what = f"`{unknown[0]}=`" if unknown and unknown[0] else "these arguments"
+        return Report(node, message, declined=f"{what} has no counterpart in a stack", why=why)
+    stacker = Stacker(facts, node, like_what(data, facts))
+    try:
+        new = _casts(stacker.stack(data), node, name, exported, stacker)
+    except CannotStack as reason:
+        return Report(node, message, declined=str(reason), why=why)
+    safe = graph == Graph.YES and stacker.exact and not exported
+    edits = [*replace(facts, node, new), *stacker.edits, *_unsilenced(node, facts)]
+    note = None if safe else _note(graph, exported)
+    tier = Applicability.SAFE if safe else Applicability.UNSAFE
+    return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def _note(graph: Graph, exported: bool) -> str:
+    if exported:
+        return "the numbers were taken out of the graph by hand; keeping them in changes training"
+    if graph < Graph.YES:
+        return "the elements are arguments that may carry a graph"
+    return "the kind of an element is not certain"
+
+
+def _casts(
+    stacked: cst.BaseExpression, node: ast.Call, name: str, exported: bool, stacker: Stacker
+) -> cst.BaseExpression:
+    """The stack, with the dtype and device that the constructor would have given it."""
+    facts = stacker.facts
+    keywords = {k.arg: k.value for k in node.keywords if k.arg in ("dtype", "device")}
+    dtype, device = keywords.get("dtype"), keywords.get("device")
+    if dtype is not None and _is_integral(dtype, facts):
+        raise CannotStack("an integer or bool dtype carries no gradient")
+    if name == "new_tensor":
+        assert isinstance(node.func, ast.Attribute)
+        if not keywords:
+            return method(stacked, "to", expression(facts, node.func.value))
+        owner = nodes.code(nodes.tight(expression(facts, node.func.value)))
+        extra = {"dtype": f"{owner}.dtype", "device": f"{owner}.device"}
+    else:
+        extra = {}
+    given = {k: expression(facts, v) for k, v in (("dtype", dtype), ("device", device)) if v}
+    arguments = {**{k: cst.parse_expression(v) for k, v in extra.items()}, **given}
+    if len(arguments) == 1:
+        return method(stacked, "to", *arguments.values())
+    if arguments:
+        return method(stacked, "to", **arguments)
+    return _default_dtype(stacked, name, exported, stacker)
+
+
+def _default_dtype(
+    stacked: cst.BaseExpression, name: str, exported: bool, stacker: Stacker
+) -> cst.BaseExpression:
+    """`torch.Tensor` gives the default dtype, `torch.DoubleTensor` float64, whatever goes in."""
+    elements = contents(stacker.facts.value(_data(stacker.near) or stacker.near))
+    dtype = elements.dtype if elements is not None and elements.is_tensor else None
+    cast = {"FloatTensor": "float", "DoubleTensor": "double", "HalfTensor": "half",
+            "BFloat16Tensor": "bfloat16"}.get(name)
+    if cast is not None:
+        wanted = {"float": "float32", "double": "float64", "half": "float16"}.get(cast, cast)
+        return stacked if dtype == wanted else method(stacked, cast)
+    if (name == "Tensor" or exported) and dtype != "default":
+        return method(stacked, "to", f"{stacker.torch('get_default_dtype')}()")
+    return stacked
+
+
+def _is_integral(node: ast.expr, facts: Facts) -> bool:
+    found = dtype_name(facts.value(node))
+    return found is not None and found in INTEGRAL
+
+
+def _unsilenced(node: ast.Call, facts: Facts) -> list[Edit]:
+    """`x.requires_grad = True` raises once x has a graph, so these statements go."""
+    return [
+        edit
+        for target in facts.silencers(node)
+        if (edit := remove_statement(facts, target)) is not None
+    ]
