@@ -10,7 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-FORMATS = ("full", "concise", "json")
+from autofix.report import FORMATS
+
 COMMAND_LINE = "command line"
 DEFAULT = "default"
 

@@ -1,0 +1,108 @@
+"""What a run found, ready for any report: no document, tree or rule is needed to print it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autofix.model import Finding, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One edit, placed as users count; `end` is exclusive."""
+
+    start: Position
+    end: Position
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A source line of a snippet; `mark` is the part of it that is meant, as columns from 0."""
+
+    number: int
+    text: str
+    mark: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A finding with its place, its surroundings and what became of it."""
+
+    path: str
+    """As shown: relative to the working directory where it lies below it."""
+    finding: Finding
+    start: Position
+    end: Position
+    changes: tuple[Change, ...] = ()
+    fixable: bool = False
+    """The fix would be written at the tier in force."""
+    applied: bool = False
+    snippet: tuple[Line, ...] = ()
+    diff: tuple[str, ...] = ()
+    """The lines that the fix touches, each with `-` or `+` before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something could not be looked at, or not wholly."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """One file. `after` is None unless a repair has changed it."""
+
+    path: str
+    shown: str
+    looked_at: bool = True
+    findings: tuple[Located, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    before: bytes = b""
+    after: bytes | None = None
+    unrepaired: tuple[Located, ...] = ()
+    """What `findings` has to be if `after` is not written after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run."""
+
+    files: int
+    """How many files were looked at."""
+    findings: tuple[Located, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    patch: bytes = b""
+    written: int = 0
+    """How many files were changed, or would be."""
+
+    @property
+    def applied(self) -> tuple[Located, ...]:
+        return tuple(found for found in self.findings if found.applied)
+
+    @property
+    def remaining(self) -> tuple[Located, ...]:
+        return tuple(found for found in self.findings if not found.applied)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often a rule was met."""
+
+    rule: str
+    name: str
+    count: int
+    fixable: int
+
+
+def statistics(findings: Sequence[Located]) -> list[Count]:
+    """Findings by rule, the most frequent first."""
+    counts = Counter((found.finding.rule, found.finding.name) for found in findings)
+    fixable = Counter(found.finding.rule for found in findings if found.fixable)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [Count(rule, name, count, fixable[rule]) for (rule, name), count in ordered]
