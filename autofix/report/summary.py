@@ -1,0 +1,97 @@
+"""Counts: what a run came to in one line, by rule, and by file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from autofix.model import Applicability
+from autofix.report.style import Style, clean, plural
+from autofix.results import Located, Report, statistics
+
+
+def check_summary(report: Report, paths: Sequence[str] = ()) -> str:
+    """The last line of `check`. "All clean" needs every file to have been looked at."""
+    files = plural(report.files, "file")
+    if not report.findings:
+        if report.problems:
+            return f"nothing found in {files}, but {_unseen(report)}"
+        return f"all clean: {files} looked at"
+    parts = [f"{plural(len(report.findings), 'finding')} in {files}"]
+    parts.append(f" ({', '.join(_tiers(report.findings))})")
+    if report.problems:
+        parts.append(f", and {_unseen(report)}")
+    fixable = sum(found.fixable for found in report.findings)
+    hints = [f"`{' '.join(['autofix apply', *map(clean, paths)])}` fixes {fixable}"] * bool(fixable)
+    code = _explainable(report.findings)
+    hints += [f"`autofix explain {code}` tells more"] * bool(code)
+    return "".join(parts) + (f". {'; '.join(hints)}" if hints else "")
+
+
+def apply_summary(report: Report, *, dry: bool = False) -> str:
+    """The last line of `apply`. Nothing here has been run, and it says so."""
+    done, left = report.applied, report.remaining
+    if not done and not left:
+        return check_summary(report)
+    verb = "would write" if dry else "wrote"
+    parts = [f"{verb} nothing"]
+    if done:
+        files = plural(report.written, "file")
+        unproven = "" if dry else " (not verified)"
+        parts = [f"{verb} {plural(len(done), 'fix', 'fixes')} in {files}{unproven}"]
+    if left:
+        parts.append(f"{plural(len(left), 'finding')} left ({', '.join(_tiers(left))})")
+    elif not dry:
+        parts.append("nothing left")
+    if report.problems:
+        parts.append(_unseen(report))
+    return ", ".join(parts)
+
+
+def render_statistics(report: Report, style: Style) -> Iterator[str]:
+    """A line a rule: how often, whether it can be fixed, code and name."""
+    counts = statistics(report.remaining)
+    digits = max((len(str(count.count)) for count in counts), default=1)
+    codes = max((len(count.rule) for count in counts), default=1)
+    for count in counts:
+        mark = "*" if count.fixable == count.count else "-" if count.fixable else " "
+        code = style(f"{count.rule:<{codes}}", "red", "bold")
+        name = "" if count.name == count.rule else count.name
+        yield f"{count.count:>{digits}}  {code}  [{mark}] {name}".rstrip() + "\n"
+
+
+def render_fixes(report: Report, style: Style) -> Iterator[str]:
+    """What was written, by file."""
+    by_file: dict[str, Counter[tuple[str, str]]] = {}
+    for found in report.applied:
+        label = (found.finding.rule, found.finding.name)
+        by_file.setdefault(found.path, Counter())[label] += 1
+    for path, counts in by_file.items():
+        yield f"{style(clean(path), 'bold')}:\n"
+        for (rule, name), count in sorted(counts.items()):
+            yield f"    {count} x {style(rule, 'red', 'bold')} ({name})\n"
+
+
+def _unseen(report: Report) -> str:
+    return f"not everything could be looked at ({plural(len(report.problems), 'error')})"
+
+
+def _tiers(findings: Sequence[Located]) -> Iterator[str]:
+    fixable = sum(found.fixable for found in findings)
+    unsafe = sum(
+        found.finding.applicability is Applicability.UNSAFE and not found.fixable
+        for found in findings
+    )
+    shown = len(findings) - fixable - unsafe
+    for count, what in (
+        (fixable, "fixable"),
+        (unsafe, "with `--unsafe-fixes`"),
+        (shown, "shown only"),
+    ):
+        if count:
+            yield f"{count:,} {what}"
+
+
+def _explainable(findings: Sequence[Located]) -> str | None:
+    codes = (found.finding.rule for found in findings if found.finding.rule != found.finding.name)
+    return next(codes, None)
