@@ -100,7 +100,7 @@ def load(data: bytes, path: str) -> Document:
     """Read a Python file, or a notebook if the path ends in `.ipynb`."""
     if path.endswith(".ipynb"):
         bom = data.startswith(codecs.BOM_UTF8)
-        text = _text(data[len(codecs.BOM_UTF8) :] if bom else data, "utf-8")
+        text = _text(data, "utf-8", bom)
         notebook = notebooks.parse(text)
         source = Source(notebook.text, path, notebook.seams)
         return Document(data, source, "utf-8", bom, notebook)
@@ -115,12 +115,11 @@ def _decode(data: bytes) -> tuple[str, str, bool]:
     if (nul := data.find(b"\0")) >= 0:
         raise DocumentError(f"binary file (NUL byte at offset {nul})")
     bom = data.startswith(codecs.BOM_UTF8)
-    body = data[len(codecs.BOM_UTF8) :] if bom else data
-    encoding = _declared(body)
+    encoding = _declared(data[len(codecs.BOM_UTF8) :] if bom else data)
     if bom and encoding != "utf-8":
         raise DocumentError(f"declares the encoding `{encoding}` but starts with a UTF-8 mark")
-    text = _text(body, encoding)
-    if encoding != "utf-8" and not _same(text, encoding, body):
+    text = _text(data, encoding, bom)
+    if encoding != "utf-8" and not _same(text, encoding, data):
         raise DocumentError(f"does not survive decoding and encoding as {encoding}")
     return text, encoding, bom
 
@@ -145,11 +144,12 @@ def _declared(body: bytes) -> str:
         raise DocumentError(f"unknown encoding `{name}`") from None
 
 
-def _text(body: bytes, encoding: str) -> str:
+def _text(data: bytes, encoding: str, bom: bool) -> str:
+    skip = len(codecs.BOM_UTF8) if bom else 0
     try:
-        return body.decode(encoding)
+        return data[skip:].decode(encoding)
     except UnicodeDecodeError as error:
-        where = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+        where = f"byte 0x{error.object[error.start]:02x} at offset {error.start + skip}"
         raise DocumentError(f"not {encoding}: {where} cannot be decoded") from None
     except (LookupError, ValueError):
         raise DocumentError(f"`{encoding}` is not an encoding of text") from None

@@ -17,6 +17,7 @@ _CHARACTER = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]",
     re.DOTALL,
 )
+_ESCAPED = re.compile(r"\\u(?!00[0-7])")
 _BIG_HEX = re.compile(r"\\u[0-9a-f]*[A-F]")
 Character = tuple[str, str]
 
@@ -43,7 +44,9 @@ class Escapes:
 def escapes(raw: str, strings: Iterable[str]) -> Escapes:
     """The style of a file, given its text and the strings (with quotes) whose style to follow."""
     seen = {character: written for string in strings for character, written in characters(string)}
-    return Escapes(raw.isascii(), bool(_BIG_HEX.search(raw)), seen)
+    # Jupyter itself writes `é`; escapes below U+0080 stand in its files too.
+    plain = not raw.isascii() or not _ESCAPED.search(raw)
+    return Escapes(not plain, bool(_BIG_HEX.search(raw)), seen)
 
 
 def characters(string: str) -> list[Character]:

@@ -49,13 +49,17 @@ class Masked:
     """Nothing may be inserted before this offset: a cell magic has to stay the first line."""
     problem: tuple[int, str] | None = None
     """Offset and CPython's message, if all is hidden because it is neither Python nor magic."""
+    lead: str = ""
+    """What has to stand before the text for it to parse."""
 
 
 def mask(text: str) -> Masked:
     """The cell with its magics covered, or wholly blank if it is not Python."""
-    if syntax_error(Source(text)) is None:
+    if _broken(text, "") is None:
         return Masked(text)
     start = _end(_BLANK_LINES, text, 0)
+    # IPython runs a cell that is indented as a whole.
+    lead = "if 1:\n" if text[start : start + 1] in (" ", "\t") else ""
     hidden: list[tuple[int, int]] = []
     while match := _CELL_MAGIC.match(text, start):
         if match[1] not in _PYTHON_CELLS:
@@ -66,11 +70,16 @@ def mask(text: str) -> Masked:
     for automagic in (False, True):
         found = (*hidden, *_magics(text, start, automagic))
         masked = _cover(text, found)
-        error = syntax_error(Source(masked))
+        error = _broken(masked, lead)
         if error is None:
-            return Masked(masked, found, start if hidden else 0)
+            return Masked(masked, found, start if hidden else 0, lead=lead)
         problem = problem or error
     return _nothing(text, problem)
+
+
+def _broken(text: str, lead: str) -> tuple[int, str] | None:
+    error = syntax_error(Source(lead + text))
+    return error and (max(error[0] - len(lead), 0), error[1])
 
 
 def _nothing(text: str, problem: tuple[int, str] | None) -> Masked:

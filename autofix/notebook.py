@@ -38,6 +38,13 @@ class Cell:
     hidden: tuple[Span, ...] = ()
     head: int = 0
     problem: tuple[int, str] | None = None
+    lead: str = ""
+    """What stands before the cell in the module text, to make it parse."""
+
+    @property
+    def newline(self) -> str:
+        """What stands behind the cell, so that its end and the next one's start are two offsets."""
+        return Source(self.text).newline(0)
 
     @property
     def end(self) -> int:
@@ -64,14 +71,14 @@ class Notebook:
 
     @cached_property
     def text(self) -> str:
-        """All cells as one module. Each is followed by a newline that is not in the file, so that
-        the end of one and the start of the next are two offsets."""
-        return "".join(cell.text + _newline(cell.text) for cell in self.cells)
+        """All cells as one module."""
+        return "".join(cell.lead + cell.text + cell.newline for cell in self.cells)
 
     @cached_property
     def seams(self) -> frozenset[int]:
-        ends = (range(cell.end, cell.end + len(_newline(cell.text))) for cell in self.cells)
-        return frozenset(offset for end in ends for offset in end)
+        before = [range(cell.start - len(cell.lead), cell.start) for cell in self.cells]
+        behind = [range(cell.end, cell.end + len(cell.newline)) for cell in self.cells]
+        return frozenset(offset for seam in before + behind for offset in seam)
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -114,16 +121,14 @@ def parse(raw: str) -> Notebook:
     start = 0
     for number, value, source in _code(raw):
         masked = mask(source)
+        start += len(masked.lead)
         hidden = tuple((start + a, start + b) for a, b in masked.hidden)
         problem = masked.problem and (start + masked.problem[0], masked.problem[1])
-        cell = Cell(number, start, masked.text, value, hidden, start + masked.head, problem)
+        head = start + masked.head
+        cell = Cell(number, start, masked.text, value, hidden, head, problem, masked.lead)
         cells.append(cell)
-        start = cell.end + len(_newline(cell.text))
+        start = cell.end + len(cell.newline)
     return Notebook(raw, tuple(cells))
-
-
-def _newline(text: str) -> str:
-    return Source(text).newline(0)
 
 
 def _spliced(value: str, edits: Sequence[Edit], style: Escapes) -> str:
@@ -163,7 +168,7 @@ def _is_python(metadata: Any) -> bool:
         about = metadata.get(outer)
         name = about.get(inner) if isinstance(about, dict) else None
         if isinstance(name, str) and name:
-            return name.lower() in ("python", "python3", "ipython", "ipython3")
+            return name.lower() in ("python", "python3", "ipython", "ipython3", "pyspark")
     return True
 
 

@@ -26,7 +26,7 @@ class Source:
     text: str
     path: str = "<string>"
     seams: frozenset[int] = frozenset()
-    """Offsets of the newlines that are not in the file: they stand between notebook cells."""
+    """Offsets of what is not in the file: it stands between notebook cells."""
 
     @cached_property
     def line_starts(self) -> list[int]:

@@ -42,9 +42,11 @@ def relative(path: Path) -> str:
 
 
 def _quoted(name: str) -> bytes:
-    """The name as git writes it: in C quotes if it holds anything but plain characters."""
+    """The name as git writes it: in C quotes if it holds anything but plain characters. A blank at
+    its end is quoted too, as GNU patch would drop it."""
     raw = os.fsencode(name)
-    if all(32 <= byte < 127 and byte not in (34, 92) for byte in raw):
+    plain = all(32 <= byte < 127 and byte not in (34, 92) for byte in raw)
+    if plain and not raw.endswith(b" "):
         return raw
     return b'"' + "".join(_escaped(byte) for byte in raw).encode("ascii") + b'"'
 
