@@ -59,6 +59,15 @@ def _finding(rule: Rule, report: Report, source: Source) -> Finding:
     )
 
 
+def _triggers(source: Source, rules: Sequence[Rule]) -> re.Pattern[str]:
+    """What a line must hold to be looked at: a trigger, or another name that the module gives to
+    what a trigger matches (`T = torch.tensor`, `from torch import tensor as T`)."""
+    anyone = "|".join(f"(?:{rule.trigger})" for rule in rules)
+    renamed = re.findall(rf"(?m)^(\w+) *= *[\w.]*(?:{anyone}) *(?:#.*)?$", source.text)
+    renamed += re.findall(rf"(?:{anyone}) +as +(\w+)", source.text)
+    return re.compile("|".join([anyone, *(rf"\b{name}\b" for name in sorted(set(renamed)))]))
+
+
 def _candidates(
     tree: ast.Module, source: Source, rules: Sequence[Rule]
 ) -> Iterator[tuple[Rule, Visitor, ast.AST]]:
@@ -71,7 +80,7 @@ def _candidates(
     for rule in rules:
         for kind, visitors in rule.visitors.items():
             table.setdefault(kind, []).extend((rule, visitor) for visitor in visitors)
-    triggers = re.compile("|".join(f"(?:{rule.trigger})" for rule in rules))
+    triggers = _triggers(source, rules)
     hits = [source.line_of(match.start()) for match in triggers.finditer(source.text)]
     stack: list[ast.AST] = list(reversed(tree.body))
     while stack:

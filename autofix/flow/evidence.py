@@ -41,16 +41,40 @@ _ACCEPT_ANYTHING = frozenset(
 def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     """Does the body do something with argument `name` that only a tensor can do, and nothing that
     tests what it is or gives it another value?"""
+    nodes = frame.program.index.body_nodes(function)
+    names = {name, *_elements_of(name, nodes)}
     found = False
-    for node in frame.program.index.body_nodes(function):
+    for node in nodes:
         if isinstance(node, ast.Call):
             if _tests(node, name):
                 return False
-            found = found or _tensor_only(node, name, frame)
+            found = found or _tensor_only(node, names, frame)
         elif isinstance(node, ast.Attribute):
-            is_it = isinstance(node.value, ast.Name) and node.value.id == name
-            found = found or (is_it and node.attr in _TENSOR_ATTRIBUTES)
+            found = found or (_is(node.value, names) and node.attr in _TENSOR_ATTRIBUTES)
     return found
+
+
+def _elements_of(name: str, nodes: list[ast.AST]) -> set[str]:
+    """`a` of `a = name[0]`, `a` and `b` of `a, b = name`: if they are tensors, so is it."""
+    found: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=local)], value=ast.Subscript(value=ast.Name(id=owner))
+            ) if owner == name:
+                found.add(local)
+            case ast.Assign(
+                targets=[ast.Tuple(elts=parts)], value=ast.Name(id=owner)
+            ) if owner == name:
+                found |= {part.id for part in parts if isinstance(part, ast.Name)}
+    return found
+
+
+def _is(node: ast.expr, names: set[str]) -> bool:
+    """One of these names, or an element of the value it stands for."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id in names
 
 
 def _tests(call: ast.Call, name: str) -> bool:
@@ -61,15 +85,15 @@ def _tests(call: ast.Call, name: str) -> bool:
     return bool(call.args) and isinstance(call.args[0], ast.Name) and call.args[0].id == name
 
 
-def _tensor_only(call: ast.Call, name: str, frame: Frame) -> bool:
+def _tensor_only(call: ast.Call, names: set[str], frame: Frame) -> bool:
     func = call.func
     if isinstance(func, ast.Attribute):
-        if isinstance(func.value, ast.Name) and func.value.id == name:
+        if _is(func.value, names):
             if func.attr in {"size", "dim"}:
                 return True
             return func.attr not in _SHARED and torch_api.method(func.attr) is not None
     first = call.args[0] if call.args else None
-    if not (isinstance(first, ast.Name) and first.id == name):
+    if first is None or not _is(first, names):
         return False
     dotted = static_name(func, frame)
     if dotted is None or dotted in _ACCEPT_ANYTHING or not dotted.startswith("torch."):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from autofix.flow import shapes, torch_api
+from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.stores import assign
@@ -398,6 +398,8 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     if owner.kind == Kind.MODULE and name in ("weight", "bias") and isinstance(owner.ref, str):
         return tensor(Graph.YES, leaf=True, dtype="default",
                       storage=frozenset({hash((id(owner.ref), name))}))
+    if distributions.is_distribution(owner):
+        return distributions.member(owner, name, (), node, frame) or UNKNOWN
     if owner.kind in (Kind.NUMBER, Kind.STRING, Kind.OTHER, Kind.OPTIMIZER):
         return OTHER
     return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO, cuts=owner.cuts)

@@ -128,7 +128,7 @@ class Facts:
         if function in self._covered or isinstance(function, ast.Lambda):
             return
         self._covered.add(function)
-        outer = self.index.function_of(function)
+        outer = self.index.outer_function(function)
         if outer is not None:
             self._cover_function(outer, program)
         for caller in self.index.callers.get(function.name, ()):

@@ -249,7 +249,7 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
     instance: Instance = owner.ref
     found = frame.state.bound.get((instance.identity, name))
     if found is not None:
-        return found
+        return _unfrozen(found, instance, frame)
     in_class = instance.info.find(name)
     if in_class is not None and isinstance(in_class.ref, Closure):
         return Value(Kind.FUNCTION, ref=in_class.ref.bind(owner))
@@ -259,6 +259,18 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
         frame.state.bound[instance.identity, name] = stored
         return stored
     return in_class
+
+
+def _unfrozen(value: Value, owner: Instance, frame: Frame) -> Value:
+    """A parameter or submodule, as it is if the module that has it is frozen."""
+    frozen = frame.program.frozen
+    if owner.identity not in frozen:
+        return value
+    if value.kind == Kind.MODULE:
+        frozen |= value.aliases
+        if isinstance(value.ref, Instance):
+            frozen.add(value.ref.identity)
+    return value.but(graph=Graph.NO, leaf=False) if value.parameter else value
 
 
 def survey(info: ClassInfo, name: str, frame: Frame) -> None:
@@ -280,6 +292,17 @@ def stored_attributes(method: FunctionNode, frame: Frame) -> set[str]:
     for node in frame.program.index.body_nodes(method):
         match node:
             case ast.Attribute(value=ast.Name(id=owner), attr=attr, ctx=ast.Store()) if owner == me:
+                names.add(attr)
+            case ast.Subscript(
+                value=ast.Attribute(value=ast.Name(id=owner), attr=attr), ctx=ast.Store()
+            ) if owner == me:
+                names.add(attr)
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id=owner), attr=attr),
+                    attr="append" | "extend" | "insert" | "update" | "appendleft",
+                )
+            ) if owner == me:
                 names.add(attr)
             case ast.Call(
                 func=ast.Attribute(attr="register_buffer" | "register_parameter" | "add_module"),
@@ -307,7 +330,7 @@ def enter(
     closure = program.closures.get(function)
     scopes = closure.scopes if closure is not None else (program.module,)
     heap = scopes[0].state.heap() if scopes else {}
-    frame = Frame(program, State(heap, grad), function, scopes, needed=needed)
+    frame = Frame(program, State(heap, grad and program.module.state.grad), function, scopes, needed=needed)
     given: list[Value] = []
     instance: Instance | None = None
     if owner is not None and not _decorated(function, "staticmethod"):

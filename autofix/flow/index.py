@@ -47,6 +47,15 @@ class Index:
                 return None
         return None
 
+    def outer_function(
+        self, function: ast.AST
+    ) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The function in whose body `function`, or the class it is a method of, is defined."""
+        for parent in self.ancestors(function):
+            if isinstance(parent, FUNCTIONS):
+                return parent
+        return None
+
     def class_of(self, node: ast.AST) -> ast.ClassDef | None:
         """The class whose method `node` is in, or is."""
         for parent in self.ancestors(node):
@@ -79,6 +88,24 @@ class Index:
             inner = node if isinstance(node, FUNCTIONS) else owner
             stack.extend((child, inner) for child in ast.iter_child_nodes(node))
         return callers
+
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """Module-level short names: `T = torch.tensor`, `from torch import tensor as T`."""
+        names: dict[str, str] = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.ImportFrom):
+                names.update({a.asname: a.name for a in node.names if a.asname})
+            elif isinstance(node, ast.Assign) and isinstance(node.value, (ast.Attribute, ast.Name)):
+                target, source = node.targets[0], last_name(node.value)
+                if isinstance(target, ast.Name) and source is not None:
+                    names[target.id] = source
+        return names
+
+    def called_name(self, call: ast.Call) -> str | None:
+        """The last part of what is called, as its library names it; by syntax alone."""
+        name = last_name(call.func)
+        return self.renamed.get(name, name) if isinstance(call.func, ast.Name) and name else name
 
     @cached_property
     def trains(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from autofix.flow import constructors, torch_api
+from autofix.flow import constructors, distributions, torch_api
 from autofix.flow.builtins_ import BUILTINS
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functions import escape
@@ -21,6 +21,7 @@ from autofix.flow.values import (
     Graph,
     Kind,
     Value,
+    fresh,
     library,
     number,
     sequence,
@@ -62,11 +63,11 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
     if name == "functools.partial" and given.values:
         return given.values[0] if isinstance(given.values[0].ref, Closure) else UNKNOWN
     if is_module_class(name):
-        return Value(Kind.MODULE, ref=name)
+        return Value(Kind.MODULE, ref=name, aliases=frozenset({fresh()}))
     if name.startswith(_WATCHED):
         return Value(Kind.UNKNOWN, Graph.NO)
     if name.startswith("torchvision.models"):
-        return Value(Kind.MODULE, ref="torch.nn.Module")
+        return Value(Kind.MODULE, ref="torch.nn.Module", aliases=frozenset({fresh()}))
     if name.rpartition(".")[2] in ("backward", "manual_backward"):
         return _backward(given, frame)
     return _unknown(given, frame)
@@ -108,8 +109,12 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
     if mode is not None and name.endswith("set_grad_enabled"):
         frame.state.grad = mode  # also right for a `with`, which restores what was before
         return OTHER
+    if name.startswith(distributions.PREFIX):
+        if name.endswith("kl_divergence"):
+            return frame.derive("`kl_divergence`", given.node, given.values)
+        return distributions.make(name, given.all())
     if last[:1].isupper():
-        return Value(Kind.UNKNOWN, Graph.NO) if "distributions" not in name else _unknown(given, frame)
+        return Value(Kind.UNKNOWN, Graph.NO)
     return _unknown(given, frame)
 
 
@@ -141,7 +146,8 @@ def _module(name: str, given: Arguments) -> Value:
     """An instance of a class of torch.nn; a container knows what it contains."""
     op = torch_api.module(name)
     if op is None or not op.container:
-        return Value(Kind.MODULE, ref=name, entries=dict(given.keywords))
+        return Value(Kind.MODULE, ref=name, entries=dict(given.keywords),
+                     aliases=frozenset({fresh()}))
     first = given.values[0] if given.values else None
     if name.endswith("Sequential"):
         inner = sequence(tuple(given.values) if given.exact else None,
@@ -155,7 +161,8 @@ def _module(name: str, given: Arguments) -> Value:
     elem = inner.elem
     if elem is not None and name.endswith(("ParameterList", "ParameterDict")) and elem.is_tensor:
         elem = elem.but(graph=Graph.YES, leaf=True)
-    return Value(Kind.MODULE, ref=name, items=inner.items, elem=elem)
+    return Value(Kind.MODULE, ref=name, items=inner.items, elem=elem,
+                 aliases=frozenset({fresh()}))
 
 
 def _data_loader(given: Arguments, frame: Frame) -> Value:

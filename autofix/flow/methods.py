@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from autofix.flow import constructors, torch_api
+from autofix.flow import constructors, distributions, torch_api
 from autofix.flow.evidence import _SHARED
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.operations import apply
@@ -49,6 +49,9 @@ def call_method(
         return Value(Kind.NUMPY if name not in ("item", "tolist") else Kind.NUMBER, cuts=cuts)
     if receiver.kind == Kind.STRING:
         return STRING
+    if distributions.is_distribution(receiver):
+        found = distributions.member(receiver, name, given.values, given.node, frame)
+        return found or Value(Kind.UNKNOWN, receiver.graph, cuts=receiver.cuts)
     if receiver.kind in (Kind.OTHER, Kind.NUMBER):
         return Value(Kind.OTHER) if receiver.kind == Kind.OTHER else NUMBER
     if receiver.kind == Kind.OPTIMIZER:

@@ -34,12 +34,14 @@ _RETURN_SELF = frozenset({"to", "cuda", "cpu", "float", "double", "half", "bfloa
 def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: Frame) -> Value:
     """What `module(x)` gives."""
     name = module.ref if isinstance(module.ref, str) else None
-    if name is not None and name.endswith("nn.Sequential") and module.items:
+    frozen = bool(identity(module) & frame.program.frozen)
+    if name is not None and name.endswith("nn.Sequential") and module.items and not frozen:
         return _through(module.items, inputs, node, frame)
     op = torch_api.module(name) if name is not None else None
     trains = op.params if op is not None else True
     if op is not None and op.container:
         trains = has_parameters(module)
+    trains = trains and not identity(module) & frame.program.frozen
     flat = [v for value in inputs if (v := contents(value)) is not None]
     shape = _shape(name, op, module, flat)
     label = f"`{name}`" if name else "a module"
@@ -67,6 +69,11 @@ def _through(
             why = Why("`nn.Sequential` has parameters", node.lineno)
             return value.but(graph=Graph.YES, why=why)
     return value
+
+
+def identity(module: Value) -> frozenset[int]:
+    """What tells this module from others of its class."""
+    return frozenset({module.ref.identity}) if isinstance(module.ref, Instance) else module.aliases
 
 
 def has_parameters(module: Value) -> bool:
@@ -108,11 +115,18 @@ def _dtype(inputs: Sequence[Value], op: torch_api.ModuleOp | None) -> str | None
 def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> Value:
     """A method that torch.nn.Module itself (or one of its containers) has."""
     if name in _RETURN_SELF:
+        if name == "requires_grad_":
+            flag = given.get(0, "requires_grad")
+            if flag is not None and flag.const is False:
+                frame.program.frozen |= identity(module)
+            else:
+                frame.program.frozen -= identity(module)
         return module
     if name in ("forward", "__call__"):
         return call_module(module, given.values, given.node, frame)
     if name in ("parameters", "named_parameters", "buffers"):
         leaf = tensor(Graph.YES, leaf=True, parameter=True, dtype="default",
+                      storage=identity(module),
                       why=Why("a parameter of the module", given.node.lineno))
         return sequence(None, leaf if name == "parameters" else sequence((OTHER, leaf)))
     if name in ("register_parameter", "register_buffer", "add_module", "register_module"):

@@ -72,6 +72,8 @@ class Program:
     """How often each function was entered."""
     active: list[ast.AST] = field(default_factory=list)
     memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
+    frozen: set[int] = field(default_factory=set)
+    """Identities of modules whose parameters do not require grad."""
     star_imports: list[str] = field(default_factory=list)
     spent: int = 0
     silencers: dict[ast.AST, frozenset[int]] = field(default_factory=dict)

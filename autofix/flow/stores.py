@@ -66,11 +66,25 @@ def store_attribute(
             value = value.but(why=Why(f"`{attribute}` is set", line))
         frame.state.bound[owner.ref.identity, attribute] = value
         owner.ref.info.note(attribute, value)
+    elif owner.parameter and attribute == "requires_grad" and isinstance(value.const, bool):
+        freeze(owner, not value.const, node, frame)
     elif owner.may_be_tensor and attribute == "requires_grad" and value.const is True:
         if owner.cuts:
             earlier = frame.program.silencers.get(node, frozenset())
             frame.program.silencers[node] = earlier | owner.cuts
         requires_grad(owner, "`requires_grad = True`", line, frame)
+
+
+def freeze(owner: Value, frozen: bool, node: ast.AST, frame: Frame) -> None:
+    """Every parameter of a module, one after the other, stops (or starts again) to require grad."""
+    parents = frame.program.index.ancestors(node)
+    loop = next((i for i, p in enumerate(parents) if isinstance(p, ast.For)), 0)
+    if any(isinstance(p, ast.If) for p in parents[:loop]):
+        return  # only some of them
+    if frozen:
+        frame.program.frozen |= owner.storage
+    else:
+        frame.program.frozen -= owner.storage
 
 
 def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Op:
     args: tuple[str, ...] = ()  # positional names; a method's leave out `self`
     creates: bool = False  # makes a tensor without being given one
     saves: tuple[str, ...] = ()  # forward values that the backward formula holds
+    saves_for: Mapping[str, list[str]] = field(default_factory=dict)  # ... for each input
     ret_dim: str | None = None  # what it returns instead when a dimension is given
     dim_required: bool = False
     out: bool = False
@@ -57,7 +59,8 @@ def _op(section: str, name: str) -> Op | None:
     if spec is None:
         return None
     tuples = {key: tuple(spec[key]) for key in ("args", "saves") if key in spec}
-    return Op(**{**spec, **tuples})
+    known = {key: value for key, value in spec.items() if key in Op.__slots__}
+    return Op(**{**known, **tuples})
 
 
 @functools.cache
@@ -82,7 +85,7 @@ def property_(name: str) -> Op | None:
 def module(name: str) -> ModuleOp | None:
     """By full name: `torch.nn.Linear`."""
     spec = _table()["modules"].get(name)
-    return None if spec is None else ModuleOp(**spec)
+    return None if spec is None else ModuleOp(**_known(spec, ModuleOp))
 
 
 def is_optimizer(name: str) -> bool:

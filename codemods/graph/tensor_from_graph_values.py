@@ -62,7 +62,6 @@ from autofix.codemods.graph._stacking import CannotStack, Stacker, exported_tens
 from autofix.flow.constructors import CONSTRUCTORS
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
-from autofix.flow.index import last_name
 from autofix.flow.operations import dtype_name
 from autofix.flow.program import Demand
 from autofix.flow.values import INTEGRAL, Graph, Kind
@@ -80,7 +79,7 @@ _KEYWORDS = frozenset({"dtype", "device", "requires_grad", *_DATA_NAMES})
 
 @rule.visit(ast.Call)
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
-    if last_name(node.func) not in CONSTRUCTORS or not (node.args or node.keywords):
+    if facts.index.called_name(node) not in CONSTRUCTORS or not (node.args or node.keywords):
         return
     data = _data(node)
     if data is None or _is_plain_data(data):
@@ -95,8 +94,12 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if facts.used_as_leaf(node):
         return
     elements = contents(value)
-    if elements is not None and elements.kind & Kind.UNKNOWN and graph < Graph.YES:
+    certain = demand.backward and not demand.carries
+    if elements is not None and elements.kind & Kind.UNKNOWN and not (graph == Graph.YES or certain):
         return
+    dtype = next((k.value for k in node.keywords if k.arg == "dtype"), None)
+    if dtype is not None and dtype_name(facts.value(dtype)) in INTEGRAL:
+        return  # raises for floating elements: whatever this is, no gradient was meant
     yield _report(node, data, name, graph, demand, exported, facts)
 
 
@@ -166,14 +169,21 @@ def _report(
         new = _casts(stacker.stack(data), node, name, exported, stacker)
     except CannotStack as reason:
         return Report(node, message, declined=str(reason), why=why)
-    safe = graph == Graph.YES and stacker.exact and not exported
+    spelled_out = any(k.arg == "requires_grad" and _is_false(k.value) for k in node.keywords)
+    safe = graph == Graph.YES and stacker.exact and not exported and not spelled_out
     edits = [*replace(facts, node, new), *stacker.edits, *_unsilenced(node, facts)]
-    note = None if safe else _note(graph, exported)
+    note = None if safe else _note(graph, exported, spelled_out)
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 
 
-def _note(graph: Graph, exported: bool) -> str:
+def _is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+def _note(graph: Graph, exported: bool, spelled_out: bool) -> str:
+    if spelled_out:
+        return "`requires_grad=False` is spelled out: the cut may be meant"
     if exported:
         return "the numbers were taken out of the graph by hand; keeping them in changes training"
     if graph < Graph.YES:
@@ -188,8 +198,6 @@ def _casts(
     facts = stacker.facts
     keywords = {k.arg: k.value for k in node.keywords if k.arg in ("dtype", "device")}
     dtype, device = keywords.get("dtype"), keywords.get("device")
-    if dtype is not None and _is_integral(dtype, facts):
-        raise CannotStack("an integer or bool dtype carries no gradient")
     if name == "new_tensor":
         assert isinstance(node.func, ast.Attribute)
         if not keywords:
@@ -221,11 +229,6 @@ def _default_dtype(
     if (name == "Tensor" or exported) and dtype != "default":
         return method(stacked, "to", f"{stacker.torch('get_default_dtype')}()")
     return stacked
-
-
-def _is_integral(node: ast.expr, facts: Facts) -> bool:
-    found = dtype_name(facts.value(node))
-    return found is not None and found in INTEGRAL
 
 
 def _unsilenced(node: ast.Call, facts: Facts) -> list[Edit]:
