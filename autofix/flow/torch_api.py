@@ -59,8 +59,13 @@ def _op(section: str, name: str) -> Op | None:
     if spec is None:
         return None
     tuples = {key: tuple(spec[key]) for key in ("args", "saves") if key in spec}
-    known = {key: value for key, value in spec.items() if key in Op.__slots__}
-    return Op(**{**known, **tuples})
+    return Op(**{**_known(spec, Op), **tuples})
+
+
+def _known(spec: dict[str, Any], kind: type) -> dict[str, Any]:
+    """Without what a newer table says and nothing here asks for."""
+    names = {f.name for f in fields(kind)}
+    return {key: value for key, value in spec.items() if key in names}
 
 
 @functools.cache
