@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -74,14 +75,29 @@ class _Ignore:
         following = _NEXT.search(self.comment.text, self.match.end())
         return self.comment.start + (following.start() if following else len(self.comment.text))
 
-    def hides(self, finding: Finding, first: int, last: int) -> list[str]:
-        """The labels by which a finding on these rows is hidden."""
-        if self.rows is not None and first not in self.rows:
-            behind = not self.comment.alone and last == self.comment.row
-            if not behind:
-                return []
+    @property
+    def last_row(self) -> int | None:
+        """Where a finding may also end to be hidden."""
+        return None if self.comment.alone or self.rows is None else self.comment.row
+
+    def names(self, finding: Finding) -> list[str]:
+        """The labels that mean the finding's rule."""
         names = (finding.rule.lower(), finding.name.lower())
         return [label for label in self.labels if label.lower() in names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Directives by the rows they speak of."""
+
+    anywhere: list[_Ignore]
+    first: dict[int, list[_Ignore]]
+    last: dict[int, list[_Ignore]]
+
+    def hiding(self, finding: Finding, first: int, last: int) -> set[tuple[int, str]]:
+        """Where the directives start that hide a finding on these rows, and by which label."""
+        candidates = (*self.anywhere, *self.first.get(first, ()), *self.last.get(last, ()))
+        return {(ignore.start, label) for ignore in candidates for label in ignore.names(finding)}
 
 
 def apply_ignores(
@@ -98,26 +114,35 @@ def apply_ignores(
     if not _ANY.search(source.text):
         return list(findings), [], ()
     ignores = list(_ignores(source))
-    used: set[tuple[int, str]] = set()
+    index = _index(ignores)
+    used: dict[int, set[str]] = {}
     kept: list[Finding] = []
     hidden: list[Finding] = []
     for finding in findings:
         first, last = source.line_of(finding.start), source.line_of(finding.end)
-        by = {
-            (ignore.start, label)
-            for ignore in ignores
-            for label in ignore.hides(finding, first, last)
-        }
-        used |= by
+        by = index.hiding(finding, first, last)
+        for start, label in by:
+            used.setdefault(start, set()).add(label)
         (hidden if by else kept).append(finding)
     ran = {label.lower() for label in active}
     real = None if known is None else {label.lower() for label in known} | ran
     unused: list[UnusedIgnore] = []
     for ignore in ignores:
         if ignore.ours:
-            mine = {label for start, label in used if start == ignore.start}
-            unused += _reports(source, ignore, mine, ran, real)
+            unused += _reports(source, ignore, used.get(ignore.start, set()), ran, real)
     return kept, hidden, tuple(unused)
+
+
+def _index(ignores: Sequence[_Ignore]) -> _Index:
+    index = _Index([], {}, {})
+    for ignore in ignores:
+        if ignore.rows is None:
+            index.anywhere.append(ignore)
+        for row in ignore.rows or ():
+            index.first.setdefault(row, []).append(ignore)
+        if ignore.last_row:
+            index.last.setdefault(ignore.last_row, []).append(ignore)
+    return index
 
 
 def _reports(
@@ -193,12 +218,11 @@ def _covered(
     row = comment.row + 1
     while row in alone:
         row += 1
-    for first, last in statements:
-        if first == row:
-            return range(first, last + 1)
-        if first < row <= last:
-            return (row,)
-    return ()
+    at = bisect_right(statements, row, key=lambda rows: rows[0]) - 1
+    first, last = statements[at] if at >= 0 else (0, 0)
+    if first == row:
+        return range(first, last + 1)
+    return (row,) if row <= last else ()
 
 
 def _scan(source: Source) -> tuple[list[_Comment], list[tuple[int, int]]]:
