@@ -24,22 +24,19 @@ ought to have is the finite difference of the ORIGINAL program, in double precis
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import io
-import json
-import sys
-import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
+from fixture_program import Program, precision, source_of
+
+__all__ = ["Forward", "Program", "bugs", "compare", "precision", "runs", "source_of"]
 
 Forward = Callable[[], Any]
+_precision = precision  # the name by which registration_probe knows it
 
 STEP = 1e-6
 DIRECTIONS = 2
@@ -47,111 +44,6 @@ SAME = 1e-5
 """An analytic and a numerical slope that are closer than this are the same."""
 OTHER = 1e-3
 """Slopes that are further apart than this are different; in between is noise."""
-
-NARROW = {torch.float32, torch.float16, torch.bfloat16}
-WIDER = dict.fromkeys(NARROW, torch.float64) | {torch.complex64: torch.complex128}
-READERS = {"tensor", "as_tensor", "asarray", "from_numpy"}
-OLD_TYPES = ("FloatTensor", "HalfTensor", "BFloat16Tensor")
-
-
-class _Widen(TorchFunctionMode):
-    """Turn every request for a narrow floating dtype into double precision."""
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        name = getattr(func, "__name__", "")
-        if name in {"float", "half", "bfloat16"} and args and isinstance(args[0], torch.Tensor):
-            return args[0].double()
-        args = tuple(_wide(a) for a in args)
-        kwargs = {key: _wide(value) for key, value in (kwargs or {}).items()}
-        out = func(*args, **kwargs)
-        if name in READERS and out.dtype in NARROW:
-            out = out.double().detach().requires_grad_(out.requires_grad)
-        return out
-
-
-def _wide(value: Any) -> Any:
-    return WIDER.get(value, value) if isinstance(value, torch.dtype) else value
-
-
-@contextlib.contextmanager
-def _precision(dtype: torch.dtype) -> Iterator[None]:
-    """Everything inside, the loading of programs included, runs in this precision."""
-    before = torch.get_default_dtype()
-    types_before = {name: getattr(torch, name) for name in OLD_TYPES}
-    torch.set_default_dtype(dtype)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.enable_grad())  # programs may switch it off for good
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        if dtype == torch.float64:
-            stack.enter_context(_Widen())
-            for name in OLD_TYPES:
-                setattr(torch, name, torch.DoubleTensor)
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(before)
-            for name, kind in types_before.items():
-                setattr(torch, name, kind)
-
-
-def source_of(path: Path) -> str:
-    """The text of a script, or of a notebook's code cells without their magics."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return text
-    cells = (c["source"] for c in json.loads(text)["cells"] if c["cell_type"] == "code")
-    lines = "\n".join("".join(cell) for cell in cells).splitlines()
-    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
-
-
-class Program(types.ModuleType):
-    """A loaded program. ``failure`` says how its top level ended, if it did not finish."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("fixture_" + path.name.partition(".")[0])
-        self.__file__ = str(path)
-        self.tree = ast.parse(source_of(path), str(path))
-        self.failure: str | None = None
-        try:
-            _execute(self.tree, self)
-        except Exception as error:
-            self.failure = f"{type(error).__name__}: {error}"
-
-    def replay(self, result: str, **pinned: Any) -> Any:
-        """Execute the top level afresh, with ``pinned`` names kept as given."""
-        body: list[ast.stmt] = []
-        found: list[ast.stmt] = []
-        for statement in self.tree.body:
-            bound = _bound(statement)
-            if bound and bound <= pinned.keys():
-                continue
-            body.append(statement)
-            if result in bound:
-                found = list(body)
-        scope = types.ModuleType(self.__name__)
-        scope.__dict__.update(pinned)
-        _execute(ast.Module(found, []), scope)
-        return scope.__dict__[result]
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    """The names that a top-level statement binds, in its own scope."""
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-        return {statement.name}
-    nodes = ast.walk(statement)
-    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-
-def _execute(tree: ast.Module, module: types.ModuleType) -> None:
-    torch.manual_seed(0)
-    sys.modules[module.__name__] = module  # dataclasses look their module up
-    try:
-        exec(compile(tree, str(getattr(module, "__file__", "<replay>")), "exec"), module.__dict__)
-    finally:
-        del sys.modules[module.__name__]
 
 
 def _open(program: Path, probe: Path) -> tuple[Program, Forward, list[torch.Tensor]]:
@@ -244,7 +136,7 @@ def _distance(a: list[float], b: list[float]) -> float:
 
 def bugs(program: Path, probe: Path) -> list[str]:
     """Say how the program's gradient differs from the derivative of its own forward values."""
-    with _precision(torch.float64):
+    with precision(torch.float64):
         _, forward, leaves = _open(program, probe)
         wanted = _numerical(forward, leaves)
         _, forward, leaves = _open(program, probe)
@@ -257,7 +149,7 @@ def bugs(program: Path, probe: Path) -> list[str]:
 
 def _warnings(program: Path, probe: Path) -> list[str]:
     """What torch warns of while the program is loaded and run."""
-    with _precision(torch.float32), warnings.catch_warnings(record=True) as seen:
+    with precision(torch.float32), warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         _, forward, _ = _open(program, probe)
         _outputs(forward)
@@ -279,7 +171,7 @@ def runs(program: Path, probe: Path) -> list[str]:
     """Say what keeps a program and its probe from running, in either precision."""
     problems = []
     for dtype in (torch.float32, torch.float64):
-        with _precision(dtype):
+        with precision(dtype):
             try:
                 module, forward, _ = _open(program, probe)
                 once, again = _outputs(forward), _outputs(forward)
@@ -303,7 +195,7 @@ def compare(
     problems = _same_values(before, after, probe, exact)
     if not bugs(before, probe):
         problems.append("before: nothing is wrong")
-    with _precision(torch.float64):
+    with precision(torch.float64):
         _, forward, leaves = _open(before, probe)
         wanted = _numerical(forward, leaves)
         _, forward, leaves = _open(after, probe)
@@ -318,7 +210,7 @@ def compare(
 
 
 def _same_values(before: Path, after: Path, probe: Path, exact: bool) -> list[str]:
-    with _precision(torch.float32):
+    with precision(torch.float32):
         _, forward, _ = _open(before, probe)
         old, again = _values(forward), _values(forward)
         module, forward, leaves = _open(after, probe)
