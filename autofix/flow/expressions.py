@@ -8,6 +8,7 @@ from typing import Any
 from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.objects import ClassInfo, Closure, Instance
+from autofix.flow.saved import save_operator
 from autofix.flow.stores import assign
 from autofix.flow.values import (
     FLOATING,
@@ -281,7 +282,9 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
         return tensor(Graph.NO, shapes.broadcast([a, b]), promote(a.dtype, b.dtype))
     if isinstance(op, ast.MatMult):
         shape = shapes.matmul(a.shape, b.shape)
-        return frame.derive("`@`", node, [a, b], shape, promote(a.dtype, b.dtype))
+        product = frame.derive("`@`", node, [a, b], shape, promote(a.dtype, b.dtype))
+        save_operator(node, op, a, b, product, frame)
+        return product
     shape = shapes.broadcast([a, b])
     more: dict[str, Any] = {}
     if shape is None:
@@ -291,6 +294,7 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
     dtype = binary_dtype(a, b, op)
     kind = Kind.TENSOR
     result = frame.derive(f"`{sign}`", node, [a, b], shape, dtype, **more)
+    save_operator(node, op, a, b, result, frame)
     if (a.kind | b.kind) & Kind.NUMBER and a.kind != Kind.TENSOR and b.kind != Kind.TENSOR:
         kind |= Kind.NUMBER  # both may be numbers on some path
     return result if kind == Kind.TENSOR else result.but(kind=kind)

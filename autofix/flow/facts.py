@@ -67,6 +67,12 @@ class Facts:
         self._cover(node)
         return None if self._silent else self.program.needed(node)
 
+    def overwrites_saved(self, target: ast.AST) -> bool:
+        """Does the write to `target` change memory that autograd has kept for the backward pass,
+        which then raises?"""
+        self._cover(target)
+        return not self._silent and target in self.program.overwritten
+
     def before(self, loop: ast.stmt) -> dict[Key, Value]:
         """What is bound when a `for` or `while` is reached: names, and the heap."""
         self._cover(loop)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from autofix.flow import shapes, torch_api
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.objects import Instance
+from autofix.flow.saved import save_module
 from autofix.flow.stores import replace_contents, store_attribute
 from autofix.flow.values import (
     NONE,
@@ -49,6 +50,7 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     if trains and frame.state.grad:
         why = Why(f"{label} has parameters", node.lineno)
         result = result.but(graph=Graph.YES, why=why)
+    save_module(name, flat, result, frame)
     if op is not None and op.ret == "tensors":
         return sequence((result,) * op.n if op.n else None, result)
     return result if op is not None else result.but(kind=Kind.UNKNOWN)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autofix.flow import shapes
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.op_shapes import SHAPE_RULES
+from autofix.flow.saved import save
 from autofix.flow.stores import requires_grad
 from autofix.flow.torch_api import Op
 from autofix.flow.values import (
@@ -70,12 +71,24 @@ def apply(
     shape = _shape(op, name, receiver, tensors, given, frame)
     more = _identity(op, name, first, tensors, shape)
     if op.alias == "self" and first is not None and first.kind & Kind.TENSOR:
-        return _in_place(first, inputs, given, frame)
+        value = _in_place(first, inputs, given, frame)
+        save(op, name, _by_name(op, receiver, given), value, frame)
+        return value
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
+    if op.saves:
+        save(op, name, _by_name(op, receiver, given), value, frame)
     flag = given.keywords.get("requires_grad")
     if flag is not None and flag.const is True:
         value = requires_grad(value, f"made with `requires_grad=True`", node.lineno, frame)
     return value
+
+
+def _by_name(op: Op, receiver: Value | None, given: Arguments) -> dict[str, Value]:
+    """The arguments by parameter name; the first one is `self`, as in a method."""
+    names = op.args if receiver is not None else ("self", *op.args[1:])
+    found = dict(zip(names, given.values, strict=False)) | given.keywords
+    first = receiver or (given.keywords.get(op.args[0]) if op.args else None)
+    return found if first is None else {**found, "self": first}
 
 
 def _returns_several(op: Op, receiver: Value | None, given: Arguments) -> bool:

@@ -75,6 +75,10 @@ class Program:
     frozen: set[int] = field(default_factory=set)
     """Identities of modules whose parameters do not require grad."""
     star_imports: list[str] = field(default_factory=list)
+    saved: set[int] = field(default_factory=set)
+    """Memory (see `Value.storage`) that autograd keeps for a backward pass."""
+    overwritten: set[ast.AST] = field(default_factory=set)
+    """Targets of writes into such memory."""
     spent: int = 0
     silencers: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
     """`x.requires_grad = True` statements (their targets), and the cuts on the way to x."""

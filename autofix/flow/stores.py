@@ -130,6 +130,8 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
         value = value.but(graph=Graph.NO)
     written = value
     if owner.graph > Graph.NO:
+        if owner.storage & frame.program.saved:
+            frame.program.overwritten.add(target)
         written = written.but(cuts=written.cuts | {frame.program.cut(target, graph)})
     before = dict(frame.state.bound)
     frame.state.mutate(owner, written)
