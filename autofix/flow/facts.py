@@ -88,6 +88,11 @@ class Facts:
         self._cover(node)
         return self.program.is_leaf_of(node)
 
+    def arrays(self, node: ast.AST) -> list[ast.Call]:
+        """The `x.numpy()` calls where x is downstream of the cut at `node`."""
+        self._cover(node)
+        return self.program.read_as_arrays(node)
+
     def silencers(self, node: ast.AST) -> list[ast.AST]:
         """The targets of `x.requires_grad = True` where x is downstream of the cut at `node`."""
         self._cover(node)
@@ -140,13 +145,22 @@ class Facts:
         for caller in self.index.callers.get(function.name, ()):
             if isinstance(caller, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 self._cover_function(caller, program)
-        if function in program.reached:
+        if self._is_known(function, program):
             return
         needed = f"returned from `{function.name}`"
         if function.name in _RETURN_UNUSED or function.name.startswith("test_"):
             enter(function, program)
         else:
             enter(function, program, needed=needed, grad=not self._is_data(function, program))
+
+    def _is_known(
+        self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program
+    ) -> bool:
+        """Do the calls in this file tell all that matters of how the function is used?"""
+        if function.name == "forward" and isinstance(self.index.parents[function], ast.ClassDef):
+            # A model that this file only shows, or evaluates, is trained elsewhere.
+            return function in program.reached and self.index.trains
+        return function in program.called
 
     def _is_data(self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program) -> bool:
         """Does the world call this function without gradients?"""

@@ -152,7 +152,8 @@ def all_cuts(value: Value, depth: int = 4) -> frozenset[int]:
 
 def contents(value: Value, depth: int = 4) -> Value | None:
     """The joined scalars in nested sequences: what `torch.tensor` would read."""
-    if not value.kind & Kind.SEQUENCE or not depth:
+    holds_parameters = value.kind == Kind.MODULE and value.elem is not None and value.elem.is_tensor
+    if not (value.kind & Kind.SEQUENCE or holds_parameters) or not depth:
         return value
     return None if value.elem is None else contents(value.elem, depth - 1)
 

@@ -45,10 +45,11 @@ def call_closure(
     key = _memo_key(closure, given, keywords, frame)
     if key in program.memo:
         return program.memo[key]
+    program.called.add(function)
     if frame.state.grad:
         program.reached.add(function)
     inner = Frame(program, State(frame.state.heap(), frame.state.grad), function, closure.scopes)
-    bind_parameters(inner, function, given, keywords)
+    bind_parameters(inner, function, given, keywords, called=True)
     result = _run(inner, closure)
     if _copy_back(inner.state, frame.state):
         program.memo[key] = result
@@ -133,6 +134,7 @@ def bind_parameters(
     function: FunctionNode,
     given: Sequence[Value],
     keywords: Mapping[str, Value],
+    called: bool = False,
 ) -> None:
     """Bind parameters to arguments, else to what defaults, annotations and uses say of them."""
     spec = function.args
@@ -148,7 +150,7 @@ def bind_parameters(
         if actual is None:
             actual = rest.pop(parameter.arg, None)
         bound[parameter.arg] = parameter_value(
-            frame, function, parameter, actual, defaults.get(parameter.arg)
+            frame, function, parameter, actual, defaults.get(parameter.arg), called
         )
     if spec.vararg:
         bound[spec.vararg.arg] = sequence(
@@ -165,11 +167,12 @@ def parameter_value(
     parameter: ast.arg,
     actual: Value | None,
     default: ast.expr | None,
+    called: bool,
 ) -> Value:
-    if actual is not None and actual.kind != Kind.UNKNOWN:
+    if actual is not None and not actual.kind & Kind.UNKNOWN:
         return actual
-    if actual is None and default is not None and frame.program.active:
-        return _default(frame, default)  # a call in this file that leaves it out
+    if actual is None and default is not None and called:
+        return _default(frame, default)
     promised = annotated(parameter.annotation, frame)
     line = parameter.lineno
     if promised is None and used_as_tensor(parameter.arg, function, frame):
@@ -179,7 +182,7 @@ def parameter_value(
         if actual is None and default is not None:
             promised = join(promised, _default(frame, default))
     if actual is not None:
-        graph = min(promised.graph, actual.graph) if actual.graph == Graph.NO else promised.graph
+        graph = Graph.NO if actual.graph == Graph.NO else max(promised.graph, actual.graph)
         return promised.but(graph=graph, cuts=all_cuts(actual), why=actual.why)
     if not frame.state.grad:
         return promised.but(graph=Graph.NO)

@@ -62,6 +62,10 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return given.values[0] if given.values else UNKNOWN
     if name == "functools.partial" and given.values:
         return given.values[0] if isinstance(given.values[0].ref, Closure) else UNKNOWN
+    if name == "collections.deque":
+        made = BUILTINS["list"](given, frame).but(ref=name)
+        frame.state.bound.update(dict.fromkeys(made.aliases, made))
+        return made
     if is_module_class(name):
         return Value(Kind.MODULE, ref=name, aliases=frozenset({fresh()}))
     if name.startswith(_WATCHED):

@@ -115,7 +115,8 @@ def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
             new = sequence(receiver.items + added.items)
         else:
             elem = iterate(added, frame, given.node.args[-1])
-            new = sequence(None, join(receiver.elem, elem) if receiver.elem else elem)
+            new = sequence(None, join(receiver.elem, elem) if receiver.elem else elem,
+                           empty=receiver.may_be_empty and added.may_be_empty)
         replace_contents(receiver, new, func.value, frame)
         return NONE
     if name in ("pop", "popleft"):

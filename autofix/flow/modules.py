@@ -47,6 +47,8 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     shape = _shape(name, op, module, flat)
     label = f"`{name}`" if name else "a module"
     result = frame.derive(label, node, flat, shape, _dtype(flat, op))
+    if frozen and result.graph < Graph.YES:
+        result = result.but(graph=Graph.NO, why=None)  # what goes into a frozen model is data
     if trains and frame.state.grad:
         why = Why(f"{label} has parameters", node.lineno)
         result = result.but(graph=Graph.YES, why=why)

@@ -6,7 +6,7 @@ import ast
 
 from autofix.flow.frame import Frame
 from autofix.flow.stores import assign
-from autofix.flow.values import Graph, Kind, Value, tensor
+from autofix.flow.values import EMPTY, Graph, Kind, Value, sequence, tensor
 
 _NUMBER_TYPES = frozenset({"int", "float", "bool", "complex", "Number", "Real", "Integral",
                            "integer", "floating"})
@@ -16,6 +16,16 @@ _SEQUENCE_TYPES = frozenset({"list", "tuple", "Sequence", "Iterable"})
 def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
     """Refine the frame's state by `test`. None if this branch cannot be taken."""
     match test:
+        case ast.Name() | ast.Attribute():
+            return _nonempty(test, holds, frame)
+        case ast.Call(func=ast.Name(id="len"), args=[subject]):
+            return _nonempty(subject, holds, frame)
+        case ast.Compare(
+            left=ast.Call(func=ast.Name(id="len"), args=[subject]),
+            ops=[ast.Gt() | ast.NotEq() | ast.Eq() as op],
+            comparators=[ast.Constant(value=0)],
+        ):
+            return _nonempty(subject, holds != isinstance(op, ast.Eq), frame)
         case ast.UnaryOp(op=ast.Not(), operand=inner):
             return narrow(inner, not holds, frame)
         case ast.BoolOp(op=ast.And(), values=parts) if holds:
@@ -36,6 +46,24 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
                          ops=[ast.Eq() | ast.Is()], comparators=[types]):
             return _isinstance(subject, types, holds, frame) if holds else True
     return True
+
+
+def _nonempty(subject: ast.expr, holds: bool, frame: Frame) -> bool:
+    """`if xs:` where xs is a list: it holds something in one branch, and nothing in the other."""
+    value = _current(subject, frame)
+    if value is not None and value.kind == Kind.SEQUENCE and value.may_be_empty:
+        contents = value.but(empty=False) if holds else sequence(())
+        if value.items == () and holds:
+            return True
+        assert isinstance(subject, (ast.Name, ast.Attribute))
+        assign(subject, contents.but(aliases=EMPTY), frame)
+    return True
+
+
+def _current(subject: ast.expr, frame: Frame) -> Value | None:
+    if isinstance(subject, ast.Name):
+        return frame.name(subject.id)
+    return frame.program.values.get(subject) if isinstance(subject, ast.Attribute) else None
 
 
 def _all(parts: list[ast.expr], holds: bool, frame: Frame) -> bool | None:
@@ -78,11 +106,8 @@ def _keep(subject: ast.expr, bits: int, holds: bool, frame: Frame) -> bool | Non
     """Keep (or drop) the kinds `bits` of what the name or attribute `subject` refers to."""
     if isinstance(subject, ast.NamedExpr):
         subject = subject.target
-    if not isinstance(subject, (ast.Name, ast.Attribute)):
-        return True
-    value = frame.program.values.get(subject) if isinstance(subject, ast.Attribute) else None
-    value = frame.name(subject.id) if isinstance(subject, ast.Name) else value
-    if value is None:
+    value = _current(subject, frame)
+    if value is None or not isinstance(subject, (ast.Name, ast.Attribute)):
         return True
     narrowed = _restricted(value, bits) if holds else _excluded(value, bits)
     if narrowed is None:

@@ -86,7 +86,9 @@ class ClassInfo:
 
     def note(self, attribute: str, value: Value) -> None:
         mine = self.table.get(attribute)
-        self.table[attribute] = value if mine is None else join(mine, value)
+        joined = value if mine is None else join(mine, value)
+        # A list that `__init__` makes and another method fills is read when it is filled.
+        self.table[attribute] = joined.but(empty=False) if joined.empty else joined
 
 
 @dataclass(eq=False)

@@ -38,6 +38,10 @@ class Demand:
     """A backward pass runs here; else the value is returned to code that may run one."""
     carries: bool = False
     """A graph arrives here on another path: the cut may be a weight held constant on purpose."""
+    alone: bool = False
+    """No other cut is on the way here."""
+    repeated: bool = False
+    """It is needed again and again in a loop that does not make it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,14 @@ class Program:
     """How often each function was entered."""
     active: list[ast.AST] = field(default_factory=list)
     memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
+    loops: list[ast.AST] = field(default_factory=list)
+    """The loops being interpreted now, those around the calls that led here included."""
+    made_in: dict[int, set[ast.AST]] = field(default_factory=dict)
+    """For each cut, the loops it was made in."""
+    called: set[ast.AST] = field(default_factory=set)
+    """Functions that this file itself calls, in whatever mode."""
+    arrays: dict[ast.Call, frozenset[int]] = field(default_factory=dict)
+    """`x.numpy()` calls, and the cuts on the way to x: they raise once x has a graph."""
     frozen: set[int] = field(default_factory=set)
     """Identities of modules whose parameters do not require grad."""
     star_imports: list[str] = field(default_factory=list)
@@ -109,13 +121,16 @@ class Program:
             token = len(self.cuts)
             self._tokens[node, graph] = token
             self.cuts.append(Cut(node, graph))
+        self.made_in.setdefault(token, set()).update(self.loops)
         return token
 
     def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
         carries = value.graph == Graph.YES and not value.leaf
-        demand = Demand(text, line, backward, carries)
+        alone = len({self.cuts[token].node for token in value.cuts}) == 1
         for token in value.cuts:
+            repeated = backward and not set(self.loops) <= self.made_in.get(token, set())
+            demand = Demand(text, line, backward, carries, alone, repeated)
             old = self.demands.get(token)
             if old is None or (backward, not carries) > (old.backward, not old.carries):
                 self.demands[token] = demand
@@ -144,6 +159,10 @@ class Program:
     def silenced_by(self, node: ast.AST) -> list[ast.AST]:
         tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
         return [target for target, cuts in self.silencers.items() if cuts & tokens]
+
+    def read_as_arrays(self, node: ast.AST) -> list[ast.Call]:
+        tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
+        return [call for call, cuts in self.arrays.items() if cuts & tokens]
 
     def is_leaf_of(self, node: ast.AST) -> bool:
         """Is the result of the cut at `node` used as a leaf of its own?"""

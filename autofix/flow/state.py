@@ -44,7 +44,7 @@ class State:
 
     def store(self, old: Value, new: Value) -> None:
         """Replace the contents of the list or dict `old`, seen through every name for it."""
-        new = new.but(aliases=old.aliases)
+        new = new.but(aliases=old.aliases, ref=old.ref)
         strong = len(old.aliases) == 1
         for identity in old.aliases:
             before = self.bound.get(identity)

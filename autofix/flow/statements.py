@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from autofix.flow.annotations import annotated
 from autofix.flow.expressions import iterate, operate
@@ -171,15 +172,16 @@ def _leave(node: ast.Break | ast.Continue, frame: Frame) -> None:
 
 @statement(ast.If)
 def _if(node: ast.If, frame: Frame) -> None:
-    test = frame.eval(node.test)
+    frame.eval(node.test)
+    literal = node.test.value if isinstance(node.test, ast.Constant) else None
     other = frame.state.fork()
     unreached = is_main_guard(node) and not frame.program.index.trains
-    if unreached or test.const is False or narrow(node.test, True, frame) is None:
+    if unreached or literal is False or narrow(node.test, True, frame) is None:
         frame.state.dead = True
     frame.run(node.body)
     after_body = frame.state
     frame.state = other
-    if test.const is True or narrow(node.test, False, frame) is None:
+    if literal is True or narrow(node.test, False, frame) is None:
         frame.state.dead = True
     frame.run(node.orelse)
     frame.state = merge(after_body, frame.state)
@@ -195,7 +197,7 @@ def _for(node: ast.For, frame: Frame) -> None:
         assign(node.target, iterate(iterable, frame, node.iter), frame)
         frame.run(node.body)
 
-    _turns(frame, turn)
+    _turns(node, frame, turn)
     if iterable.items == ():
         frame.state = merge(before, frame.state)
     frame.run(node.orelse)
@@ -211,17 +213,17 @@ def _while(node: ast.While, frame: Frame) -> None:
         narrow(node.test, True, frame)
         frame.run(node.body)
 
-    _turns(frame, turn)
+    _turns(node, frame, turn)
     if not (isinstance(node.test, ast.Constant) and node.test.value):
         frame.state = merge(before, frame.state)
     frame.run(node.orelse)
 
 
-def _turns(frame: Frame, turn: object) -> None:
+def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
     """Interpret a loop's body until nothing new is learned. A loop is taken to run at least once:
     code whose loops never run computes nothing that could be repaired."""
-    assert callable(turn)
     frame.exits.append([])
+    frame.program.loops.append(node)
     after = frame.state
     for _ in range(TURNS):
         before = frame.state
@@ -236,6 +238,7 @@ def _turns(frame: Frame, turn: object) -> None:
         if settled(before, after):
             break
         frame.state = merge(before, after)
+    frame.program.loops.pop()
     frame.exits.pop()
     frame.state = after
 

@@ -98,6 +98,8 @@ class Value:
     why: Why | None = None
     items: tuple[Value, ...] | None = None
     """The elements of a sequence of known length."""
+    empty: bool = False
+    """A sequence that may be empty although something is known of its elements."""
     elem: Value | None = None
     """What any element of a sequence, value of a dict or entry of a container module can be."""
     entries: dict[Any, Value] | None = None
@@ -122,6 +124,10 @@ class Value:
     @property
     def is_number(self) -> bool:
         return self.kind == Kind.NUMBER
+
+    @property
+    def may_be_empty(self) -> bool:
+        return self.empty or self.items == ()
 
     @property
     def rank(self) -> int | None:
@@ -252,6 +258,7 @@ def join(a: Value | None, b: Value | None) -> Value:
         a.cuts if a.cuts == b.cuts else a.cuts | b.cuts,
         strongest.why or a.why or b.why,
         items,
+        items is None and (a.may_be_empty or b.may_be_empty),
         _join_elem(a, b),
         _join_entries(a.entries, b.entries),
         a.ref if a.ref is b.ref or a.ref == b.ref else None,
@@ -299,6 +306,7 @@ def _join_kinds(a: Value, b: Value) -> Value:
         a.cuts | b.cuts,
         strongest.why or a.why or b.why,
         None,
+        a.may_be_empty or b.may_be_empty,
         _join_elem(a, b),
         a.entries if b.entries is None else b.entries if a.entries is None else None,
         ref,

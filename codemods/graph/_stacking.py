@@ -27,6 +27,8 @@ class Stacker:
     near: ast.Call
     like: str | None
     """Code for a tensor of the elements' dtype and device, to lift numbers with."""
+    trusted: bool = False
+    """A backward pass that has nothing else to run through proves that elements are tensors."""
     exact: bool = True
     """False once something was taken on trust: a value whose kind is not known."""
     edits: list[Edit] = field(default_factory=list)
@@ -49,7 +51,12 @@ class Stacker:
                 changed = self._comprehension(inner, tree.args[0].value)
                 argument = tree.args[0].with_changes(value=changed)
                 return call(self.torch("stack"), tree.with_changes(args=[argument]))
-        return self._sequence(expression(self.facts, node), self.facts.value(node).elem)
+        value = self.facts.value(node)
+        tree = expression(self.facts, node)
+        if value.ref is not None and value.elem is not None and value.elem.is_tensor:
+            tree = call("list", bare(tree))  # a deque, a ParameterList: stack wants a list
+        stacked = self._sequence(tree, value.elem)
+        return self._unless_empty(node, stacked) if value.may_be_empty else stacked
 
     def _display(self, node: ast.expr, elements: list[ast.expr]) -> cst.BaseExpression:
         tree = expression(self.facts, node)
@@ -73,7 +80,12 @@ class Stacker:
         return tree.with_changes(elt=self._element(node.elt, tree.elt))
 
     def _starred(self, node: ast.Starred, tree: cst.BaseExpression) -> cst.BaseExpression:
-        elem = self.facts.value(node.value).elem
+        value = self.facts.value(node.value)
+        if value.is_tensor:
+            if value.rank == 1:
+                return tree  # unpacking a vector gives 0-d tensors
+            raise CannotStack("the rank of what is unpacked is not known")
+        elem = value.elem
         if elem is not None and elem.is_scalar:
             return tree
         return self._each(tree, elem)
@@ -85,6 +97,15 @@ class Stacker:
         if elem is not None and elem.is_tensor and elem.shape == (1,):
             return call(self.torch("cat"), bare(tree))
         return call(self.torch("stack"), self._each(tree, elem))
+
+    def _unless_empty(self, node: ast.expr, stacked: cst.BaseExpression) -> cst.BaseExpression:
+        """`stack([])` raises where `torch.tensor([])` gives an empty tensor."""
+        if not _plain(node):
+            self.exact = False
+            return stacked
+        original = expression(self.facts, self.near)
+        either = cst.IfExp(expression(self.facts, node), stacked, original)
+        return either.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
 
     def _each(self, tree: cst.BaseExpression, elem: Value | None) -> cst.BaseExpression:
         """`[<element> for v in tree]`."""
@@ -118,8 +139,10 @@ class Stacker:
             return tree if value.is_scalar else method(tree, "reshape", "()")
         if value.kind & Kind.SEQUENCE or value.kind & (Kind.NUMPY | Kind.STRING | Kind.MODULE):
             raise CannotStack("an element may be something other than a tensor or a number")
-        if value.kind != Kind.NUMBER:
-            self.exact = self.exact and not value.kind & Kind.UNKNOWN
+        if value.kind == Kind.UNKNOWN and self.trusted:
+            self.exact = False
+            return method(tree, "reshape", "()")
+        self.exact = self.exact and not value.kind & Kind.UNKNOWN
         lifted = call(self.torch("as_tensor"), bare(tree))
         may_have_rank = value.kind & (Kind.TENSOR | Kind.UNKNOWN) and value.shape != ()
         return method(lifted, "reshape", "()") if may_have_rank else lifted

@@ -64,7 +64,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.operations import dtype_name
 from autofix.flow.program import Demand
-from autofix.flow.values import INTEGRAL, Graph, Kind
+from autofix.flow.values import INTEGRAL, Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite import nodes
 from autofix.rewrite.nodes import expression, method, replace
@@ -88,19 +88,23 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if name is None:
         return
     value = facts.value(data)
-    if not value.kind & Kind.SEQUENCE or (found := _cut(node, data, facts)) is None:
+    if not (value.kind & Kind.SEQUENCE or _is_parameter_list(value)) or (found := _cut(node, data, facts)) is None:
         return
     graph, demand, exported = found
     if facts.used_as_leaf(node):
         return
     elements = contents(value)
-    certain = demand.backward and not demand.carries
+    certain = demand.backward and demand.alone and not demand.carries
     if elements is not None and elements.kind & Kind.UNKNOWN and not (graph == Graph.YES or certain):
         return
     dtype = next((k.value for k in node.keywords if k.arg == "dtype"), None)
     if dtype is not None and dtype_name(facts.value(dtype)) in INTEGRAL:
         return  # raises for floating elements: whatever this is, no gradient was meant
     yield _report(node, data, name, graph, demand, exported, facts)
+
+
+def _is_parameter_list(value: Value) -> bool:
+    return value.kind == Kind.MODULE and value.elem is not None and value.elem.is_tensor
 
 
 def _data(node: ast.Call) -> ast.expr | None:
@@ -160,18 +164,23 @@ def _report(
         f"{label} copies graph values as plain numbers: no gradient gets past it, "
         f"and it is needed ({demand.text}, line {demand.line})"
     )
+    if demand.repeated:
+        why_not = "it is made once and used by every turn of a training loop: make it inside"
+        return Report(node, message, declined=why_not, why=why)
     unknown = [k.arg for k in node.keywords if k.arg not in _KEYWORDS]
     if unknown or len(node.args) > 1:
         what = f"`{unknown[0]}=`" if unknown and unknown[0] else "these arguments"
         return Report(node, message, declined=f"{what} has no counterpart in a stack", why=why)
-    stacker = Stacker(facts, node, like_what(data, facts))
+    trusted = demand.backward and demand.alone and not demand.carries
+    stacker = Stacker(facts, node, like_what(data, facts), trusted)
     try:
         new = _casts(stacker.stack(data), node, name, exported, stacker)
     except CannotStack as reason:
         return Report(node, message, declined=str(reason), why=why)
     spelled_out = any(k.arg == "requires_grad" and _is_false(k.value) for k in node.keywords)
     safe = graph == Graph.YES and stacker.exact and not exported and not spelled_out
-    edits = [*replace(facts, node, new), *stacker.edits, *_unsilenced(node, facts)]
+    edits = [*replace(facts, node, new), *stacker.edits, *_unsilenced(node, facts),
+             *_detached_reads(node, facts)]
     note = None if safe else _note(graph, exported, spelled_out)
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
@@ -229,6 +238,16 @@ def _default_dtype(
     if (name == "Tensor" or exported) and dtype != "default":
         return method(stacked, "to", f"{stacker.torch('get_default_dtype')}()")
     return stacked
+
+
+def _detached_reads(node: ast.Call, facts: Facts) -> list[Edit]:
+    """`x.numpy()` raises once x has a graph: `x.detach().numpy()` reads the same."""
+    edits = []
+    for read in facts.arrays(node):
+        if isinstance(read.func, ast.Attribute):
+            at = facts.source.span(read.func.value)[1]
+            edits.append(Edit(at, at, ".detach()"))
+    return edits
 
 
 def _unsilenced(node: ast.Call, facts: Facts) -> list[Edit]:

@@ -1,0 +1,157 @@
+"""Which reads of a name can see which binding of it, and other lookups by name in one module."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from autofix.flow.index import FUNCTIONS, FunctionNode, Index, last_name
+
+
+@dataclass(eq=False)
+class Names:
+    """One walk over the module; then names, attributes and calls are found at once."""
+
+    index: Index
+
+    @cached_property
+    def _nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.index.tree))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[ast.Name]]:
+        found: dict[str, list[ast.Name]] = defaultdict(list)
+        for node in self._nodes:
+            if isinstance(node, ast.Name):
+                found[node.id].append(node)
+        return found
+
+    @cached_property
+    def attributes(self) -> dict[str, list[ast.Attribute]]:
+        """Reads of an attribute, by its name."""
+        found: dict[str, list[ast.Attribute]] = defaultdict(list)
+        for node in self._nodes:
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                found[node.attr].append(node)
+        return found
+
+    @cached_property
+    def stored(self) -> dict[str, list[ast.Attribute]]:
+        """Writes of an attribute, by its name."""
+        found: dict[str, list[ast.Attribute]] = defaultdict(list)
+        for node in self._nodes:
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                found[node.attr].append(node)
+        return found
+
+    @cached_property
+    def calls(self) -> dict[str, list[ast.Call]]:
+        found: dict[str, list[ast.Call]] = defaultdict(list)
+        for node in self._nodes:
+            if isinstance(node, ast.Call) and (name := last_name(node.func)) is not None:
+                found[name].append(node)
+        return found
+
+    @cached_property
+    def definitions(self) -> set[str]:
+        """Names of the functions and classes of this file."""
+        return {n.name for n in self._nodes if isinstance(n, (*FUNCTIONS, ast.ClassDef))}
+
+    def all_loads(self, name: ast.Name) -> list[ast.Name]:
+        """Every read of the variable that `name` stands for."""
+        scope = self.index.function_of(name)
+        return [n for n in self._by_name[name.id]
+                if isinstance(n.ctx, ast.Load) and self._sees(n, scope)]
+
+    def argument_loads(self, function: FunctionNode, argument: str | None) -> list[ast.Name]:
+        """Reads of an argument before it is given another value."""
+        if argument is None or isinstance(function, ast.Lambda):
+            return []
+        reads = [n for n in self._by_name[argument] if self._sees(n, function)]
+        stores = [n for n in reads if isinstance(n.ctx, ast.Store)]
+        return [n for n in reads if isinstance(n.ctx, ast.Load)
+                and not any(self._kills(s, n) for s in stores)]
+
+    def loads(self, store: ast.Name) -> list[ast.Name]:
+        """The reads that can see what `store` binds."""
+        scope = self.index.function_of(store)
+        mine = [n for n in self._by_name[store.id] if self._sees(n, scope)]
+        others = [n for n in mine if isinstance(n.ctx, ast.Store) and n is not store
+                  and self.index.function_of(n) is scope]
+        return [n for n in mine if isinstance(n.ctx, ast.Load) and self._reaches(store, n, others)]
+
+    def _sees(self, node: ast.Name, scope: FunctionNode | None) -> bool:
+        """Does the name at `node` mean the variable of `scope` (None: of the module)?"""
+        for owner in self.index.ancestors(node):
+            if owner is scope:
+                return True
+            if isinstance(owner, ast.ClassDef) and scope is None and not isinstance(node.ctx, ast.Load):
+                return False
+            if isinstance(owner, FUNCTIONS) and self._binds(owner, node.id):
+                return False
+        return scope is None
+
+    def _binds(self, function: FunctionNode, name: str) -> bool:
+        spec = function.args
+        named = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs, spec.vararg, spec.kwarg]
+        if any(a is not None and a.arg == name for a in named):
+            return True
+        return any(isinstance(n.ctx, ast.Store) and self.index.function_of(n) is function
+                   for n in self._by_name[name])
+
+    def _reaches(self, store: ast.Name, read: ast.Name, others: Sequence[ast.Name]) -> bool:
+        start = self.index.statement_of(store)
+        if start is None or (end := _end(start)) is None:
+            return False
+        later = self.index.function_of(read) is not self.index.function_of(store)
+        if not later and (_place(read) < end or self.apart(store, read)):
+            # a walrus is seen at once, everything else after its statement
+            walrus = isinstance(self.index.parents.get(store), ast.NamedExpr)
+            inside = isinstance(start, (ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.While))
+            if not ((walrus or inside) and _place(read) > _place(store)):
+                return False
+        return not any(_place(o) > _place(store) and self._kills(o, read, later) for o in others)
+
+    def _kills(self, other: ast.Name, read: ast.Name, later: bool = False) -> bool:
+        """Is `other` surely bound again before `read`?"""
+        statement = self.index.statement_of(other)
+        if statement is None or isinstance(statement, ast.AugAssign):
+            return False
+        if later:
+            return self.index.parents.get(statement) is self.index.function_of(other)
+        if _place(read) < (_end(statement) or (0, 0)):
+            return False
+        block = self.index.parents.get(statement)
+        around = self.index.ancestors(read)
+        return block in around and not self.apart(other, read)
+
+    def apart(self, a: ast.AST, b: ast.AST) -> bool:
+        """Do `a` and `b` stand in branches of which only one is taken?"""
+        around = {id(n) for n in (a, *self.index.ancestors(a))}
+        for owner in self.index.ancestors(b):
+            if id(owner) in around and isinstance(owner, ast.If):
+                return _branch(owner, a, self.index) != _branch(owner, b, self.index)
+        return False
+
+
+def _branch(owner: ast.If, node: ast.AST, index: Index) -> str:
+    chain = [node, *index.ancestors(node)]
+    child = chain[chain.index(owner) - 1] if owner in chain[1:] else node
+    return "else" if child in owner.orelse else "test" if child is owner.test else "body"
+
+
+def _place(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return node.lineno, node.col_offset
+
+
+def _end(node: ast.stmt) -> tuple[int, int] | None:
+    """The end of a simple statement; of a compound one, the end of its head."""
+    body = getattr(node, "body", None)
+    if body:
+        return _place(body[0])
+    if node.end_lineno is None or node.end_col_offset is None:
+        return None
+    return node.end_lineno, node.end_col_offset

@@ -1,0 +1,242 @@
+"""Where a value goes: through names, attributes, containers, returns and calls of this file.
+
+This is told by the syntax, with the analysis asked only for who is called. Where it cannot tell,
+a use is missing rather than invented.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.objects import ClassInfo, Closure, Instance
+from autofix.flow.reaching import Names
+
+if TYPE_CHECKING:
+    from autofix.flow.facts import Facts
+
+MOST = 400
+"""Uses that are followed for one value."""
+
+CONTAINERS = frozenset({"list", "tuple", "dict", "set", "OrderedDict", "iter", "reversed",
+                        "enumerate", "zip", "chain", "sorted", "deque"})
+ADDING = frozenset({"append", "appendleft", "add", "insert", "extend", "update", "setdefault"})
+_WHOLE = frozenset({"values", "items", "copy"})
+_ONE = frozenset({"get", "pop", "popitem", "popleft"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """`user` does something with `node`, which is the value or (`contained`) holds it."""
+
+    node: ast.expr
+    user: ast.AST
+    contained: bool = False
+
+
+@dataclass(eq=False)
+class Uses:
+    """Follows values through one module."""
+
+    facts: Facts
+    names: Names = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.facts.index)
+
+    def follow(self, node: ast.expr) -> list[Use]:
+        """Every place where the value of `node` stops being merely handed on."""
+        todo: list[tuple[ast.expr, bool]] = [(node, False)]
+        seen = set(todo)
+        found: dict[Use, None] = {}
+        while todo and len(seen) < MOST:
+            for step in self._step(*todo.pop()):
+                if isinstance(step, Use):
+                    found[step] = None
+                elif step not in seen:
+                    seen.add(step)
+                    todo.append(step)
+        return list(found)
+
+    def _step(self, node: ast.expr, contained: bool) -> Iterator[Use | tuple[ast.expr, bool]]:
+        parent = self.facts.index.parents.get(node)
+        match parent:
+            case ast.IfExp(test=test) if test is not node:
+                yield parent, contained
+            case ast.BoolOp() | ast.Await():
+                yield parent, contained
+            case ast.NamedExpr():
+                yield parent, contained
+                yield from self._bind(parent.target, parent, contained)
+            case ast.Starred() | ast.List() | ast.Tuple() | ast.Set() | ast.Dict():
+                yield from self._collected(node, parent)
+            case ast.ListComp(elt=inner) | ast.SetComp(elt=inner) | ast.GeneratorExp(elt=inner) if (
+                inner is node
+            ):
+                yield parent, True
+            case ast.DictComp(value=inner) if inner is node:
+                yield parent, True
+            case ast.comprehension(iter=inner, target=target) if inner is node and contained:
+                yield from self._elements(target, self.facts.index.parents[parent])
+            case ast.For(iter=inner, target=target) if inner is node and contained:
+                yield from self._elements(target, parent)
+            case ast.Assign(targets=targets):
+                for target in targets:
+                    yield from self._bind(target, parent, contained)
+            case ast.AnnAssign(target=target):
+                yield from self._bind(target, parent, contained)
+            case ast.AugAssign(target=target) if contained and target is not node:
+                yield from self._contents(target, parent)
+            case ast.Return() | ast.Yield() | ast.YieldFrom():
+                yield Use(node, parent, contained)
+                for call in self.calls_of(self.facts.index.function_of(node)):
+                    yield call, contained or isinstance(parent, ast.Yield)
+            case ast.Subscript(value=owner, ctx=ast.Load()) if owner is node and contained:
+                yield parent, isinstance(parent.slice, ast.Slice)
+            case ast.Attribute() if contained:
+                yield from self._taken_out(parent, node)
+            case ast.keyword():
+                call = self.facts.index.parents[parent]
+                if isinstance(call, ast.Call):
+                    yield from self._passed(node, call, parent.arg, contained)
+            case ast.Call(func=func) if func is not node:
+                yield from self._passed(node, parent, None, contained)
+            case None | ast.Expr():
+                pass
+            case _:
+                yield Use(node, parent, contained)
+
+    def _collected(
+        self, node: ast.expr, parent: ast.expr
+    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+        """`(a, node)`; in `x, y = a, node` it is not the tuple that gets it."""
+        owner = self.facts.index.parents.get(parent)
+        if isinstance(parent, ast.Tuple) and isinstance(owner, ast.Assign):
+            target = owner.targets[0]
+            if isinstance(target, ast.Tuple) and len(target.elts) == len(parent.elts):
+                yield from self._bind(target.elts[parent.elts.index(node)], owner, False)
+                return
+        yield parent, True
+
+    def _bind(
+        self, target: ast.expr, at: ast.AST, contained: bool
+    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+        match target:
+            case ast.Name():
+                for load in self.names.loads(target):
+                    yield load, contained
+            case ast.Attribute():
+                yield Use(target, at, contained)
+                for read in self.attribute_loads(target):
+                    yield read, contained
+            case ast.Subscript(value=owner):
+                yield Use(target, at, contained)
+                yield from self._contents(owner, at)
+            case ast.Tuple() | ast.List():
+                for element in target.elts:
+                    yield from self._bind(element, at, contained and len(target.elts) == 1)
+
+    def _contents(self, owner: ast.expr, at: ast.AST) -> Iterator[Use | tuple[ast.expr, bool]]:
+        """The list or dict that `owner` refers to now holds the value."""
+        if isinstance(owner, ast.Name):
+            for load in self.names.all_loads(owner):
+                if load is not owner:
+                    yield load, True
+        elif isinstance(owner, ast.Attribute):
+            yield Use(owner, at, True)
+            for read in self.attribute_loads(owner):
+                if read is not owner:
+                    yield read, True
+
+    def _elements(self, target: ast.expr, loop: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
+        """`for target in container`: what the loop calls each element."""
+        wanted = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+        for node in ast.walk(loop):
+            if isinstance(node, ast.Name) and node.id in wanted and isinstance(node.ctx, ast.Load):
+                yield node, False
+
+    def _taken_out(
+        self, attribute: ast.Attribute, node: ast.expr
+    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+        call = self.facts.index.parents.get(attribute)
+        is_call = isinstance(call, ast.Call) and call.func is attribute
+        if isinstance(call, ast.Call) and is_call and attribute.attr in _WHOLE | _ONE:
+            yield call, attribute.attr in _WHOLE
+        else:
+            yield Use(node, attribute, True)
+
+    def _passed(
+        self, node: ast.expr, call: ast.Call, keyword: str | None, contained: bool
+    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+        """An argument: of a container's constructor or method, or of code of this file."""
+        name = last_name(call.func)
+        if isinstance(call.func, ast.Name) and name in CONTAINERS:
+            yield call, True
+            return
+        yield Use(node, call, contained)
+        if isinstance(call.func, ast.Attribute) and name in ADDING:
+            yield from self._contents(call.func.value, call)
+        elif name in self.names.definitions:
+            yield from self._received(node, call, keyword, contained)
+
+    def _received(
+        self, node: ast.expr, call: ast.Call, keyword: str | None, contained: bool
+    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+        ref = self.facts.value(call.func).ref
+        if isinstance(ref, ClassInfo):
+            found = ref.find("__init__")
+            if found is None or not isinstance(found.ref, Closure):
+                yield from self._field(node, call, keyword, ref, contained)
+                return
+            function, skip = found.ref.node, 1
+        elif isinstance(ref, Closure):
+            function, skip = ref.node, int(ref.bound_to is not None)
+        else:
+            return
+        names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)][skip:]
+        at = call.args.index(node) if node in call.args else None
+        wanted = keyword if keyword else names[at] if at is not None and at < len(names) else None
+        for load in self.names.argument_loads(function, wanted):
+            yield load, contained
+
+    def _field(
+        self, node: ast.expr, call: ast.Call, keyword: str | None, info: ClassInfo, contained: bool
+    ) -> Iterator[tuple[ast.expr, bool]]:
+        """A dataclass or named tuple keeps its arguments as attributes."""
+        fields = [s.target.id for s in info.node.body
+                  if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
+        at = call.args.index(node) if node in call.args else len(fields)
+        name = keyword or (fields[at] if at < len(fields) else None)
+        for read in self.names.attributes.get(name or "", ()):
+            owner = self.facts.value(read.value).ref
+            if isinstance(owner, Instance) and owner.info is info:
+                yield read, contained
+
+    def attribute_loads(self, target: ast.Attribute) -> list[ast.Attribute]:
+        """Where `self.x` of the same class, or `.x` of an instance of it, is read."""
+        index = self.facts.index
+        owner = index.class_of(target)
+        mine: list[ast.Attribute] = []
+        for read in self.names.attributes.get(target.attr, ()):
+            if ast.dump(read.value) == ast.dump(target.value):
+                if index.class_of(read) is owner:
+                    mine.append(read)
+            elif owner is not None and isinstance(read.value, ast.Name):
+                ref = self.facts.value(read.value).ref
+                if isinstance(ref, Instance) and any(i.node is owner for i in ref.info.lineage):
+                    mine.append(read)
+        return mine
+
+    def calls_of(self, function: FunctionNode | None) -> list[ast.Call]:
+        """The calls in this file that surely call `function`."""
+        if not isinstance(function, FUNCTIONS):
+            return []
+        found = []
+        for call in self.names.calls.get(function.name, ()):
+            ref = self.facts.value(call.func).ref
+            if isinstance(ref, Closure) and ref.node is function:
+                found.append(call)
+        return found
