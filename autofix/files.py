@@ -116,7 +116,7 @@ def discover(
     found = _Found()
     given = [(path, mode) for path in paths if (mode := _mode(path, found)) is not None]
     if force_exclude:
-        hidden = ignored([path for path, _ in given], Path(top))
+        hidden = ignored([path for path, _ in given], top)
         given = [
             (path, mode)
             for path, mode in given
@@ -158,7 +158,7 @@ def _search(folder: Path, excludes: _Excludes, found: _Found) -> None:
         message = (error.strerror or str(error)).lower()
         found.errors.append((str(folder / below), f"cannot be listed: {message}"))
 
-    for below in listed(folder, lambda path: excludes.drop(path, place), fail):
+    for below in listed(folder, excludes.root, lambda path: excludes.drop(path, place), fail):
         path = folder / below
         if not below.endswith(_SUFFIXES) or not path.is_file():
             continue  # also a tracked file that was deleted, or a link to nowhere

@@ -39,15 +39,16 @@ class _Level:
         return self.spec.check_file(below).include
 
 
-def listed(folder: Path, prune: Prune, fail: Fail) -> Iterator[str]:
+def listed(folder: Path, root: str, prune: Prune, fail: Fail) -> Iterator[str]:
     """Files below a folder that are not ignored, as relative paths with `/`.
 
     A folder that is ignored as a whole was asked for by name: then only the ignore files below it
-    count. `prune` is asked of every path, folders with a final `/`. Links are listed, not followed.
+    count. Outside of a repository those count that stand below `root`. `prune` is asked of every
+    path, folders with a final `/`. Links are listed, not followed.
     """
     found = None if _ignored_whole(folder) else _git(folder, "ls-files", *_LIST)
     if found is None:
-        yield from _walk(folder, prune, fail)
+        yield from _walk(folder, root, prune, fail)
         return
     for name in found:
         if prune(name):
@@ -57,7 +58,7 @@ def listed(folder: Path, prune: Prune, fail: Fail) -> Iterator[str]:
             # A submodule, or a repository that nobody added. git does not look into either.
             if (inner / ".git").exists():
                 prefix = name.rstrip("/") + "/"
-                below = listed(inner, _below(prefix, prune), _below_fail(prefix, fail))
+                below = listed(inner, root, _below(prefix, prune), _below_fail(prefix, fail))
                 yield from (prefix + path for path in below)
         else:
             yield name
@@ -66,16 +67,16 @@ def listed(folder: Path, prune: Prune, fail: Fail) -> Iterator[str]:
 _LIST = ("-co", "--exclude-standard", "-z", "--deduplicate")
 
 
-def ignored(paths: Sequence[Path], root: Path) -> frozenset[Path]:
+def ignored(paths: Sequence[Path], root: str) -> frozenset[Path]:
     """Those of the paths that git does not track and ignores."""
     if not paths:
         return frozenset()
     names = {os.path.abspath(path): path for path in paths}  # noqa: PTH100 (no link followed)
     asked = "\0".join(names)
-    found = _git(root, "check-ignore", "-z", "--stdin", given=asked, fine=(0, 1))
+    found = _git(Path(root), "check-ignore", "-z", "--stdin", given=asked, fine=(0, 1))
     if found is not None:
         return frozenset(names[name] for name in found if name in names)
-    return frozenset(path for name, path in names.items() if _says_any(name))
+    return frozenset(path for name, path in names.items() if _ignored_alone(name, root))
 
 
 def _git(
@@ -108,9 +109,9 @@ def _below_fail(prefix: str, fail: Fail) -> Fail:
     return lambda path, error: fail(prefix + path, error)
 
 
-def _walk(top: Path, prune: Prune, fail: Fail) -> Iterator[str]:
+def _walk(top: Path, root: str, prune: Prune, fail: Fail) -> Iterator[str]:
     start = os.path.realpath(top)
-    levels = _above(start)
+    levels = _above(start, root)
     if _says(levels, os.path.join(start, _PROBE)):  # noqa: PTH118
         levels = []
     stack = [("", [*levels, *_level(start, unless_whole=True)])]
@@ -135,15 +136,18 @@ def _walk(top: Path, prune: Prune, fail: Fail) -> Iterator[str]:
         stack += reversed(folders)
 
 
-def _above(folder: str) -> list[_Level]:
-    """The ignore files above a folder, from the top of its repository down; none outside of one."""
+def _above(path: str, root: str) -> list[_Level]:
+    """The ignore files above a path, down from the top of its repository or else from the root."""
     levels: list[_Level] = []
-    for parent in (Path(folder), *Path(folder).parents):
-        if str(parent) != folder:
-            levels += _level(str(parent))
+    known: list[_Level] = []
+    for parent in (Path(path), *Path(path).parents):
+        if str(parent) != path:
+            levels = [*_level(str(parent)), *levels]
         if (parent / ".git").exists():
-            return levels[::-1]
-    return []
+            return levels
+        if str(parent) == root:
+            known = levels
+    return known
 
 
 def _level(folder: str, unless_whole: bool = False) -> list[_Level]:
@@ -174,16 +178,13 @@ def _says(levels: Sequence[_Level], path: str) -> bool:
     return False
 
 
-def _says_any(path: str) -> bool:
+def _ignored_alone(path: str, root: str) -> bool:
     """Whether a path, or a folder above it, is ignored."""
-    levels = _above(path)
-    tops = [level.folder for level in levels]
-    if not tops:
-        return False
-    at = tops[0]
-    for part in path[len(at) :].strip("/").split("/"):
+    levels = _above(path, root)
+    at = levels[0].folder if levels else path
+    for part in Path(path[len(at) :].strip(os.sep)).parts:
         at = f"{at}/{part}"
-        known = [level for level in levels if at.startswith(level.folder + "/")]
-        if _says(known, at if at == path else at + "/"):
+        name = at + "/" if at != path or Path(at).is_dir() else at
+        if _says([level for level in levels if at.startswith(level.folder + "/")], name):
             return True
     return False
