@@ -88,6 +88,11 @@ class Facts:
         self._cover(node)
         return self.program.is_leaf_of(node)
 
+    def is_target(self, node: ast.AST) -> bool:
+        """Does what comes out of the cut at `node` reach the target of a loss function?"""
+        self._cover(node)
+        return self.program.is_target_of(node)
+
     def arrays(self, node: ast.AST) -> list[ast.Call]:
         """The `x.numpy()` calls where x is downstream of the cut at `node`."""
         self._cover(node)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import constructors, distributions, torch_api
 from autofix.flow.builtins_ import BUILTINS
+from autofix.flow.einsum import einsum
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functions import escape
 from autofix.flow.modes import mode_of
-from autofix.flow.objects import Closure, is_module_class
+from autofix.flow.objects import Closure, Instance, is_module_class
 from autofix.flow.operations import apply
 from autofix.flow.values import (
     EMPTY,
@@ -58,8 +59,8 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return _numpy(name, given, frame)
     if name in _SAME_OBJECT:
         return given.values[-1] if given.values else UNKNOWN
-    if name in ("copy.deepcopy", "deepcopy"):
-        return given.values[0] if given.values else UNKNOWN
+    if name == "copy.deepcopy":
+        return _deepcopy(given.values[0], frame) if given.values else UNKNOWN
     if name == "functools.partial" and given.values:
         return given.values[0] if isinstance(given.values[0].ref, Closure) else UNKNOWN
     if name == "collections.deque":
@@ -75,6 +76,15 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
     if name.rpartition(".")[2] in ("backward", "manual_backward"):
         return _backward(given, frame)
     return _unknown(given, frame)
+
+
+def _deepcopy(value: Value, frame: Frame) -> Value:
+    """A copy of a module is a teacher or target network, unless an optimizer gets it."""
+    if value.kind != Kind.MODULE or isinstance(value.ref, Instance):
+        return value
+    identity = fresh()
+    frame.program.frozen.add(identity)
+    return value.but(aliases=frozenset({identity}))
 
 
 def _unknown(given: Arguments, frame: Frame) -> Value:
@@ -143,6 +153,9 @@ def _optimizer(given: Arguments, frame: Frame) -> Value:
     parameters = given.get(0, "params")
     if parameters is not None:
         frame.program.optimized |= all_cuts(parameters)
+        trained = contents(parameters)
+        if trained is not None and trained.parameter:
+            frame.program.frozen -= trained.storage
     return Value(Kind.OPTIMIZER)
 
 
@@ -201,6 +214,7 @@ _SPECIAL: dict[str, Callable[[Arguments, Frame], Value]] = {
     "torch.from_numpy": _from_numpy,
     "torch.load": _load,
     "torch.utils.data.DataLoader": _data_loader,
+    "torch.einsum": einsum,
     "torch.is_tensor": lambda given, frame: number(),
 }
 

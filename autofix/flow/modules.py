@@ -43,6 +43,8 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     if op is not None and op.container:
         trains = has_parameters(module)
     trains = trains and not identity(module) & frame.program.frozen
+    if op is not None and op.reduction and len(inputs) > 1:
+        frame.program.targets |= all_cuts(inputs[1])
     flat = [v for value in inputs if (v := contents(value)) is not None]
     shape = _shape(name, op, module, flat)
     label = f"`{name}`" if name else "a module"
@@ -165,4 +167,8 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
 def _register(module: Value, given: Arguments, frame: Frame) -> None:
     name, value = given.get(0, "name"), given.get(1, "param", "tensor", "module")
     if name is not None and isinstance(name.const, str) and value is not None:
+        func = given.node.func
+        buffer = isinstance(func, ast.Attribute) and func.attr == "register_buffer"
+        if buffer and value.graph == Graph.MAYBE:
+            value = value.but(graph=Graph.NO, why=None)  # what is not trained is data
         store_attribute(module, name.const, value, given.node, frame)

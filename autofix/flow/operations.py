@@ -61,6 +61,8 @@ def apply(
     first = receiver if receiver is not None else (given.values[0] if given.values else None)
     if op.ret not in ("tensor", "tensors"):
         return _plain(op, name, first, tensors, given, frame)
+    if op.shape == "loss" and (target := given.named("target", op.args)) is not None:
+        frame.program.targets |= all_cuts(target)
     label = f"`.{name}`" if receiver is not None else f"`{name}`"
     node = given.node
     dtype = _dtype(op, name, receiver, tensors, given)

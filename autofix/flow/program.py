@@ -96,6 +96,8 @@ class Program:
     """`x.requires_grad = True` statements (their targets), and the cuts on the way to x."""
     optimized: frozenset[int] = frozenset()
     """Cuts whose results are used as leaves: optimized, or asked for their `.grad`."""
+    targets: frozenset[int] = frozenset()
+    """Cuts on the way to the target of a loss function."""
     _tokens: dict[tuple[ast.AST, Graph], int] = field(default_factory=dict)
 
     def spend(self) -> None:
@@ -163,6 +165,10 @@ class Program:
     def read_as_arrays(self, node: ast.AST) -> list[ast.Call]:
         tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
         return [call for call, cuts in self.arrays.items() if cuts & tokens]
+
+    def is_target_of(self, node: ast.AST) -> bool:
+        tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
+        return bool(tokens & self.targets)
 
     def is_leaf_of(self, node: ast.AST) -> bool:
         """Is the result of the cut at `node` used as a leaf of its own?"""

@@ -7,6 +7,7 @@ a use is missing rather than invented.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -240,3 +241,9 @@ class Uses:
             if isinstance(ref, Closure) and ref.node is function:
                 found.append(call)
         return found
+
+
+@functools.lru_cache(maxsize=1)
+def uses_in(facts: Facts) -> Uses:
+    """The one `Uses` of a module, whoever asks."""
+    return Uses(facts)

@@ -1,0 +1,168 @@
+"""A tensor is copied with `torch.tensor(t)`, which leaves its graph behind.
+
+## What it does
+
+Finds `torch.tensor(t)` and `x.new_tensor(t)` where `t` is known to be a tensor.
+
+## Why is this bad
+
+The copy is detached. On the way from parameters to a loss that cut is silent but for a warning, and
+everything before it stops learning. For data the cut does no harm, but torch warns on every run
+("To copy construct from a tensor ..."), and the warning hides the places where it matters.
+
+## Example
+
+```python
+h = torch.tensor(torch.relu(self.fc1(x)))
+return self.fc2(h)
+```
+
+## Use instead
+
+```python
+h = torch.relu(self.fc1(x)).clone()
+return self.fc2(h)
+```
+
+## Fix safety
+
+Where no gradient is needed the copy becomes `t.detach().clone()`, which is the same copy without
+the warning: safe. Where the copy is all that a `backward()` has to run through, `t.clone()` is safe
+as well: the program raised before. On any other way to a loss the fix is unsafe, because a copy can
+be meant as a stop; as the target of a loss function it usually is, so there it is only shown.
+`dtype=` and `device=` become `.to(..., copy=True)`. `requires_grad=True` stays for data.
+
+## How it is verified
+
+Both versions run on the same inputs. For data, values, shape, dtype and gradients must be equal;
+where the graph is restored, gradients must equal finite differences of the original.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
+- https://github.com/pytorch/pytorch/issues/38411
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import libcst as cst
+
+from autofix.flow.facts import Facts
+from autofix.flow.program import Demand
+from autofix.flow.values import Graph, Value
+from autofix.model import Applicability
+from autofix.rewrite.nodes import bare, code, expression, method, replace, tight
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG102", trigger=r"tensor\b")
+
+_KEYWORDS = frozenset({"data", "dtype", "device", "requires_grad"})
+
+
+@rule.visit(ast.Call)
+def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    if facts.index.called_name(node) not in ("tensor", "new_tensor"):
+        return
+    data = node.args[0] if node.args else _keyword(node, "data")
+    if data is None or isinstance(data, (ast.Constant, ast.List, ast.Tuple, ast.ListComp)):
+        return
+    if not _is_constructor(node, facts):
+        return
+    value = facts.value(data)
+    if not value.is_tensor:
+        return
+    found = facts.needed(node)
+    wants_leaf = _is_true(_keyword(node, "requires_grad"))
+    if wants_leaf and value.graph > Graph.NO:
+        return  # a loss that is made a new leaf: another rule's business
+    if found is None and value.graph == Graph.MAYBE and facts.grad_enabled(node):
+        return  # an argument that may be data: nothing here says that the cut matters
+    yield _report(node, data, value, found, facts)
+
+
+def _is_constructor(node: ast.Call, facts: Facts) -> bool:
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "new_tensor":
+        return facts.value(node.func.value).is_tensor
+    return facts.library_name(node.func) == "torch.tensor"
+
+
+def _keyword(node: ast.Call, name: str) -> ast.expr | None:
+    return next((k.value for k in node.keywords if k.arg == name), None)
+
+
+def _is_true(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _report(
+    node: ast.Call,
+    data: ast.expr,
+    value: Value,
+    found: tuple[Graph, Demand] | None,
+    facts: Facts,
+) -> Report:
+    label = f"`{facts.source.segment(node.func)}`"
+    if found is None:
+        message = f"{label} of a tensor: a detached copy, and a warning on every run"
+    else:
+        message = (
+            f"{label} of a tensor cuts its graph, and the gradient is needed "
+            f"({found[1].text}, line {found[1].line})"
+        )
+    why = value.why.steps() if found is not None and value.why is not None else ()
+    extra = [k.arg for k in node.keywords if k.arg not in _KEYWORDS]
+    if extra or len(node.args) > 1:
+        return Report(node, message, declined="these arguments have no counterpart", why=why)
+    if found is not None and found[1].repeated:
+        why_not = "it is made once and used by every turn of a training loop: make it inside"
+        return Report(node, message, declined=why_not, why=why)
+    tier, note = _tier(node, found, facts)
+    edits = replace(facts, node, _copy(node, data, facts, keep_graph=found is not None))
+    return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def _tier(
+    node: ast.Call, found: tuple[Graph, Demand] | None, facts: Facts
+) -> tuple[Applicability, str | None]:
+    if found is None:
+        return Applicability.SAFE, None
+    graph, demand = found
+    if facts.is_target(node):
+        return Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
+    spelled_out = _keyword(node, "requires_grad") is not None
+    only_way = demand.backward and demand.alone and not demand.carries
+    if graph == Graph.YES and only_way and not spelled_out:
+        return Applicability.SAFE, None
+    return Applicability.UNSAFE, "the copy may be meant as a stop; with the fix more is trained"
+
+
+def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst.BaseExpression:
+    """The same copy, of the same dtype and on the same device, with the graph or without."""
+    value = bare(expression(facts, data))
+    if not keep_graph:
+        value = method(value, "detach")
+    dtype, device = _keyword(node, "dtype"), _keyword(node, "device")
+    given = {k: expression(facts, v) for k, v in (("dtype", dtype), ("device", device)) if v}
+    like = None
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "new_tensor":
+        like = expression(facts, node.func.value)
+    if like is not None and given:
+        owner = code(tight(like))
+        given = {name: given.get(name) or cst.parse_expression(f"{owner}.{name}")
+                 for name in ("dtype", "device")}
+    copied: cst.BaseExpression
+    if not given and like is None:
+        copied = method(value, "clone")
+    elif not given and like is not None:
+        copied = method(value, "to", like, copy="True")
+    elif len(given) == 1:
+        copied = method(value, "to", *given.values(), copy="True")
+    else:
+        copied = method(value, "to", **given, copy="True")
+    if _is_true(_keyword(node, "requires_grad")):
+        copied = method(copied, "requires_grad_")
+    return copied
+
