@@ -7,9 +7,10 @@ import multiprocessing
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 
 from autofix.batch import Batch, Sweeper
@@ -31,18 +32,13 @@ def run_in_processes(
     results: Results = {}
     waiting = _chunks(sizes)
     jobs = min(jobs, len(waiting))
-    try:
-        while waiting:
-            lost = _drain(batch, waiting, jobs, results, lambda: progress(len(results)))
-            for index in (index for chunk in lost for index in chunk):
-                # One of these killed its process: each gets one of its own, and the rest go on.
-                _drain(batch, [[index]], 1, results, lambda: progress(len(results)))
-                task = batch.tasks[index]
-                results.setdefault(index, failed(task.path, task.shown, _DIED))
-    except BaseException:
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
+    while waiting:
+        lost = _drain(batch, waiting, jobs, results, lambda: progress(len(results)))
+        for index in (index for chunk in lost for index in chunk):
+            # One of these killed its process: each gets one of its own, and the rest go on.
+            _drain(batch, [[index]], 1, results, lambda: progress(len(results)))
+            task = batch.tasks[index]
+            results.setdefault(index, failed(task.path, task.shown, _DIED))
     return results
 
 
@@ -57,7 +53,7 @@ def _drain(
     the chunks that were under way then; never more than `jobs`, so that suspects are few."""
     flying: dict[Future[Results], list[int]] = {}
     lost: list[list[int]] = []
-    with ProcessPoolExecutor(jobs, _context(), _start, (batch,)) as executor:
+    with ProcessPoolExecutor(jobs, _context(), _start, (batch,)) as executor, _ended_early():
         while (waiting or flying) and not lost:
             while waiting and len(flying) < jobs and not lost:
                 chunk = waiting.pop()
@@ -71,6 +67,17 @@ def _drain(
         # After a death the pool is broken, and every future is soon done.
         lost += _collect(tuple(flying), flying, results)
     return lost
+
+
+@contextmanager
+def _ended_early() -> Iterator[None]:
+    """End the workers on Ctrl-C: leaving the pool would wait for what they are at."""
+    try:
+        yield
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
 
 
 def _collect(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
+from autofix.deferred import defer
 from autofix.rule import Rule
 
 ENTRY_POINTS = "autofix.rules"
@@ -41,6 +46,8 @@ class UnknownRuleError(Exception):
 @cache
 def load() -> tuple[Rule, ...]:
     """Every installed rule, ordered by code."""
+    # LibCST costs more to import than all else together, and most runs have nothing to rewrite.
+    defer("libcst")
     return check_unique(rule for home in (*_HOMES, *_packs()) for rule in walk(home))
 
 
@@ -126,10 +133,29 @@ def _rules_of(module: ModuleType) -> Iterator[Rule]:
 
 
 def _packs() -> list[str]:
-    # Imported late: reading the metadata of every installed distribution is needed here only.
+    if not _mentioned():
+        return []
     from importlib.metadata import entry_points
 
     return sorted({point.value for point in entry_points(group=ENTRY_POINTS)})
+
+
+def _mentioned() -> bool:
+    """Whether any installed distribution has an entry point for us. A run mostly ends here, and
+    importing `importlib.metadata` alone would take a tenth of a short one."""
+    wanted = f"[{ENTRY_POINTS}]".encode()
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")  # noqa: PTH208
+        except OSError:
+            continue
+        for name in names:
+            if not name.endswith((".dist-info", ".egg-info")):
+                continue
+            with suppress(OSError):
+                if wanted in Path(folder, name, "entry_points.txt").read_bytes():
+                    return True
+    return False
 
 
 def _import(name: str) -> ModuleType:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autofix import registry
+from autofix.deferred import defer
 from autofix.registry import RegistryError, UnknownRuleError, choose, matching, resolve
 from autofix.rule import Rule
 
@@ -160,3 +162,40 @@ def test_packs_are_found_by_entry_point(tmp_path: Path, monkeypatch: pytest.Monk
         registry.load.cache_clear()
         for name in [name for name in sys.modules if name.startswith("pack_")]:
             del sys.modules[name]
+
+
+def test_a_deferred_module_loads_when_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "late_one").mkdir()
+    (tmp_path / "late_one" / "__init__.py").write_text("import late_log\nvalue = 3\n")
+    (tmp_path / "late_one" / "part.py").write_text("from late_one import value\n")
+    (tmp_path / "late_log.py").touch()
+    defer("late_one")
+    holder: dict[str, Any] = {}
+    exec("import late_one\nimport late_one as again", holder)
+    assert "late_log" not in sys.modules
+    assert holder["again"].value == 3
+    assert "late_log" in sys.modules
+    exec("import late_one.part as part\nimport late_one.part", holder)
+    assert holder["part"].value == 3
+    assert holder["late_one"].part is holder["part"] is holder["again"].part
+    with pytest.raises(AttributeError):
+        _ = holder["again"].missing
+    defer("no_such_module_at_all")
+    assert "no_such_module_at_all" not in sys.modules
+
+
+def test_a_submodule_of_a_deferred_module_may_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "late_two").mkdir()
+    (tmp_path / "late_two" / "__init__.py").write_text("value = 3\n")
+    (tmp_path / "late_two" / "part.py").write_text("import late_two\nvalue = late_two.value\n")
+    defer("late_two")
+    holder: dict[str, Any] = {}
+    exec("import late_two as first\nimport late_two.part\nfrom late_two import part", holder)
+    assert holder["part"].value == 3
+    assert holder["late_two"].part is holder["first"].part is holder["part"]

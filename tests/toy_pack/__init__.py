@@ -36,4 +36,8 @@ def install(folder: Path) -> dict[str, str]:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-pack\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[autofix.rules]\ntoy = toy_pack\n")
+    return environment(folder)
+
+
+def environment(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": f"{folder}:{Path(__file__).parent.parent}"}
