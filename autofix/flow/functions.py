@@ -158,6 +158,9 @@ def bind_parameters(
         )
     if spec.kwarg:
         bound[spec.kwarg.arg] = Value(Kind.DICT, entries=dict(rest) if rest else None, elem=UNKNOWN)
+        frame.program.record(spec.kwarg, bound[spec.kwarg.arg])
+    for parameter in [*names, *spec.kwonlyargs]:
+        frame.program.record(parameter, bound[parameter.arg])
     frame.state.bound.update(bound)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from autofix.flow import shapes
 from autofix.flow.annotations import annotated
 from autofix.flow.expressions import iterate, operate
 from autofix.flow.frame import Frame, statement
@@ -25,8 +26,28 @@ def _assign(node: ast.Assign, frame: Frame) -> None:
     if len(node.targets) == 1 and _swap(node.targets[0], node.value, frame):
         return
     value = frame.eval(node.value)
+    if len(node.targets) == 1 and isinstance(node.targets[0], ast.Tuple):
+        value = _sizes_tell_rank(node.targets[0], node.value, value, frame)
     for target in node.targets:
         assign(target, value, frame)
+
+
+def _sizes_tell_rank(target: ast.Tuple, node: ast.expr, value: Value, frame: Frame) -> Value:
+    """`b, n, d = x.shape` says that x has three dimensions."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=name), attr="shape"):
+            pass
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="size"), args=[]):
+            pass
+        case _:
+            return value
+    owner = frame.state.bound.get(name)
+    exact = not any(isinstance(e, ast.Starred) for e in target.elts)
+    if owner is None or not owner.is_tensor or owner.shape is not None or not exact:
+        return value
+    known = owner.but(shape=tuple(shapes.size(owner, i).symbol for i in range(len(target.elts))))
+    frame.bind(name, known)
+    return shapes.sizes(known)
 
 
 def _swap(target: ast.expr, value: ast.expr, frame: Frame) -> bool:
