@@ -247,3 +247,36 @@ def test_errors_of_the_finder_get_through() -> None:
 
     with pytest.raises(SyntaxError):
         repair(load(b"x = (", "a.py"), find, always)
+
+
+def test_many_fixes_are_made_quickly() -> None:
+    lines = "".join(f"x_{n} = f(a.data.data, 1)\n" for n in range(5_000))
+    done = fixed(lines, replacing(r"(\w+)\.data", r"\1"))
+    assert done.after.decode() == lines.replace(".data", "")
+    assert len(done.applied) == 10_000
+
+
+EDIT = st.builds(
+    lambda start, size, text: Edit(start, start + size, text),
+    st.integers(0, 12),
+    st.sampled_from([0, 0, 1, 3]),
+    st.sampled_from(["", "a", "b\n", "c\n"]),
+)
+
+
+@given(st.lists(st.lists(EDIT, min_size=1, max_size=3), max_size=6))
+def test_selected_fixes_never_overlap(fixes: list[list[Edit]]) -> None:
+    text = "0123456789abcdef"
+    chosen = select([finding(*edits, start=at) for at, edits in enumerate(fixes)], always)
+    edits = merged(chosen)
+    done = apply_edits(text, edits)
+    assert len(done) == len(text) + sum(e.start - e.end + len(e.text) for e in edits)
+    if fixes and apply_alone(text, fixes[0]) is not None:
+        assert chosen and chosen[0].fix and list(chosen[0].fix.edits) == fixes[0]
+
+
+def apply_alone(text: str, edits: list[Edit]) -> str | None:
+    try:
+        return apply_edits(text, edits)
+    except ValueError:
+        return None

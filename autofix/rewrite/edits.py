@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from autofix.model import Edit, Finding
 from autofix.source import Source, lines, with_newline
@@ -86,18 +87,34 @@ def select(findings: Iterable[Finding], allowed: Callable[[Finding], bool]) -> l
         edits = finding.fix.edits if finding.fix else ()
         if not edits or not _consistent(edits) or not allowed(finding):
             continue
-        if not any(_clash(old, new) for old in taken for new in edits):
+        if not any(_clash(old, new) for new in edits for old in _near(taken, new)):
             chosen.append(finding)
-            taken += edits
+            for edit in edits:
+                insort(taken, edit)
     return chosen
+
+
+def _near(taken: Sequence[Edit], edit: Edit) -> Iterator[Edit]:
+    """Those of the ordered edits, of which no two overlap, that the edit could touch."""
+    at = bisect_left(taken, edit)
+    for old in islice(taken, at, None):
+        if old.start > edit.end:
+            break
+        yield old
+    for index in range(at - 1, -1, -1):
+        yield taken[index]
+        if taken[index].end < edit.start:
+            break
 
 
 def merged(findings: Iterable[Finding]) -> tuple[Edit, ...]:
     """The edits of selected findings; what two fixes both bring, as an import, is made once."""
     found: list[Edit] = []
+    brought: set[Edit] = set()
     for finding in findings:
-        before = set(found)
-        found += [edit for edit in (finding.fix.edits if finding.fix else ()) if edit not in before]
+        edits = finding.fix.edits if finding.fix else ()
+        found += [edit for edit in edits if edit not in brought]
+        brought |= set(edits)
     return tuple(sorted(found, key=_place))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autofix.document import Document, DocumentError, load
 from autofix.model import Finding
-from autofix.rewrite.edits import apply_edits, merged, select
+from autofix.rewrite.edits import merged, select
 
 Find = Callable[[Document], Sequence[Finding]]
 
@@ -59,12 +59,14 @@ def repair(
 def _chosen(
     document: Document, findings: Sequence[Finding], allowed: Callable[[Finding], bool]
 ) -> list[Finding]:
+    text = document.source.text
+
     def fits(finding: Finding) -> bool:
         edits = finding.fix.edits if finding.fix else ()
         return (
             allowed(finding)
             and document.allows(edits)
-            and apply_edits(document.source.text, edits) != document.source.text
+            and any(text[edit.start : edit.end] != edit.text for edit in edits)
         )
 
     return select(findings, fits)
