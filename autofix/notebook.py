@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from autofix.json_text import Escapes, escapes, splice_array, splice_string
@@ -97,16 +98,16 @@ class Notebook:
         """The file's text with the edits of the module text made."""
         raw = self.raw
         style = escapes(raw, (string for cell in self.cells for string in self._strings(cell)))
-        for cell in reversed(self.cells):
-            own = [
-                Edit(edit.start - cell.start, edit.end - cell.start, edit.text)
-                for edit in sorted(edits)
-                if self.cell_at(edit.start) is cell
-            ]
-            if own:
-                start, end = cell.value
-                raw = raw[:start] + _spliced(raw[start:end], own, style) + raw[end:]
-        return raw
+        parts: list[str] = []
+        at = 0
+        ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
+        for place, group in groupby(ordered, lambda edit: bisect_right(self._starts, edit.start)):
+            cell = self.cells[place - 1]
+            own = [Edit(e.start - cell.start, e.end - cell.start, e.text) for e in group]
+            start, end = cell.value
+            parts += [raw[at:start], _spliced(raw[start:end], own, style)]
+            at = end
+        return "".join([*parts, raw[at:]])
 
     def _strings(self, cell: Cell) -> list[str]:
         start, end = cell.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -373,6 +374,22 @@ def test_one_long_line_of_json() -> None:
     data = dump(notebook(*cells)).encode()
     done = replaced(data, "x_499 = torch.tensor([499])\nx_499", "y")
     assert len(done) == len(data) - len("x_499 = torch.tensor([499])\\nx_499") + 1
+
+
+def test_many_cells_and_edits_are_quick() -> None:
+    cell = code(["x.data\n", "%time y\n"], outputs=[{**OUTPUT, "text": ["line\n"] * 100}])
+    data = dump(notebook(*[cell] * 2_000), indent=1).encode()
+    document = load(data, "a.ipynb")
+    assert document.notebook
+    edits = [Edit(cell.start + 1, cell.start + 6, "") for cell in document.notebook.cells]
+    assert document.allows(edits)
+    assert document.apply(edits) == data.replace(b"x.data", b"x")
+
+
+def test_notebooks_can_go_to_another_process() -> None:
+    document = load(STYLES["mark"].encode(), "a.ipynb")
+    assert document.position(3) == Position(1, 4, 2)
+    assert pickle.loads(pickle.dumps(document)) == document
 
 
 # --- properties ---
