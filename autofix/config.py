@@ -163,10 +163,10 @@ class Resolver:
         table = None if self.isolated else _section(file)
         if table is not None:
             base = merge(Config(root=str(folder)), parse(table, str(file)), str(file))
-        elif self.isolated or folder == folder.parent:
-            base = Config(root=str(Path.cwd()))
-        else:
+        elif folder != folder.parent:
             return self.at(folder.parent)
+        else:
+            base = Config(root=str(Path.cwd()))
         return merge(base, dict(self.overrides), COMMAND_LINE) if self.overrides else base
 
 

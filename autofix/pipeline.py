@@ -18,6 +18,7 @@ from autofix.rule import Rule
 
 SYNTAX_ERROR = "syntax-error"
 UNUSED_IGNORE = "AG901"
+_OUR_COMMENT = re.compile(r"utofix|UTOFIX")
 _REPORT = "internal error, please report it"
 _BLOCKED = "the fix would touch a notebook magic or another cell"
 _UNENCODABLE = "the fix needs characters that the file's encoding lacks"
@@ -93,7 +94,11 @@ def look(document: Document, plan: Plan) -> Look:
         outcome = engine.Outcome(())
     else:
         outcome = engine.find(source, plan.rules)
-    kept, _, unused = apply_ignores(source, outcome.findings, plan.labels, plan.known)
+    kept = list(outcome.findings)
+    unused: tuple[Finding, ...] = ()
+    if kept or _OUR_COMMENT.search(source.text):
+        # Tokenizing costs more than parsing; a `noqa` alone is no reason for it.
+        kept, _, unused = apply_ignores(source, kept, plan.labels, plan.known)
     if UNUSED_IGNORE in plan.labels and not outcome.crashes:
         # A rule that crashed might have used them.
         kept = [*kept, *unused]

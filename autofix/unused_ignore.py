@@ -29,6 +29,6 @@ from __future__ import annotations
 
 from autofix.rule import Rule
 
-# No visitor and a trigger that never matches: the findings are made by `autofix.ignores`, after all
-# other rules have spoken. The rule stands here so that it can be selected, ignored and explained.
-rule = Rule(__name__, code="AG901", trigger=r"(?!)")
+# No visitor, and a trigger that no Python file holds: the findings are made by `autofix.ignores`,
+# after all other rules have spoken. The rule stands here to be selected, ignored and explained.
+rule = Rule(__name__, code="AG901", trigger="\0")

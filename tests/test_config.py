@@ -88,6 +88,14 @@ def test_isolated_reads_nothing(tmp_path: Path) -> None:
     assert Resolver(isolated=True).at(tmp_path).select == ("ALL",)
 
 
+def test_folders_with_the_same_settings_share_them(tmp_path: Path) -> None:
+    project(tmp_path / "a", "[tool.autofix]\njobs = 2\n")
+    for isolated in (False, True):
+        resolver = Resolver((("jobs", 3),), isolated)
+        assert resolver.at(tmp_path / "b" / "c") is resolver.at(tmp_path / "d")
+        assert resolver.at(tmp_path / "a" / "c") is resolver.at(tmp_path / "a")
+
+
 def test_the_command_line_wins(tmp_path: Path) -> None:
     file = project(tmp_path, '[tool.autofix]\nselect = ["AG1"]\nignore = ["AG101"]\njobs = 4\n')
     config = Resolver(command_line({"select": ("AG101",), "jobs": None}, ())).at(tmp_path)
