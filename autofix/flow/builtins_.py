@@ -39,7 +39,9 @@ def _cast(given: Arguments, frame: Frame) -> Value:
     for value in given.values[:1]:
         cuts = frame.cut(given.node, value) if value.may_be_tensor else value.cuts
     const = given.values[0].const if given.values else None
-    return number(const if isinstance(const, (int, float)) else None, cuts=cuts)
+    cast = {"float": float, "int": int, "bool": bool}.get(getattr(given.node.func, "id", ""))
+    known = cast is not None and isinstance(const, (int, float)) and abs(const) < 1e15
+    return number(cast(const) if known and cast is not None else None, cuts=cuts)
 
 
 def _len(given: Arguments, frame: Frame) -> Value:

@@ -45,6 +45,8 @@ def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     names = {name, *_elements_of(name, nodes)}
     found = False
     for node in nodes:
+        if isinstance(node, ast.ExceptHandler) and _asks_forgiveness(node):
+            return False
         if isinstance(node, ast.Call):
             if _tests(node, name):
                 return False
@@ -75,6 +77,12 @@ def _is(node: ast.expr, names: set[str]) -> bool:
     while isinstance(node, ast.Subscript):
         node = node.value
     return isinstance(node, ast.Name) and node.id in names
+
+
+def _asks_forgiveness(handler: ast.ExceptHandler) -> bool:
+    """`except AttributeError`: a test of what a value is, by trying."""
+    names = [handler.type, *getattr(handler.type, "elts", ())]
+    return any(isinstance(n, ast.Name) and n.id in ("AttributeError", "TypeError") for n in names)
 
 
 def _tests(call: ast.Call, name: str) -> bool:

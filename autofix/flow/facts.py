@@ -150,6 +150,7 @@ class Facts:
         for caller in self.index.callers.get(function.name, ()):
             if isinstance(caller, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 self._cover_function(caller, program)
+        self._cover_users_of_class(function, program)
         if self._is_known(function, program):
             return
         needed = f"returned from `{function.name}`"
@@ -157,6 +158,19 @@ class Facts:
             enter(function, program)
         else:
             enter(function, program, needed=needed, grad=not self._is_data(function, program))
+
+    def _cover_users_of_class(self, function: FunctionNode, program: Program) -> None:
+        """A method is also called through objects: look at whoever makes objects of its class, and
+        at the methods beside (an object made in `__init__` is called in `forward`)."""
+        owner = self.index.parents.get(function)
+        if not isinstance(owner, ast.ClassDef):
+            return
+        for maker in self.index.callers.get(owner.name, ()):
+            beside = self.index.parents.get(maker)
+            methods = beside.body if isinstance(beside, ast.ClassDef) else [maker]
+            for method in methods:
+                if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    self._cover_function(method, program)
 
     def _is_known(
         self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program

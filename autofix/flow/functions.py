@@ -285,7 +285,10 @@ def survey(info: ClassInfo, name: str, frame: Frame) -> None:
         return
     info.surveyed.add(name)
     for method in info.methods():
-        if method not in frame.program.active and name in stored_attributes(method, frame):
+        if method in frame.program.active or method in info.entered:
+            continue
+        if name in stored_attributes(method, frame):
+            info.entered.add(method)
             enter(method, frame.program, owner=info)
 
 

@@ -40,6 +40,8 @@ class ClassInfo:
     """Joined over every store to `self.<name>` in any method."""
     surveyed: set[str] = field(default_factory=set)
     """Attributes whose storing methods have all been looked at."""
+    entered: set[ast.AST] = field(default_factory=set)
+    """Methods that have been looked at for what they store."""
 
     @cached_property
     def parents(self) -> tuple[ClassInfo, ...]:

@@ -37,7 +37,7 @@ class Demand:
     backward: bool = False
     """A backward pass runs here; else the value is returned to code that may run one."""
     carries: bool = False
-    """A graph arrives here on another path: the cut may be a weight held constant on purpose."""
+    """A graph may arrive on another path: the cut may be a weight held constant on purpose."""
     alone: bool = False
     """No other cut is on the way here."""
     repeated: bool = False
@@ -128,7 +128,7 @@ class Program:
 
     def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
-        carries = value.graph == Graph.YES and not value.leaf
+        carries = value.graph > Graph.NO and not value.leaf
         alone = len({self.cuts[token].node for token in value.cuts}) == 1
         for token in value.cuts:
             repeated = backward and not set(self.loops) <= self.made_in.get(token, set())

@@ -31,11 +31,13 @@ _ONE = frozenset({"get", "pop", "popitem", "popleft"})
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """`user` does something with `node`, which is the value or (`contained`) holds it."""
+    """`user` does something with `node`, which is the value or (`contained`) holds it. If `stored`,
+    `node` is where the value is put rather than an expression that gives it."""
 
     node: ast.expr
     user: ast.AST
     contained: bool = False
+    stored: bool = False
 
 
 @dataclass(eq=False)
@@ -49,7 +51,9 @@ class Uses:
         self.names = Names(self.facts.index)
 
     def follow(self, node: ast.expr) -> list[Use]:
-        """Every place where the value of `node` stops being merely handed on."""
+        """Every place where the value of `node` stops being merely handed on. Of an attribute,
+        only the reads through the same name (`self.x`) in its class are seen, and those through
+        instances of the class: asked for only if the class is not called `self` there."""
         todo: list[tuple[ast.expr, bool]] = [(node, False)]
         seen = set(todo)
         found: dict[Use, None] = {}
@@ -130,11 +134,10 @@ class Uses:
                 for load in self.names.loads(target):
                     yield load, contained
             case ast.Attribute():
-                yield Use(target, at, contained)
+                yield Use(target, at, contained, stored=True)
                 for read in self.attribute_loads(target):
                     yield read, contained
             case ast.Subscript(value=owner):
-                yield Use(target, at, contained)
                 yield from self._contents(owner, at)
             case ast.Tuple() | ast.List():
                 for element in target.elts:
@@ -147,7 +150,7 @@ class Uses:
                 if load is not owner:
                     yield load, True
         elif isinstance(owner, ast.Attribute):
-            yield Use(owner, at, True)
+            yield Use(owner, at, True, stored=True)
             for read in self.attribute_loads(owner):
                 if read is not owner:
                     yield read, True

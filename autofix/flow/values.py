@@ -261,11 +261,18 @@ def join(a: Value | None, b: Value | None) -> Value:
         items is None and (a.may_be_empty or b.may_be_empty),
         _join_elem(a, b),
         _join_entries(a.entries, b.entries),
-        a.ref if a.ref is b.ref or a.ref == b.ref else None,
+        _join_ref(a.ref, b.ref),
         a.const if type(a.const) is type(b.const) and a.const == b.const else None,
         a.symbol if a.symbol == b.symbol else None,
         a.aliases if a.aliases == b.aliases else a.aliases | b.aliases,
     )
+
+
+def _join_ref(a: Any, b: Any) -> Any:
+    """Two objects of one class are as good as one; anything else that differs is not known."""
+    if a is b or a == b or (getattr(a, "info", a) is getattr(b, "info", b) and a is not None):
+        return a
+    return None
 
 
 def _join_elem(a: Value, b: Value) -> Value | None:
@@ -294,6 +301,8 @@ def _join_kinds(a: Value, b: Value) -> Value:
     # `model = None` and later an instance: the reference is still the only one there is.
     refs = [v.ref for v in (a, b) if v.ref is not None]
     ref = refs[0] if len(refs) == 1 and Kind.NONE in (a.kind, b.kind) else None
+    # `total = 0.0` and later a tensor: the number it can be is still that one.
+    consts = [v.const for v in (a, b) if v.kind & Kind.NUMBER]
     return Value(
         a.kind | b.kind,
         strongest.graph,
@@ -310,7 +319,7 @@ def _join_kinds(a: Value, b: Value) -> Value:
         _join_elem(a, b),
         a.entries if b.entries is None else b.entries if a.entries is None else None,
         ref,
-        None,
+        consts[0] if len(consts) == 1 else None,
         None,
         a.aliases | b.aliases,
     )

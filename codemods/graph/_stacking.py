@@ -27,6 +27,8 @@ class Stacker:
     near: ast.Call
     like: str | None
     """Code for a tensor of the elements' dtype and device, to lift numbers with."""
+    dtypes: frozenset[str | None]
+    """The dtypes of the elements that are tensors."""
     trusted: bool = False
     """A backward pass that has nothing else to run through proves that elements are tensors."""
     exact: bool = True
@@ -142,16 +144,25 @@ class Stacker:
         if value.kind == Kind.UNKNOWN and self.trusted:
             self.exact = False
             return method(tree, "reshape", "()")
-        self.exact = self.exact and not value.kind & Kind.UNKNOWN
+        if value.kind & Kind.UNKNOWN or not self._fits(value.const):
+            self.exact = False
         lifted = call(self.torch("as_tensor"), bare(tree))
         may_have_rank = value.kind & (Kind.TENSOR | Kind.UNKNOWN) and value.shape != ()
         return method(lifted, "reshape", "()") if may_have_rank else lifted
+
+    def _fits(self, const: object) -> bool:
+        """Is a number the same as a tensor of the default dtype and in the dtype of the stack?"""
+        if isinstance(const, int) or (isinstance(const, float) and _fits_float32(const)):
+            return True
+        # A module made in the default dtype can be cast as a whole, out of this call's sight.
+        text = self.facts.source.text
+        return self.dtypes <= _NOT_WIDER and not ("double" in text or "float64" in text)
 
     def _lift(self, node: ast.expr, value: Value, tree: cst.BaseExpression) -> cst.BaseExpression:
         """A Python number as a 0-d tensor: exact in the dtype that the stack will have."""
         const = value.const
         if self.like is None:
-            if isinstance(const, float) and not _fits_float32(const):
+            if not self._fits(const):
                 self.exact = False
             return call(self.torch("tensor"), bare(tree))
         like = cst.parse_expression(self.like)
@@ -190,11 +201,15 @@ def exported_tensor(node: ast.expr, facts: Facts) -> ast.expr | None:
     return inner if value.is_tensor and value.graph > Graph.NO else None
 
 
+def element_dtypes(data: ast.expr, facts: Facts) -> frozenset[str | None]:
+    return frozenset(v.dtype for v in _tensors_of(data, facts))
+
+
 def like_what(data: ast.expr, facts: Facts) -> str | None:
     """Code for a floating tensor that stands in `data` and can be named again at no cost: numbers
     beside it take its dtype and device."""
     local = _bound_inside(data)
-    dtypes = {v.dtype for v in _tensors_of(data, facts)}
+    dtypes = element_dtypes(data, facts)
     for node in ast.walk(data):
         if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
             continue
@@ -204,9 +219,18 @@ def like_what(data: ast.expr, facts: Facts) -> str | None:
             continue
         value = facts.value(node)
         floating = value.graph == Graph.YES or value.dtype in FLOATING
-        if value.is_tensor and floating and (value.dtype in dtypes or len(dtypes) == 1):
+        if dtypes & _HALF or not (value.is_tensor and floating):
+            continue
+        if value.dtype == "float64" or (value.dtype in dtypes and len(dtypes) == 1) or (
+            len(dtypes) == 1 and value.dtype is None
+        ):
             return facts.source.segment(node)
     return None
+
+
+_NOT_WIDER = frozenset({"default", "float16", "bfloat16", "float32"})
+_HALF = frozenset({"float16", "bfloat16"})
+"""Beside a Python float, `torch.tensor` gives the default dtype for these."""
 
 
 def _plain(node: ast.expr) -> bool:

@@ -58,7 +58,13 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from autofix.codemods.graph._stacking import CannotStack, Stacker, exported_tensor, like_what
+from autofix.codemods.graph._stacking import (
+    CannotStack,
+    Stacker,
+    element_dtypes,
+    exported_tensor,
+    like_what,
+)
 from autofix.flow.constructors import CONSTRUCTORS
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
@@ -172,7 +178,7 @@ def _report(
         what = f"`{unknown[0]}=`" if unknown and unknown[0] else "these arguments"
         return Report(node, message, declined=f"{what} has no counterpart in a stack", why=why)
     trusted = demand.backward and demand.alone and not demand.carries
-    stacker = Stacker(facts, node, like_what(data, facts), trusted)
+    stacker = Stacker(facts, node, like_what(data, facts), element_dtypes(data, facts), trusted)
     try:
         new = _casts(stacker.stack(data), node, name, exported, stacker)
     except CannotStack as reason:

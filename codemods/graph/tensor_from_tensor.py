@@ -52,8 +52,9 @@ import libcst as cst
 
 from autofix.flow.facts import Facts
 from autofix.flow.program import Demand
-from autofix.flow.values import Graph, Value
+from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability
+from autofix.rewrite.names import spell
 from autofix.rewrite.nodes import bare, code, expression, method, replace, tight
 from autofix.rule import Report, Rule, fix
 
@@ -72,9 +73,10 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if not _is_constructor(node, facts):
         return
     value = facts.value(data)
-    if not value.is_tensor:
-        return
     found = facts.needed(node)
+    sometimes = value.kind & Kind.TENSOR and found is not None and found[0] == Graph.YES
+    if not (value.is_tensor or sometimes):
+        return
     wants_leaf = _is_true(_keyword(node, "requires_grad"))
     if wants_leaf and value.graph > Graph.NO:
         return  # a loss that is made a new leaf: another rule's business
@@ -120,7 +122,12 @@ def _report(
         why_not = "it is made once and used by every turn of a training loop: make it inside"
         return Report(node, message, declined=why_not, why=why)
     tier, note = _tier(node, found, facts)
-    edits = replace(facts, node, _copy(node, data, facts, keep_graph=found is not None))
+    if value.is_tensor:
+        new = _copy(node, data, facts, keep_graph=found is not None)
+    else:  # an array or list on other paths, which only `as_tensor` takes as well
+        new = _converted(node, facts)
+        tier = Applicability.UNSAFE if tier == Applicability.SAFE else tier
+    edits = replace(facts, node, new)
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 
 
@@ -137,6 +144,14 @@ def _tier(
     if graph == Graph.YES and only_way and not spelled_out:
         return Applicability.SAFE, None
     return Applicability.UNSAFE, "the copy may be meant as a stop; with the fix more is trained"
+
+
+def _converted(node: ast.Call, facts: Facts) -> cst.BaseExpression:
+    tree = expression(facts, node)
+    assert isinstance(tree, cst.Call)
+    func = cst.parse_expression(spell(facts, "torch.as_tensor", node).code)
+    kept = [a for a in tree.args if a.keyword is None or a.keyword.value != "requires_grad"]
+    return method(tree.with_changes(func=func, args=kept), "clone")
 
 
 def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst.BaseExpression:
