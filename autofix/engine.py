@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autofix.flow.facts import Facts
+from autofix.flow.walk import children
 from autofix.model import Finding
 from autofix.rule import Report, Rule, Visitor
 from autofix.source import Source
@@ -30,7 +31,7 @@ def find(source: Source, rules: Sequence[Rule]) -> Outcome:
     active = [rule for rule in rules if re.search(rule.trigger, source.text)]
     if not active or not _TORCH.search(source.text):
         return Outcome(())
-    tree = ast.parse(source.text)
+    tree = source.parse()
     facts = Facts(source, tree)
     findings: list[Finding] = []
     crashes: dict[str, str] = {}
@@ -94,4 +95,4 @@ def _candidates(
                 continue
         for rule, visitor in table.get(type(node), ()):
             yield rule, visitor, node
-        stack.extend(reversed(list(ast.iter_child_nodes(node))))
+        stack.extend(reversed(children(node)))

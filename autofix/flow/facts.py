@@ -12,7 +12,7 @@ from autofix.flow.describe import describe_value
 from autofix.flow.evidence import static_name
 from autofix.flow.frame import Frame
 from autofix.flow.functions import enter
-from autofix.flow.index import FunctionNode, Index
+from autofix.flow.index import FUNCTIONS, FunctionNode, Index, root_name
 from autofix.flow.program import Demand, Exhausted, Program
 from autofix.flow.state import Key, State
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
@@ -105,10 +105,12 @@ class Facts:
 
     def library_name(self, node: ast.expr) -> str | None:
         """The full dotted name (``torch.nn.functional.relu``) that an expression refers to."""
+        root = root_name(node)
+        around = [p for p in self.index.ancestors(node) if isinstance(p, (*FUNCTIONS, ast.Lambda))]
+        if root is not None and not any(root in self.index.bound_names(f) for f in around):
+            return static_name(node, self.program.module)  # no need to interpret the function
         value = self.value(node)
-        if value.kind == Kind.LIBRARY and isinstance(value.ref, str):
-            return value.ref
-        return static_name(node, self.program.module) if value is UNKNOWN else None
+        return value.ref if value.kind == Kind.LIBRARY and isinstance(value.ref, str) else None
 
     def describe(self, line: int, column: int) -> list[str]:
         """What is known at a place (1-based line and column in characters), for people."""
@@ -163,8 +165,9 @@ class Facts:
         """A method is also called through objects: look at whoever makes objects of its class, and
         at the methods beside (an object made in `__init__` is called in `forward`)."""
         owner = self.index.parents.get(function)
-        if not isinstance(owner, ast.ClassDef):
+        if not isinstance(owner, ast.ClassDef) or owner in self._covered:
             return
+        self._covered.add(owner)
         for maker in self.index.callers.get(owner.name, ()):
             beside = self.index.parents.get(maker)
             methods = beside.body if isinstance(beside, ast.ClassDef) else [maker]

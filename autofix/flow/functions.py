@@ -294,6 +294,13 @@ def survey(info: ClassInfo, name: str, frame: Frame) -> None:
 
 def stored_attributes(method: FunctionNode, frame: Frame) -> set[str]:
     """The names under which a method stores something on its first argument."""
+    known = frame.program.stored.get(method)
+    if known is None:
+        known = frame.program.stored[method] = _stored_attributes(method, frame)
+    return known
+
+
+def _stored_attributes(method: FunctionNode, frame: Frame) -> set[str]:
     if not method.args.args:
         return set()
     me = method.args.args[0].arg

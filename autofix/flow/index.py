@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from autofix.flow.walk import children, walk
+
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -18,6 +20,7 @@ class Index:
 
     tree: ast.Module
     _bodies: dict[FunctionNode, list[ast.AST]] = field(default_factory=dict)
+    _bound: dict[FunctionNode, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
@@ -25,7 +28,7 @@ class Index:
         stack: list[ast.AST] = [self.tree]
         while stack:
             node = stack.pop()
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 parents[child] = node
                 stack.append(child)
         return parents
@@ -74,20 +77,38 @@ class Index:
     @cached_property
     def callers(self) -> dict[str, list[ast.AST]]:
         """For each called name (`f(...)`, `x.f(...)`): the functions, or the module, that do."""
-        callers: dict[str, list[ast.AST]] = {}
+        callers: dict[str, dict[ast.AST, None]] = {}
         stack: list[tuple[ast.AST, ast.AST]] = [(self.tree, self.tree)]
         while stack:
             node, owner = stack.pop()
-            name = None
-            if isinstance(node, ast.Call):
-                name = last_name(node.func)
-            elif isinstance(node, (ast.Name, ast.Attribute)):
-                name = last_name(node)  # passed on as a value, or a property that is read
-            if name is not None and owner not in callers.setdefault(name, []):
-                callers[name].append(owner)
-            inner = node if isinstance(node, FUNCTIONS) else owner
-            stack.extend((child, inner) for child in ast.iter_child_nodes(node))
-        return callers
+            # A name counts wherever it stands: passed on as a value, or a property that is read.
+            kind = node.__class__
+            if kind is ast.Name:
+                callers.setdefault(node.id, {})[owner] = None  # type: ignore[attr-defined]
+            elif kind is ast.Attribute:
+                callers.setdefault(node.attr, {})[owner] = None  # type: ignore[attr-defined]
+            elif kind in FUNCTIONS:
+                owner = node
+            for child in children(node):
+                stack.append((child, owner))
+        return {name: list(owners) for name, owners in callers.items()}
+
+    def bound_names(self, function: FunctionNode) -> frozenset[str]:
+        """Names that a function gives a meaning of its own: arguments, stores and imports."""
+        found = self._bound.get(function)
+        if found is None:
+            names = set()
+            for node in self.body_nodes(function):
+                if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+                    names.add(node.id)
+                elif isinstance(node, ast.arg):
+                    names.add(node.arg)
+                elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                    names |= {(a.asname or a.name).partition(".")[0] for a in node.names}
+                elif isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node is not function:
+                    names.add(node.name)
+            found = self._bound[function] = frozenset(names)
+        return found
 
     @cached_property
     def renamed(self) -> dict[str, str]:
@@ -115,7 +136,7 @@ class Index:
     def body_nodes(self, function: FunctionNode) -> list[ast.AST]:
         """All nodes of a function, nested ones too."""
         if function not in self._bodies:
-            self._bodies[function] = list(ast.walk(function))
+            self._bodies[function] = walk(function)
         return self._bodies[function]
 
 

@@ -84,6 +84,8 @@ class Program:
     """Functions that this file itself calls, in whatever mode."""
     arrays: dict[ast.Call, frozenset[int]] = field(default_factory=dict)
     """`x.numpy()` calls, and the cuts on the way to x: they raise once x has a graph."""
+    stored: dict[ast.AST, set[str]] = field(default_factory=dict)
+    """For each method, the attributes that it stores on its object."""
     frozen: set[int] = field(default_factory=set)
     """Identities of modules whose parameters do not require grad."""
     star_imports: list[str] = field(default_factory=list)

@@ -63,8 +63,11 @@ class Names:
     def all_loads(self, name: ast.Name) -> list[ast.Name]:
         """Every read of the variable that `name` stands for."""
         scope = self.index.function_of(name)
-        return [n for n in self._by_name[name.id]
-                if isinstance(n.ctx, ast.Load) and self._sees(n, scope)]
+        return [
+            n
+            for n in self._by_name[name.id]
+            if isinstance(n.ctx, ast.Load) and self._sees(n, scope)
+        ]
 
     def argument_loads(self, function: FunctionNode, argument: str | None) -> list[ast.Name]:
         """Reads of an argument before it is given another value."""
@@ -72,15 +75,23 @@ class Names:
             return []
         reads = [n for n in self._by_name[argument] if self._sees(n, function)]
         stores = [n for n in reads if isinstance(n.ctx, ast.Store)]
-        return [n for n in reads if isinstance(n.ctx, ast.Load)
-                and not any(self._kills(s, n) for s in stores)]
+        return [
+            n
+            for n in reads
+            if isinstance(n.ctx, ast.Load) and not any(self._kills(s, n) for s in stores)
+        ]
 
     def loads(self, store: ast.Name) -> list[ast.Name]:
         """The reads that can see what `store` binds."""
         scope = self.index.function_of(store)
         mine = [n for n in self._by_name[store.id] if self._sees(n, scope)]
-        others = [n for n in mine if isinstance(n.ctx, ast.Store) and n is not store
-                  and self.index.function_of(n) is scope]
+        others = [
+            n
+            for n in mine
+            if isinstance(n.ctx, ast.Store)
+            and n is not store
+            and self.index.function_of(n) is scope
+        ]
         return [n for n in mine if isinstance(n.ctx, ast.Load) and self._reaches(store, n, others)]
 
     def _sees(self, node: ast.Name, scope: FunctionNode | None) -> bool:
@@ -88,7 +99,11 @@ class Names:
         for owner in self.index.ancestors(node):
             if owner is scope:
                 return True
-            if isinstance(owner, ast.ClassDef) and scope is None and not isinstance(node.ctx, ast.Load):
+            if (
+                isinstance(owner, ast.ClassDef)
+                and scope is None
+                and not isinstance(node.ctx, ast.Load)
+            ):
                 return False
             if isinstance(owner, FUNCTIONS) and self._binds(owner, node.id):
                 return False
@@ -99,8 +114,10 @@ class Names:
         named = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs, spec.vararg, spec.kwarg]
         if any(a is not None and a.arg == name for a in named):
             return True
-        return any(isinstance(n.ctx, ast.Store) and self.index.function_of(n) is function
-                   for n in self._by_name[name])
+        return any(
+            isinstance(n.ctx, ast.Store) and self.index.function_of(n) is function
+            for n in self._by_name[name]
+        )
 
     def _reaches(self, store: ast.Name, read: ast.Name, others: Sequence[ast.Name]) -> bool:
         start = self.index.statement_of(store)

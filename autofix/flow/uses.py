@@ -22,8 +22,22 @@ if TYPE_CHECKING:
 MOST = 400
 """Uses that are followed for one value."""
 
-CONTAINERS = frozenset({"list", "tuple", "dict", "set", "OrderedDict", "iter", "reversed",
-                        "enumerate", "zip", "chain", "sorted", "deque"})
+CONTAINERS = frozenset(
+    {
+        "list",
+        "tuple",
+        "dict",
+        "set",
+        "OrderedDict",
+        "iter",
+        "reversed",
+        "enumerate",
+        "zip",
+        "chain",
+        "sorted",
+        "deque",
+    }
+)
 ADDING = frozenset({"append", "appendleft", "add", "insert", "extend", "update", "setdefault"})
 _WHOLE = frozenset({"values", "items", "copy"})
 _ONE = frozenset({"get", "pop", "popitem", "popleft"})
@@ -104,9 +118,9 @@ class Uses:
             case ast.Attribute() if contained:
                 yield from self._taken_out(parent, node)
             case ast.keyword():
-                call = self.facts.index.parents[parent]
-                if isinstance(call, ast.Call):
-                    yield from self._passed(node, call, parent.arg, contained)
+                owner = self.facts.index.parents[parent]
+                if isinstance(owner, ast.Call):
+                    yield from self._passed(node, owner, parent.arg, contained)
             case ast.Call(func=func) if func is not node:
                 yield from self._passed(node, parent, None, contained)
             case None | ast.Expr():
@@ -114,9 +128,7 @@ class Uses:
             case _:
                 yield Use(node, parent, contained)
 
-    def _collected(
-        self, node: ast.expr, parent: ast.expr
-    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+    def _collected(self, node: ast.expr, parent: ast.expr) -> Iterator[Use | tuple[ast.expr, bool]]:
         """`(a, node)`; in `x, y = a, node` it is not the tuple that gets it."""
         owner = self.facts.index.parents.get(parent)
         if isinstance(parent, ast.Tuple) and isinstance(owner, ast.Assign):
@@ -210,8 +222,11 @@ class Uses:
         self, node: ast.expr, call: ast.Call, keyword: str | None, info: ClassInfo, contained: bool
     ) -> Iterator[tuple[ast.expr, bool]]:
         """A dataclass or named tuple keeps its arguments as attributes."""
-        fields = [s.target.id for s in info.node.body
-                  if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
+        fields = [
+            s.target.id
+            for s in info.node.body
+            if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
+        ]
         at = call.args.index(node) if node in call.args else len(fields)
         name = keyword or (fields[at] if at < len(fields) else None)
         for read in self.names.attributes.get(name or "", ()):
