@@ -22,7 +22,11 @@ SECTIONS = (
     "References",
 )
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*$")
-_TIERS = ("safe", "unsafe", "display")
+_TIERS = {
+    "safe": r"(?<![-\w])(?<!not )(?<!never )safe\b",
+    "unsafe": r"\bunsafe\b",
+    "display": r"\bdisplay\b|\bshown\b",
+}
 
 
 class PlaceError(Exception):
@@ -69,8 +73,8 @@ def _sections(doc: str) -> dict[str, str]:
 
 
 def _tiers(safety: str) -> tuple[str, ...]:
-    """The tiers that the section on safety speaks of, as it writes them: in backticks."""
-    return tuple(tier for tier in _TIERS if re.search(rf"`{tier}`", safety))
+    """The tiers that the section on safety speaks of."""
+    return tuple(tier for tier, words in _TIERS.items() if re.search(words, safety))
 
 
 def describe(place: str) -> list[str]:

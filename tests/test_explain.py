@@ -42,6 +42,21 @@ def test_tiers_come_from_the_section_on_safety_alone(monkeypatch: pytest.MonkeyP
     assert found.sections["A detail"] == "Nothing."
 
 
+@pytest.mark.parametrize(
+    ("safety", "tiers"),
+    [
+        ("The fix is safe where this holds, and unsafe elsewhere.", ("safe", "unsafe")),
+        ("Never unsafe-ly thread-safe.", ("unsafe",)),
+        ("It is not safe. It is only shown.", ("display",)),
+        ("There is no fix.", ()),
+    ],
+)
+def test_tiers_are_read_as_words(
+    safety: str, tiers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page(rule(f"A.\n\n## Fix safety\n{safety}\n", monkeypatch)).tiers == tiers
+
+
 def test_a_rule_without_a_docstring(monkeypatch: pytest.MonkeyPatch) -> None:
     found = page(rule("", monkeypatch))
     assert (found.summary, found.tiers, dict(found.sections)) == ("", (), {})

@@ -345,10 +345,11 @@ def test_check_summary() -> None:
     assert check_summary(Report(2, problems=problem)) == (
         "nothing found in 2 files, but not everything could be looked at (1 error)"
     )
-    assert check_summary(several(), ["src/", "b.py"]) == (
+    assert check_summary(several(), "autofix apply src/ b.py") == (
         "3 findings in 1,400 files (1 fixable, 1 with `--unsafe-fixes`, 1 shown only). "
         "`autofix apply src/ b.py` fixes 1; `autofix explain AG105` tells more"
     )
+    assert "apply" not in check_summary(several())
     with_problem = Report(1, several().findings[1:2], problem)
     assert check_summary(with_problem) == (
         "1 finding in 1 file (1 with `--unsafe-fixes`), and not everything could be looked at "

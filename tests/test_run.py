@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -377,6 +378,14 @@ def test_a_pool_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     together = look(jobs=2)
     assert together == alone
     assert len(alone.findings) > 20
+
+
+def test_a_pool_of_fresh_processes_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on systems that cannot fork.
+    monkeypatch.setattr("autofix.pool._context", lambda: multiprocessing.get_context("spawn"))
+    monkeypatch.setattr(batch, "POOL_ABOVE", 0)
+    save(a=BAD, b=BAD + "torch.crash(1)\n")
+    assert look(jobs=2) == look(jobs=1)
 
 
 def test_a_pool_repairs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ def main() -> None:
     import click
 
     from autofix.cli._app import app
-    from autofix.cli._output import silence_stdout
+    from autofix.cli._output import silence
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -26,6 +26,6 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         status = INTERRUPTED
     except BrokenPipeError:
-        silence_stdout()
+        silence(sys.stdout)
         status = 0
     sys.exit(status)

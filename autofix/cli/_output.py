@@ -42,7 +42,7 @@ def emit(pieces: Iterable[str], target: Path | None = None) -> None:
             sys.stdout.write(piece)
         sys.stdout.flush()
     except BrokenPipeError:
-        silence_stdout()
+        silence(sys.stdout)
 
 
 def emit_bytes(data: bytes, target: Path | None = None) -> None:
@@ -55,16 +55,19 @@ def emit_bytes(data: bytes, target: Path | None = None) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        silence_stdout()
+        silence(sys.stdout)
 
 
-def silence_stdout() -> None:
+def silence(stream: TextIO) -> None:
     """Whoever read it has gone; the interpreter would complain when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(text: str) -> None:
-    click.echo(text, err=True, color=True)
+    try:
+        click.echo(text, err=True, color=True)
+    except BrokenPipeError:
+        silence(sys.stderr)
 
 
 def tell(report: Report, style: Style, *, quiet: bool) -> None:

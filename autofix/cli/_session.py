@@ -10,6 +10,7 @@ from autofix.cli._options import Options
 from autofix.cli._output import emit, progress, say, tell
 from autofix.report import render
 from autofix.report.as_json import render_statistics as json_statistics
+from autofix.report.style import plural
 from autofix.report.summary import render_fixes, render_statistics
 from autofix.results import Report
 from autofix.run import Mode, folder_of, run, run_on_text
@@ -35,7 +36,7 @@ def look(options: Options, mode: Mode) -> tuple[Report, bytes]:
         config = options.resolver.at(folder_of(options.anchor))
         for place in sorted({place for _, place in config.origins}):
             say(f"settings: {place}")
-        say(f"{report.files:,} files in {time.perf_counter() - begun:.2f} s")
+        say(f"{plural(report.files, 'file')} in {time.perf_counter() - begun:.2f} s")
     return report, after
 
 

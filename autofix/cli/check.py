@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -25,5 +26,27 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     asked = options(**given)
     report, _ = look(asked, Mode.CHECK)
-    publish(report, asked, check_summary(report, () if asked.from_stdin else asked.paths))
+    publish(report, asked, check_summary(report, _again(**given)))
     ctx.exit(check_status(report))
+
+
+def _again(
+    *,
+    paths: tuple[str, ...],
+    select: tuple[str, ...] | None,
+    extend_select: tuple[str, ...] | None,
+    ignore: tuple[str, ...] | None,
+    unsafe_fixes: bool | None,
+    isolated: bool,
+    **_: Any,
+) -> str | None:
+    """The command that fixes what this one has found to be fixable."""
+    if paths == ("-",):
+        return None
+    words = ["autofix", "apply"]
+    rules = {"--select": select, "--extend-select": extend_select, "--ignore": ignore}
+    for flag, values in rules.items():
+        words += [flag, ",".join(values)] if values else []
+    for flag, given in {"--unsafe-fixes": unsafe_fixes, "--isolated": isolated}.items():
+        words += [flag] if given else []
+    return shlex.join([*words, *paths])

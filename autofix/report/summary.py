@@ -10,8 +10,9 @@ from autofix.report.style import Style, clean, plural
 from autofix.results import Located, Report, statistics
 
 
-def check_summary(report: Report, paths: Sequence[str] = ()) -> str:
-    """The last line of `check`. "All clean" needs every file to have been looked at."""
+def check_summary(report: Report, again: str | None = None) -> str:
+    """The last line of `check`; `again` is the command that fixes what is fixable. "All clean"
+    needs every file to have been looked at."""
     files = plural(report.files, "file")
     if not report.findings:
         if report.problems:
@@ -22,7 +23,7 @@ def check_summary(report: Report, paths: Sequence[str] = ()) -> str:
     if report.problems:
         parts.append(f", and {_unseen(report)}")
     fixable = sum(found.fixable for found in report.findings)
-    hints = [f"`{' '.join(['autofix apply', *map(clean, paths)])}` fixes {fixable}"] * bool(fixable)
+    hints = [f"`{clean(again)}` fixes {fixable}"] if again and fixable else []
     code = _explainable(report.findings)
     hints += [f"`autofix explain {code}` tells more"] * bool(code)
     return "".join(parts) + (f". {'; '.join(hints)}" if hints else "")
