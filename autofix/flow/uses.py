@@ -65,9 +65,7 @@ class Uses:
         self.names = Names(self.facts.index)
 
     def follow(self, node: ast.expr) -> list[Use]:
-        """Every place where the value of `node` stops being merely handed on. Of an attribute,
-        only the reads through the same name (`self.x`) in its class are seen, and those through
-        instances of the class: asked for only if the class is not called `self` there."""
+        """Every place where the value of `node` stops being merely handed on."""
         todo: list[tuple[ast.expr, bool]] = [(node, False)]
         seen = set(todo)
         found: dict[Use, None] = {}
@@ -118,9 +116,9 @@ class Uses:
             case ast.Attribute() if contained:
                 yield from self._taken_out(parent, node)
             case ast.keyword():
-                owner = self.facts.index.parents[parent]
-                if isinstance(owner, ast.Call):
-                    yield from self._passed(node, owner, parent.arg, contained)
+                taker = self.facts.index.parents[parent]
+                if isinstance(taker, ast.Call):
+                    yield from self._passed(node, taker, parent.arg, contained)
             case ast.Call(func=func) if func is not node:
                 yield from self._passed(node, parent, None, contained)
             case None | ast.Expr():
@@ -235,7 +233,8 @@ class Uses:
                 yield read, contained
 
     def attribute_loads(self, target: ast.Attribute) -> list[ast.Attribute]:
-        """Where `self.x` of the same class, or `.x` of an instance of it, is read."""
+        """Where `self.x` of the same class is read. Of a class without bases also `.x` of its
+        instances; others, modules above all, are told apart without the analysis."""
         index = self.facts.index
         owner = index.class_of(target)
         mine: list[ast.Attribute] = []
@@ -243,7 +242,7 @@ class Uses:
             if ast.dump(read.value) == ast.dump(target.value):
                 if index.class_of(read) is owner:
                     mine.append(read)
-            elif owner is not None and isinstance(read.value, ast.Name):
+            elif owner is not None and not owner.bases and isinstance(read.value, ast.Name):
                 ref = self.facts.value(read.value).ref
                 if isinstance(ref, Instance) and any(i.node is owner for i in ref.info.lineage):
                     mine.append(read)

@@ -1,0 +1,236 @@
+"""Parameters that are lost: made, taken through an operation, and kept as what comes out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autofix.codemods.leaf._kept import (
+    How,
+    Keep,
+    all_uses,
+    direct_keeps,
+    harmless,
+    is_initialiser,
+    keeps,
+    rebound,
+)
+from autofix.codemods.leaf._operations import Chain, Tier, chain_from, returns_itself
+
+from autofix.flow import torch_api
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.objects import ClassInfo
+from autofix.flow.uses import Use, uses_in
+from autofix.flow.values import Graph
+
+_PARAMETER = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A Parameter that `call` makes and of which `keep` keeps a plain tensor."""
+
+    call: ast.Call
+    data: ast.expr
+    trains: bool | None
+    subclass: bool
+    keep: Keep
+    others: tuple[Use, ...] = ()
+    """What else is done with the Parameter itself."""
+    around: bool = False
+    """The Parameter itself is needed too, so it is wrapped once more."""
+    declined: str | None = None
+
+    @property
+    def node(self) -> ast.expr:
+        return self.keep.path[0].node
+
+    @property
+    def tier(self) -> Tier:
+        return max(chain.tier for chain in self.keep.path)
+
+
+def lost_parameters(facts: Facts, call: ast.Call) -> Iterator[Lost]:
+    data = _argument(call, 0, "data")
+    if data is None or not _plain(call) or _only_stored(facts, call):
+        return
+    uses = all_uses(facts, call)
+    candidates = [u for u in uses if _may_lose(facts, u, call)]
+    if not candidates or (subclass := _is_subclass(facts, call)) is None:
+        return
+    flag = _argument(call, 1, "requires_grad")
+    trains = _flag(facts, flag)
+    if trains is False:
+        return
+    for use in candidates:
+        chain = chain_from(facts, use.node)
+        if chain is None:
+            continue
+        if facts.value(chain.node).graph == Graph.NO or returns_itself(facts, chain, data):
+            continue
+        others = [u for u in uses if u is not use]
+        lost = _lost(
+            facts, chain, others, Lost(call, data, trains, subclass, Keep(How.LISTED, use))
+        )
+        if lost is not None:
+            yield lost
+
+
+def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
+    if position < len(call.args):
+        return call.args[position]
+    return next((k.value for k in call.keywords if k.arg == name), None)
+
+
+def _plain(call: ast.Call) -> bool:
+    """No `*args` or `**kwargs`, in which anything may be."""
+    return not any(isinstance(a, ast.Starred) for a in call.args) and all(
+        k.arg for k in call.keywords
+    )
+
+
+def _flag(facts: Facts, flag: ast.expr | None) -> bool | None:
+    if flag is None:
+        return True
+    function = facts.index.function_of(flag)
+    if isinstance(flag, ast.Name) and function is not None and flag.id in _arguments(function):
+        return None  # its default is no promise
+    value = facts.value(flag)
+    return value.const if isinstance(value.const, bool) else None
+
+
+def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    spec = function.args
+    return {a.arg for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
+
+
+def _is_subclass(facts: Facts, call: ast.Call) -> bool | None:
+    """False for torch's own class, True for one of this file derived from it, else None."""
+    if facts.library_name(call.func) in _PARAMETER:
+        return False
+    ref = facts.value(call.func).ref
+    if isinstance(ref, ClassInfo) and any(b in _PARAMETER for b in ref.foreign_bases):
+        return True
+    return None
+
+
+def _only_stored(facts: Facts, call: ast.Call) -> bool:
+    """`self.w = nn.Parameter(...)` and no other word of it where it is made: nearly all of them,
+    told without any analysis."""
+    match facts.index.parents.get(call):
+        case (
+            ast.Assign(targets=[ast.Attribute(attr=name)])
+            | ast.AnnAssign(target=ast.Attribute(attr=name))
+        ):
+            function = facts.index.function_of(call)
+            if function is None:
+                return False
+            return facts.source.text.count(f".{name}", *facts.source.span(function)) == 1
+    return False
+
+
+def _may_lose(facts: Facts, use: Use, call: ast.Call) -> bool:
+    """By the syntax alone: is `use` an operation whose result goes anywhere?"""
+    if use.contained or use.stored or isinstance(use.user, (ast.Return, ast.Compare)):
+        return False
+    if isinstance(use.node, ast.Attribute) and (
+        facts.index.function_of(use.node) is not facts.index.function_of(call)
+    ):
+        return False
+    if isinstance(use.user, ast.Attribute):
+        name = use.user.attr
+        method = torch_api.method(name)
+        known = method is not None and method.ret == "tensor"
+        if not (known or name in ("T", "mT", "H", "mH")):
+            return False
+    elif isinstance(use.user, ast.Call) and (last_name(use.user.func) or "_").endswith("_"):
+        return not isinstance(facts.index.parents.get(use.user), ast.Expr)
+    statement = facts.index.statement_of(use.node)
+    return not isinstance(statement, (ast.Assert, ast.Delete, ast.Raise))
+
+
+def _lost(facts: Facts, chain: Chain, others: list[Use], found: Lost) -> Lost | None:
+    kept = keeps(facts, chain)
+    keep = min(kept, key=lambda k: list(How).index(k.how), default=None)
+    if keep is None:
+        return None
+    named = (
+        isinstance(chain.inner, ast.Name) and rebound(facts, keep.path[0].node) != chain.inner.id
+    )
+    if keep.how not in (How.REGISTERED, How.OPTIMIZED) and named:
+        return None
+    if max(c.tier for c in keep.path) == Tier.CHOICE and not _sure(facts, keep):
+        return None
+    lost = Lost(found.call, found.data, found.trains, found.subclass, keep, tuple(others))
+    alive = [k for k in direct_keeps(facts, others) if not _same_store(k, keep)]
+    alive = [k for k in alive if k.use not in {e.use for e in kept}]
+    if alive or any(isinstance(u.user, ast.Return) and u.node is not lost.call for u in others):
+        return _of_registered(facts, lost)
+    return _with_reason(facts, lost)
+
+
+def _sure(facts: Facts, keep: Keep) -> bool:
+    return keep.how == How.OPTIMIZED or (
+        keep.how == How.REGISTERED and is_initialiser(facts, keep.use.node)
+    )
+
+
+def _same_store(a: Keep, b: Keep) -> bool:
+    """`self.w = p` and later `self.w = self.w.view(...)`: the second replaces the first."""
+    return a.how == b.how == How.REGISTERED and a.attribute == b.attribute and a.use.stored
+
+
+def _of_registered(facts: Facts, lost: Lost) -> Lost | None:
+    """The Parameter is kept too. What is computed from it once, and read later, goes stale."""
+    keep = lost.keep
+    if keep.how == How.OPTIMIZED:
+        return _declined(lost, "the Parameter itself is kept elsewhere: optimize that")
+    if keep.how != How.REGISTERED or not is_initialiser(facts, keep.use.node):
+        return None
+    names, owner = uses_in(facts).names, facts.index.class_of(keep.use.node)
+    name = keep.attribute or ""
+    stores = [s for s in names.stored.get(name, ()) if facts.index.class_of(s) is owner]
+    reads = [
+        r
+        for r in names.attributes.get(name, ())
+        if facts.index.class_of(r) is owner and not is_initialiser(facts, r)
+    ]
+    if len(stores) > 1 or not reads:
+        return None
+    return _declined(
+        lost,
+        "it is computed once from a Parameter that is kept too, and goes stale "
+        "when that is moved or trained: compute it in `forward`",
+    )
+
+
+def _declined(lost: Lost, why: str) -> Lost:
+    return Lost(
+        lost.call, lost.data, lost.trains, lost.subclass, lost.keep, lost.others, declined=why
+    )
+
+
+def _with_reason(facts: Facts, lost: Lost) -> Lost:
+    """The Parameter is lost for good: is there one thing that the author can have meant?"""
+    operations = [o for chain in lost.keep.path for o in chain.operations]
+    choice = next((o for o in operations if o.tier == Tier.CHOICE), None)
+    if choice is not None:
+        return _declined(
+            lost,
+            f"{choice.name} leaves open what should be trained: its result, or "
+            "what it is computed from (then compute it in `forward`)",
+        )
+    if lost.keep.how == How.LISTED and lost.tier > Tier.MOVES:
+        return _declined(lost, "only the author knows what should be trained")
+    used = [u for u in lost.others if not harmless(facts, u)]
+    if any(not _conditional(facts, u, lost) for u in used):
+        return _declined(lost, "the Parameter itself is used elsewhere")
+    return lost
+
+
+def _conditional(facts: Facts, use: Use, lost: Lost) -> bool:
+    """Is it the same read that also sees the result (`if cuda: w = w.cuda()`)?"""
+    after = {(u.node, u.user) for u in all_uses(facts, lost.keep.path[-1].node)}
+    return (use.node, use.user) in after or use.stored
