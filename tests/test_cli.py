@@ -184,7 +184,7 @@ def test_the_patch_applies(project: Path) -> None:
 
 def test_no_files() -> None:
     result = autofix("check")
-    assert (result.exit_code, result.stderr) == (0, "all clean: 0 files looked at\n")
+    assert (result.exit_code, result.stderr) == (0, "no Python files or notebooks found\n")
 
 
 def test_selecting() -> None:
@@ -531,6 +531,36 @@ def test_what_is_not_needed_is_not_imported(arguments: list[str]) -> None:
     )
     # LibCST stays unloaded as long as no module of a rule uses an attribute of it while imported.
     assert result.stderr.splitlines()[-1] == "[]"
+
+
+def test_a_working_directory_that_is_gone(project: Path) -> None:
+    env = toy_pack.install(project / ".pack")
+    (project / "gone").mkdir()
+    code = (
+        "import os, sys; os.chdir('gone'); os.rmdir('../gone')\n"
+        "from autofix.cli import main; sys.argv = ['autofix', 'check']; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (2, "error: no such file or directory\n")
+
+
+def test_an_internal_error_is_2(project: Path) -> None:
+    code = (
+        "import sys, autofix.run\n"
+        "autofix.run.run = None\n"
+        "from autofix.cli import main; sys.argv = ['autofix', 'check']; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr.endswith("error: internal error of autofix, please report it\n")
 
 
 def test_installed_packs_are_used() -> None:

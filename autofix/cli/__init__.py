@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
+FAILED = 2
 INTERRUPTED = 130
 
 
@@ -27,5 +29,10 @@ def main() -> None:
         status = INTERRUPTED
     except BrokenPipeError:
         silence(sys.stdout)
-        status = 0
+        status = FAILED
+    except Exception:
+        # An uncaught exception would exit with 1, which means findings.
+        traceback.print_exc()
+        click.echo("error: internal error of autofix, please report it", err=True)
+        status = FAILED
     sys.exit(status)

@@ -41,6 +41,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (ConfigError, RegistryError, UnknownRuleError) as error:
             raise RefusalError(str(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # such as a working directory that is gone
+            raise RefusalError((error.strerror or str(error)).lower()) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

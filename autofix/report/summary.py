@@ -17,6 +17,8 @@ def check_summary(report: Report, again: str | None = None) -> str:
     if not report.findings:
         if report.problems:
             return f"nothing found in {files}, but {_unseen(report)}"
+        if not report.files:
+            return "no Python files or notebooks found"
         return f"all clean: {files} looked at"
     parts = [f"{plural(len(report.findings), 'finding')} in {files}"]
     parts.append(f" ({', '.join(_tiers(report.findings))})")
