@@ -13,6 +13,7 @@ from autofix.document import Document, load
 from autofix.model import Applicability, Edit, Finding, Fix
 from autofix.rewrite.edits import apply_edits, merged, minimal, select
 from autofix.rewrite.fixpoint import Repaired, RepairError, repair
+from autofix.rewrite.lines import changes
 
 
 def finding(*edits: Edit, rule: str = "AG101", start: int | None = None, end: int = 0) -> Finding:
@@ -93,6 +94,45 @@ def test_minimal_edits_give_the_new_text(head: str, old: str, tail: str, new: st
     middle = done[len(head) : len(done) - len(tail)]
     assert plain(middle) == plain(new)
     assert all(len(head) <= edit.start <= edit.end <= len(head) + len(old) for edit in found)
+
+
+# --- changed lines ---
+
+LINES = st.lists(st.sampled_from("abcdefgh"), max_size=14)
+
+
+@given(LINES, LINES)
+def test_changed_lines_lead_from_one_text_to_the_other(old: list[str], new: list[str]) -> None:
+    at_old = at_new = 0
+    for a, b, c, d in [*changes(old, new), (len(old), len(old), len(new), len(new))]:
+        assert old[at_old:a] == new[at_new:c]
+        assert a < b or c < d or a == len(old)
+        at_old, at_new = b, d
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "blocks"),
+    [
+        ("", "", []),
+        ("abc", "abc", []),
+        ("abc", "axc", [(1, 2, 1, 2)]),
+        ("abc", "ac", [(1, 2, 1, 1)]),
+        ("ac", "abc", [(1, 1, 1, 2)]),
+        ("aaaa", "aaba", [(2, 3, 2, 3)]),
+        ("xaxbx", "xaxyx", [(3, 4, 3, 4)]),
+    ],
+)
+def test_changed_lines(old: str, new: str, blocks: list[object]) -> None:
+    assert list(changes(list(old), list(new))) == blocks
+
+
+@pytest.mark.parametrize("line", ["    return a.data\n", "{0} = a.data\n\n    pass\n"])
+def test_changed_lines_of_a_large_file_are_few(line: str) -> None:
+    old = "".join(line.format(n) for n in range(17_000)).splitlines(keepends=True)
+    new = [text.replace(".data", "") if at % 30 == 0 else text for at, text in enumerate(old)]
+    found = list(changes(old, new))
+    assert len(found) == sum(a != b for a, b in zip(old, new, strict=True))
+    assert all(b - a == d - c == 1 for a, b, c, d in found)
 
 
 # --- select ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import shutil
@@ -123,6 +124,28 @@ def test_what_it_looks_like() -> None:
     )
     assert b'--- "a/d/\\303\\251 b.py"\n' in patch("d/é b.py", b"x", b"y")
     assert b"--- a/d/a b.py\t\n" in patch("d/a b.py", b"x", b"y")
+
+
+SOME_LINES = st.lists(st.sampled_from([b"a\n", b"b\r\n", b"c\n", b"\n"]), max_size=30)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(SOME_LINES, SOME_LINES, st.sampled_from([b"", b"end"]))
+def test_git_takes_any_lines(
+    repository: Path, old: list[bytes], new: list[bytes], end: bytes
+) -> None:
+    before, after = b"".join([*old, end]), b"".join([*new, b"a\n"])
+    if before != after:
+        assert apply_patch(repository, "a.py", before, after) == after
+
+
+def test_hunks_are_those_of_difflib() -> None:
+    before = b"".join(b"%d\n" % n for n in range(60))
+    after = before.replace(b"10\n", b"x\n").replace(b"17\n", b"y\nz\n").replace(b"40\n", b"")
+    expected = difflib.diff_bytes(
+        difflib.unified_diff, before.splitlines(True), after.splitlines(True), b"a/a", b"b/a"
+    )
+    assert patch("a", before, after) == b"diff --git a/a b/a\n" + b"".join(expected)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 
 from autofix.model import Edit, Finding
+from autofix.rewrite.lines import changes
 from autofix.source import Source, lines, with_newline
 
-# Above this many pairs of lines a line-by-line diff costs more than a larger edit does.
-_MOST_PAIRS = 4_000_000
 _WORD_BREAK = re.compile(r"(?<=\w)(?=\w)|(?<=\r)(?=\n)")
 
 
@@ -36,21 +34,11 @@ def minimal(text: str, start: int, end: int, new: str) -> tuple[Edit, ...]:
     offsets = [start]
     for line in old_lines:
         offsets.append(offsets[-1] + len(line))
-    for a, b, c, d in _changes(old_lines, new_lines):
+    for a, b, c, d in changes(old_lines, new_lines):
         edit = _shrunk(text, offsets[a], offsets[b], "".join(new_lines[c:d]))
         if edit.text != text[edit.start : edit.end]:
             found.append(edit)
     return tuple(found)
-
-
-def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int, int]]:
-    if len(old) * len(new) > _MOST_PAIRS:
-        yield 0, len(old), 0, len(new)
-        return
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for tag, a, b, c, d in matcher.get_opcodes():
-        if tag != "equal":
-            yield a, b, c, d
 
 
 def _shrunk(text: str, start: int, end: int, new: str) -> Edit:
