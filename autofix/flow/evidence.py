@@ -43,8 +43,11 @@ def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     tests what it is or gives it another value?"""
     nodes = frame.program.index.body_nodes(function)
     names = {name, *_elements_of(name, nodes)}
+    until = _first_store(name, nodes)
     found = False
     for node in nodes:
+        if getattr(node, "lineno", 0) > until:
+            continue  # by then the name stands for something else
         if isinstance(node, ast.ExceptHandler) and _asks_forgiveness(node):
             return False
         if isinstance(node, ast.Call):
@@ -54,6 +57,19 @@ def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
         elif isinstance(node, ast.Attribute):
             found = found or (_is(node.value, names) and node.attr in _TENSOR_ATTRIBUTES)
     return found
+
+
+def _first_store(name: str, nodes: list[ast.AST]) -> float:
+    """The last line of the first statement that gives the name another value."""
+    lines = [
+        node.end_lineno or node.lineno
+        for node in nodes
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        for part in ast.walk(target)
+        if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
+    ]
+    return min(lines, default=float("inf"))
 
 
 def _elements_of(name: str, nodes: list[ast.AST]) -> set[str]:

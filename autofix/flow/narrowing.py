@@ -10,7 +10,7 @@ from autofix.flow.values import EMPTY, Graph, Kind, Value, sequence, tensor
 
 _NUMBER_TYPES = frozenset({"int", "float", "bool", "complex", "Number", "Real", "Integral",
                            "integer", "floating"})
-_SEQUENCE_TYPES = frozenset({"list", "tuple", "Sequence", "Iterable"})
+_SEQUENCE_TYPES = frozenset({"list", "tuple", "Sequence", "Iterable", "Size"})
 
 
 def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
@@ -123,11 +123,18 @@ def _restricted(value: Value, bits: int) -> Value | None:
         if bits == Kind.TENSOR:
             return tensor(max(value.graph, Graph.MAYBE), cuts=value.cuts, why=value.why,
                           storage=value.storage)
-        return Value(bits, value.graph, cuts=value.cuts, why=value.why)
+        return _of_kinds(Value(bits, value.graph, cuts=value.cuts, why=value.why), bits)
     kept = value.kind & bits
     if not kept:
         return None
-    return value if kept == value.kind else value.but(kind=kept)
+    return value if kept == value.kind else _of_kinds(value, kept)
+
+
+def _of_kinds(value: Value, kinds: int) -> Value:
+    """The value, known to be of these kinds: a number has no graph, and no shape."""
+    if kinds & (Kind.TENSOR | Kind.UNKNOWN | Kind.SEQUENCE | Kind.DICT):
+        return value.but(kind=kinds)
+    return Value(kinds, cuts=value.cuts, ref=value.ref, const=value.const)
 
 
 def _excluded(value: Value, bits: int) -> Value | None:
@@ -136,4 +143,4 @@ def _excluded(value: Value, bits: int) -> Value | None:
         return None
     if value.kind & Kind.UNKNOWN and bits & Kind.TENSOR:
         return value.but(kind=kept & ~Kind.UNKNOWN | Kind.OTHER, graph=Graph.NO)
-    return value if kept == value.kind else value.but(kind=kept)
+    return value if kept == value.kind else _of_kinds(value, kept)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
@@ -40,6 +40,7 @@ CONTAINERS = frozenset(
 )
 ADDING = frozenset({"append", "appendleft", "add", "insert", "extend", "update", "setdefault"})
 _WHOLE = frozenset({"values", "items", "copy"})
+_LEAVING = (ast.Return, ast.Yield, ast.YieldFrom)
 _ONE = frozenset({"get", "pop", "popitem", "popleft"})
 
 
@@ -52,6 +53,9 @@ class Use:
     user: ast.AST
     contained: bool = False
     stored: bool = False
+    origin: ast.Call | None = None
+    """The call by which the value came out of the function that makes it: another call makes
+    another value."""
 
 
 @dataclass(eq=False)
@@ -64,18 +68,22 @@ class Uses:
     def __post_init__(self) -> None:
         self.names = Names(self.facts.index)
 
-    def follow(self, node: ast.expr) -> list[Use]:
+    def follow(self, node: ast.expr, origin: ast.Call | None = None) -> list[Use]:
         """Every place where the value of `node` stops being merely handed on."""
-        todo: list[tuple[ast.expr, bool]] = [(node, False)]
+        todo: list[tuple[ast.expr, bool, ast.Call | None]] = [(node, False, origin)]
         seen = set(todo)
         found: dict[Use, None] = {}
         while todo and len(seen) < MOST:
-            for step in self._step(*todo.pop()):
+            at, held, origin = todo.pop()
+            leaves = isinstance(self.facts.index.parents.get(at), _LEAVING)
+            for step in self._step(at, held):
                 if isinstance(step, Use):
-                    found[step] = None
-                elif step not in seen:
-                    seen.add(step)
-                    todo.append(step)
+                    found[replace(step, origin=origin)] = None
+                    continue
+                outside = step[0] if leaves and isinstance(step[0], ast.Call) else origin
+                if (item := (*step, outside)) not in seen:
+                    seen.add(item)
+                    todo.append(item)
         return list(found)
 
     def _step(self, node: ast.expr, contained: bool) -> Iterator[Use | tuple[ast.expr, bool]]:

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from autofix.flow.facts import Facts
     from autofix.model import Edit
 
-# What an attribute access or call can follow without parentheses.
-_TIGHT = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.List, cst.ListComp, cst.Dict)
-
-
 def expression(facts: Facts, node: ast.expr) -> cst.BaseExpression:
     """The LibCST tree of an expression, comments and line breaks included."""
     return parse(facts.source.segment(node))
@@ -51,7 +47,8 @@ def dotted(name: str) -> cst.BaseExpression:
 
 def tight(value: cst.BaseExpression) -> cst.BaseExpression:
     """The expression, in parentheses if `.name` after it would bind to a part of it."""
-    if value.lpar or isinstance(value, _TIGHT):
+    follow = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.List, cst.ListComp, cst.Dict)
+    if value.lpar or isinstance(value, follow):
         return value
     return value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
 
