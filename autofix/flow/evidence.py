@@ -46,10 +46,10 @@ def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     until = _first_store(name, nodes)
     found = False
     for node in nodes:
-        if getattr(node, "lineno", 0) > until:
-            continue  # by then the name stands for something else
         if isinstance(node, ast.ExceptHandler) and _asks_forgiveness(node):
             return False
+        if getattr(node, "lineno", 0) > until:
+            continue  # by then the name stands for something else
         if isinstance(node, ast.Call):
             if _tests(node, name):
                 return False
@@ -90,7 +90,7 @@ def _elements_of(name: str, nodes: list[ast.AST]) -> set[str]:
 
 def _is(node: ast.expr, names: set[str]) -> bool:
     """One of these names, or an element of the value it stands for."""
-    while isinstance(node, ast.Subscript):
+    if isinstance(node, ast.Subscript):
         node = node.value
     return isinstance(node, ast.Name) and node.id in names
 

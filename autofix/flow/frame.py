@@ -128,6 +128,10 @@ class Frame:
             graph, why = Graph.NO, None
         elif why is not None:
             why = Why(f"through {text}", getattr(node, "lineno", 0), why)
+        if "storage" in more or text in _PARTS:
+            more["computed"] = any(value.computed for value in inputs)
+        else:
+            more["computed"] = graph > Graph.NO
         return tensor(graph, shape, dtype, cuts=cuts, why=why, **more)
 
     def cut(self, node: ast.AST, value: Value, through: bool = False) -> frozenset[int]:
@@ -157,6 +161,8 @@ def contents(value: Value, depth: int = 4) -> Value | None:
         return value
     return None if value.elem is None else contents(value.elem, depth - 1)
 
+
+_PARTS = frozenset({"an index", "iteration"})
 
 _BUILTINS = frozenset(
     "abs all any bool complex dict divmod enumerate filter float format frozenset getattr hasattr "

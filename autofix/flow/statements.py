@@ -71,6 +71,8 @@ def _ann_assign(node: ast.AnnAssign, frame: Frame) -> None:
     value = frame.eval(node.value)
     if value.kind == Kind.UNKNOWN:
         value = annotated(node.annotation, frame) or value
+        if value.is_tensor:  # a field: a leaf of its own rather than data handed in
+            value = value.but(computed=True)
     assign(node.target, value, frame)
 
 

@@ -98,6 +98,8 @@ class Value:
     why: Why | None = None
     items: tuple[Value, ...] | None = None
     """The elements of a sequence of known length."""
+    computed: bool = False
+    """Arithmetic was done on the way from where its graph began: it is more than a part of it."""
     empty: bool = False
     """A sequence that may be empty although something is known of its elements."""
     elem: Value | None = None
@@ -258,6 +260,7 @@ def join(a: Value | None, b: Value | None) -> Value:
         a.cuts if a.cuts == b.cuts else a.cuts | b.cuts,
         strongest.why or a.why or b.why,
         items,
+        a.computed or b.computed,
         items is None and (a.may_be_empty or b.may_be_empty),
         _join_elem(a, b),
         _join_entries(a.entries, b.entries),
@@ -315,6 +318,7 @@ def _join_kinds(a: Value, b: Value) -> Value:
         a.cuts | b.cuts,
         strongest.why or a.why or b.why,
         None,
+        a.computed or b.computed,
         a.may_be_empty or b.may_be_empty,
         _join_elem(a, b),
         a.entries if b.entries is None else b.entries if a.entries is None else None,

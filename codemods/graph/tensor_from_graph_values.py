@@ -103,6 +103,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     certain = demand.backward and demand.alone and not demand.carries
     if elements is not None and elements.kind & Kind.UNKNOWN and not (graph == Graph.YES or certain):
         return
+    if graph < Graph.YES and not certain and not (elements is not None and elements.computed):
+        return  # arguments or parts of them, put together again: most often data
     dtype = next((k.value for k in node.keywords if k.arg == "dtype"), None)
     if dtype is not None and dtype_name(facts.value(dtype)) in INTEGRAL:
         return  # raises for floating elements: whatever this is, no gradient was meant

@@ -74,7 +74,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     value = facts.value(data)
     found = facts.needed(node)
-    sometimes = value.kind & Kind.TENSOR and found is not None and found[0] == Graph.YES
+    sometimes = value.kind == Kind.TENSOR | Kind.UNKNOWN and found is not None and found[0] == Graph.YES
     if not (value.is_tensor or sometimes):
         return
     wants_leaf = _is_true(_keyword(node, "requires_grad"))
