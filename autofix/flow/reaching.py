@@ -56,9 +56,24 @@ class Names:
         return found
 
     @cached_property
-    def definitions(self) -> set[str]:
-        """Names of the functions and classes of this file."""
-        return {n.name for n in self._nodes if isinstance(n, (*FUNCTIONS, ast.ClassDef))}
+    def definitions(self) -> dict[str, list[ast.stmt]]:
+        """The functions and classes of this file, by name."""
+        found: dict[str, list[ast.stmt]] = defaultdict(list)
+        for node in self._nodes:
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                found[node.name].append(node)
+        return found
+
+    def function_named(self, name: ast.expr) -> FunctionNode | None:
+        """The function of the module that a plain name means beyond doubt."""
+        found = self.definitions.get(name.id, []) if isinstance(name, ast.Name) else []
+        if not isinstance(name, ast.Name) or len(found) != 1:
+            return None
+        stored = any(isinstance(n.ctx, ast.Store) for n in self._by_name[name.id])
+        node = found[0]
+        if stored or not isinstance(node, FUNCTIONS) or node not in self.index.tree.body:
+            return None
+        return node
 
     def all_loads(self, name: ast.Name) -> list[ast.Name]:
         """Every read of the variable that `name` stands for."""
@@ -138,7 +153,8 @@ class Names:
         if statement is None or isinstance(statement, ast.AugAssign):
             return False
         if later:
-            return self.index.parents.get(statement) is self.index.function_of(other)
+            scope = self.index.function_of(other) or self.index.tree
+            return self.index.parents.get(statement) is scope
         if _place(read) < (_end(statement) or (0, 0)):
             return False
         block = self.index.parents.get(statement)

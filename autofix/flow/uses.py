@@ -93,6 +93,8 @@ class Uses:
                 yield parent, contained
             case ast.BoolOp() | ast.Await():
                 yield parent, contained
+            case ast.BinOp(op=ast.Add()) if contained:
+                yield parent, True
             case ast.NamedExpr():
                 yield parent, contained
                 yield from self._bind(parent.target, parent, contained)
@@ -195,7 +197,7 @@ class Uses:
     ) -> Iterator[Use | tuple[ast.expr, bool]]:
         """An argument: of a container's constructor or method, or of code of this file."""
         name = last_name(call.func)
-        if isinstance(call.func, ast.Name) and name in CONTAINERS:
+        if name in CONTAINERS and (isinstance(call.func, ast.Name) or name == "chain"):
             yield call, True
             return
         yield Use(node, call, contained)
@@ -207,7 +209,8 @@ class Uses:
     def _received(
         self, node: ast.expr, call: ast.Call, keyword: str | None, contained: bool
     ) -> Iterator[Use | tuple[ast.expr, bool]]:
-        ref = self.facts.value(call.func).ref
+        known = self.names.function_named(call.func)
+        ref = Closure(known) if known is not None else self.facts.value(call.func).ref
         if isinstance(ref, ClassInfo):
             found = ref.find("__init__")
             if found is None or not isinstance(found.ref, Closure):

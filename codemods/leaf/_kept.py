@@ -44,17 +44,18 @@ class Keep:
 
 def all_uses(facts: Facts, node: ast.expr) -> list[Use]:
     """Every use of a value, also of what returns the value itself: `nn.init.zeros_(p)`."""
-    todo, seen = [node], {node}
+    todo: list[tuple[ast.expr, ast.Call | None]] = [(node, None)]
+    seen = {node}
     found: dict[Use, None] = {}
     while todo:
-        for use in uses_in(facts).follow(todo.pop()):
+        for use in uses_in(facts).follow(*todo.pop()):
             found[use] = None
             if use.contained or use.stored or not _may_return_it(facts, use):
                 continue
             same = step(facts, use.node)
             if same is not None and same.tier == Tier.SAME and same.node not in seen:
                 seen.add(same.node)
-                todo.append(same.node)
+                todo.append((same.node, use.origin))
     return list(found)
 
 
@@ -130,7 +131,7 @@ def _kept_by(facts: Facts, use: Use) -> Keep | None:
 
 def _stored(facts: Facts, use: Use) -> Keep | None:
     target = use.node
-    if not isinstance(target, ast.Attribute) or target.attr in ("data", "grad"):
+    if not isinstance(target, ast.Attribute) or target.attr in ("data", "grad", "__dict__"):
         return None
     how = _owner(facts, target.value)
     if how is None:
@@ -232,3 +233,17 @@ def transparent(facts: Facts, use: Use) -> bool:
     return user.attr in _QUERIES or (
         method is not None and method.ret in ("sizes", "number", "bool")
     )
+
+
+def without_gradient(facts: Facts, node: ast.AST) -> bool:
+    """Does `node` stand under `no_grad` or `inference_mode`, as a statement or a decorator?"""
+    for owner in facts.index.ancestors(node):
+        found: list[ast.expr] = []
+        if isinstance(owner, (ast.With, ast.AsyncWith)):
+            found = [item.context_expr for item in owner.items]
+        elif isinstance(owner, FUNCTIONS):
+            found = owner.decorator_list
+        names = {last_name(f.func if isinstance(f, ast.Call) else f) for f in found}
+        if names & {"no_grad", "inference_mode"}:
+            return True
+    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from autofix.codemods.leaf._kept import (
     is_initialiser,
     keeps,
     rebound,
+    without_gradient,
 )
 from autofix.codemods.leaf._operations import Chain, Tier, chain_from, returns_itself
 
@@ -70,12 +72,17 @@ def lost_parameters(facts: Facts, call: ast.Call) -> Iterator[Lost]:
             continue
         if facts.value(chain.node).graph == Graph.NO or returns_itself(facts, chain, data):
             continue
-        others = [u for u in uses if u is not use]
+        others = [u for u in uses if u is not use and _same_object(u, use)]
         lost = _lost(
             facts, chain, others, Lost(call, data, trains, subclass, Keep(How.LISTED, use))
         )
         if lost is not None:
             yield lost
+
+
+def _same_object(a: Use, b: Use) -> bool:
+    """Are both uses of one Parameter? Each call of a function makes one of its own."""
+    return a.origin is b.origin or (a.origin is None and not isinstance(a.user, ast.Return))
 
 
 def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
@@ -135,9 +142,7 @@ def _may_lose(facts: Facts, use: Use, call: ast.Call) -> bool:
     """By the syntax alone: is `use` an operation whose result goes anywhere?"""
     if use.contained or use.stored or isinstance(use.user, (ast.Return, ast.Compare)):
         return False
-    if isinstance(use.node, ast.Attribute) and (
-        facts.index.function_of(use.node) is not facts.index.function_of(call)
-    ):
+    if isinstance(use.node, ast.Attribute) and not _where_made(facts, use.node, call):
         return False
     if isinstance(use.user, ast.Attribute):
         name = use.user.attr
@@ -151,10 +156,20 @@ def _may_lose(facts: Facts, use: Use, call: ast.Call) -> bool:
     return not isinstance(statement, (ast.Assert, ast.Delete, ast.Raise))
 
 
+def _where_made(facts: Facts, read: ast.Attribute, call: ast.Call) -> bool:
+    """Is `self.w` read where it was set, by a constructor or to set it again? (Anywhere else it is
+    simply used.)"""
+    if facts.index.function_of(read) is not facts.index.function_of(call):
+        return False
+    statement = facts.index.statement_of(read)
+    again = isinstance(statement, ast.Assign) and last_name(statement.targets[0]) == read.attr
+    return again or is_initialiser(facts, read)
+
+
 def _lost(facts: Facts, chain: Chain, others: list[Use], found: Lost) -> Lost | None:
     kept = keeps(facts, chain)
     keep = min(kept, key=lambda k: list(How).index(k.how), default=None)
-    if keep is None:
+    if keep is None or by_hand(facts, keep):
         return None
     named = (
         isinstance(chain.inner, ast.Name) and rebound(facts, keep.path[0].node) != chain.inner.id
@@ -189,21 +204,40 @@ def _of_registered(facts: Facts, lost: Lost) -> Lost | None:
         return _declined(lost, "the Parameter itself is kept elsewhere: optimize that")
     if keep.how != How.REGISTERED or not is_initialiser(facts, keep.use.node):
         return None
-    names, owner = uses_in(facts).names, facts.index.class_of(keep.use.node)
-    name = keep.attribute or ""
-    stores = [s for s in names.stored.get(name, ()) if facts.index.class_of(s) is owner]
-    reads = [
-        r
-        for r in names.attributes.get(name, ())
-        if facts.index.class_of(r) is owner and not is_initialiser(facts, r)
-    ]
-    if len(stores) > 1 or not reads:
+    owner = facts.index.class_of(keep.use.node)
+    stored = uses_in(facts).names.stored.get(keep.attribute or "", ())
+    if len([s for s in stored if facts.index.class_of(s) is owner]) > 1:
+        return None  # computed again, in `forward` as a rule
+    if not [r for r in _reads(facts, keep) if not is_initialiser(facts, r)]:
         return None
     return _declined(
         lost,
         "it is computed once from a Parameter that is kept too, and goes stale "
         "when that is moved or trained: compute it in `forward`",
     )
+
+
+def _reads(facts: Facts, keep: Keep) -> list[ast.Attribute]:
+    """Where the class reads the attribute."""
+    owner = facts.index.class_of(keep.use.node)
+    reads = uses_in(facts).names.attributes.get(keep.attribute or "", ())
+    return [r for r in reads if facts.index.class_of(r) is owner]
+
+
+def by_hand(facts: Facts, keep: Keep) -> bool:
+    """Is what is kept only ever read without gradients? Then it is a target, a running mean or the
+    like, which is changed by hand and was meant to be no parameter."""
+    reads = [r for r in _reads(facts, keep) if not is_initialiser(facts, r)]
+    return bool(reads) and all(without_gradient(facts, r) for r in reads)
+
+
+def never_read(facts: Facts, keep: Keep) -> bool:
+    """Does nothing in this file mention the attribute again?"""
+    if keep.how != How.REGISTERED or keep.attribute is None:
+        return False
+    if isinstance(keep.use.node, ast.Attribute) and not isinstance(keep.use.node.value, ast.Name):
+        return False  # of a layer, which reads it itself
+    return len(re.findall(rf"\b{re.escape(keep.attribute)}\b", facts.source.text)) == 1
 
 
 def _declined(lost: Lost, why: str) -> Lost:

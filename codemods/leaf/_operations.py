@@ -49,6 +49,7 @@ _SCALES = frozenset(
 _PROPERTIES = frozenset({"T", "mT", "H", "mH"})
 _REPEATS = frozenset(["expand", "expand_as", "repeat", "tile", "repeat_interleave", "broadcast_to"])
 _TAKES_OUT = frozenset({"detach", "detach_", "data", "clone_", "new_tensor", "resolve_conj"})
+_TAKE_SIZES = frozenset({"zeros", "ones", "empty", "rand", "randn", "eye", "range", "Linear"})
 _LINEAR = (ast.Mult, ast.Add, ast.Sub, ast.Div)
 _SAME_OBJECT = frozenset({"contiguous", "cpu", "to", "float", "double", "type", "half"})
 
@@ -184,9 +185,35 @@ def _arithmetic(facts: Facts, node: ast.BinOp, operand: ast.expr) -> Tier:
 def _factor(facts: Facts, node: ast.expr) -> Tier:
     """Is the other side a number, or a tensor that is surely constant?"""
     value = facts.value(node)
-    if value.kind & Kind.NUMBER and not value.kind & (Kind.TENSOR | Kind.NUMPY):
+    if value.is_tensor and value.graph == Graph.NO:
         return Tier.MOVES
-    return Tier.MOVES if value.is_tensor and value.graph == Graph.NO else Tier.CHANGES
+    return Tier.MOVES if _is_number(facts, node) else Tier.CHANGES
+
+
+def _is_number(facts: Facts, node: ast.expr) -> bool:
+    value = facts.value(node)
+    if value.kind & Kind.NUMBER and not value.kind & (Kind.TENSOR | Kind.NUMPY):
+        return True
+    if isinstance(node, ast.BinOp):
+        return _is_number(facts, node.left) and _is_number(facts, node.right)
+    if isinstance(node, ast.UnaryOp):
+        return _is_number(facts, node.operand)
+    return value.kind == Kind.UNKNOWN and _used_as_size(facts, node)
+
+
+def _used_as_size(facts: Facts, node: ast.expr) -> bool:
+    """Is the same name given to `torch.zeros`, `nn.Linear` or `range` in this function? They take
+    numbers only."""
+    function = facts.index.function_of(node)
+    if function is None or not isinstance(node, (ast.Name, ast.Attribute)):
+        return False
+    wanted = ast.dump(node)
+    return any(
+        isinstance(call, ast.Call)
+        and last_name(call.func) in _TAKE_SIZES
+        and any(ast.dump(a) == wanted for a in call.args if isinstance(a, type(node)))
+        for call in facts.index.body_nodes(function)
+    )
 
 
 def _has_graph(facts: Facts, node: ast.expr) -> bool:
@@ -207,6 +234,7 @@ def returns_itself(facts: Facts, chain: Chain, data: ast.expr) -> bool:
     """Does every operation find nothing to do, as `.cpu()` of a new tensor, and return the same
     object? Then the Parameter is not lost."""
     value = facts.value(data)
+    dtype = value.dtype if value.is_tensor else None
     fresh = isinstance(data, ast.Call) and (facts.library_name(data.func) or "").startswith(
         "torch."
     )
@@ -217,7 +245,7 @@ def returns_itself(facts: Facts, chain: Chain, data: ast.expr) -> bool:
     )
     created = fresh and op is not None and op.creates
     here = created and isinstance(data, ast.Call) and all(k.arg != "device" for k in data.keywords)
-    return all(_no_op(facts, o, value.dtype, created, here) for o in chain.operations)
+    return all(_no_op(facts, o, dtype, created, here) for o in chain.operations)
 
 
 def _no_op(facts: Facts, operation: Operation, dtype: str | None, new: bool, here: bool) -> bool:

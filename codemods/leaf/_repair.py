@@ -9,6 +9,7 @@ from autofix.codemods.leaf._lost import Lost
 from autofix.codemods.leaf._rewrap import moved, unwrapped, wrapped, wrapped_like, wrapper
 
 from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
 from autofix.model import Edit
 
 
@@ -63,6 +64,8 @@ def _bound_plainly(facts: Facts, lost: Lost) -> bool:
     after = facts.index.statement_of(lost.keep.path[-1].node)
     if not isinstance(statement, ast.Assign) or after is None or len(statement.targets) != 1:
         return False
+    if isinstance(lost.data, ast.Name) and lost.data.id == last_name(statement.targets[0]):
+        return False  # `w = w` would be left
     same_block = facts.index.parents.get(statement) is facts.index.parents.get(after)
     simple = _direct(facts, lost.call, statement.value) and isinstance(
         statement.targets[0], ast.Name

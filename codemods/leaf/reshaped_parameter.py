@@ -38,9 +38,11 @@ attribute holds the same values in the same shape and dtype. The fix adds a para
 It is safe for changes of shape, dtype and device, for copies, and for scaling by a number. It is
 unsafe where what is trained would change with the operation (`softmax`, `normalize`, a factor that
 may be a tensor), where `requires_grad=` is not known, for subclasses of `nn.Parameter`, and where
-this file does not show what becomes of the tensor. There is no fix where only the author can tell
-what should be trained: one row expanded to many, a combination of parameters, a value computed
-once from a parameter that is registered itself (compute it in `forward`).
+this file does not show what becomes of the tensor, or never reads it. There is no fix where only
+the author can tell what should be trained: one row expanded to many, a combination of parameters,
+a value computed once from a parameter that is registered itself (compute it in `forward`).
+
+What is only read without gradients (a target network, a running mean) is left alone.
 
 ## How it is verified
 
@@ -60,7 +62,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.leaf._kept import CERTAIN, How
-from autofix.codemods.leaf._lost import Lost, lost_parameters
+from autofix.codemods.leaf._lost import Lost, lost_parameters, never_read
 from autofix.codemods.leaf._operations import Tier
 from autofix.codemods.leaf._repair import repaired
 
@@ -126,7 +128,7 @@ def _report(lost: Lost, facts: Facts) -> Report:
     edits = repaired(facts, lost)
     if isinstance(edits, str):
         return Report(node, message, declined=edits, why=where)
-    reason = _doubt(lost)
+    reason = _doubt(lost, facts)
     tier = Applicability.SAFE if reason is None else Applicability.UNSAFE
     return Report(node, message, fix=fix(tier, *edits), why=where, note=reason or _new_key(lost))
 
@@ -149,12 +151,14 @@ def _new_key(lost: Lost) -> str | None:
     return "the module gains a parameter; checkpoints written before lack its key"
 
 
-def _doubt(lost: Lost) -> str | None:
+def _doubt(lost: Lost, facts: Facts) -> str | None:
     """Why the fix is not safe."""
     if lost.tier == Tier.CHANGES:
         return "what is trained will be the result of the operation, without its constraint"
     if lost.keep.how not in CERTAIN:
         return "this file does not show what becomes of the tensor"
+    if never_read(facts, lost.keep):
+        return "this file never reads it: a parameter that is not used gets no gradient"
     if lost.trains is None:
         return "whether it requires grad is not known"
     return "a subclass of `nn.Parameter` may do more" if lost.subclass else None
