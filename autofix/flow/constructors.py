@@ -41,7 +41,7 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
     inner = contents(data)
     cuts = all_cuts(data)
     if inner is not None:
-        cuts = cuts | frame.cut(given.node, inner, through=True)
+        cuts = cuts | frame.cut(given.node, inner.but(cuts=cuts), through=True)
     value = tensor(Graph.NO, data_shape(data), dtype, cuts=cuts)
     if wants_grad:
         if frame.program.is_silencer(value):

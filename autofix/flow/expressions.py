@@ -307,12 +307,15 @@ def binary_dtype(a: Value, b: Value, op: ast.operator) -> str | None:
         other = a.const if a.is_number else b.const
         if tensor_dtype in FLOATING:
             return tensor_dtype
-        if tensor_dtype is not None and (isinstance(op, ast.Div) or isinstance(other, float)):
-            return "default"
+        if isinstance(op, ast.Div) or isinstance(other, float):
+            return "float" if tensor_dtype is None else "default"
         return tensor_dtype if isinstance(other, int) else None
     if not (a.is_tensor and b.is_tensor):
-        return None
+        floating = isinstance(op, ast.Div) or a.dtype in FLOATING or b.dtype in FLOATING
+        return "float" if floating else None
     dtype = promote(a.dtype, b.dtype)
+    if dtype is None and (a.dtype in FLOATING or b.dtype in FLOATING or isinstance(op, ast.Div)):
+        return "float"
     if dtype is not None and dtype not in FLOATING and isinstance(op, ast.Div):
         return "default"
     return dtype
@@ -364,6 +367,8 @@ def _element(owner: Value, slice_node: ast.expr, index: Value) -> Value:
         at = index.const
         if -len(owner.items) <= at < len(owner.items):
             return owner.items[at]
+    if owner.entries is not None and index.const in owner.entries:  # `x.shape[0]`
+        return owner.entries[index.const]
     return owner.elem or UNKNOWN
 
 

@@ -56,6 +56,11 @@ class Facts:
         self._cover(node)
         return UNKNOWN if self._silent else self.program.values.get(node, UNKNOWN)
 
+    def argument(self, parameter: ast.arg) -> Value | None:
+        """What a parameter was bound to, joined over every call."""
+        self._cover(parameter)
+        return None if self._silent else self.program.values.get(parameter)
+
     def reached(self, node: ast.expr) -> bool:
         """Was the expression ever interpreted (is it not dead code)?"""
         self._cover(node)

@@ -62,6 +62,8 @@ class Frame:
     yielded: list[Value] = field(default_factory=list)
     exits: list[list[State]] = field(default_factory=list)
     """For each enclosing loop, the states in which it was left by break or continue."""
+    conditions: dict[str, ast.expr] = field(default_factory=dict)
+    """`is_array = isinstance(x, ndarray)`: what a name holds that is asked for later."""
     left_at: list[State] = field(default_factory=list)
     """The states at each `return`."""
     global_names: set[str] = field(default_factory=set)
@@ -130,6 +132,7 @@ class Frame:
             why = Why(f"through {text}", getattr(node, "lineno", 0), why)
         if "storage" in more or text in _PARTS:
             more["computed"] = any(value.computed for value in inputs)
+            more["assumed"] = text in _PARTS and any(value.assumed for value in inputs)
         else:
             more["computed"] = graph > Graph.NO
         return tensor(graph, shape, dtype, cuts=cuts, why=why, **more)
@@ -140,7 +143,7 @@ class Frame:
         kept = all_cuts(value) if through else EMPTY
         if not self.state.grad or value.graph == Graph.NO:
             return kept
-        return kept | {self.program.cut(node, value.graph)}
+        return kept | {self.program.cut(node, value.graph, kept)}
 
 
 def all_cuts(value: Value, depth: int = 4) -> frozenset[int]:

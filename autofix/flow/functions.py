@@ -180,7 +180,9 @@ def parameter_value(
     line = parameter.lineno
     if promised is None and used_as_tensor(parameter.arg, function, frame):
         promised = tensor(Graph.MAYBE)
-    if promised is None:
+    if promised is not None:
+        promised = promised.but(assumed=True)
+    else:
         promised = UNKNOWN if actual is None else actual
         if actual is None and default is not None:
             promised = join(promised, _default(frame, default))

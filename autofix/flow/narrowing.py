@@ -16,6 +16,8 @@ _SEQUENCE_TYPES = frozenset({"list", "tuple", "Sequence", "Iterable", "Size"})
 def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
     """Refine the frame's state by `test`. None if this branch cannot be taken."""
     match test:
+        case ast.Name(id=name) if name in frame.conditions:
+            return narrow(frame.conditions[name], holds, frame)
         case ast.Name() | ast.Attribute():
             return _nonempty(test, holds, frame)
         case ast.Call(func=ast.Name(id="len"), args=[subject]):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from autofix.flow.index import Index, last_name
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
-from autofix.flow.values import Graph, Value, join
+from autofix.flow.values import EMPTY, Graph, Value, join
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame
@@ -39,7 +39,7 @@ class Demand:
     carries: bool = False
     """A graph may arrive on another path: the cut may be a weight held constant on purpose."""
     alone: bool = False
-    """No other cut is on the way here."""
+    """Whatever other cuts are on the way here lie behind this one."""
     repeated: bool = False
     """It is needed again and again in a loop that does not make it again."""
 
@@ -80,6 +80,8 @@ class Program:
     """The loops being interpreted now, those around the calls that led here included."""
     made_in: dict[int, set[ast.AST]] = field(default_factory=dict)
     """For each cut, the loops it was made in."""
+    behind: dict[int, frozenset[int]] = field(default_factory=dict)
+    """For each cut, the cuts on the way to what it cuts."""
     called: set[ast.AST] = field(default_factory=set)
     """Functions that this file itself calls, in whatever mode."""
     arrays: dict[ast.Call, frozenset[int]] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class Program:
             old = mine.get(key)
             mine[key] = value if old is None else join(old, value)
 
-    def cut(self, node: ast.AST, graph: Graph) -> int:
+    def cut(self, node: ast.AST, graph: Graph, behind: frozenset[int] = EMPTY) -> int:
         """A token for "the graph ended here"; it travels with the value that comes out."""
         token = self._tokens.get((node, graph))
         if token is None:
@@ -126,13 +128,17 @@ class Program:
             self._tokens[node, graph] = token
             self.cuts.append(Cut(node, graph))
         self.made_in.setdefault(token, set()).update(self.loops)
+        if behind:
+            self.behind[token] = self.behind.get(token, EMPTY) | behind
         return token
 
     def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
         carries = value.graph > Graph.NO and not value.leaf
-        alone = len({self.cuts[token].node for token in value.cuts}) == 1
         for token in value.cuts:
+            inside = self.behind.get(token, EMPTY)
+            node = self.cuts[token].node
+            alone = all(t in inside or self.cuts[t].node is node for t in value.cuts)
             repeated = backward and not set(self.loops) <= self.made_in.get(token, set())
             demand = Demand(text, line, backward, carries, alone, repeated)
             old = self.demands.get(token)

@@ -15,7 +15,7 @@ from autofix.flow.narrowing import narrow
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import State, merge, settled
 from autofix.flow.stores import assign
-from autofix.flow.values import NONE, OTHER, UNKNOWN, Kind, Value, library
+from autofix.flow.values import NONE, OTHER, UNKNOWN, Kind, Value, Why, library
 
 TURNS = 3
 """How often a loop's body is interpreted at most; the lattice is low."""
@@ -30,6 +30,10 @@ def _assign(node: ast.Assign, frame: Frame) -> None:
         value = _sizes_tell_rank(node.targets[0], node.value, value, frame)
     for target in node.targets:
         assign(target, value, frame)
+        if isinstance(target, ast.Name):
+            frame.conditions.pop(target.id, None)
+            if isinstance(node.value, (ast.Call, ast.Compare, ast.UnaryOp, ast.BoolOp)):
+                frame.conditions[target.id] = node.value
 
 
 def _sizes_tell_rank(target: ast.Tuple, node: ast.expr, value: Value, frame: Frame) -> Value:
@@ -72,7 +76,8 @@ def _ann_assign(node: ast.AnnAssign, frame: Frame) -> None:
     if value.kind == Kind.UNKNOWN:
         value = annotated(node.annotation, frame) or value
         if value.is_tensor:  # a field: a leaf of its own rather than data handed in
-            value = value.but(computed=True)
+            why = Why("declared as a tensor", node.lineno)
+            value = value.but(computed=True, why=why)
     assign(node.target, value, frame)
 
 

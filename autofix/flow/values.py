@@ -98,6 +98,8 @@ class Value:
     why: Why | None = None
     items: tuple[Value, ...] | None = None
     """The elements of a sequence of known length."""
+    assumed: bool = False
+    """What it is was told by an annotation or by how it is used, not by what it is made from."""
     computed: bool = False
     """Arithmetic was done on the way from where its graph began: it is more than a part of it."""
     empty: bool = False
@@ -260,6 +262,7 @@ def join(a: Value | None, b: Value | None) -> Value:
         a.cuts if a.cuts == b.cuts else a.cuts | b.cuts,
         strongest.why or a.why or b.why,
         items,
+        a.assumed or b.assumed,
         a.computed or b.computed,
         items is None and (a.may_be_empty or b.may_be_empty),
         _join_elem(a, b),
@@ -305,7 +308,7 @@ def _join_kinds(a: Value, b: Value) -> Value:
     refs = [v.ref for v in (a, b) if v.ref is not None]
     ref = refs[0] if len(refs) == 1 and Kind.NONE in (a.kind, b.kind) else None
     # `total = 0.0` and later a tensor: the number it can be is still that one.
-    consts = [v.const for v in (a, b) if v.kind & Kind.NUMBER]
+    consts = list({repr(v.const): v.const for v in (a, b) if v.kind & Kind.NUMBER}.values())
     return Value(
         a.kind | b.kind,
         strongest.graph,
@@ -318,6 +321,7 @@ def _join_kinds(a: Value, b: Value) -> Value:
         a.cuts | b.cuts,
         strongest.why or a.why or b.why,
         None,
+        a.assumed or b.assumed,
         a.computed or b.computed,
         a.may_be_empty or b.may_be_empty,
         _join_elem(a, b),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from autofix.flow.facts import Facts
+from autofix.flow.frame import contents
 from autofix.flow.values import FLOATING, Graph, Kind, Value
 from autofix.model import Edit
 from autofix.rewrite.names import spell, unused_name
@@ -248,5 +249,5 @@ def _tensors_of(data: ast.expr, facts: Facts) -> list[Value]:
     """The tensor elements of a list display, nested ones too."""
     if isinstance(data, (ast.List, ast.Tuple)):
         return [value for e in data.elts for value in _tensors_of(e, facts)]
-    value = facts.value(data)
-    return [value] if value.kind & Kind.TENSOR else []
+    value = contents(facts.value(data))
+    return [value] if value is not None and value.kind & Kind.TENSOR else []

@@ -70,7 +70,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.operations import dtype_name
 from autofix.flow.program import Demand
-from autofix.flow.values import INTEGRAL, Graph, Kind, Value
+from autofix.flow.values import FLOATING, INTEGRAL, Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite import nodes
 from autofix.rewrite.nodes import expression, method, replace
@@ -103,8 +103,11 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     certain = demand.backward and demand.alone and not demand.carries
     if elements is not None and elements.kind & Kind.UNKNOWN and not (graph == Graph.YES or certain):
         return
-    if graph < Graph.YES and not certain and not (elements is not None and elements.computed):
-        return  # arguments or parts of them, put together again: most often data
+    floating = element_dtypes(data, facts) & FLOATING
+    if graph < Graph.YES and not certain and not (
+        elements is not None and elements.computed and (floating or elements.why is not None)
+    ):
+        return  # arguments or parts of them, put together again, or integers: most often data
     dtype = next((k.value for k in node.keywords if k.arg == "dtype"), None)
     if dtype is not None and dtype_name(facts.value(dtype)) in INTEGRAL:
         return  # raises for floating elements: whatever this is, no gradient was meant

@@ -80,8 +80,12 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     wants_leaf = _is_true(_keyword(node, "requires_grad"))
     if wants_leaf and value.graph > Graph.NO:
         return  # a loss that is made a new leaf: another rule's business
+    if found is None and value.assumed:
+        return  # an argument that may be a list after all, and nothing says that the cut matters
     if found is None and value.graph == Graph.MAYBE and facts.grad_enabled(node):
-        return  # an argument that may be data: nothing here says that the cut matters
+        return
+    if _is_converted_argument(data, facts):
+        return
     yield _report(node, data, value, found, facts)
 
 
@@ -89,6 +93,19 @@ def _is_constructor(node: ast.Call, facts: Facts) -> bool:
     if isinstance(node.func, ast.Attribute) and node.func.attr == "new_tensor":
         return facts.value(node.func.value).is_tensor
     return facts.library_name(node.func) == "torch.tensor"
+
+
+def _is_converted_argument(data: ast.expr, facts: Facts) -> bool:
+    """An argument annotated as `Tensor | ndarray`: the call is there for the arrays."""
+    function = facts.index.function_of(data)
+    if not isinstance(data, ast.Name) or function is None:
+        return False
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    for argument in arguments:
+        if argument.arg == data.id and argument.annotation is not None:
+            annotation = facts.source.segment(argument.annotation)
+            return "Tensor" in annotation and ("Union" in annotation or "|" in annotation)
+    return False
 
 
 def _keyword(node: ast.Call, name: str) -> ast.expr | None:
@@ -122,7 +139,7 @@ def _report(
         why_not = "it is made once and used by every turn of a training loop: make it inside"
         return Report(node, message, declined=why_not, why=why)
     tier, note = _tier(node, found, facts)
-    if value.is_tensor:
+    if value.is_tensor and not value.assumed:
         new = _copy(node, data, facts, keep_graph=found is not None)
     else:  # an array or list on other paths, which only `as_tensor` takes as well
         new = _converted(node, facts)
