@@ -44,6 +44,10 @@ _LEAVING = (ast.Return, ast.Yield, ast.YieldFrom)
 _ONE = frozenset({"get", "pop", "popitem", "popleft"})
 
 
+NOT, INSIDE, _FIRST = 0, 1, 2
+"""How a value is held: as itself, in a container, in a tuple as its first, second ... element."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """`user` does something with `node`, which is the value or (`contained`) holds it. If `stored`,
@@ -58,6 +62,9 @@ class Use:
     another value."""
 
 
+Step = Use | tuple[ast.expr, int]
+
+
 @dataclass(eq=False)
 class Uses:
     """Follows values through one module."""
@@ -70,7 +77,7 @@ class Uses:
 
     def follow(self, node: ast.expr, origin: ast.Call | None = None) -> list[Use]:
         """Every place where the value of `node` stops being merely handed on."""
-        todo: list[tuple[ast.expr, bool, ast.Call | None]] = [(node, False, origin)]
+        todo: list[tuple[ast.expr, int, ast.Call | None]] = [(node, False, origin)]
         seen = set(todo)
         found: dict[Use, None] = {}
         while todo and len(seen) < MOST:
@@ -86,18 +93,18 @@ class Uses:
                     todo.append(item)
         return list(found)
 
-    def _step(self, node: ast.expr, contained: bool) -> Iterator[Use | tuple[ast.expr, bool]]:
+    def _step(self, node: ast.expr, held: int) -> Iterator[Step]:
         parent = self.facts.index.parents.get(node)
         match parent:
             case ast.IfExp(test=test) if test is not node:
-                yield parent, contained
+                yield parent, held
             case ast.BoolOp() | ast.Await():
-                yield parent, contained
-            case ast.BinOp(op=ast.Add()) if contained:
+                yield parent, held
+            case ast.BinOp(op=ast.Add()) if held:
                 yield parent, True
             case ast.NamedExpr():
-                yield parent, contained
-                yield from self._bind(parent.target, parent, contained)
+                yield parent, held
+                yield from self._bind(parent.target, parent, held)
             case ast.Starred() | ast.List() | ast.Tuple() | ast.Set() | ast.Dict():
                 yield from self._collected(node, parent)
             case ast.ListComp(elt=inner) | ast.SetComp(elt=inner) | ast.GeneratorExp(elt=inner) if (
@@ -106,64 +113,63 @@ class Uses:
                 yield parent, True
             case ast.DictComp(value=inner) if inner is node:
                 yield parent, True
-            case ast.comprehension(iter=inner, target=target) if inner is node and contained:
+            case ast.comprehension(iter=inner, target=target) if inner is node and held:
                 yield from self._elements(target, self.facts.index.parents[parent])
-            case ast.For(iter=inner, target=target) if inner is node and contained:
+            case ast.For(iter=inner, target=target) if inner is node and held:
                 yield from self._elements(target, parent)
             case ast.Assign(targets=targets):
                 for target in targets:
-                    yield from self._bind(target, parent, contained)
+                    yield from self._bind(target, parent, held)
             case ast.AnnAssign(target=target):
-                yield from self._bind(target, parent, contained)
-            case ast.AugAssign(target=target) if contained and target is not node:
+                yield from self._bind(target, parent, held)
+            case ast.AugAssign(target=target) if held and target is not node:
                 yield from self._contents(target, parent)
             case ast.Return() | ast.Yield() | ast.YieldFrom():
-                yield Use(node, parent, contained)
+                yield Use(node, parent, bool(held))
                 for call in self.calls_of(self.facts.index.function_of(node)):
-                    yield call, contained or isinstance(parent, ast.Yield)
-            case ast.Subscript(value=owner, ctx=ast.Load()) if owner is node and contained:
-                yield parent, isinstance(parent.slice, ast.Slice)
-            case ast.Attribute() if contained:
+                    yield call, held or isinstance(parent, ast.Yield)
+            case ast.Subscript(value=owner, ctx=ast.Load()) if owner is node and held:
+                if not _another(parent.slice, held):
+                    yield parent, isinstance(parent.slice, ast.Slice)
+            case ast.Attribute() if held:
                 yield from self._taken_out(parent, node)
             case ast.keyword():
                 taker = self.facts.index.parents[parent]
                 if isinstance(taker, ast.Call):
-                    yield from self._passed(node, taker, parent.arg, contained)
+                    yield from self._passed(node, taker, parent.arg, held)
             case ast.Call(func=func) if func is not node:
-                yield from self._passed(node, parent, None, contained)
+                yield from self._passed(node, parent, None, held)
             case None | ast.Expr():
                 pass
             case _:
-                yield Use(node, parent, contained)
+                yield Use(node, parent, bool(held))
 
-    def _collected(self, node: ast.expr, parent: ast.expr) -> Iterator[Use | tuple[ast.expr, bool]]:
-        """`(a, node)`; in `x, y = a, node` it is not the tuple that gets it."""
-        owner = self.facts.index.parents.get(parent)
-        if isinstance(parent, ast.Tuple) and isinstance(owner, ast.Assign):
-            target = owner.targets[0]
-            if isinstance(target, ast.Tuple) and len(target.elts) == len(parent.elts):
-                yield from self._bind(target.elts[parent.elts.index(node)], owner, False)
-                return
-        yield parent, True
+    def _collected(self, node: ast.expr, parent: ast.expr) -> Iterator[Step]:
+        """`[a, node]`; of a tuple it is known where in it the value is."""
+        spread = [e for e in getattr(parent, "elts", ()) if isinstance(e, ast.Starred)]
+        if isinstance(parent, ast.Tuple) and not spread:
+            yield parent, _FIRST + parent.elts.index(node)
+        else:
+            yield parent, INSIDE
 
-    def _bind(
-        self, target: ast.expr, at: ast.AST, contained: bool
-    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+    def _bind(self, target: ast.expr, at: ast.AST, held: int) -> Iterator[Step]:
         match target:
             case ast.Name():
                 for load in self.names.loads(target):
-                    yield load, contained
+                    yield load, held
             case ast.Attribute():
-                yield Use(target, at, contained, stored=True)
+                yield Use(target, at, bool(held), stored=True)
                 for read in self.attribute_loads(target):
-                    yield read, contained
+                    yield read, held
             case ast.Subscript(value=owner):
                 yield from self._contents(owner, at)
             case ast.Tuple() | ast.List():
-                for element in target.elts:
-                    yield from self._bind(element, at, contained and len(target.elts) == 1)
+                starred = any(isinstance(e, ast.Starred) for e in target.elts)
+                for i, element in enumerate(target.elts):
+                    if held and (starred or held in (INSIDE, _FIRST + i)):
+                        yield from self._bind(element, at, NOT)
 
-    def _contents(self, owner: ast.expr, at: ast.AST) -> Iterator[Use | tuple[ast.expr, bool]]:
+    def _contents(self, owner: ast.expr, at: ast.AST) -> Iterator[Step]:
         """The list or dict that `owner` refers to now holds the value."""
         if isinstance(owner, ast.Name):
             for load in self.names.all_loads(owner):
@@ -175,16 +181,14 @@ class Uses:
                 if read is not owner:
                     yield read, True
 
-    def _elements(self, target: ast.expr, loop: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
+    def _elements(self, target: ast.expr, loop: ast.AST) -> Iterator[Step]:
         """`for target in container`: what the loop calls each element."""
         wanted = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
         for node in ast.walk(loop):
             if isinstance(node, ast.Name) and node.id in wanted and isinstance(node.ctx, ast.Load):
                 yield node, False
 
-    def _taken_out(
-        self, attribute: ast.Attribute, node: ast.expr
-    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+    def _taken_out(self, attribute: ast.Attribute, node: ast.expr) -> Iterator[Step]:
         call = self.facts.index.parents.get(attribute)
         is_call = isinstance(call, ast.Call) and call.func is attribute
         if isinstance(call, ast.Call) and is_call and attribute.attr in _WHOLE | _ONE:
@@ -193,28 +197,28 @@ class Uses:
             yield Use(node, attribute, True)
 
     def _passed(
-        self, node: ast.expr, call: ast.Call, keyword: str | None, contained: bool
-    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+        self, node: ast.expr, call: ast.Call, keyword: str | None, held: int
+    ) -> Iterator[Step]:
         """An argument: of a container's constructor or method, or of code of this file."""
         name = last_name(call.func)
         if name in CONTAINERS and (isinstance(call.func, ast.Name) or name == "chain"):
             yield call, True
             return
-        yield Use(node, call, contained)
+        yield Use(node, call, bool(held))
         if isinstance(call.func, ast.Attribute) and name in ADDING:
             yield from self._contents(call.func.value, call)
         elif name in self.names.definitions:
-            yield from self._received(node, call, keyword, contained)
+            yield from self._received(node, call, keyword, held)
 
     def _received(
-        self, node: ast.expr, call: ast.Call, keyword: str | None, contained: bool
-    ) -> Iterator[Use | tuple[ast.expr, bool]]:
+        self, node: ast.expr, call: ast.Call, keyword: str | None, held: int
+    ) -> Iterator[Step]:
         known = self.names.function_named(call.func)
         ref = Closure(known) if known is not None else self.facts.value(call.func).ref
         if isinstance(ref, ClassInfo):
             found = ref.find("__init__")
             if found is None or not isinstance(found.ref, Closure):
-                yield from self._field(node, call, keyword, ref, contained)
+                yield from self._field(node, call, keyword, ref, held)
                 return
             function, skip = found.ref.node, 1
         elif isinstance(ref, Closure):
@@ -225,11 +229,11 @@ class Uses:
         at = call.args.index(node) if node in call.args else None
         wanted = keyword if keyword else names[at] if at is not None and at < len(names) else None
         for load in self.names.argument_loads(function, wanted):
-            yield load, contained
+            yield load, held
 
     def _field(
-        self, node: ast.expr, call: ast.Call, keyword: str | None, info: ClassInfo, contained: bool
-    ) -> Iterator[tuple[ast.expr, bool]]:
+        self, node: ast.expr, call: ast.Call, keyword: str | None, info: ClassInfo, held: int
+    ) -> Iterator[Step]:
         """A dataclass or named tuple keeps its arguments as attributes."""
         fields = [
             s.target.id
@@ -241,7 +245,7 @@ class Uses:
         for read in self.names.attributes.get(name or "", ()):
             owner = self.facts.value(read.value).ref
             if isinstance(owner, Instance) and owner.info is info:
-                yield read, contained
+                yield read, held
 
     def attribute_loads(self, target: ast.Attribute) -> list[ast.Attribute]:
         """Where `self.x` of the same class is read. Of a class without bases also `.x` of its
@@ -269,6 +273,12 @@ class Uses:
             if isinstance(ref, Closure) and ref.node is function:
                 found.append(call)
         return found
+
+
+def _another(index: ast.expr, held: int) -> bool:
+    """Is `index` surely that of another element than the one where the value is?"""
+    known = isinstance(index, ast.Constant) and isinstance(index.value, int) and index.value >= 0
+    return known and held >= _FIRST and index.value != held - _FIRST  # type: ignore[attr-defined]
 
 
 @functools.lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from autofix.codemods.leaf._operations import Chain, Tier, chain_from, step
-
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name

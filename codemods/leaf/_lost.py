@@ -19,7 +19,6 @@ from autofix.codemods.leaf._kept import (
     without_gradient,
 )
 from autofix.codemods.leaf._operations import Chain, Tier, chain_from, returns_itself
-
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name

@@ -7,7 +7,6 @@ import ast
 from autofix.codemods.leaf._kept import transparent
 from autofix.codemods.leaf._lost import Lost
 from autofix.codemods.leaf._rewrap import moved, unwrapped, wrapped, wrapped_like, wrapper
-
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.model import Edit

@@ -65,7 +65,6 @@ from autofix.codemods.leaf._kept import CERTAIN, How
 from autofix.codemods.leaf._lost import Lost, lost_parameters, never_read
 from autofix.codemods.leaf._operations import Tier
 from autofix.codemods.leaf._repair import repaired
-
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
