@@ -34,8 +34,8 @@ def title(path: Path) -> str:
 
 def rules_of(path: Path) -> list[str]:
     """The codes of the rules that a fixture folder is about; a folder without a rule yet: none."""
-    wanted = {rule.code for rule in registry.load() if rule.name == path.parent.name.replace("_", "-")}
-    return sorted(wanted)
+    name = path.parent.name.replace("_", "-")
+    return [rule.code for rule in registry.load() if rule.name == name]
 
 
 def read(path: Path) -> Document:

@@ -43,9 +43,16 @@ def _dims(given: Arguments, start: int, *names: str) -> list[Value] | None:
 
 def _created(first: Value | None, given: Arguments, start: int) -> Shape | None:
     dims = _dims(given, start - 1 if start else 0)
-    if dims is None or not all(d.is_number for d in dims):
+    if dims is None or not _are_sizes(dims):
         return None
     return tuple(shapes.as_dim(d) for d in dims)
+
+
+def _are_sizes(dims: list[Value]) -> bool:
+    """Each is one number. Of a single argument that is not known, it may be a whole shape."""
+    if len(dims) == 1:
+        return dims[0].is_number
+    return all(d.kind & (Kind.NUMBER | Kind.UNKNOWN) for d in dims)
 
 
 def _new(first: Value | None, given: Arguments, start: int) -> Shape | None:
@@ -61,7 +68,7 @@ def _full(first: Value | None, given: Arguments, start: int) -> Shape | None:
 
 def _viewed(first: Value | None, given: Arguments, start: int) -> Shape | None:
     dims = _dims(given, start)
-    if dims is None or not all(d.is_number for d in dims):
+    if dims is None or not _are_sizes(dims):
         return None
     result = [shapes.as_dim(d) for d in dims]
     return tuple(None if d == -1 else d for d in result)
@@ -220,6 +227,23 @@ def _unknown(first: Value | None, given: Arguments, start: int) -> Shape | None:
     return None
 
 
+def _of_rank(rank: int) -> Rule:
+    """A product that takes and gives this rank only."""
+
+    def shape(first: Value | None, given: Arguments, start: int) -> Shape | None:
+        found = _multiplied(first, given, start)
+        return found if found is not None and len(found) == rank else (None,) * rank
+
+    return shape
+
+
+def _distances(first: Value | None, given: Arguments, start: int) -> Shape | None:
+    a, b = _shape(first), _shape(given.get(start, "x2"))
+    if a is None or b is None or len(a) != len(b) or len(a) < 2:
+        return None
+    return (*shapes.broadcast_dims(a[:-2], b[:-2]), a[-2], b[-2])
+
+
 SHAPE_RULES: dict[str, Rule] = {
     **dict.fromkeys(("zeros", "ones", "rand", "randn", "empty"), _created),
     **dict.fromkeys(("new_zeros", "new_ones", "new_empty"), _new),
@@ -228,7 +252,10 @@ SHAPE_RULES: dict[str, Rule] = {
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _swapped),
     **dict.fromkeys(("stack",), _stacked),
     **dict.fromkeys(("cat", "concat", "concatenate"), _concatenated),
-    **dict.fromkeys(("matmul", "mm", "bmm", "mv", "dot", "vdot", "inner"), _multiplied),
+    **dict.fromkeys(("matmul", "mv", "dot", "vdot", "inner"), _multiplied),
+    "mm": _of_rank(2),
+    "bmm": _of_rank(3),
+    "cdist": _distances,
     **dict.fromkeys(("t",), _transposed),
     **dict.fromkeys(("outer", "ger"), _outer),
     **dict.fromkeys(("linspace", "logspace"), _steps),

@@ -30,11 +30,7 @@ def save(op: Op, name: str, inputs: Mapping[str, Value], result: Value, frame: F
     """An operation on `inputs` (by parameter name, the first is `self`) gave `result`."""
     if not op.saves or result.graph == Graph.NO or not frame.state.grad:
         return
-    wanted = op.saves
-    if op.saves_for:
-        with_graph = [n for n, v in inputs.items() if v.graph > Graph.NO]
-        wanted = tuple(s for n in with_graph for s in op.saves_for.get(n, ()))
-    for kept in wanted:
+    for kept in op.saved([n for n, v in inputs.items() if v.graph > Graph.NO]):
         value = result if kept == "result" else inputs.get(kept)
         if kept == "result" and name.strip("_").endswith("pow") and not _tensor_power(inputs):
             continue

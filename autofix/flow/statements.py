@@ -47,9 +47,13 @@ def _sizes_tell_rank(target: ast.Tuple, node: ast.expr, value: Value, frame: Fra
             return value
     owner = frame.state.bound.get(name)
     exact = not any(isinstance(e, ast.Starred) for e in target.elts)
-    if owner is None or not owner.is_tensor or owner.shape is not None or not exact:
+    if owner is None or not owner.is_tensor or not exact:
         return value
-    known = owner.but(shape=tuple(shapes.size(owner, i).symbol for i in range(len(target.elts))))
+    if owner.shape is not None and (None not in owner.shape or owner.rank != len(target.elts)):
+        return value
+    known = owner.but(
+        shape=tuple(shapes.as_dim(shapes.size(owner, i)) for i in range(len(target.elts)))
+    )
     frame.bind(name, known)
     return shapes.sizes(known)
 

@@ -1,0 +1,232 @@
+"""What a loop does with row `i` of its tensors: temporaries and stores, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autofix.codemods.in_place._row_header import DeclinedError, Header, names_of, read
+from autofix.flow.facts import Facts
+from autofix.flow.values import Value
+
+Dims = tuple[tuple[int, str], ...]
+"""The dimensions that a loop walks along, each with the variable that counts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The tensor that is written to."""
+
+    node: ast.expr
+    code: str
+    """What identifies it: the dump of its node."""
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`base[i] = value`, or `base[i] op= value`."""
+
+    target: ast.Subscript
+    base: Base
+    dims: Dims
+    value: ast.expr
+    op: ast.operator | None
+    temporaries: dict[str, ast.expr]
+    """What the names that the body binds mean where this store stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A loop, or one loop straight inside another, and its stores in order."""
+
+    loop: ast.For | ast.While
+    headers: tuple[Header, ...]
+    stores: tuple[Store, ...]
+    bound: frozenset[str]
+    """All names that the loops and their body bind."""
+
+
+def inner_nodes(loop: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a loop, without those of functions and classes defined in it."""
+    stack = list(ast.iter_child_nodes(loop))
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            stack.extend(ast.iter_child_nodes(node))
+
+
+def stores_in(loop: ast.For | ast.While, names: set[str]) -> list[ast.Subscript]:
+    """Targets `x[i] = ...` whose index mentions the loop's variable and whose `x` is read too."""
+    found: list[ast.Subscript] = []
+    for node in inner_nodes(loop):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target = node.targets[0]
+        elif isinstance(node, ast.AugAssign):
+            target = node.target
+        else:
+            continue
+        if isinstance(target, ast.Subscript) and mentions_index(target, names):
+            found.append(target)
+    return sorted(found, key=lambda t: (t.lineno, t.col_offset))
+
+
+def mentions_index(target: ast.expr, names: set[str]) -> bool:
+    node = target
+    while isinstance(node, ast.Subscript):
+        if any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node.slice)):
+            return True
+        node = node.value
+    return False
+
+
+def root_of(target: ast.expr) -> ast.expr:
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    return target
+
+
+def base_of(target: ast.Subscript, names: set[str], facts: Facts) -> Base | None:
+    """The tensor in `x[i]`, `x[i][:]`, `self.x[:, i]`: what stands before the first row number."""
+    node: ast.expr = target
+    best: ast.expr | None = None
+    while isinstance(node, ast.Subscript):
+        if any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node.slice)):
+            best = node.value
+        node = node.value
+    if best is None:
+        return None
+    value = facts.value(best)
+    return Base(best, ast.dump(best), value) if value.is_tensor else None
+
+
+def indices(node: ast.expr, base: Base) -> list[ast.expr] | None:
+    """The index of `x[a][b, :]` as one list, `[a, b]`; None for what is no element of the base.
+    Whatever it does not understand comes back whole, as no index that can be matched."""
+    levels: list[ast.expr] = []
+    while isinstance(node, ast.Subscript) and ast.dump(_load(node)) != base.code:
+        levels.append(node.slice)
+        node = node.value
+    if not levels or ast.dump(_load(node)) != base.code:
+        return None
+    found: list[ast.expr] = []
+    for number, level in enumerate(reversed(levels)):
+        parts = list(level.elts) if isinstance(level, ast.Tuple) else [level]
+        while parts and is_full(parts[-1]):
+            parts.pop()
+        if number and any(is_full(p) for p in found):
+            return [level]
+        found += parts
+    return found
+
+
+def _load(node: ast.expr) -> ast.expr:
+    """The node as it looks when it is read."""
+    if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        return ast.Subscript(node.value, node.slice, ast.Load())
+    return node
+
+
+def is_full(node: ast.expr) -> bool:
+    """`:` and `...`"""
+    if isinstance(node, ast.Constant):
+        return node.value is Ellipsis
+    match node:
+        case ast.Slice(lower=None, upper=None, step=None):
+            return True
+    return False
+
+
+def dims_of(index: list[ast.expr], names: set[str]) -> Dims | None:
+    """The dimensions that the loop variables count; None if anything else is in the index."""
+    found: list[tuple[int, str]] = []
+    from_end = bool(index) and isinstance(index[0], ast.Constant)
+    for position, part in enumerate(index):
+        at = position - len(index) if from_end else position
+        if isinstance(part, ast.Name) and part.id in names:
+            found.append((at, part.id))
+        elif not is_full(part) or (position and isinstance(part, ast.Constant)):
+            return None
+    if len({name for _, name in found}) != len(found):
+        return None  # the diagonal
+    return tuple(found) or None
+
+
+def understand(loop: ast.For | ast.While, facts: Facts) -> Nest:
+    """The loop as headers and stores, or why it cannot be seen that way."""
+    headers = [read(loop, facts)]
+    body = loop.body
+    bound = names_of(loop)
+    while len(body) == 1 and isinstance(body[0], ast.For) and len(headers) < 3:
+        headers.append(read(body[0], facts))
+        bound |= names_of(body[0])
+        body = body[0].body
+    if headers[0].initial is not None:
+        body = body[:-1]
+        if len(headers) > 1:
+            raise DeclinedError("another loop runs inside")
+    temporaries: dict[str, ast.expr] = {}
+    stores: list[Store] = []
+    variables = {h.variable for h in headers}
+    for statement in body:
+        stored = _statement(statement, temporaries, variables, stores, facts)
+        if stored is not None:
+            stores.append(stored)
+    return Nest(loop, tuple(headers), tuple(stores), frozenset(bound | set(temporaries)))
+
+
+def _statement(
+    node: ast.stmt,
+    temporaries: dict[str, ast.expr],
+    variables: set[str],
+    stores: list[Store],
+    facts: Facts,
+) -> Store | None:
+    match node:
+        case ast.Assign(targets=[ast.Subscript() as target], value=value):
+            return _store(target, value, None, temporaries, variables, facts)
+        case ast.AugAssign(target=ast.Subscript() as target, op=op, value=value):
+            return _store(target, value, op, temporaries, variables, facts)
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            if name in variables:
+                raise DeclinedError(f"`{name}` is changed inside the loop")
+            if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value)):
+                raise DeclinedError(f"`{name}` is computed from its own last value")
+            temporaries[name] = value
+            return None
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return None
+    raise DeclinedError(_also(node, facts))
+
+
+def _also(node: ast.stmt, facts: Facts) -> str:
+    match node:
+        case ast.If():
+            return "not every row is treated alike: there is an `if` in the loop"
+        case ast.For() | ast.While():
+            return "another loop runs inside, so the order of the rows matters"
+        case ast.Break() | ast.Continue() | ast.Return():
+            return "the loop may be left before its last row"
+    first = facts.source.segment(node).split("\n")[0].strip()
+    return f"the loop does more than rewrite its rows: `{first}`"
+
+
+def _store(
+    target: ast.Subscript,
+    value: ast.expr,
+    op: ast.operator | None,
+    temporaries: dict[str, ast.expr],
+    variables: set[str],
+    facts: Facts,
+) -> Store:
+    shown = facts.source.segment(target)
+    base = base_of(target, variables, facts)
+    if base is None:
+        raise DeclinedError(f"what is written in `{shown}` is not known to be a tensor")
+    index = indices(target, base)
+    dims = dims_of(index, variables) if index is not None else None
+    if dims is None or {name for _, name in dims} != variables:
+        raise DeclinedError(f"`{shown}` is not a whole row")
+    return Store(target, base, dims, value, op, dict(temporaries))

@@ -1,0 +1,115 @@
+"""Which rows a `for` or `while` visits, read from its first line."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from autofix.flow.facts import Facts
+
+
+class DeclinedError(Exception):
+    """The loop cannot be rewritten; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The rows `start .. stop` of a loop, or all elements of `over`."""
+
+    variable: str
+    start: int | ast.expr = 0
+    stop: ast.expr | None = None
+    over: ast.expr | None = None
+    backwards: bool = False
+    rows: tuple[tuple[str, ast.expr], ...] = ()
+    """Names that are bound to the elements of a tensor, and that tensor."""
+    initial: ast.stmt | None = None
+    """The `i = 0` of a `while`."""
+
+
+def names_of(loop: ast.For | ast.While) -> set[str]:
+    """The names that number the turns of a loop: cheap, and too many rather than too few."""
+    if isinstance(loop, ast.For):
+        return {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    match loop.test:
+        case ast.Compare(left=ast.Name(id=name)):
+            return {name}
+    return set()
+
+
+def read(loop: ast.For | ast.While, facts: Facts) -> Header:
+    if loop.orelse:
+        raise DeclinedError("the loop has an `else`")
+    if isinstance(loop, ast.While):
+        return _while(loop, facts)
+    match loop.target, loop.iter:
+        case ast.Name(id=name), ast.Call(func=ast.Name(id="reversed"), args=[inner], keywords=[]):
+            found = _range(name, inner)
+            return Header(name, found.start, found.stop, backwards=True)
+        case ast.Name(id=name), iterable:
+            return _range(name, iterable)
+        case (
+            ast.Tuple(elts=[ast.Name(id=name), ast.Name(id=row)]),
+            ast.Call(func=ast.Name(id="enumerate"), args=[over], keywords=[]),
+        ):
+            return Header(name, over=over, rows=((row, over),))
+        case (
+            ast.Tuple(elts=[ast.Name(id=name), ast.Name(id=row)]),
+            ast.Call(func=ast.Name(id="zip"), args=[first, over], keywords=[]),
+        ) if _is_range(first):
+            found = _range(name, first)
+            return Header(name, found.start, found.stop, rows=((row, over),))
+    raise DeclinedError("which rows the loop visits is not known")
+
+
+def _is_range(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
+    )
+
+
+def _range(name: str, node: ast.expr) -> Header:
+    if not (isinstance(node, ast.Call) and _is_range(node)) or node.keywords:
+        raise DeclinedError("which rows the loop visits is not known")
+    arguments = node.args
+    if len(arguments) == 3:
+        match arguments[2]:
+            case ast.Constant(value=1):
+                arguments = arguments[:2]
+            case _:
+                raise DeclinedError("the loop does not visit every row in its range")
+    if any(isinstance(a, ast.Starred) for a in arguments) or not arguments:
+        raise DeclinedError("which rows the loop visits is not known")
+    start: int | ast.expr = 0 if len(arguments) == 1 else arguments[0]
+    if isinstance(start, ast.Constant) and isinstance(start.value, int):
+        start = start.value
+    return Header(name, start, arguments[-1])
+
+
+def _while(loop: ast.While, facts: Facts) -> Header:
+    match loop.test, loop.body[-1]:
+        case (
+            ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[stop]),
+            ast.AugAssign(target=ast.Name(id=counter), op=ast.Add(), value=ast.Constant(value=1)),
+        ) if name == counter:
+            pass
+        case _:
+            raise DeclinedError("how the loop counts its rows is not known")
+    for statement in _before(loop, facts):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=bound)], value=ast.Constant(value=int(start))):
+                if bound == name:
+                    return Header(name, start, stop, initial=statement)
+        if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(statement)):
+            break
+    raise DeclinedError("where the loop starts counting is not known")
+
+
+def _before(node: ast.stmt, facts: Facts) -> list[ast.stmt]:
+    """The statements before `node` in its block, nearest first."""
+    parent = facts.index.parents[node]
+    for block in ("body", "orelse", "finalbody"):
+        statements = getattr(parent, block, None)
+        if isinstance(statements, list) and node in statements:
+            return statements[: statements.index(node)][::-1]
+    return []

@@ -1,0 +1,210 @@
+"""The rows of a tensor are normalised in place, one by one, and backward needs what they were.
+
+## What it does
+
+Finds `for` and `while` loops that replace each row (or column, or head) of a tensor by a function
+of that row, such as `x[i] = x[i] / x[i].sum()`, where the tensor carries a graph, something later
+needs the gradient, and autograd has kept memory that the loop overwrites.
+
+## Why is this bad
+
+The forward values are right. But division, `norm()`, `max()` and many others keep their input for
+the backward pass, and `exp`, `tanh`, `relu` or `softmax` their result. Writing a row changes that
+memory, and `backward()` ends with "one of the variables needed for gradient computation has been
+modified by an inplace operation".
+
+## Example
+
+```python
+scores = torch.exp(self.query(x) @ self.key(x).t())
+for i in range(scores.shape[0]):
+    scores[i] = scores[i] / scores[i].sum()
+```
+
+## Use instead
+
+```python
+scores = torch.exp(self.query(x) @ self.key(x).t())
+scores = scores / scores.sum(dim=1, keepdim=True)
+```
+
+## Fix safety
+
+Where the number of dimensions is known, the loop becomes one expression with the right `dim` and
+`keepdim=True`; batched sums may differ from those of single rows in the last bit. Where it is not
+known, the rows are computed as before and stacked, which is equal to the last bit:
+`scores = torch.stack([row / row.sum() for row in scores])`. (A tensor without any rows cannot be
+stacked.) Rows that the loop does not visit are kept: `torch.cat([x[:n] / ..., x[n:]])`.
+
+The fix is unsafe where the tensor only may carry a graph, where the shape or dtype of another
+tensor in the loop is not known, and where the tensor is an argument: the caller's own tensor is no
+longer changed.
+
+A loop is reported without a fix if its rows depend on each other (a recurrence, Gram-Schmidt), if
+it does anything else (`if`, `break`, `print`, random numbers), if another name, a container, an
+attribute or the caller sees the rows change, if its variables are used after it, and if the tensor
+is a leaf, into which nothing may be written.
+
+A loop for which backward is right as it stands is not reported: `x[i] /= x[i].sum()` on a fresh
+result keeps a copy, and `x[i] - x[i].mean()` needs nothing.
+
+## How it is verified
+
+The original and the rewritten code run on the same inputs: forward values must agree, and the
+gradient of the rewritten code must equal finite differences of the original.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
+- https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html#batched-computations-or-slice-computations
+- https://github.com/pytorch/pytorch/issues/15803
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.in_place import _row_sight as sight
+from autofix.codemods.in_place._row_body import (
+    Base,
+    Nest,
+    base_of,
+    inner_nodes,
+    mentions_index,
+    root_of,
+    stores_in,
+    understand,
+)
+from autofix.codemods.in_place._row_header import DeclinedError, names_of
+from autofix.codemods.in_place._row_text import Writer, replacement
+from autofix.codemods.in_place._row_value import RowValue, outside_reads
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS
+from autofix.flow.values import Graph
+from autofix.model import Applicability, Edit
+from autofix.rewrite.names import spell
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG201", trigger=r"\]\s*(?:[-+*/]|\*\*)?=(?!=)")
+
+_CALLER = "the tensor that is passed in is no longer changed, only the one that comes back is new"
+
+
+@rule.visit(ast.For, ast.While)
+def check(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
+    names = names_of(loop)
+    targets = [t for t in stores_in(loop, names) if _is_read(t, loop)] if names else []
+    if not targets or any(mentions_index(t, _outer_names(loop, facts)) for t in targets):
+        return
+    for target in targets:
+        base = base_of(target, names, facts)
+        if base is None or not facts.overwrites_saved(target):
+            continue
+        need = facts.needed(target)
+        if need is None or not _reads_its_row(target, base, loop):
+            continue
+        graph, demand = need
+        shown = facts.source.segment(base.node)
+        steps = base.value.why.steps() if base.value.why is not None else ()
+        why = (*steps, f"{demand.text} (line {demand.line})")
+        yield _report(loop, base, shown, graph, why, facts)
+        return
+
+
+def _report(
+    loop: ast.For | ast.While,
+    base: Base,
+    shown: str,
+    graph: Graph,
+    why: tuple[str, ...],
+    facts: Facts,
+) -> Report:
+    message = (
+        f"the rows of `{shown}` are overwritten in a loop although autograd has kept them: "
+        "`backward()` raises"
+    )
+    try:
+        sight.check_leaf(base, shown)
+        nest = understand(loop, facts)
+        applicability, note = _tier(nest, graph, facts)
+        edits: list[Edit] = []
+        statements, unsure = _statements(nest, edits, facts)
+        if unsure:
+            applicability = Applicability.UNSAFE
+        edits.append(replacement(nest, statements, facts))
+    except DeclinedError as declined:
+        return Report(loop, message, declined=str(declined), why=why)
+    return Report(loop, message, fix(applicability, *edits), why=why, note=note)
+
+
+def _tier(nest: Nest, graph: Graph, facts: Facts) -> tuple[Applicability, str | None]:
+    """How far the fix can be trusted; raises if someone else sees the rows change."""
+    sight.check_names_after(nest, facts)
+    safe, note = graph == Graph.YES, None
+    for base in {store.base.code: store.base for store in nest.stores}.values():
+        sight.check_binding(base, nest, facts)
+        sight.check_aliases(base, nest, facts)
+        argument = sight.argument_written(base, nest, facts)
+        if argument is not None and not sight.check_caller(argument, base, nest, facts):
+            safe, note = False, _CALLER
+    return (Applicability.SAFE if safe else Applicability.UNSAFE), note
+
+
+def _statements(nest: Nest, edits: list[Edit], facts: Facts) -> tuple[list[str], bool]:
+    """The new statements, with the imports they need added to `edits`."""
+
+    def torch(name: str) -> str:
+        spelling = spell(facts, f"torch.{name}", nest.loop)
+        edits.extend(edit for edit in spelling.edits if edit not in edits)
+        return spelling.code
+
+    statements: list[str] = []
+    unsure = False
+    for store in nest.stores:
+        other = next(outside_reads(nest, store, facts), None)
+        if other is not None:
+            shown = facts.source.segment(other)
+            raise DeclinedError(f"all of `{shown}` is read while its rows change")
+        value = RowValue(facts, nest, store)
+        value.check()
+        statements.append(Writer(value, torch).statement())
+        unsure = unsure or value.unsure
+    return statements, unsure
+
+
+def _outer_names(loop: ast.stmt, facts: Facts) -> set[str]:
+    """What the loops around this one count with."""
+    found: set[str] = set()
+    for owner in facts.index.ancestors(loop):
+        if isinstance(owner, (*FUNCTIONS, ast.ClassDef)):
+            break
+        if isinstance(owner, (ast.For, ast.While)):
+            found |= names_of(owner)
+    return found
+
+
+def _is_read(target: ast.Subscript, loop: ast.For | ast.While) -> bool:
+    """Is the tensor mentioned more than by this one store? (Cheap; no facts.)"""
+    root = root_of(target)
+    if not isinstance(root, (ast.Name, ast.Attribute)):
+        return False
+    code = ast.dump(root)
+    return any(
+        node is not root and type(node) is type(root) and ast.dump(node) == code
+        for node in inner_nodes(loop)
+    ) or any(isinstance(n, ast.AugAssign) and n.target is target for n in inner_nodes(loop))
+
+
+def _reads_its_row(target: ast.Subscript, base: Base, loop: ast.For | ast.While) -> bool:
+    """Is the element that is written also read? (Else the loop fills, and normalises nothing.)"""
+    index = ast.dump(target.slice)
+    for node in inner_nodes(loop):
+        if isinstance(node, ast.AugAssign) and node.target is target:
+            return True
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            own = ast.dump(node.value) == ast.dump(target.value)
+            if own and (ast.dump(node.slice) == index or node.lineno <= target.lineno):
+                return True
+    iterated = loop.iter if isinstance(loop, ast.For) else loop.test
+    return any(ast.dump(n) == base.code for n in ast.walk(iterated) if isinstance(n, ast.expr))
