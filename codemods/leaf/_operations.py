@@ -141,11 +141,21 @@ def _function(facts: Facts, call: ast.Call) -> Operation | None:
         return None
     dotted = facts.library_name(call.func)
     if dotted is None or not dotted.startswith("torch."):
-        return None
+        return _activation(facts, call, name)
     if dotted.startswith("torch.nn.init.") and name.endswith("_"):
         return Operation(call, f"`{name}`", Tier.SAME)
     tier = _tier(facts, name, torch_api.function(dotted), call, 1)
     return None if tier is None else Operation(call, f"`{name}`", tier)
+
+
+def _activation(facts: Facts, call: ast.Call, name: str) -> Operation | None:
+    """`self.softmax(p)` of a module without weights."""
+    value = facts.value(call.func)
+    made_by = value.ref if value.kind == Kind.MODULE and isinstance(value.ref, str) else ""
+    module = torch_api.module(made_by)
+    if module is None or module.params or module.container or module.shape != "same":
+        return None
+    return Operation(call, f"`{name}`", Tier.CHANGES)
 
 
 def _tier(

@@ -40,7 +40,9 @@ unsafe where what is trained would change with the operation (`softmax`, `normal
 may be a tensor), where `requires_grad=` is not known, for subclasses of `nn.Parameter`, and where
 this file does not show what becomes of the tensor, or never reads it. There is no fix where only
 the author can tell what should be trained: one row expanded to many, a combination of parameters,
-a value computed once from a parameter that is registered itself (compute it in `forward`).
+a value computed once from a parameter that is registered itself (compute it in `forward`). Nor is
+there one where the program would raise: a module takes no plain tensor in place of a registered
+Parameter, and a leaf cannot be written in place.
 
 What is only read without gradients (a target network, a running mean) is left alone.
 
@@ -61,6 +63,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.leaf._conflicts import conflict
 from autofix.codemods.leaf._kept import CERTAIN, How
 from autofix.codemods.leaf._lost import Lost, lost_parameters, never_read
 from autofix.codemods.leaf._operations import Tier
@@ -124,7 +127,8 @@ def _report(lost: Lost, facts: Facts) -> Report:
     )
     if lost.declined is not None:
         return Report(node, message, declined=lost.declined, why=where)
-    edits = repaired(facts, lost)
+    refused = conflict(facts, lost)
+    edits = refused or repaired(facts, lost)
     if isinstance(edits, str):
         return Report(node, message, declined=edits, why=where)
     reason = _doubt(lost, facts)
