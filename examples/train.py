@@ -8,24 +8,22 @@ from pose.body import Body
 from pose.clip import Clip
 
 
-def train(epochs=100, joints=12, frames=8):
+def train(epochs=200, joints=12, frames=8):
     torch.manual_seed(0)
-    clip = DataLoader(Clip(joints, frames), batch_size=4, shuffle=True)
+    clip = DataLoader(Clip(joints, frames), batch_size=frames)
     model = Body(joints, frames)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
 
     losses = []
     for epoch in range(epochs):
-        total = 0.0
         for frame, seen in clip:
             optimizer.zero_grad()
             loss = F.mse_loss(model(frame), seen)
             loss.backward()
             optimizer.step()
-            total += loss.item() / len(clip)
-        losses.append(total)
-        if epoch % 20 == 0:
-            print(f"epoch {epoch:2}  loss {total:.4f}")
+            losses.append(loss.item())
+        if epoch % 40 == 0:
+            print(f"epoch {epoch:3}  loss {losses[-1]:.4f}")
     return model, losses
 
 
