@@ -50,7 +50,9 @@ def call_closure(
         program.reached.add(function)
     inner = Frame(program, State(frame.state.heap(), frame.state.grad), function, closure.scopes)
     bind_parameters(inner, function, given, keywords, called=True)
+    program.callers.append(frame)
     result = _run(inner, closure)
+    program.callers.pop()
     if _copy_back(inner.state, frame.state):
         program.memo[key] = result
     return result

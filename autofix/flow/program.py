@@ -91,6 +91,8 @@ class Program:
     frozen: set[int] = field(default_factory=set)
     """Identities of modules whose parameters do not require grad."""
     star_imports: list[str] = field(default_factory=list)
+    callers: list[Frame] = field(default_factory=list)
+    """The activations whose calls led here, outermost first."""
     saved: set[int] = field(default_factory=set)
     """Memory (see `Value.storage`) that autograd keeps for a backward pass."""
     overwritten: set[ast.AST] = field(default_factory=set)

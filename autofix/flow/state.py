@@ -57,6 +57,25 @@ class State:
         for key, value in self.bound.items():
             if value.kind & Kind.TENSOR and value.storage & target.storage:
                 self.bound[key] = written_into(value, written)
+            elif value.kind & (Kind.SEQUENCE | Kind.DICT):
+                changed = _contents_written(value, target, written)
+                if changed is not None:
+                    self.bound[key] = changed
+
+
+def _contents_written(value: Value, target: Value, written: Value) -> Value | None:
+    """A list or dict, after a write into the memory of a tensor in it; None if there is none."""
+
+    def each(inner: Value) -> Value:
+        shares = inner.kind & Kind.TENSOR and inner.storage & target.storage
+        return written_into(inner, written) if shares else inner
+
+    elem = each(value.elem) if value.elem is not None else None
+    if elem is value.elem:
+        return None
+    items = tuple(map(each, value.items)) if value.items is not None else None
+    entries = {k: each(v) for k, v in value.entries.items()} if value.entries is not None else None
+    return value.but(elem=elem, items=items, entries=entries)
 
 
 def written_into(value: Value, written: Value) -> Value:

@@ -135,8 +135,8 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
         written = written.but(cuts=written.cuts | {frame.program.cut(target, graph)})
     before = dict(frame.state.bound)
     frame.state.mutate(owner, written)
-    for scope in frame.scopes:
-        scope.state.mutate(owner, written)
+    for other in (*frame.scopes, *frame.program.callers):
+        other.state.mutate(owner, written)
     name = target
     while isinstance(name, ast.Subscript):
         name = name.value

@@ -3,127 +3,23 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from autofix.codemods.in_place._row_body import Nest, Store, dims_of, indices
 from autofix.codemods.in_place._row_header import DeclinedError
+from autofix.codemods.in_place._row_operations import (
+    METADATA,
+    PYTHON,
+    RANDOM,
+    RANDOM_MODULES,
+    REDUCE,
+    SAME,
+    STOPS,
+)
+from autofix.codemods.in_place._row_reads import mentions
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.values import INTEGRAL, Kind
-
-REDUCE = frozenset(
-    {
-        "sum",
-        "mean",
-        "amax",
-        "amin",
-        "max",
-        "min",
-        "std",
-        "var",
-        "norm",
-        "logsumexp",
-        "vector_norm",
-        "prod",
-        "median",
-        "numel",
-        "dim",
-        "size",
-        "item",
-        "tolist",
-        "dot",
-        "matmul",
-        "mv",
-    }
-)
-ALONG = frozenset(
-    {"softmax", "log_softmax", "softmin", "normalize", "cumsum", "cumprod", "logcumsumexp"}
-)
-SAME = ALONG | {
-    "abs",
-    "absolute",
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "log10",
-    "sqrt",
-    "rsqrt",
-    "square",
-    "neg",
-    "negative",
-    "reciprocal",
-    "relu",
-    "sigmoid",
-    "tanh",
-    "softplus",
-    "sin",
-    "cos",
-    "tan",
-    "atan",
-    "arctan",
-    "sinh",
-    "cosh",
-    "erf",
-    "clamp",
-    "clamp_min",
-    "clamp_max",
-    "clip",
-    "pow",
-    "add",
-    "sub",
-    "subtract",
-    "mul",
-    "multiply",
-    "div",
-    "divide",
-    "true_divide",
-    "maximum",
-    "minimum",
-    "float_power",
-    "where",
-    "nan_to_num",
-    "gelu",
-    "silu",
-    "elu",
-    "leaky_relu",
-    "selu",
-    "logsigmoid",
-    "sign",
-    "clone",
-    "detach",
-    "contiguous",
-}
-_RANDOM = frozenset(
-    {
-        "dropout",
-        "dropout1d",
-        "dropout2d",
-        "dropout3d",
-        "alpha_dropout",
-        "feature_alpha_dropout",
-        "gumbel_softmax",
-        "bernoulli",
-        "multinomial",
-        "normal",
-        "poisson",
-        "rand",
-        "randn",
-        "randint",
-        "rand_like",
-        "randn_like",
-        "randint_like",
-        "randperm",
-        "rrelu",
-    }
-)
-_RANDOM_MODULES = ("Dropout", "RReLU", "BatchNorm", "InstanceNorm")
-_COUNTED = frozenset({"len", "enumerate", "zip"})
-_METADATA = frozenset({"shape", "dtype", "device", "ndim", "size", "dim"})
-_PYTHON = frozenset({"float", "int", "len", "abs", "max", "min", "sum", "range"})
+from autofix.flow.values import INTEGRAL, Kind, Value, promote
 
 
 @dataclass(eq=False)
@@ -216,7 +112,7 @@ class RowValue:
             case ast.Attribute(value=inner, attr="values") if isinstance(inner, ast.Call):
                 self.vector = False
                 return self._kind(inner)
-            case ast.Attribute(attr=name) if name in _METADATA:
+            case ast.Attribute(attr=name) if name in METADATA:
                 self.vector = False
                 return False
         raise DeclinedError(f"what `{self._text(node)}` does to the row is not known")
@@ -237,7 +133,7 @@ class RowValue:
             between = definition.lineno, definition.col_offset
             here = other.target.lineno, other.target.col_offset
             mine = self.store.target.lineno, self.store.target.col_offset
-            if between < here < mine and _mentions(definition, other.base.code):
+            if between < here < mine and mentions(definition, other.base.code):
                 raise DeclinedError(f"`{name}` is computed from rows that change before it is used")
 
     def _part(self, node: ast.Subscript, inner: ast.expr, index: ast.expr) -> bool:
@@ -265,7 +161,7 @@ class RowValue:
         """Does it read the tensor, a row of it, or a temporary?"""
         rows = {name for header in self.nest.headers for name, _ in header.rows}
         names = rows | set(self.store.temporaries)
-        return _mentions(node, self.store.base.code) or any(
+        return mentions(node, self.store.base.code) or any(
             isinstance(n, ast.Name) and n.id in names for n in ast.walk(node)
         )
 
@@ -279,7 +175,7 @@ class RowValue:
             elif isinstance(part, ast.Name) and part.id in self._variables:
                 self.numbered, self.vector = True, False
         for other in self.nest.stores:
-            if other.base.code != self.store.base.code and _mentions(node, other.base.code):
+            if other.base.code != self.store.base.code and mentions(node, other.base.code):
                 self._other_base(node, other)
         value = self.facts.value(node)
         if (
@@ -290,13 +186,24 @@ class RowValue:
             return
         known = self.row_rank is not None and value.rank is not None
         leading = self.dims == tuple(range(len(self.dims)))
-        if not (known and leading and value.rank <= self.row_rank):  # type: ignore[operator]
+        fits = value.rank is not None and value.rank <= (self.row_rank or 1)
+        if not (known and leading and fits):
             self.vector = False
         if value.is_tensor:
-            same_dtype = value.dtype is not None and (
-                value.dtype == self.store.base.value.dtype or value.dtype in INTEGRAL
-            )
-            self.unsure = self.unsure or not (known and same_dtype)
+            if value.rank is not None and not fits:
+                raise DeclinedError(f"`{self._text(node)}` may have more dimensions than a row")
+            self._check_dtype(node, value)
+            self.unsure = self.unsure or not fits
+
+    def _check_dtype(self, node: ast.expr, value: Value) -> None:
+        """A wider dtype would be rounded back by the store, and not by the rewrite."""
+        mine = self.store.base.value.dtype
+        if value.dtype is None or mine is None:
+            self.unsure = True
+        elif value.dtype not in INTEGRAL and value.dtype != mine:
+            if promote(value.dtype, mine) not in (mine, None):
+                raise DeclinedError(f"`{self._text(node)}` has another dtype than the rows")
+            self.unsure = True
 
     def _other_base(self, node: ast.expr, other: Store) -> None:
         """Another tensor that the loop rewrites may be read at the same row only."""
@@ -309,8 +216,12 @@ class RowValue:
 
     def _pure(self, call: ast.Call) -> None:
         name = self._function(call)
-        if name is None or name in _RANDOM or name.endswith("_"):
-            what = "is random" if name in _RANDOM else "may do more than compute"
+        if any(k.arg in ("dtype", "out") or k.arg is None for k in call.keywords):
+            raise DeclinedError(f"`{self._text(call)}` has a dtype or a place of its own")
+        if name in STOPS:
+            self.unsure = True  # a stop that someone meant, or another bug
+        if name is None or name in RANDOM or name.endswith("_"):
+            what = "is random" if name in RANDOM else "may do more than compute"
             raise DeclinedError(f"`{self._text(call)}` {what}")
 
     def _function(self, call: ast.Call) -> str | None:
@@ -319,7 +230,7 @@ class RowValue:
         if dotted is not None:
             root, _, rest = dotted.partition(".")
             last = dotted.rpartition(".")[2]
-            if root == "math" or (root == "builtins" and rest in _PYTHON):
+            if root == "math" or (root == "builtins" and rest in PYTHON):
                 return last
             return last if torch_api.function(dotted) is not None else None
         if isinstance(call.func, ast.Attribute):
@@ -343,7 +254,7 @@ class RowValue:
         kinds = [self._kind(argument) for argument in arguments]
         if name in SAME:
             return any(kinds)
-        if name in REDUCE or (name in _PYTHON and name != "range"):
+        if name in REDUCE or (name in PYTHON and name != "range"):
             dotted = self.facts.library_name(call.func) or ""
             if dotted.startswith(("builtins.", "math.")):
                 self.vector = False
@@ -355,7 +266,7 @@ class RowValue:
         """`self.softmax(row)`: a module that keeps shapes, is not random and has no state."""
         last = name.rpartition(".")[2] if isinstance(name, str) else ""
         op = torch_api.module(name) if isinstance(name, str) else None
-        if last.startswith(_RANDOM_MODULES):
+        if last.startswith(RANDOM_MODULES):
             raise DeclinedError(f"`{self._text(call)}` is random or keeps statistics")
         if op is None or op.shape != "same" or len(call.args) != 1 or call.keywords:
             raise DeclinedError(f"what `{self._text(call)}` does to the row is not known")
@@ -365,30 +276,3 @@ class RowValue:
     def _text(self, node: ast.expr) -> str:
         text = " ".join(self.facts.source.segment(node).split())
         return text if len(text) < 60 else f"{text[:57]}..."
-
-
-def _mentions(node: ast.AST, code: str) -> bool:
-    return any(_same(n, code) for n in ast.walk(node))
-
-
-def _same(node: ast.AST, code: str) -> bool:
-    return isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and ast.dump(node) == code
-
-
-def outside_reads(nest: Nest, store: Store, facts: Facts) -> Iterator[ast.expr]:
-    """Places in the loop that read the tensor other than by a row number."""
-    code = store.base.code
-    allowed: set[ast.AST] = set()
-    for node in ast.walk(nest.loop):
-        if isinstance(node, ast.Subscript) and indices(node, store.base):
-            inner: ast.expr = node
-            while isinstance(inner, ast.Subscript):
-                allowed.add(inner.value)
-                inner = inner.value
-        elif isinstance(node, ast.Attribute) and node.attr in _METADATA:
-            allowed.add(node.value)
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in _COUNTED:
-            allowed.update(node.args)
-    for node in ast.walk(nest.loop):
-        if isinstance(node, ast.expr) and _same(node, code) and node not in allowed:
-            yield node

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from autofix.codemods.in_place._row_value import ALONG, REDUCE, RowValue
+from autofix.codemods.in_place._row_operations import ALONG, REDUCE
+from autofix.codemods.in_place._row_value import RowValue
 from autofix.model import Edit
 
 

@@ -70,6 +70,7 @@ from autofix.codemods.in_place._row_body import (
     Base,
     Nest,
     base_of,
+    indices,
     inner_nodes,
     mentions_index,
     root_of,
@@ -77,8 +78,9 @@ from autofix.codemods.in_place._row_body import (
     understand,
 )
 from autofix.codemods.in_place._row_header import DeclinedError, names_of
+from autofix.codemods.in_place._row_reads import outside_reads
 from autofix.codemods.in_place._row_text import Writer, replacement
-from autofix.codemods.in_place._row_value import RowValue, outside_reads
+from autofix.codemods.in_place._row_value import RowValue
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS
 from autofix.flow.values import Graph
@@ -162,7 +164,7 @@ def _statements(nest: Nest, edits: list[Edit], facts: Facts) -> tuple[list[str],
     statements: list[str] = []
     unsure = False
     for store in nest.stores:
-        other = next(outside_reads(nest, store, facts), None)
+        other = next(outside_reads(nest, store), None)
         if other is not None:
             shown = facts.source.segment(other)
             raise DeclinedError(f"all of `{shown}` is read while its rows change")
@@ -198,13 +200,16 @@ def _is_read(target: ast.Subscript, loop: ast.For | ast.While) -> bool:
 
 def _reads_its_row(target: ast.Subscript, base: Base, loop: ast.For | ast.While) -> bool:
     """Is the element that is written also read? (Else the loop fills, and normalises nothing.)"""
-    index = ast.dump(target.slice)
+    written = [ast.dump(part) for part in indices(target, base) or ()]
     for node in inner_nodes(loop):
         if isinstance(node, ast.AugAssign) and node.target is target:
             return True
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-            own = ast.dump(node.value) == ast.dump(target.value)
-            if own and (ast.dump(node.slice) == index or node.lineno <= target.lineno):
+            index = indices(node, base)
+            if index and [ast.dump(part) for part in index[: len(written)]] == written:
                 return True
     iterated = loop.iter if isinstance(loop, ast.For) else loop.test
-    return any(ast.dump(n) == base.code for n in ast.walk(iterated) if isinstance(n, ast.expr))
+    counted = isinstance(iterated, ast.Call) and getattr(iterated.func, "id", "") != "range"
+    return counted and any(
+        ast.dump(n) == base.code for n in ast.walk(iterated) if isinstance(n, ast.expr)
+    )
