@@ -107,27 +107,17 @@ class Uses:
                 yield from self._bind(parent.target, parent, held)
             case ast.Starred() | ast.List() | ast.Tuple() | ast.Set() | ast.Dict():
                 yield from self._collected(node, parent)
-            case ast.ListComp(elt=inner) | ast.SetComp(elt=inner) | ast.GeneratorExp(elt=inner) if (
-                inner is node
-            ):
-                yield parent, True
-            case ast.DictComp(value=inner) if inner is node:
-                yield parent, True
+            case (
+                ast.ListComp(elt=made)
+                | ast.SetComp(elt=made)
+                | ast.GeneratorExp(elt=made)
+                | ast.DictComp(value=made)
+            ) if made is node:
+                yield parent, INSIDE
             case ast.comprehension(iter=inner, target=target) if inner is node and held:
                 yield from self._elements(target, self.facts.index.parents[parent])
-            case ast.For(iter=inner, target=target) if inner is node and held:
-                yield from self._elements(target, parent)
-            case ast.Assign(targets=targets):
-                for target in targets:
-                    yield from self._bind(target, parent, held)
-            case ast.AnnAssign(target=target):
-                yield from self._bind(target, parent, held)
-            case ast.AugAssign(target=target) if held and target is not node:
-                yield from self._contents(target, parent)
-            case ast.Return() | ast.Yield() | ast.YieldFrom():
-                yield Use(node, parent, bool(held))
-                for call in self.calls_of(self.facts.index.function_of(node)):
-                    yield call, held or isinstance(parent, ast.Yield)
+            case ast.Yield() | ast.YieldFrom():
+                yield from self._left(node, held, parent)
             case ast.Subscript(value=owner, ctx=ast.Load()) if owner is node and held:
                 if not _another(parent.slice, held):
                     yield parent, isinstance(parent.slice, ast.Slice)
@@ -139,10 +129,34 @@ class Uses:
                     yield from self._passed(node, taker, parent.arg, held)
             case ast.Call(func=func) if func is not node:
                 yield from self._passed(node, parent, None, held)
-            case None | ast.Expr():
+            case ast.stmt():
+                yield from self._stated(node, held, parent)
+            case _ if parent is not None:
+                yield Use(node, parent, bool(held))
+
+    def _stated(self, node: ast.expr, held: int, parent: ast.stmt) -> Iterator[Step]:
+        match parent:
+            case ast.For(iter=inner, target=target) if inner is node and held:
+                yield from self._elements(target, parent)
+            case ast.Assign(targets=targets):
+                for target in targets:
+                    yield from self._bind(target, parent, held)
+            case ast.AnnAssign(target=target):
+                yield from self._bind(target, parent, held)
+            case ast.AugAssign(target=target) if held and target is not node:
+                yield from self._contents(target, parent)
+            case ast.Return():
+                yield from self._left(node, held, parent)
+            case ast.Expr():
                 pass
             case _:
                 yield Use(node, parent, bool(held))
+
+    def _left(self, node: ast.expr, held: int, parent: ast.AST) -> Iterator[Step]:
+        """Returned or yielded: it is what the calls of the function give."""
+        yield Use(node, parent, bool(held))
+        for call in self.calls_of(self.facts.index.function_of(node)):
+            yield call, held or isinstance(parent, ast.Yield)
 
     def _collected(self, node: ast.expr, parent: ast.expr) -> Iterator[Step]:
         """`[a, node]`; of a tuple it is known where in it the value is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from autofix.codemods.leaf._kept import all_uses, without_gradient
+from autofix.codemods.leaf._kept import How, all_uses, rebound, without_gradient
 from autofix.codemods.leaf._lost import Lost
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -17,9 +17,12 @@ def conflict(facts: Facts, lost: Lost) -> str | None:
     """Why the program would raise if what it keeps were a Parameter."""
     line = _assigned_again(facts, lost)
     if line is not None:
-        return (
-            f"it is assigned again (line {line}), which a registered Parameter refuses"
-        )
+        return f"it is assigned again (line {line}), which a registered Parameter refuses"
+    if _before_module_is_made(facts, lost):
+        return "a module takes no Parameter before `super().__init__()`"
+    line = _added_to(facts, lost)
+    if line is not None:
+        return f"it is written in place (line {line}), which a leaf refuses"
     for use in all_uses(facts, lost.keep.path[-1].node):
         if not use.contained and _writes(facts, use.node) and not without_gradient(facts, use.node):
             return f"it is written in place (line {use.node.lineno}), which a leaf refuses"
@@ -38,6 +41,34 @@ def _assigned_again(facts: Facts, lost: Lost) -> int | None:
         statement = facts.index.statement_of(other)
         if not _sets_parameter(facts, statement, lost):
             return other.lineno
+    return None
+
+
+def _before_module_is_made(facts: Facts, lost: Lost) -> bool:
+    """Is the attribute set in `__init__` before that of the base class is called?"""
+    target = lost.keep.use.node
+    function = facts.index.function_of(target)
+    if lost.keep.how != How.REGISTERED or function is None or function.name != "__init__":
+        return False
+    calls = [
+        n.lineno
+        for n in facts.index.body_nodes(function)
+        if isinstance(n, ast.Call) and last_name(n.func) == "__init__"
+    ]
+    return bool(calls) and min(calls) > target.lineno
+
+
+def _added_to(facts: Facts, lost: Lost) -> int | None:
+    """`w += 1` of the name that the result is bound to."""
+    name = rebound(facts, lost.keep.path[-1].node)
+    if name is None:
+        return None
+    function = facts.index.function_of(lost.keep.path[-1].node)
+    nodes = facts.index.body_nodes(function) if function is not None else facts.tree.body
+    for node in nodes:
+        match node:
+            case ast.AugAssign(target=ast.Name(id=target)) if target == name:
+                return None if without_gradient(facts, node) else node.lineno
     return None
 
 

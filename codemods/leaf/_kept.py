@@ -184,6 +184,9 @@ def _given(facts: Facts, use: Use, call: ast.Call) -> Keep | None:
         return None  # followed through the container
     if name == "add_param_group" or _optimizer(facts, call):
         return Keep(How.OPTIMIZED, use)
+    if use.contained and any(k.arg == "lr" for k in call.keywords):
+        known = name in uses_in(facts).names.definitions
+        return None if known else Keep(How.OPTIMIZED, use)  # of a class that is chosen elsewhere
     return None
 
 

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from enum import IntEnum
 
+from autofix.codemods.leaf._numbers import is_number
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -49,7 +50,6 @@ _SCALES = frozenset(
 _PROPERTIES = frozenset({"T", "mT", "H", "mH"})
 _REPEATS = frozenset(["expand", "expand_as", "repeat", "tile", "repeat_interleave", "broadcast_to"])
 _TAKES_OUT = frozenset({"detach", "detach_", "data", "clone_", "new_tensor", "resolve_conj"})
-_TAKE_SIZES = frozenset({"zeros", "ones", "empty", "rand", "randn", "eye", "range", "Linear"})
 _LINEAR = (ast.Mult, ast.Add, ast.Sub, ast.Div)
 _SAME_OBJECT = frozenset({"contiguous", "cpu", "to", "float", "double", "type", "half"})
 
@@ -197,33 +197,7 @@ def _factor(facts: Facts, node: ast.expr) -> Tier:
     value = facts.value(node)
     if value.is_tensor and value.graph == Graph.NO:
         return Tier.MOVES
-    return Tier.MOVES if _is_number(facts, node) else Tier.CHANGES
-
-
-def _is_number(facts: Facts, node: ast.expr) -> bool:
-    value = facts.value(node)
-    if value.kind & Kind.NUMBER and not value.kind & (Kind.TENSOR | Kind.NUMPY):
-        return True
-    if isinstance(node, ast.BinOp):
-        return _is_number(facts, node.left) and _is_number(facts, node.right)
-    if isinstance(node, ast.UnaryOp):
-        return _is_number(facts, node.operand)
-    return value.kind == Kind.UNKNOWN and _used_as_size(facts, node)
-
-
-def _used_as_size(facts: Facts, node: ast.expr) -> bool:
-    """Is the same name given to `torch.zeros`, `nn.Linear` or `range` in this function? They take
-    numbers only."""
-    function = facts.index.function_of(node)
-    if function is None or not isinstance(node, (ast.Name, ast.Attribute)):
-        return False
-    wanted = ast.dump(node)
-    return any(
-        isinstance(call, ast.Call)
-        and last_name(call.func) in _TAKE_SIZES
-        and any(ast.dump(a) == wanted for a in call.args if isinstance(a, type(node)))
-        for call in facts.index.body_nodes(function)
-    )
+    return Tier.MOVES if is_number(facts, node) else Tier.CHANGES
 
 
 def _has_graph(facts: Facts, node: ast.expr) -> bool:
