@@ -23,20 +23,8 @@ MOST = 400
 """Uses that are followed for one value."""
 
 CONTAINERS = frozenset(
-    {
-        "list",
-        "tuple",
-        "dict",
-        "set",
-        "OrderedDict",
-        "iter",
-        "reversed",
-        "enumerate",
-        "zip",
-        "chain",
-        "sorted",
-        "deque",
-    }
+    {"list", "tuple", "dict", "set", "OrderedDict", "deque", "sorted", "reversed"}
+    | {"iter", "enumerate", "zip", "chain"}
 )
 ADDING = frozenset({"append", "appendleft", "add", "insert", "extend", "update", "setdefault"})
 _WHOLE = frozenset({"values", "items", "copy"})
