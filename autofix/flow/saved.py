@@ -30,7 +30,9 @@ def save(op: Op, name: str, inputs: Mapping[str, Value], result: Value, frame: F
     """An operation on `inputs` (by parameter name, the first is `self`) gave `result`."""
     if not op.saves or result.graph == Graph.NO or not frame.state.grad:
         return
-    for kept in op.saved([n for n, v in inputs.items() if v.graph > Graph.NO]):
+    held = dict(op.saves_for)
+    needed = [name for name, value in inputs.items() if value.graph > Graph.NO]
+    for kept in {s for name in needed for s in held.get(name, ())} if held else op.saves:
         value = result if kept == "result" else inputs.get(kept)
         if kept == "result" and name.strip("_").endswith("pow") and not _tensor_power(inputs):
             continue

@@ -103,6 +103,8 @@ def check(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
         base = base_of(target, names, facts)
         if base is None or not facts.overwrites_saved(target):
             continue
+        if facts.value(target).graph == Graph.NO:
+            continue  # data is written: a fill, or an array that becomes a tensor
         need = facts.needed(target)
         if need is None or not _reads_its_row(target, base, loop):
             continue
