@@ -51,6 +51,7 @@ def watch(folder: Path) -> dict[str, Outcome]:
 
 def train_all(folder: Path) -> dict[str, Outcome]:
     """The other process: its last line of output is the result."""
+    warnings.filterwarnings("ignore", "Failed to initialize NumPy")  # the programs need none
     import torch
 
     torch.set_num_threads(1)
