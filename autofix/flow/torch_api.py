@@ -8,31 +8,58 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One function, method or attribute. Fields: `docs/torch-api.md` or the generator's notes."""
+    """One function, method or attribute.
 
-    ret: str = "tensor"  # tensor, tensors, number, bool, none, sizes, list, numpy, other
-    n: int | None = None  # how many tensors, when that never varies
-    shape: str | None = None  # same, broadcast, reduce, scalar, loss; None: unknown
-    grad: bool = True  # False: the result never carries a graph
-    zero_grad: bool = False  # carries a graph through which only zeros flow
-    dtype: str = "same"  # same, bool, int64, float, promote, complex, arg
-    alias: str | None = None  # view, maybe, self
+    ret        tensor, tensors (several of them), number, bool, none, sizes, list, numpy, other
+    n          how many tensors, where that never varies
+    shape      that of the first tensor (same); of all tensors broadcast; of a reduction over `dim`
+               (reduce); 0-d (scalar); 0-d unless `reduction="none"` (loss); None: unknown
+    rank       against the first tensor's, where the shape is unknown: same, +1, -1, -2
+    binary     `max(a, b)`: with a second tensor, a pointwise op and no reduction
+    dtype      the first tensor's (same; of a complex number's parts, real); bool; an integer
+               (int64); a float, also from integers; what all tensors promote to; complex; or
+               decided by an argument, be it a dtype or another tensor (arg)
+    grad       False: the result never carries a graph. True: it does if a float argument does
+    zero_grad  it carries one through which only zeros flow
+    alias      shares memory with an argument (view, maybe); is the first, changed in place (self)
+    saves      the values that the backward formula holds: `self` is the first argument, others go
+               by their names, `result` is the result
+    """
+
+    ret: str = "tensor"
+    n: int | None = None
+    shape: str | None = None
+    grad: bool = True
+    zero_grad: bool = False
+    dtype: str = "same"
+    alias: str | None = None
     args: tuple[str, ...] = ()  # positional names; a method's leave out `self`
     creates: bool = False  # makes a tensor without being given one
-    saves: tuple[str, ...] = ()  # forward values that the backward formula holds
-    saves_for: Mapping[str, list[str]] = field(default_factory=dict)  # ... for each input
-    ret_dim: str | None = None  # what it returns instead when a dimension is given
+    saves: tuple[str, ...] = ()
+    ret_dim: str | None = None  # what it returns instead, given a dimension
+    ret_flag: tuple[str, ...] = ()  # options that make it return several tensors
     dim_required: bool = False
-    out: bool = False
+    rank: str | None = None
+    binary: bool = False
+    out: bool = False  # takes `out=`
     widen: bool = False  # bool and small integers come out as int64
+    saves_for: tuple[tuple[str, tuple[str, ...]], ...] = ()  # where `saves` depends on who needs
+
+    def saved(self, needed: Collection[str]) -> frozenset[str]:
+        """What is held if only the arguments in `needed` carry a graph."""
+        if not needed:
+            return frozenset()
+        if not self.saves_for:
+            return frozenset(self.saves)
+        return frozenset(s for name, held in self.saves_for if name in needed for s in held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +70,10 @@ class ModuleOp:
     ret: str = "tensor"
     n: int | None = None
     shape: str | None = None  # same, last (all but the last dimension), scalar
-    rank: str | None = None  # same
+    rank: str | None = None
     container: bool = False
     reduction: bool = False  # takes `reduction=`; with "none" it is not a scalar
+    ret_flag: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -54,43 +82,45 @@ def _table() -> dict[str, Any]:
     return table
 
 
-def _op(section: str, name: str) -> Op | None:
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict):
+        return tuple((key, tuple(names)) for key, names in value.items())
+    return value
+
+
+def _spec(section: str, name: str) -> dict[str, Any] | None:
     spec = _table()[section].get(name)
-    if spec is None:
-        return None
-    tuples = {key: tuple(spec[key]) for key in ("args", "saves") if key in spec}
-    return Op(**{**_known(spec, Op), **tuples})
-
-
-def _known(spec: dict[str, Any], kind: type) -> dict[str, Any]:
-    """Without what a newer table says and nothing here asks for."""
-    names = {f.name for f in fields(kind)}
-    return {key: value for key, value in spec.items() if key in names}
+    return None if spec is None else {key: _frozen(value) for key, value in spec.items()}
 
 
 @functools.cache
 def function(name: str) -> Op | None:
     """By full name: `torch.nn.functional.relu`."""
-    return _op("functions", name)
+    spec = _spec("functions", name)
+    return None if spec is None else Op(**spec)
 
 
 @functools.cache
 def method(name: str) -> Op | None:
     """A method of `torch.Tensor`, by its bare name."""
-    return _op("methods", name)
+    spec = _spec("methods", name)
+    return None if spec is None else Op(**spec)
 
 
 @functools.cache
 def property_(name: str) -> Op | None:
     """An attribute of `torch.Tensor`."""
-    return _op("properties", name)
+    spec = _spec("properties", name)
+    return None if spec is None else Op(**spec)
 
 
 @functools.cache
 def module(name: str) -> ModuleOp | None:
     """By full name: `torch.nn.Linear`."""
-    spec = _table()["modules"].get(name)
-    return None if spec is None else ModuleOp(**_known(spec, ModuleOp))
+    spec = _spec("modules", name)
+    return None if spec is None else ModuleOp(**spec)
 
 
 def is_optimizer(name: str) -> bool:
