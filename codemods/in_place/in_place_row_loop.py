@@ -30,15 +30,15 @@ scores = scores / scores.sum(dim=1, keepdim=True)
 
 ## Fix safety
 
-Where the number of dimensions is known, the loop becomes one expression with the right `dim` and
-`keepdim=True`; batched sums may differ from those of single rows in the last bit. Where it is not
-known, the rows are computed as before and stacked, which is equal to the last bit:
+The fix is safe where the tensor surely carries a graph. Where its number of dimensions is known, the
+loop becomes one expression with the right `dim` and `keepdim=True`; batched sums may differ from
+those of single rows in the last bit. Where it is not known, the rows are computed as before and stacked, which is equal to the last bit:
 `scores = torch.stack([row / row.sum() for row in scores])`. (A tensor without any rows cannot be
 stacked.) Rows that the loop does not visit are kept: `torch.cat([x[:n] / ..., x[n:]])`.
 
 The fix is unsafe where the tensor only may carry a graph, where the shape or dtype of another
-tensor in the loop is not known, and where the tensor is an argument: the caller's own tensor is no
-longer changed.
+tensor in the loop is not known, where a `detach()` or `item()` in the loop stops a gradient, and
+where the tensor is an argument: the caller's own tensor is no longer changed.
 
 A loop is reported without a fix if its rows depend on each other (a recurrence, Gram-Schmidt), if
 it does anything else (`if`, `break`, `print`, random numbers), if another name, a container, an
