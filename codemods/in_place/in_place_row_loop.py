@@ -30,11 +30,12 @@ scores = scores / scores.sum(dim=1, keepdim=True)
 
 ## Fix safety
 
-The fix is safe where the tensor surely carries a graph. Where its number of dimensions is known, the
-loop becomes one expression with the right `dim` and `keepdim=True`; batched sums may differ from
-those of single rows in the last bit. Where it is not known, the rows are computed as before and stacked, which is equal to the last bit:
-`scores = torch.stack([row / row.sum() for row in scores])`. (A tensor without any rows cannot be
-stacked.) Rows that the loop does not visit are kept: `torch.cat([x[:n] / ..., x[n:]])`.
+The fix is safe where the tensor surely carries a graph. Where its number of dimensions is known,
+the loop becomes one expression with the right `dim` and `keepdim=True`; batched sums may differ
+from those of single rows in the last bit. Where it is not known, the rows are computed as before
+and stacked, which is equal to the last bit: `scores = torch.stack([row / row.sum() for row in
+scores])`. (A tensor without any rows cannot be stacked.) Rows that the loop does not visit are
+kept: `torch.cat([x[:n] / ..., x[n:]])`.
 
 The fix is unsafe where the tensor only may carry a graph, where the shape or dtype of another
 tensor in the loop is not known, where a `detach()` or `item()` in the loop stops a gradient, and
