@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from autofix.flow.expressions import iterate
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.functions import call_closure, class_attribute, construct, escape
 from autofix.flow.library import call_library
@@ -23,6 +24,8 @@ class Arguments:
     keywords: dict[str, Value] = field(default_factory=dict)
     exact: bool = True
     """No `*args` or `**kwargs` of unknown content."""
+    rest: Value | None = None
+    """Any element of the `*args` of unknown length that end the positional arguments."""
 
     def get(self, position: int, *names: str) -> Value | None:
         """The argument at a position (counted from 0) or under one of its names."""
@@ -44,13 +47,16 @@ class Arguments:
 def arguments(node: ast.Call, frame: Frame) -> Arguments:
     found = Arguments(node)
     for argument in node.args:
+        found.rest = None
         if isinstance(argument, ast.Starred):
             value = frame.eval(argument.value)
             if value.items is not None:
                 found.values.extend(value.items)
             else:
                 found.exact = False
-                found.values.append(value.elem or UNKNOWN)
+                if value.is_tensor:
+                    found.rest = iterate(value, frame, argument.value)
+                found.values.append(found.rest or value.elem or UNKNOWN)
         else:
             found.values.append(frame.eval(argument))
     for keyword in node.keywords:
@@ -123,7 +129,8 @@ def call_value(target: Value, given: Arguments, frame: Frame) -> Value:
     """Call whatever `target` is."""
     ref = target.ref
     if isinstance(ref, Closure):
-        return call_closure(ref, given.values, given.keywords, given.node, frame)
+        values = _filled(given, ref)
+        return call_closure(ref, values, given.keywords, given.node, frame)
     if isinstance(ref, ClassInfo):
         return construct(ref, given.values, given.keywords, given.node, frame)
     if isinstance(ref, Instance):
@@ -136,6 +143,17 @@ def call_value(target: Value, given: Arguments, frame: Frame) -> Value:
     if target.kind == Kind.LIBRARY and isinstance(ref, str):
         return call_library(ref, given, frame)
     return unknown_call(given, frame, target)
+
+
+def _filled(given: Arguments, closure: Closure) -> list[Value]:
+    """`f(*t)` of a tensor t: each parameter that is not named gets one of its elements."""
+    if given.rest is None:
+        return given.values
+    spec = closure.node.args
+    names = [parameter.arg for parameter in (*spec.posonlyargs, *spec.args)]
+    skipped = 1 if closure.bound_to is not None else 0
+    open_ = [n for n in names[skipped + len(given.values) :] if n not in given.keywords]
+    return [*given.values, *([given.rest] * len(open_))]
 
 
 def unknown_call(given: Arguments, frame: Frame, target: Value = UNKNOWN) -> Value:

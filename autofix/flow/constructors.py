@@ -41,14 +41,21 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
     inner = contents(data)
     cuts = all_cuts(data)
     if inner is not None:
-        cuts = cuts | frame.cut(given.node, inner.but(cuts=cuts), through=True)
+        made = frame.cut(given.node, inner.but(cuts=cuts), through=True)
+        frame.program.copies(given.node, made, inner.storage, data.aliases)
+        cuts = cuts | made
     value = tensor(Graph.NO, data_shape(data), dtype, cuts=cuts)
     if wants_grad:
-        if frame.program.is_silencer(value):
+        if frame.program.is_silencer(value) and not _is_given(data):
             return value.but(leaf=True)
         why = Why("made with `requires_grad=True`", given.node.lineno)
         return value.but(graph=Graph.YES, leaf=True, why=why)
     return value
+
+
+def _is_given(data: Value) -> bool:
+    """Is it an argument or the like, of which no cut is known?"""
+    return data.kind == Kind.UNKNOWN and not data.cuts
 
 
 def _is_size(data: Value | None, given: Arguments) -> bool:

@@ -282,6 +282,8 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
         return tensor(Graph.NO, shapes.broadcast([a, b]), promote(a.dtype, b.dtype))
     if isinstance(op, ast.MatMult):
         shape = shapes.matmul(a.shape, b.shape)
+        if a.cuts or b.cuts:
+            frame.program.multiplied(a, b)
         product = frame.derive("`@`", node, [a, b], shape, promote(a.dtype, b.dtype))
         save_operator(node, op, a, b, product, frame)
         return product
@@ -293,6 +295,8 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
             del more["shape_id"]
     dtype = binary_dtype(a, b, op)
     kind = Kind.TENSOR
+    if isinstance(op, ast.Mult) and (a.cuts or b.cuts):
+        frame.program.multiplied(a, b)
     result = frame.derive(f"`{sign}`", node, [a, b], shape, dtype, **more)
     save_operator(node, op, a, b, result, frame)
     if (a.kind | b.kind) & Kind.NUMBER and a.kind != Kind.TENSOR and b.kind != Kind.TENSOR:

@@ -93,6 +93,17 @@ class Facts:
         self._cover(node)
         return self.program.is_leaf_of(node)
 
+    def is_carried(self, node: ast.AST) -> bool:
+        """Does the cut at `node` separate turns of a loop that each have a backward pass?"""
+        self._cover(node)
+        return not self._silent and self.program.is_carried(node)
+
+    def is_weight(self, node: ast.AST) -> bool:
+        """Is what comes out of the cut at `node` a factor of log-probabilities, or of the very
+        values that were cut: most often a constant on purpose?"""
+        self._cover(node)
+        return not self._silent and self.program.is_weight(node)
+
     def is_target(self, node: ast.AST) -> bool:
         """Does what comes out of the cut at `node` reach the target of a loss function?"""
         self._cover(node)

@@ -141,6 +141,9 @@ def _autograd(name: str, given: Arguments, frame: Frame) -> Value:
     higher = given.keywords.get("create_graph")
     graph = Graph.YES if higher is not None and higher.const is not False else Graph.NO
     inputs = given.get(1, "inputs")
+    for one in (inputs.items or (inputs,)) if inputs is not None else ():
+        if one.leaf:
+            frame.program.optimized |= one.cuts
     if inputs is not None and inputs.items is not None:
         return sequence(tuple(tensor(graph, v.shape, v.dtype) for v in inputs.items))
     shape = inputs.shape if inputs is not None and inputs.is_tensor else None

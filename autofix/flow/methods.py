@@ -100,6 +100,10 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
 def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:
     name = func.attr
     added = given.values[-1] if given.values else None
+    if name in ("append", "appendleft", "insert", "add", "extend"):
+        frame.program.carried.grow(receiver.aliases, frame.program.loops)
+    elif name in ("clear", "pop", "popleft"):
+        frame.program.carried.empty(receiver.aliases)
     if name in ("append", "appendleft", "insert", "add") and added is not None:
         at_end = name == "append" and receiver.items is not None and len(receiver.items) < 16
         if at_end and receiver.items is not None:

@@ -77,6 +77,8 @@ def apply(
         save(op, name, _by_name(op, receiver, given), value, frame)
         return value
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
+    if first is not None and first.kind & Kind.SEQUENCE and (parts := contents(first)) is not None:
+        frame.program.gathered.update(dict.fromkeys(value.storage, parts.storage))
     if op.saves:
         save(op, name, _by_name(op, receiver, given), value, frame)
     flag = given.keywords.get("requires_grad")

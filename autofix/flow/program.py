@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from autofix.flow.carried import Carried
 from autofix.flow.index import Index, last_name
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
@@ -22,6 +23,22 @@ CONTEXTS = 24
 
 
 _MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
+
+
+_LOG_PROBABILITIES = frozenset(
+    {"through `.log_prob`", "through `log_softmax`", "through `.log_softmax`",
+     "through `logsigmoid`", "through `LogSoftmax`"}
+)
+
+
+def is_log_probability(value: Value) -> bool:
+    """Is it a logarithm of probabilities, or computed from one?"""
+    step, left = value.why, 40
+    while step is not None and left:
+        if step.text in _LOG_PROBABILITIES:
+            return True
+        step, left = step.before, left - 1
+    return False
 
 
 class Exhausted(Exception):
@@ -78,6 +95,16 @@ class Program:
     memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
     loops: list[ast.AST] = field(default_factory=list)
     """The loops being interpreted now, those around the calls that led here included."""
+    turns: list[int] = field(default_factory=list)
+    """For each of these loops, the turn it is in, counted from 1."""
+    carried: Carried = field(default_factory=Carried)
+    weights: frozenset[int] = EMPTY
+    """Cuts whose results are weights by the way they are used: what a log-probability, or the very
+    values that were cut, is multiplied by."""
+    gathered: dict[int, frozenset[int]] = field(default_factory=dict)
+    """For memory that a stack or cat was put into, the memory of what was put together."""
+    sources: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
+    """For each cut, the memory of what it copied."""
     made_in: dict[int, set[ast.AST]] = field(default_factory=dict)
     """For each cut, the loops it was made in."""
     behind: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -132,6 +159,8 @@ class Program:
         self.made_in.setdefault(token, set()).update(self.loops)
         if behind:
             self.behind[token] = self.behind.get(token, EMPTY) | behind
+        if token in behind:
+            self.carried.from_last_turn(token, self.loops, self.turns)
         return token
 
     def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
@@ -142,6 +171,8 @@ class Program:
             node = self.cuts[token].node
             alone = all(t in inside or self.cuts[t].node is node for t in value.cuts)
             repeated = backward and not set(self.loops) <= self.made_in.get(token, set())
+            if backward:
+                self.carried.runs_backward(token, self.loops)
             demand = Demand(text, line, backward, carries, alone, repeated)
             old = self.demands.get(token)
             if old is None or (backward, not carries) > (old.backward, not old.carries):
@@ -161,6 +192,35 @@ class Program:
             if best is None and token is not None and token in self.demands:
                 best = graph, self.demands[token]
         return best
+
+    def copies(
+        self, node: ast.AST, made: frozenset[int], memory: frozenset[int], lists: frozenset[int]
+    ) -> None:
+        """What the cut at `node` copies: the memory of the values, and the lists they are in."""
+        self.sources[node] = self.sources.get(node, EMPTY) | memory
+        for token in self._tokens_of(node) & made:
+            self.carried.from_list(token, lists, self.loops)
+
+    def multiplied(self, a: Value, b: Value) -> None:
+        """Is one factor a weight of the other, a constant that most often is meant?"""
+        for weight, value in ((a, b), (b, a)):
+            if not weight.cuts or weight.graph != Graph.NO or value.graph == Graph.NO:
+                continue
+            memory = value.storage.union(*(self.gathered.get(s, EMPTY) for s in value.storage))
+            own = {t for t in weight.cuts
+                   if memory & self.sources.get(self.cuts[t].node, EMPTY)}
+            self.weights |= weight.cuts if is_log_probability(value) else frozenset(own)
+
+    def _tokens_of(self, node: ast.AST) -> frozenset[int]:
+        return frozenset(t for g in Graph if (t := self._tokens.get((node, g))) is not None)
+
+    def is_carried(self, node: ast.AST) -> bool:
+        """Without the cut at `node`, would a backward pass run through what an earlier turn of its
+        loop has run through already?"""
+        return any(self.carried.is_bad(token) for token in self._tokens_of(node))
+
+    def is_weight(self, node: ast.AST) -> bool:
+        return bool(self._tokens_of(node) & self.weights)
 
     def is_silencer(self, value: Value) -> bool:
         """Would requiring grad of `value` only hide that its graph was cut by accident? (What was

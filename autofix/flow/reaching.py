@@ -96,6 +96,15 @@ class Names:
             if isinstance(n.ctx, ast.Load) and not any(self._kills(s, n) for s in stores)
         ]
 
+    def stores(self, name: ast.Name) -> list[ast.Name]:
+        """The places in the same function that give the name a value."""
+        scope = self.index.function_of(name)
+        return [
+            n
+            for n in self._by_name[name.id]
+            if isinstance(n.ctx, ast.Store) and self.index.function_of(n) is scope
+        ]
+
     def loads(self, store: ast.Name) -> list[ast.Name]:
         """The reads that can see what `store` binds."""
         scope = self.index.function_of(store)

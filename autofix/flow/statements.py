@@ -90,6 +90,7 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
     old = frame.eval(node.target)
     right = frame.eval(node.value)
     if old.kind == Kind.SEQUENCE and isinstance(node.op, ast.Add) and old.aliases:
+        frame.program.carried.grow(old.aliases, frame.program.loops)
         frame.state.store(old, operate(node, old, right, node.op, frame))
         return
     new = operate(node, old, right, node.op, frame)
@@ -150,6 +151,8 @@ def _delete(node: ast.Delete, frame: Frame) -> None:
     for target in node.targets:
         if isinstance(target, ast.Name):
             frame.state.bound.pop(target.id, None)
+        elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
+            frame.program.carried.empty(frame.eval(target.value).aliases)
 
 
 @statement(ast.Import)
@@ -256,8 +259,11 @@ def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
     code whose loops never run computes nothing that could be repaired."""
     frame.exits.append([])
     frame.program.loops.append(node)
+    frame.program.turns.append(0)
+    frame.program.carried.start(node)
     after = frame.state
     for _ in range(TURNS):
+        frame.program.turns[-1] += 1
         before = frame.state
         frame.state = before.fork()
         turn()
@@ -271,6 +277,7 @@ def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
             break
         frame.state = merge(before, after)
     frame.program.loops.pop()
+    frame.program.turns.pop()
     frame.exits.pop()
     frame.state = after
 

@@ -37,7 +37,12 @@ is reported. On a GPU the result is on the device of its elements; `torch.tensor
 puts it on the default device.
 
 The fix is unsafe where the elements are arguments that only may carry a graph, where the kind of an
-element is not known, or where the numbers were taken out of the graph by `.item()` or `float()`.
+element is not known, where the numbers were taken out of the graph by `.item()` or `float()`, or
+where the result is what log-probabilities are multiplied by (advantages, soft targets), or what the
+very values in it are multiplied by (weights of losses): constants are often meant there.
+
+Nothing is rewritten where a loop hands the result on to its next turn and every turn has a backward
+pass of its own: there the cut is what keeps the turns apart.
 
 ## How it is verified
 
@@ -78,6 +83,12 @@ from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(__name__, code="AG101", trigger=r"[tT]ensor\b|asarray")
+
+CARRIED = (
+    "it is handed on from one turn of a loop to the next, and every turn has a backward pass of "
+    "its own: without the cut it would run through the turn before again"
+)
+WEIGHT = "it is the weight of log-probabilities or of the values themselves: the cut may be meant"
 
 _DATA_NAMES = ("data", "obj")
 _KEYWORDS = frozenset({"dtype", "device", "requires_grad", *_DATA_NAMES})
@@ -178,6 +189,8 @@ def _report(
     if demand.repeated:
         why_not = "it is made once and used by every turn of a training loop: make it inside"
         return Report(node, message, declined=why_not, why=why)
+    if facts.is_carried(node):
+        return Report(node, message, declined=CARRIED, why=why)
     unknown = [k.arg for k in node.keywords if k.arg not in _KEYWORDS]
     if unknown or len(node.args) > 1:
         what = f"`{unknown[0]}=`" if unknown and unknown[0] else "these arguments"
@@ -189,10 +202,11 @@ def _report(
     except CannotStack as reason:
         return Report(node, message, declined=str(reason), why=why)
     spelled_out = any(k.arg == "requires_grad" and _is_false(k.value) for k in node.keywords)
-    safe = graph == Graph.YES and stacker.exact and not exported and not spelled_out
+    weight = facts.is_weight(node)
+    safe = graph == Graph.YES and stacker.exact and not (exported or spelled_out or weight)
     edits = [*replace(facts, node, new), *stacker.edits, *_unsilenced(node, facts),
              *_detached_reads(node, facts)]
-    note = None if safe else _note(graph, exported, spelled_out)
+    note = None if safe else WEIGHT if weight else _note(graph, exported, spelled_out)
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 

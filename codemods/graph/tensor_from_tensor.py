@@ -29,8 +29,10 @@ return self.fc2(h)
 Where no gradient is needed the copy becomes `t.detach().clone()`, which is the same copy without
 the warning: safe. Where the copy is all that a `backward()` has to run through, `t.clone()` is safe
 as well: the program raised before. On any other way to a loss the fix is unsafe, because a copy can
-be meant as a stop; as the target of a loss function it usually is, so there it is only shown.
-`dtype=` and `device=` become `.to(..., copy=True)`. `requires_grad=True` stays for data.
+be meant as a stop. As the target of a loss function it usually is, and so it is where the tensor
+itself is used as well: there it is only shown. Between turns of a loop that each have a backward
+pass nothing is rewritten. `dtype=` and `device=` become `.to(..., copy=True)`. `requires_grad=True`
+stays for data; where it only keeps the backward pass from raising, it goes away.
 
 ## How it is verified
 
@@ -52,11 +54,17 @@ import libcst as cst
 
 from autofix.flow.facts import Facts
 from autofix.flow.program import Demand
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability
 from autofix.rewrite.names import spell
 from autofix.rewrite.nodes import bare, code, expression, method, replace, tight
 from autofix.rule import Report, Rule, fix
+
+CARRIED = (
+    "it is handed on from one turn of a loop to the next, and every turn has a backward pass of "
+    "its own: without the cut it would run through the turn before again"
+)
 
 rule = Rule(__name__, code="AG102", trigger=r"tensor\b")
 
@@ -78,8 +86,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if not (value.is_tensor or sometimes):
         return
     wants_leaf = _is_true(_keyword(node, "requires_grad"))
-    if wants_leaf and value.graph > Graph.NO:
-        return  # a loss that is made a new leaf: another rule's business
+    if wants_leaf and value.graph > Graph.NO and not _is_silencer(node, value, found, facts):
+        return  # a leaf of its own, or a loss that may be one
     if found is None and value.assumed:
         return  # an argument that may be a list after all, and nothing says that the cut matters
     if found is None and value.graph == Graph.MAYBE and facts.grad_enabled(node):
@@ -87,6 +95,15 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if _is_converted_argument(data, facts):
         return
     yield _report(node, data, value, found, facts)
+
+
+def _is_silencer(
+    node: ast.Call, value: Value, found: tuple[Graph, Demand] | None, facts: Facts
+) -> bool:
+    """Does `requires_grad=True` only keep the backward pass from raising? Nobody uses the leaf."""
+    if found is None or value.graph < Graph.YES or not value.computed:
+        return False
+    return found[1].backward and not facts.used_as_leaf(node)
 
 
 def _is_constructor(node: ast.Call, facts: Facts) -> bool:
@@ -138,7 +155,9 @@ def _report(
     if found is not None and found[1].repeated:
         why_not = "it is made once and used by every turn of a training loop: make it inside"
         return Report(node, message, declined=why_not, why=why)
-    tier, note = _tier(node, found, facts)
+    if found is not None and facts.is_carried(node):
+        return Report(node, message, declined=CARRIED, why=why)
+    tier, note = _tier(node, data, found, facts)
     if value.is_tensor and not value.assumed:
         new = _copy(node, data, facts, keep_graph=found is not None)
     else:  # an array or list on other paths, which only `as_tensor` takes as well
@@ -149,18 +168,49 @@ def _report(
 
 
 def _tier(
-    node: ast.Call, found: tuple[Graph, Demand] | None, facts: Facts
+    node: ast.Call, data: ast.expr, found: tuple[Graph, Demand] | None, facts: Facts
 ) -> tuple[Applicability, str | None]:
     if found is None:
         return Applicability.SAFE, None
     graph, demand = found
     if facts.is_target(node):
         return Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
-    spelled_out = _keyword(node, "requires_grad") is not None
+    if _is_used_alive(data, facts):
+        return Applicability.DISPLAY, "the tensor itself is used as well: the stop may be meant"
+    flag = _keyword(node, "requires_grad")
+    spelled_out = flag is not None and not _is_true(flag)
     only_way = demand.backward and demand.alone and not demand.carries
     if graph == Graph.YES and only_way and not spelled_out:
         return Applicability.SAFE, None
     return Applicability.UNSAFE, "the copy may be meant as a stop; with the fix more is trained"
+
+
+def _is_used_alive(data: ast.expr, facts: Facts) -> bool:
+    """Is the tensor that is copied used with its graph, too? Then somebody has made two of it."""
+    if not isinstance(data, ast.Name):
+        return False
+    names = uses_in(facts).names
+    for store in names.stores(data):
+        reads = names.loads(store)
+        if any(read is data for read in reads) and any(
+            read is not data and _is_alive(read, facts) for read in reads
+        ):
+            return True
+    return False
+
+
+def _is_alive(read: ast.Name, facts: Facts) -> bool:
+    """Does a graph go on from here?"""
+    user = facts.index.parents.get(read)
+    if isinstance(user, ast.Attribute):
+        call = facts.index.parents.get(user)
+        user = call if isinstance(call, ast.Call) and call.func is user else user
+    elif isinstance(user, ast.keyword):
+        user = facts.index.parents.get(user)
+    if not isinstance(user, (ast.Call, ast.BinOp, ast.Attribute, ast.Subscript)):
+        return False
+    result = facts.value(user)
+    return bool(result.kind & Kind.TENSOR) and result.graph == Graph.YES
 
 
 def _converted(node: ast.Call, facts: Facts) -> cst.BaseExpression:
@@ -194,7 +244,7 @@ def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst
         copied = method(value, "to", *given.values(), copy="True")
     else:
         copied = method(value, "to", **given, copy="True")
-    if _is_true(_keyword(node, "requires_grad")):
+    if _is_true(_keyword(node, "requires_grad")) and not keep_graph:
         copied = method(copied, "requires_grad_")
     return copied
 
