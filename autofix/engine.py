@@ -28,7 +28,7 @@ class Outcome:
 def find(source: Source, rules: Sequence[Rule]) -> Outcome:
     """Run `rules` over one module. Raises SyntaxError, RecursionError or ValueError as `ast.parse`
     does; a crash inside one rule is reported and does not lose another rule's findings."""
-    active = [rule for rule in rules if re.search(rule.trigger, source.text)]
+    active = [rule for rule in rules if re.search(rule.trigger, source.text, re.MULTILINE)]
     if not active or not _TORCH.search(source.text):
         return Outcome(())
     tree = source.parse()
@@ -66,7 +66,8 @@ def _triggers(source: Source, rules: Sequence[Rule]) -> re.Pattern[str]:
     anyone = "|".join(f"(?:{rule.trigger})" for rule in rules)
     renamed = re.findall(rf"(?m)^(\w+) *= *[\w.]*(?:{anyone}) *(?:#.*)?$", source.text)
     renamed += re.findall(rf"(?:{anyone}) +as +(\w+)", source.text)
-    return re.compile("|".join([anyone, *(rf"\b{name}\b" for name in sorted(set(renamed)))]))
+    names = (rf"\b{name}\b" for name in sorted(set(renamed)))
+    return re.compile("|".join([anyone, *names]), re.MULTILINE)
 
 
 def _candidates(

@@ -8,6 +8,7 @@ from autofix.flow import torch_api
 from autofix.flow.frame import Frame
 from autofix.flow.index import FunctionNode
 from autofix.flow.values import Kind
+from autofix.flow.walk import walk
 
 # Methods of Tensor that other things an argument may be have too: numpy arrays, modules, lists,
 # dicts, strings, data frames, loggers. Using one of them proves nothing.
@@ -39,6 +40,14 @@ _ACCEPT_ANYTHING = frozenset(
 
 
 def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
+    """`_used_as_tensor`, asked once for each argument."""
+    known = frame.program.as_tensor
+    if (function, name) not in known:
+        known[function, name] = _used_as_tensor(name, function, frame)
+    return known[function, name]
+
+
+def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     """Does the body do something with argument `name` that only a tensor can do, and nothing that
     tests what it is or gives it another value?"""
     nodes = frame.program.index.body_nodes(function)
@@ -66,7 +75,7 @@ def _first_store(name: str, nodes: list[ast.AST]) -> float:
         for node in nodes
         if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        for part in ast.walk(target)
+        for part in walk(target)
         if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
     ]
     return min(lines, default=float("inf"))

@@ -24,6 +24,12 @@ _NOT_TRAINED = frozenset(
 )
 """Methods that frameworks call without gradients, or on data."""
 
+_UNNAMED = frozenset({"forward", "__call__", "training_step"})
+
+EXPLORED = 1_500
+"""Statements after which nobody's callers are looked into any more: what is asked for is then
+interpreted for arguments that are not known."""
+
 _DATA_BASES = ("Dataset", "IterableDataset", "Sampler", "BatchSampler", "DataLoader")
 _RETURN_UNUSED = frozenset({"__init__", "__repr__", "__str__", "extra_repr", "on_train_epoch_end",
                             "training_epoch_end", "setUp", "main"})
@@ -40,7 +46,7 @@ class Facts:
 
     @cached_property
     def index(self) -> Index:
-        return Index(self.tree)
+        return Index(self.tree, self.source)
 
     @cached_property
     def program(self) -> Program:
@@ -165,10 +171,11 @@ class Facts:
         outer = self.index.outer_function(function)
         if outer is not None:
             self._cover_function(outer, program)
-        for caller in self.index.callers.get(function.name, ()):
-            if isinstance(caller, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                self._cover_function(caller, program)
-        self._cover_users_of_class(function, program)
+        if program.spent < EXPLORED:
+            for caller in self.index.callers(function.name):
+                if isinstance(caller, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    self._cover_function(caller, program)
+            self._cover_users_of_class(function, program)
         if self._is_known(function, program):
             return
         needed = f"returned from `{function.name}`"
@@ -177,18 +184,21 @@ class Facts:
         else:
             enter(function, program, needed=needed, grad=not self._is_data(function, program))
 
-    def _cover_users_of_class(self, function: FunctionNode, program: Program) -> None:
-        """A method is also called through objects: look at whoever makes objects of its class, and
-        at the methods beside (an object made in `__init__` is called in `forward`)."""
+    def _cover_users_of_class(
+        self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program
+    ) -> None:
+        """`model(x)` calls `forward` without naming it: look at whoever makes objects of its class,
+        and at the `forward` beside (what is made in `__init__` is called there)."""
         owner = self.index.parents.get(function)
-        if not isinstance(owner, ast.ClassDef) or owner in self._covered:
+        if not isinstance(owner, ast.ClassDef) or function.name not in _UNNAMED:
             return
-        self._covered.add(owner)
-        for maker in self.index.callers.get(owner.name, ()):
+        for maker in self.index.callers(owner.name):
             beside = self.index.parents.get(maker)
             methods = beside.body if isinstance(beside, ast.ClassDef) else [maker]
             for method in methods:
-                if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    continue
+                if method is maker or method.name in _UNNAMED:
                     self._cover_function(method, program)
 
     def _is_known(

@@ -69,6 +69,10 @@ class Frame:
     global_names: set[str] = field(default_factory=set)
 
     def eval(self, node: ast.expr) -> Value:
+        if node.__class__ is ast.Constant:
+            known = self.program.values.get(node)
+            if known is not None:
+                return known
         evaluator = EXPRESSIONS.get(type(node))
         value = UNKNOWN if evaluator is None else evaluator(node, self)
         self.program.record(node, value)

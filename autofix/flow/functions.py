@@ -11,7 +11,7 @@ from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.index import FunctionNode
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
-from autofix.flow.program import CONTEXTS, DEPTH, Program
+from autofix.flow.program import CONTEXTS, DEPTH, INLINED, Program
 from autofix.flow.state import State, merge
 from autofix.flow.values import (
     NONE,
@@ -62,7 +62,7 @@ def _may_enter(program: Program, function: FunctionNode) -> bool:
     if function in program.active or len(program.active) >= DEPTH:
         return False
     program.visited[function] = program.visited.get(function, 0) + 1
-    return program.visited[function] <= CONTEXTS
+    return program.visited[function] <= CONTEXTS and program.spent < INLINED
 
 
 def _opaque(given: Sequence[Value], keywords: Mapping[str, Value], frame: Frame) -> Value:
@@ -218,8 +218,18 @@ def construct(
     frame: Frame,
 ) -> Value:
     """A new object; its attributes are what `__init__` makes of these arguments."""
+    key = None
+    if getattr(frame.function, "name", "") == "__init__":
+        # One part of a model stands for all parts of the same class made with the same arguments.
+        given = (*values, *keywords.values())
+        key = (info, frame.state.grad, *keywords, *(v.key() for v in given))
+        made = frame.program.parts.get(key)
+        if made is not None:
+            return made
     instance = Instance(info)
     value = instance_value(instance)
+    if key is not None:
+        frame.program.parts[key] = value
     initialiser = info.find("__init__")
     if initialiser is not None and isinstance(initialiser.ref, Closure):
         call_closure(initialiser.ref.bind(value), values, keywords, node, frame)
@@ -248,9 +258,10 @@ def _fill_fields(
 
 def settle(instance: Instance, state: State) -> None:
     """After a method ran: the class's table learns what its lists and dicts hold by now."""
-    for key, value in list(state.bound.items()):
-        if isinstance(key, tuple) and key[0] == instance.identity and value.aliases:
-            instance.info.note(key[1], state.look(value))
+    for name in list(instance.info.table):
+        value = state.bound.get((instance.identity, name))
+        if value is not None and value.aliases:
+            instance.info.note(name, state.look(value))
 
 
 def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:

@@ -3,15 +3,67 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from autofix.flow.walk import children, walk
+from autofix.flow.walk import children, statements, walk
+from autofix.source import Source
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-_BACKWARD = frozenset({"backward", "manual_backward", "autograd"})
+_BACKWARD = re.compile(r"\b(?:manual_)?backward\s*\(|\bautograd\b")
+
+
+class Parents:
+    """The parent of each node, found one top-level statement at a time."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._tree = tree
+        self._known: dict[ast.AST, ast.AST] = dict.fromkeys(tree.body, tree)
+        self._waiting: list[ast.stmt] = list(tree.body)
+
+    def __getitem__(self, node: ast.AST) -> ast.AST:
+        found = self.get(node)
+        if found is None:
+            raise KeyError(node)
+        return found
+
+    def get(self, node: ast.AST) -> ast.AST | None:
+        found = self._known.get(node)
+        if found is None and self._waiting and node is not self._tree:
+            self._fill(getattr(node, "lineno", None))
+            found = self._known.get(node)
+            if found is None:
+                self._fill(None)  # a node without a place of its own
+                found = self._known.get(node)
+        return found
+
+    def _fill(self, line: int | None) -> None:
+        waiting = []
+        for statement in self._waiting:
+            first = min([statement.lineno, *(d.lineno for d in _decorators(statement))])
+            if line is None or first <= line <= (statement.end_lineno or first):
+                self._enter(statement)
+            else:
+                waiting.append(statement)
+        self._waiting = waiting
+
+    def _enter(self, statement: ast.stmt) -> None:
+        known = self._known
+        for node in walk(statement):
+            for child in children(node):
+                known[child] = node
+
+
+def _in_word(text: str, at: int) -> bool:
+    return 0 <= at < len(text) and (text[at].isalnum() or text[at] == "_")
+
+
+def _decorators(node: ast.stmt) -> list[ast.expr]:
+    found: list[ast.expr] = getattr(node, "decorator_list", [])
+    return found
 
 
 @dataclass(eq=False)
@@ -19,19 +71,14 @@ class Index:
     """Lazy syntactic facts; nothing is computed before it is asked for."""
 
     tree: ast.Module
+    source: Source
     _bodies: dict[FunctionNode, list[ast.AST]] = field(default_factory=dict)
+    _callers: dict[str, list[ast.AST]] = field(default_factory=dict)
     _bound: dict[FunctionNode, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
-    def parents(self) -> dict[ast.AST, ast.AST]:
-        parents: dict[ast.AST, ast.AST] = {}
-        stack: list[ast.AST] = [self.tree]
-        while stack:
-            node = stack.pop()
-            for child in children(node):
-                parents[child] = node
-                stack.append(child)
-        return parents
+    def parents(self) -> Parents:
+        return Parents(self.tree)
 
     def ancestors(self, node: ast.AST) -> list[ast.AST]:
         """From the parent outwards to the module."""
@@ -74,24 +121,37 @@ class Index:
                 return parent
         return None
 
+    def callers(self, name: str) -> list[ast.AST]:
+        """The functions, or the module, in whose text a name stands: whoever may call it, pass it
+        on or read it. (Found in the text: walking a whole module costs more.)"""
+        if name not in self._callers:
+            found: dict[ast.AST, None] = {}
+            text = self.source.text
+            at = text.find(name)
+            while at >= 0:
+                end = at + len(name)
+                if not _in_word(text, at - 1) and not _in_word(text, end):
+                    found[self._owner(self.source.line_of(at))] = None
+                at = text.find(name, end)
+            self._callers[name] = list(found)
+        return self._callers[name]
+
+    def _owner(self, line: int) -> ast.AST:
+        """The innermost function around a line, else the module."""
+        for start, end, function in reversed(self._functions):
+            if start <= line <= end:
+                return function
+        return self.tree
+
     @cached_property
-    def callers(self) -> dict[str, list[ast.AST]]:
-        """For each called name (`f(...)`, `x.f(...)`): the functions, or the module, that do."""
-        callers: dict[str, dict[ast.AST, None]] = {}
-        stack: list[tuple[ast.AST, ast.AST]] = [(self.tree, self.tree)]
-        while stack:
-            node, owner = stack.pop()
-            # A name counts wherever it stands: passed on as a value, or a property that is read.
-            kind = node.__class__
-            if kind is ast.Name:
-                callers.setdefault(node.id, {})[owner] = None  # type: ignore[attr-defined]
-            elif kind is ast.Attribute:
-                callers.setdefault(node.attr, {})[owner] = None  # type: ignore[attr-defined]
-            elif kind in FUNCTIONS:
-                owner = node
-            for child in children(node):
-                stack.append((child, owner))
-        return {name: list(owners) for name, owners in callers.items()}
+    def _functions(self) -> list[tuple[int, int, ast.AST]]:
+        """First line, last line and node of every `def`, in source order."""
+        found = [
+            (node.lineno, node.end_lineno or node.lineno, node)
+            for node in statements(self.tree)
+            if isinstance(node, FUNCTIONS)
+        ]
+        return sorted(found, key=lambda entry: entry[:2])
 
     def bound_names(self, function: FunctionNode) -> frozenset[str]:
         """Names that a function gives a meaning of its own: arguments, stores and imports."""
@@ -131,7 +191,7 @@ class Index:
     @cached_property
     def trains(self) -> bool:
         """Does this file run a backward pass itself (is it a training program)?"""
-        return any(name in _BACKWARD for name in self.callers)
+        return _BACKWARD.search(self.source.text) is not None
 
     def body_nodes(self, function: FunctionNode) -> list[ast.AST]:
         """All nodes of a function, nested ones too."""

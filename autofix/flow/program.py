@@ -10,13 +10,15 @@ from autofix.flow.carried import Carried
 from autofix.flow.index import Index, last_name
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
-from autofix.flow.values import EMPTY, Graph, Value, join
+from autofix.flow.values import EMPTY, Graph, Value, covers, join
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame
 
 STATEMENTS = 60_000
 """Statements that may be interpreted for one file; a file that needs more stays silent."""
+INLINED = 6_000
+"""Statements after which calls are not looked into any more: anything may come back."""
 DEPTH = 10
 CONTEXTS = 24
 """How often one function is looked into, for different arguments."""
@@ -115,6 +117,10 @@ class Program:
     """`x.numpy()` calls, and the cuts on the way to x: they raise once x has a graph."""
     stored: dict[ast.AST, set[str]] = field(default_factory=dict)
     """For each method, the attributes that it stores on its object."""
+    parts: dict[tuple[object, ...], Value] = field(default_factory=dict)
+    """Objects made while another object was made, by class and arguments."""
+    as_tensor: dict[tuple[ast.AST, str], bool] = field(default_factory=dict)
+    """Whether a function uses an argument as only a tensor can be used."""
     frozen: set[int] = field(default_factory=set)
     """Identities of modules whose parameters do not require grad."""
     star_imports: list[str] = field(default_factory=list)
@@ -140,8 +146,10 @@ class Program:
 
     def record(self, node: ast.AST, value: Value) -> None:
         mine = self.values.get(node)
-        if mine is not value:
-            self.values[node] = value if mine is None else join(mine, value)
+        if mine is None:
+            self.values[node] = value
+        elif mine is not value and not covers(mine, value):
+            self.values[node] = join(mine, value)
 
     def record_before(self, node: ast.stmt, bound: dict[Key, Value]) -> None:
         mine = self.before.setdefault(node, {})

@@ -185,8 +185,8 @@ class Uses:
 
     def _elements(self, target: ast.expr, loop: ast.AST) -> Iterator[Step]:
         """`for target in container`: what the loop calls each element."""
-        wanted = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
-        for node in ast.walk(loop):
+        wanted = {n.id for n in walk(target) if isinstance(n, ast.Name)}
+        for node in walk(loop):
             if isinstance(node, ast.Name) and node.id in wanted and isinstance(node.ctx, ast.Load):
                 yield node, False
 

@@ -6,9 +6,10 @@ A :class:`Value` is immutable by convention (not frozen: many are made for each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from itertools import count
+from operator import attrgetter
 from typing import Any
 
 
@@ -152,7 +153,10 @@ class Value:
         return None if self.dtype is None else self.dtype in FLOATING
 
     def but(self, **changes: Any) -> Value:
-        return replace(self, **changes)
+        new = Value(*_FIELDS_OF(self))
+        for name, value in changes.items():
+            setattr(new, name, value)
+        return new
 
     def key(self, depth: int = 4) -> tuple[Any, ...]:
         """What decides how a function treats this value; two equal keys, one evaluation."""
@@ -172,6 +176,9 @@ class Value:
             self.symbol,
         )
 
+
+# Twice as fast as `dataclasses.replace`, which matters: values are changed all the time.
+_FIELDS_OF = attrgetter(*(f.name for f in fields(Value)))
 
 FLOATING = frozenset({"default", "float", "float16", "bfloat16", "float32", "float64"})
 INTEGRAL = frozenset({"int", "int8", "int16", "int32", "int64", "uint8", "bool"})
@@ -271,6 +278,31 @@ def join(a: Value | None, b: Value | None) -> Value:
         a.const if type(a.const) is type(b.const) and a.const == b.const else None,
         a.symbol if a.symbol == b.symbol else None,
         a.aliases if a.aliases == b.aliases else a.aliases | b.aliases,
+    )
+
+
+def covers(a: Value, b: Value) -> bool:
+    """Would joining `b` into `a` teach nothing? Quick, and False when in doubt."""
+    return (
+        a.kind == b.kind
+        and a.graph >= b.graph
+        and (a.shape is None or a.shape == b.shape)
+        and (a.shape_id is None or a.shape_id == b.shape_id)
+        and (a.dtype is None or a.dtype == b.dtype)
+        and a.leaf >= b.leaf
+        and a.parameter <= b.parameter
+        and a.assumed >= b.assumed
+        and a.computed >= b.computed
+        and (a.storage is b.storage or a.storage >= b.storage)
+        and (a.cuts is b.cuts or a.cuts >= b.cuts)
+        and (a.ref is b.ref or a.ref == b.ref)
+        and (a.const is None or (a.const == b.const and type(a.const) is type(b.const)))
+        and (a.symbol is None or a.symbol == b.symbol)
+        and a.items is b.items
+        and a.elem is b.elem
+        and a.entries is b.entries
+        and (a.aliases is b.aliases or a.aliases >= b.aliases)
+        and a.empty >= b.empty
     )
 
 

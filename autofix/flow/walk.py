@@ -41,3 +41,14 @@ def walk(node: ast.AST) -> list[ast.AST]:
     for inner in found:  # grows while it is read
         found += children(inner)
     return found
+
+
+def statements(tree: ast.Module) -> list[ast.stmt]:
+    """Every statement of a module, without looking into expressions."""
+    found: list[ast.stmt] = list(tree.body)
+    for node in found:  # grows while it is read
+        for block in ("body", "orelse", "finalbody"):
+            found += getattr(node, block, ())
+        for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            found += part.body
+    return found

@@ -82,7 +82,7 @@ from autofix.rewrite.nodes import expression, method, replace
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG101", trigger=r"[tT]ensor\b|asarray")
+rule = Rule(__name__, code="AG101", trigger=r"(?:[tT]ensor|asarray)\b(?=\s*\(|\s*$|\s+as\b|\s*#)")
 
 CARRIED = (
     "it is handed on from one turn of a loop to the next, and every turn has a backward pass of "
