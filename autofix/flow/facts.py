@@ -26,7 +26,7 @@ _NOT_TRAINED = frozenset(
 
 _UNNAMED = frozenset({"forward", "__call__", "training_step"})
 
-EXPLORED = 1_500
+EXPLORED = 600
 """Statements after which nobody's callers are looked into any more: what is asked for is then
 interpreted for arguments that are not known."""
 

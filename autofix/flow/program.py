@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STATEMENTS = 60_000
 """Statements that may be interpreted for one file; a file that needs more stays silent."""
-INLINED = 6_000
+INLINED = 3_000
 """Statements after which calls are not looked into any more: anything may come back."""
 DEPTH = 10
 CONTEXTS = 24

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.reaching import Names
+from autofix.flow.walk import walk
 
 if TYPE_CHECKING:
     from autofix.flow.facts import Facts

@@ -177,7 +177,7 @@ def _check_given(value: ast.expr, call: ast.Call, name: str, facts: Facts) -> No
 
 
 def _calls(name: str, facts: Facts) -> Iterator[ast.Call]:
-    for owner in facts.index.callers.get(name, ()):
+    for owner in facts.index.callers(name):
         for node in ast.walk(owner):
             if isinstance(node, ast.Call):
                 called = node.func
