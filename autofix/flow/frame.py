@@ -139,7 +139,10 @@ class Frame:
             more["assumed"] = text in _PARTS and any(value.assumed for value in inputs)
         else:
             more["computed"] = graph > Graph.NO
-        return tensor(graph, shape, dtype, cuts=cuts, why=why, **more)
+        result = tensor(graph, shape, dtype, cuts=cuts, why=why, **more)
+        if graph > Graph.NO and "storage" not in more:
+            self.program.come_from(result, inputs)
+        return result
 
     def cut(self, node: ast.AST, value: Value, through: bool = False) -> frozenset[int]:
         """The cuts of what comes out where the graph of `value` is left behind. `through` keeps

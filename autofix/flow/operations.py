@@ -62,7 +62,13 @@ def apply(
     if op.ret not in ("tensor", "tensors"):
         return _plain(op, name, first, tensors, given, frame)
     if op.shape == "loss" and (target := given.named("target", op.args)) is not None:
-        frame.program.targets |= all_cuts(target)
+        # `mse_loss(data, output)`, the wrong way round, has its target in front
+        if first is None or first is target or first.graph > Graph.NO or all_cuts(first):
+            frame.program.targets |= all_cuts(target)
+        if first is not None and first.graph == Graph.NO and target.graph == Graph.YES:
+            frame.program.targets |= all_cuts(first)
+    if first is not None and name in ("pow", "square", "abs"):
+        frame.program.distance(first)
     label = f"`.{name}`" if receiver is not None else f"`{name}`"
     node = given.node
     dtype = _dtype(op, name, receiver, tensors, given)

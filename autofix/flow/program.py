@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,10 @@ class Program:
     weights: frozenset[int] = EMPTY
     """Cuts whose results are weights by the way they are used: what a log-probability, or the very
     values that were cut, is multiplied by."""
+    differences: dict[int, frozenset[int]] = field(default_factory=dict)
+    """For the memory of a difference, the cuts of the constant in it."""
+    origins: dict[int, frozenset[int]] = field(default_factory=dict)
+    """For the memory of a computed tensor, the memory of what it was computed from."""
     gathered: dict[int, frozenset[int]] = field(default_factory=dict)
     """For memory that a stack or cat was put into, the memory of what was put together."""
     sources: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
@@ -209,6 +214,32 @@ class Program:
         for token in self._tokens_of(node) & made:
             self.carried.from_list(token, lists, self.loops)
 
+    def subtracted(self, a: Value, b: Value, difference: Value) -> None:
+        """A constant minus a live value: squared, it is the error of one to the other."""
+        for constant, value in ((a, b), (b, a)):
+            if constant.cuts and constant.graph == Graph.NO and value.graph == Graph.YES:
+                self.differences.update(dict.fromkeys(difference.storage, constant.cuts))
+
+    def distance(self, value: Value) -> None:
+        """`(target - output) ** 2`: what was cut is the target of a loss written by hand."""
+        for storage in value.storage:
+            self.targets |= self.differences.get(storage, EMPTY)
+
+    def come_from(self, value: Value, inputs: Sequence[Value]) -> None:
+        """Note what a tensor is computed from."""
+        found = EMPTY.union(*(v.storage for v in inputs if v.graph > Graph.NO))
+        if found:
+            self.origins.update(dict.fromkeys(value.storage, found))
+
+    def _origins(self, memory: frozenset[int]) -> frozenset[int]:
+        """The memory of everything that went into what is in this memory."""
+        seen, todo = set(memory), list(memory)
+        while todo and len(seen) < 200:
+            new = self.origins.get(todo.pop(), EMPTY) - seen
+            seen |= new
+            todo += new
+        return frozenset(seen)
+
     def multiplied(self, a: Value, b: Value) -> None:
         """Is one factor a weight of the other, a constant that most often is meant?"""
         for weight, value in ((a, b), (b, a)):
@@ -216,7 +247,7 @@ class Program:
                 continue
             memory = value.storage.union(*(self.gathered.get(s, EMPTY) for s in value.storage))
             own = {t for t in weight.cuts
-                   if memory & self.sources.get(self.cuts[t].node, EMPTY)}
+                   if value.computed and memory & self._origins(self.sources.get(self.cuts[t].node, EMPTY))}
             self.weights |= weight.cuts if is_log_probability(value) else frozenset(own)
 
     def _tokens_of(self, node: ast.AST) -> frozenset[int]:

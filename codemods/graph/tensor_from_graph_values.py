@@ -39,7 +39,8 @@ puts it on the default device.
 The fix is unsafe where the elements are arguments that only may carry a graph, where the kind of an
 element is not known, where the numbers were taken out of the graph by `.item()` or `float()`, or
 where the result is what log-probabilities are multiplied by (advantages, soft targets), or what the
-very values in it are multiplied by (weights of losses): constants are often meant there.
+very values in it are multiplied by (weights of losses), or where it is kept in a buffer: constants
+are often meant there. For the target of a loss function it is only shown.
 
 Nothing is rewritten where a loop hands the result on to its next turn and every turn has a backward
 pass of its own: there the cut is what keeps the turns apart.
@@ -73,6 +74,7 @@ from autofix.codemods.graph._stacking import (
 from autofix.flow.constructors import CONSTRUCTORS
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
+from autofix.flow.index import last_name
 from autofix.flow.operations import dtype_name
 from autofix.flow.program import Demand
 from autofix.flow.values import FLOATING, INTEGRAL, Graph, Kind, Value
@@ -89,6 +91,8 @@ CARRIED = (
     "its own: without the cut it would run through the turn before again"
 )
 WEIGHT = "it is the weight of log-probabilities or of the values themselves: the cut may be meant"
+
+BUFFER = "it is kept in a buffer: with a graph, that cannot be copied or saved as before"
 
 _DATA_NAMES = ("data", "obj")
 _KEYWORDS = frozenset({"dtype", "device", "requires_grad", *_DATA_NAMES})
@@ -203,12 +207,34 @@ def _report(
         return Report(node, message, declined=str(reason), why=why)
     spelled_out = any(k.arg == "requires_grad" and _is_false(k.value) for k in node.keywords)
     weight = facts.is_weight(node)
-    safe = graph == Graph.YES and stacker.exact and not (exported or spelled_out or weight)
+    buffer = kept_in_buffer(node, facts)
+    meant = exported or spelled_out or weight or buffer
+    safe = graph == Graph.YES and stacker.exact and not meant
     edits = [*replace(facts, node, new), *stacker.edits, *_unsilenced(node, facts),
              *_detached_reads(node, facts)]
-    note = None if safe else WEIGHT if weight else _note(graph, exported, spelled_out)
+    note = None if safe else _note(graph, exported, spelled_out)
+    note = WEIGHT if weight else BUFFER if buffer else note
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
+    if facts.is_target(node):
+        tier, note = Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def kept_in_buffer(node: ast.expr, facts: Facts) -> bool:
+    """`self.x = torch.tensor(...)` where the class registers a buffer x."""
+    statement = facts.index.parents.get(node)
+    owner = next((n for n in facts.index.ancestors(node) if isinstance(n, ast.ClassDef)), None)
+    if not isinstance(statement, ast.Assign) or owner is None:
+        return False
+    names = {target.attr for target in statement.targets if isinstance(target, ast.Attribute)}
+    return bool(names) and any(
+        isinstance(call, ast.Call)
+        and last_name(call.func) == "register_buffer"
+        and bool(call.args)
+        and isinstance(call.args[0], ast.Constant)
+        and call.args[0].value in names
+        for call in ast.walk(owner)
+    )
 
 
 def _is_false(node: ast.expr) -> bool:
