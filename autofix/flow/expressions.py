@@ -366,7 +366,7 @@ def _view_of(owner: Value, index: Value) -> dict[str, Any]:
 def _element(owner: Value, slice_node: ast.expr, index: Value) -> Value:
     if isinstance(slice_node, ast.Slice):
         low, high, step = slice_node.lower, slice_node.upper, slice_node.step
-        parts = [p.value if isinstance(p, ast.Constant) else None for p in (low, high, step)]
+        parts: list[Any] = [getattr(p, "value", None) for p in (low, high, step)]
         known = all(p is None or isinstance(p, ast.Constant) for p in (low, high, step))
         if owner.items is not None and known:
             return sequence(owner.items[slice(*parts)])
@@ -395,7 +395,7 @@ def _attribute(node: ast.Attribute, frame: Frame) -> Value:
 
 def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     """`owner.attr`, read."""
-    from autofix.flow.calls import call_closure, class_attribute
+    from autofix.flow.functions import call_closure, class_attribute
 
     name = node.attr
     if isinstance(owner.ref, Instance):

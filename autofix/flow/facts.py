@@ -16,6 +16,7 @@ from autofix.flow.index import FUNCTIONS, FunctionNode, Index, root_name
 from autofix.flow.program import Demand, Exhausted, Program
 from autofix.flow.state import Key, State
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
+from autofix.flow.walk import walk
 from autofix.source import Source
 
 _NOT_TRAINED = frozenset(
@@ -137,17 +138,16 @@ class Facts:
     def describe(self, line: int, column: int) -> list[str]:
         """What is known at a place (1-based line and column in characters), for people."""
         offset = self.source.line_starts[line - 1] + column - 1
-        best: ast.expr | None = None
-        for node in ast.walk(self.tree):
-            if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
-                continue
-            start, end = self.source.span(node)
-            inside = start <= offset < end
-            if inside and (best is None or end - start <= best_size):
-                best, best_size = node, end - start
-        if best is None:
+        around: list[tuple[int, ast.expr]] = []
+        for node in walk(self.tree):
+            if isinstance(node, ast.expr):
+                start, end = self.source.span(node)
+                if start <= offset < end:
+                    around.append((end - start, node))
+        if not around:
             return ["nothing to describe here"]
-        return [f"`{self.source.segment(best)}`", *describe_value(self.value(best))]
+        smallest = min(around, key=lambda entry: entry[0])[1]
+        return [f"`{self.source.segment(smallest)}`", *describe_value(self.value(smallest))]
 
     def _attempt(self, work: object) -> None:
         assert callable(work)

@@ -16,6 +16,7 @@ from autofix.flow.values import (
     NUMBER,
     OTHER,
     UNKNOWN,
+    Dim,
     Graph,
     Kind,
     Value,
@@ -94,7 +95,7 @@ def has_parameters(module: Value) -> bool:
 
 def _shape(
     name: str | None, op: torch_api.ModuleOp | None, module: Value, inputs: Sequence[Value]
-) -> tuple[shapes.Dim, ...] | None:
+) -> tuple[Dim, ...] | None:
     first = inputs[0].shape if inputs and inputs[0].is_tensor else None
     if op is None:
         return None

@@ -144,8 +144,8 @@ def _dtype(
         if name in _CASTS:
             return _CASTS[name]
         if name in ("to", "type", "type_as"):
-            found = [d for v in given.values if (d := dtype_name(v))]
-            return found[0] if found else receiver.dtype
+            names = [d for v in given.values if (d := dtype_name(v))]
+            return names[0] if names else receiver.dtype
     if op.dtype in ("bool", "int64"):
         return op.dtype
     if op.creates or name in ("rand", "randn", "zeros", "ones", "empty", "linspace", "eye"):

@@ -47,7 +47,8 @@ def sizes(value: Value) -> Value:
 
 def broadcast_dims(a: Shape, b: Shape) -> Shape:
     longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
-    padded: list[Dim] = [1] * (len(longer) - len(shorter)) + list(shorter)
+    ones: list[Dim] = [1] * (len(longer) - len(shorter))
+    padded = [*ones, *shorter]
     result: list[Dim] = []
     for x, y in zip(longer, padded, strict=True):
         if x == y or y == 1:
@@ -155,8 +156,9 @@ def _sliced(dim: Dim, part: ast.Slice, frame: Frame) -> Dim:
         for p, c in ((part.lower, low), (part.upper, high), (part.step, step))
     ):
         return len(range(*slice(low, high, step).indices(dim)))
-    bounded = isinstance(low, int) and isinstance(high, int) and step is None and 0 <= low <= high
-    return high - low if bounded and high - low == 1 else None
+    if isinstance(low, int) and isinstance(high, int) and step is None and high - low == 1:
+        return 1 if low >= 0 else None
+    return None
 
 
 def axis(value: int, rank: int) -> int | None:
