@@ -83,3 +83,22 @@ def method(value: cst.BaseExpression, name: str, *args: cst.BaseExpression | str
 
 def _node(value: cst.BaseExpression | str) -> cst.BaseExpression:
     return cst.parse_expression(value) if isinstance(value, str) else value
+
+
+def in_place_of(new: cst.BaseExpression, old: cst.BaseExpression) -> cst.BaseExpression:
+    """The call `new`, laid out as the call `old` was: with its line breaks, and the comments around
+    the argument that stays (the first; keywords after it are gone)."""
+    if not (isinstance(new, cst.Call) and isinstance(old, cst.Call)):
+        return new
+    if len(new.args) != 1 or not old.args or old.args[0].keyword is not None:
+        return new
+    first = old.args[0]
+    keeps_comma = len(old.args) == 1 or "#" in code(first.comma)
+    comma = first.comma if keeps_comma else cst.MaybeSentinel.DEFAULT
+    after = first.whitespace_after_arg
+    if len(old.args) > 1 and not keeps_comma:
+        after = old.args[-1].whitespace_after_arg
+    argument = first.with_changes(
+        value=new.args[0].value, comma=comma, whitespace_after_arg=after
+    )
+    return old.with_changes(func=new.func, args=[argument], lpar=new.lpar, rpar=new.rpar)

@@ -11,6 +11,7 @@ import libcst as cst
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.values import FLOATING, Graph, Kind, Value
+from autofix.flow.walk import walk
 from autofix.model import Edit
 from autofix.rewrite.names import spell, unused_name
 from autofix.rewrite.nodes import bare, call, expression, method
@@ -28,6 +29,8 @@ class Stacker:
     near: ast.Call
     like: str | None
     """Code for a tensor of the elements' dtype and device, to lift numbers with."""
+    device_like: str | None
+    """Code for any floating tensor among the elements, to put numbers where it is."""
     dtypes: frozenset[str | None]
     """The dtypes of the elements that are tensors."""
     trusted: bool = False
@@ -161,17 +164,16 @@ class Stacker:
 
     def _lift(self, node: ast.expr, value: Value, tree: cst.BaseExpression) -> cst.BaseExpression:
         """A Python number as a 0-d tensor: exact in the dtype that the stack will have."""
-        const = value.const
-        if self.like is None:
-            if not self._fits(const):
-                self.exact = False
-            return call(self.torch("tensor"), bare(tree))
-        like = cst.parse_expression(self.like)
-        if const == 0 and not isinstance(const, bool) and not _negative_zero(const):
-            return method(like, "new_zeros", "()")
-        if const == 1 and not isinstance(const, bool):
-            return method(like, "new_ones", "()")
-        return method(like, "new_tensor", bare(tree))
+        const = None if isinstance(value.const, bool) else value.const
+        if self.device_like is not None and const in (0, 1) and not _negative_zero(const):
+            # 0 and 1 are the same in every dtype
+            maker = "new_zeros" if const == 0 else "new_ones"
+            return method(cst.parse_expression(self.device_like), maker, "()")
+        if self.like is not None:
+            return method(cst.parse_expression(self.like), "new_tensor", bare(tree))
+        if not self._fits(value.const):
+            self.exact = False
+        return call(self.torch("tensor"), bare(tree))
 
 
 def _is_row(elem: Value | None) -> bool:
@@ -206,15 +208,15 @@ def element_dtypes(data: ast.expr, facts: Facts) -> frozenset[str | None]:
     return frozenset(v.dtype for v in _tensors_of(data, facts))
 
 
-def like_what(data: ast.expr, facts: Facts) -> str | None:
+def like_what(data: ast.expr, facts: Facts, exact: bool = True) -> str | None:
     """Code for a floating tensor that stands in `data` and can be named again at no cost: numbers
-    beside it take its dtype and device."""
+    beside it take its device, and its dtype, which is that of all elements if `exact`."""
     local = _bound_inside(data)
     dtypes = element_dtypes(data, facts)
-    for node in ast.walk(data):
+    for node in walk(data):
         if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
             continue
-        if any(isinstance(n, ast.Name) and n.id in local for n in ast.walk(node)):
+        if any(isinstance(n, ast.Name) and n.id in local for n in walk(node)):
             continue
         if not _plain(node):
             continue
@@ -222,7 +224,7 @@ def like_what(data: ast.expr, facts: Facts) -> str | None:
         floating = value.graph == Graph.YES or value.dtype in FLOATING
         if dtypes & _HALF or not (value.is_tensor and floating):
             continue
-        if value.dtype == "float64" or (value.dtype in dtypes and len(dtypes) == 1) or (
+        if not exact or value.dtype == "float64" or (value.dtype in dtypes and len(dtypes) == 1) or (
             len(dtypes) == 1 and value.dtype is None
         ):
             return facts.source.segment(node)
@@ -242,7 +244,8 @@ def _plain(node: ast.expr) -> bool:
 
 
 def _bound_inside(data: ast.expr) -> set[str]:
-    return {n.id for n in ast.walk(data) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    names = (n for n in walk(data) if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
 
 
 def _tensors_of(data: ast.expr, facts: Facts) -> list[Value]:

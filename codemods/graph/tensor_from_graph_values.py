@@ -80,7 +80,7 @@ from autofix.flow.program import Demand
 from autofix.flow.values import FLOATING, INTEGRAL, Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite import nodes
-from autofix.rewrite.nodes import expression, method, replace
+from autofix.rewrite.nodes import expression, in_place_of, method, replace
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
@@ -200,9 +200,11 @@ def _report(
         what = f"`{unknown[0]}=`" if unknown and unknown[0] else "these arguments"
         return Report(node, message, declined=f"{what} has no counterpart in a stack", why=why)
     trusted = demand.backward and demand.alone and not demand.carries
-    stacker = Stacker(facts, node, like_what(data, facts), element_dtypes(data, facts), trusted)
+    like, anywhere = like_what(data, facts), like_what(data, facts, exact=False)
+    stacker = Stacker(facts, node, like, anywhere, element_dtypes(data, facts), trusted)
     try:
-        new = _casts(stacker.stack(data), node, name, exported, stacker)
+        stacked = in_place_of(stacker.stack(data), expression(facts, node))
+        new = _casts(stacked, node, name, exported, stacker)
     except CannotStack as reason:
         return Report(node, message, declined=str(reason), why=why)
     spelled_out = any(k.arg == "requires_grad" and _is_false(k.value) for k in node.keywords)
