@@ -21,8 +21,23 @@ from autofix.flow.values import (
     tensor,
 )
 
-_SEQUENCES = frozenset({"list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Iterator",
-                        "Collection", "set", "Set", "Deque", "MutableSequence", "Generator"})
+_SEQUENCES = frozenset(
+    {
+        "list",
+        "List",
+        "tuple",
+        "Tuple",
+        "Sequence",
+        "Iterable",
+        "Iterator",
+        "Collection",
+        "set",
+        "Set",
+        "Deque",
+        "MutableSequence",
+        "Generator",
+    }
+)
 _DICTS = frozenset({"dict", "Dict", "Mapping", "OrderedDict", "defaultdict", "MutableMapping"})
 _NUMBERS = frozenset({"int", "float", "complex", "bool", "Number", "Real", "Integral"})
 _TENSORS = frozenset({"Tensor", "FloatTensor", "DoubleTensor", "HalfTensor"})

@@ -126,8 +126,11 @@ def _sum(given: Arguments, frame: Frame) -> Value:
 
     first = value.elem
     total = operate(given.node, first, first, ast.Add(), frame)
-    return total if len(given.values) < 2 else operate(
-        given.node, given.values[1], total, ast.Add(), frame)
+    return (
+        total
+        if len(given.values) < 2
+        else operate(given.node, given.values[1], total, ast.Add(), frame)
+    )
 
 
 def _extreme(given: Arguments, frame: Frame) -> Value:
@@ -156,7 +159,9 @@ def _same(given: Arguments, frame: Frame) -> Value:
 
 
 def _filter(given: Arguments, frame: Frame) -> Value:
-    return sequence(None, iterate(given.values[1], frame, None)) if len(given.values) > 1 else UNKNOWN
+    return (
+        sequence(None, iterate(given.values[1], frame, None)) if len(given.values) > 1 else UNKNOWN
+    )
 
 
 def _dict(given: Arguments, frame: Frame) -> Value:
@@ -204,8 +209,10 @@ BUILTINS: dict[str, Function] = {
     **dict.fromkeys(("set", "frozenset"), _unordered),
     **dict.fromkeys(("max", "min"), _extreme),
     **dict.fromkeys(("iter", "super"), _same),
-    **dict.fromkeys(("isinstance", "hasattr", "issubclass", "callable", "id", "hash", "any",
-                     "all", "ord"), _constant(NUMBER)),
+    **dict.fromkeys(
+        ("isinstance", "hasattr", "issubclass", "callable", "id", "hash", "any", "all", "ord"),
+        _constant(NUMBER),
+    ),
     **dict.fromkeys(("str", "repr", "format", "input", "chr"), _constant(STRING)),
     **dict.fromkeys(("print", "delattr", "exec"), _constant(NONE)),
     **dict.fromkeys(("type", "open", "object", "slice", "vars", "dir"), _constant(OTHER)),

@@ -1,4 +1,4 @@
-"""Calls: arguments, functions and classes of this file, and where each kind of callee is handled."""
+"""Calls: their arguments, and where each kind of callee is handled."""
 
 from __future__ import annotations
 

@@ -16,9 +16,16 @@ COPYING = frozenset({"tensor", "new_tensor"})
 """A tensor given to one of these comes out detached; the others keep the graph of a tensor."""
 
 TYPED = {
-    "Tensor": "default", "FloatTensor": "float32", "DoubleTensor": "float64",
-    "HalfTensor": "float16", "BFloat16Tensor": "bfloat16", "LongTensor": "int64",
-    "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8",
+    "Tensor": "default",
+    "FloatTensor": "float32",
+    "DoubleTensor": "float64",
+    "HalfTensor": "float16",
+    "BFloat16Tensor": "bfloat16",
+    "LongTensor": "int64",
+    "IntTensor": "int32",
+    "ShortTensor": "int16",
+    "CharTensor": "int8",
+    "ByteTensor": "uint8",
     "BoolTensor": "bool",
 }
 CONSTRUCTORS = frozenset({"tensor", "as_tensor", "asarray", "new_tensor", *TYPED})
@@ -36,8 +43,9 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
     wants_grad = flag is not None and flag.const is True
     dtype = _dtype(name, data, given, receiver)
     if name not in COPYING and data.is_tensor and not wants_grad:
-        return frame.derive(f"`{name}`", given.node, [data], data.shape, dtype,
-                            storage=data.storage)
+        return frame.derive(
+            f"`{name}`", given.node, [data], data.shape, dtype, storage=data.storage
+        )
     inner = contents(data)
     cuts = all_cuts(data)
     if inner is not None:

@@ -1,4 +1,4 @@
-"""Objects of torch.distributions: what is computed with their parameters' graph, and what is not."""
+"""Objects of torch.distributions: what is computed with the graph of their parameters."""
 
 from __future__ import annotations
 
@@ -9,8 +9,22 @@ from autofix.flow.values import Graph, Kind, Value, tensor
 
 PREFIX = "torch.distributions."
 _DIFFERENTIABLE = frozenset(
-    {"log_prob", "entropy", "rsample", "cdf", "icdf", "mean", "stddev", "variance", "probs",
-     "logits", "loc", "scale", "mode", "perplexity"}
+    {
+        "log_prob",
+        "entropy",
+        "rsample",
+        "cdf",
+        "icdf",
+        "mean",
+        "stddev",
+        "variance",
+        "probs",
+        "logits",
+        "loc",
+        "scale",
+        "mode",
+        "perplexity",
+    }
 )
 _SAMPLED = frozenset({"sample", "sample_n", "enumerate_support"})
 

@@ -29,12 +29,38 @@ _SHARED = frozenset(
 _TENSOR_ATTRIBUTES = frozenset({"grad_fn", "requires_grad", "is_leaf", "grad", "is_cuda"})
 _ACCEPT_ANYTHING = frozenset(
     {
-        "torch.tensor", "torch.as_tensor", "torch.asarray", "torch.is_tensor", "torch.zeros",
-        "torch.ones", "torch.empty", "torch.full", "torch.rand", "torch.randn", "torch.arange",
-        "torch.eye", "torch.linspace", "torch.manual_seed", "torch.load", "torch.save",
-        "torch.from_numpy", "torch.randint", "torch.device", "torch.Size", "torch.Generator",
-        "torch.normal", "torch.stack", "torch.cat", "torch.hstack", "torch.vstack", "torch.einsum",
-        "torch.randperm", "torch.concat", "torch.meshgrid", "torch.block_diag", "torch.logspace",
+        "torch.tensor",
+        "torch.as_tensor",
+        "torch.asarray",
+        "torch.is_tensor",
+        "torch.zeros",
+        "torch.ones",
+        "torch.empty",
+        "torch.full",
+        "torch.rand",
+        "torch.randn",
+        "torch.arange",
+        "torch.eye",
+        "torch.linspace",
+        "torch.manual_seed",
+        "torch.load",
+        "torch.save",
+        "torch.from_numpy",
+        "torch.randint",
+        "torch.device",
+        "torch.Size",
+        "torch.Generator",
+        "torch.normal",
+        "torch.stack",
+        "torch.cat",
+        "torch.hstack",
+        "torch.vstack",
+        "torch.einsum",
+        "torch.randperm",
+        "torch.concat",
+        "torch.meshgrid",
+        "torch.block_diag",
+        "torch.logspace",
     }
 )
 
@@ -90,9 +116,9 @@ def _elements_of(name: str, nodes: list[ast.AST]) -> set[str]:
                 targets=[ast.Name(id=local)], value=ast.Subscript(value=ast.Name(id=owner))
             ) if owner == name:
                 found.add(local)
-            case ast.Assign(
-                targets=[ast.Tuple(elts=parts)], value=ast.Name(id=owner)
-            ) if owner == name:
+            case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Name(id=owner)) if (
+                owner == name
+            ):
                 found |= {part.id for part in parts if isinstance(part, ast.Name)}
     return found
 
@@ -120,11 +146,10 @@ def _tests(call: ast.Call, name: str) -> bool:
 
 def _tensor_only(call: ast.Call, names: set[str], frame: Frame) -> bool:
     func = call.func
-    if isinstance(func, ast.Attribute):
-        if _is(func.value, names):
-            if func.attr in {"size", "dim"}:
-                return True
-            return func.attr not in _SHARED and torch_api.method(func.attr) is not None
+    if isinstance(func, ast.Attribute) and _is(func.value, names):
+        if func.attr in {"size", "dim"}:
+            return True
+        return func.attr not in _SHARED and torch_api.method(func.attr) is not None
     first = call.args[0] if call.args else None
     if first is None or not _is(first, names):
         return False

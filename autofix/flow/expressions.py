@@ -195,9 +195,11 @@ def _unary(node: ast.UnaryOp, frame: Frame) -> Value:
     if isinstance(node.op, ast.Not):
         return NUMBER
     if value.is_tensor:
-        return frame.derive("`-`", node, [value], value.shape, value.dtype,
-                            shape_id=value.shape_id) if value.shape is None else frame.derive(
-            "`-`", node, [value], value.shape, value.dtype)
+        return (
+            frame.derive("`-`", node, [value], value.shape, value.dtype, shape_id=value.shape_id)
+            if value.shape is None
+            else frame.derive("`-`", node, [value], value.shape, value.dtype)
+        )
     if value.is_number and isinstance(node.op, ast.USub) and isinstance(value.const, (int, float)):
         return value.but(const=-value.const, symbol=None)
     return value.but(const=None)
@@ -216,8 +218,14 @@ def _compare(node: ast.Compare, frame: Frame) -> Value:
 
 
 _SIGNS = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
-    ast.Mod: "%", ast.FloorDiv: "//",
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.MatMult: "@",
+    ast.Pow: "**",
+    ast.Mod: "%",
+    ast.FloorDiv: "//",
 }
 
 
@@ -239,8 +247,12 @@ def operate(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame) -
         return Value(Kind.NUMPY, cuts=a.cuts | b.cuts)
     if kinds & Kind.STRING and not kinds & Kind.TENSOR:
         return STRING
-    return Value(Kind.UNKNOWN, max(a.graph, b.graph) if frame.state.grad else Graph.NO,
-                 cuts=a.cuts | b.cuts, why=a.why or b.why)
+    return Value(
+        Kind.UNKNOWN,
+        max(a.graph, b.graph) if frame.state.grad else Graph.NO,
+        cuts=a.cuts | b.cuts,
+        why=a.why or b.why,
+    )
 
 
 def _sequence_op(a: Value, b: Value, op: ast.operator) -> Value:
@@ -335,8 +347,7 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
     index = frame.eval(node.slice)
     if owner.is_tensor:
         shape = shapes.index(owner.shape, node.slice, frame)
-        return frame.derive("an index", node, [owner], shape, owner.dtype,
-                            **_view_of(owner, index))
+        return frame.derive("an index", node, [owner], shape, owner.dtype, **_view_of(owner, index))
     if owner.kind == Kind.SEQUENCE:
         return _element(owner, node.slice, index)
     if owner.kind == Kind.DICT:
@@ -352,8 +363,12 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
         return Value(Kind.NUMPY, cuts=owner.cuts)
     if owner.kind in (Kind.LIBRARY, Kind.CLASS):
         return owner  # Generic[...], nn.Module[...]: the class itself
-    return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO,
-                 cuts=all_cuts(owner), why=owner.why)
+    return Value(
+        Kind.UNKNOWN,
+        Graph.MAYBE if frame.state.grad else Graph.NO,
+        cuts=all_cuts(owner),
+        why=owner.why,
+    )
 
 
 def _view_of(owner: Value, index: Value) -> dict[str, Any]:
@@ -413,8 +428,9 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     if owner.kind == Kind.NUMPY:
         return Value(Kind.NUMPY, cuts=owner.cuts)
     if owner.kind == Kind.MODULE and name in ("weight", "bias") and isinstance(owner.ref, str):
-        return tensor(Graph.YES, leaf=True, dtype="default",
-                      storage=frozenset({hash((id(owner.ref), name))}))
+        return tensor(
+            Graph.YES, leaf=True, dtype="default", storage=frozenset({hash((id(owner.ref), name))})
+        )
     if distributions.is_distribution(owner):
         return distributions.member(owner, name, (), node, frame) or UNKNOWN
     if owner.kind in (Kind.NUMBER, Kind.STRING, Kind.OTHER, Kind.OPTIMIZER):
@@ -426,18 +442,56 @@ def _is_property(closure: Closure) -> bool:
     if isinstance(closure.node, ast.Lambda):
         return False
     for decorator in closure.node.decorator_list:
-        last = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
+        last = (
+            decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
+        )
         if last in {"property", "cached_property"}:
             return True
     return False
 
 
-_CONSTANTS = frozenset({"math.pi", "math.e", "math.tau", "math.inf", "math.nan", "torch.pi",
-                        "torch.inf", "torch.nan", "torch.e", "numpy.pi", "numpy.e", "numpy.inf",
-                        "numpy.nan", "numpy.newaxis"})
-_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64", "float", "double", "half",
-                     "int8", "int16", "int32", "int64", "int", "long", "short", "uint8", "bool",
-                     "complex64", "complex128", "cfloat", "cdouble"})
+_CONSTANTS = frozenset(
+    {
+        "math.pi",
+        "math.e",
+        "math.tau",
+        "math.inf",
+        "math.nan",
+        "torch.pi",
+        "torch.inf",
+        "torch.nan",
+        "torch.e",
+        "numpy.pi",
+        "numpy.e",
+        "numpy.inf",
+        "numpy.nan",
+        "numpy.newaxis",
+    }
+)
+_DTYPES = frozenset(
+    {
+        "float16",
+        "bfloat16",
+        "float32",
+        "float64",
+        "float",
+        "double",
+        "half",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "int",
+        "long",
+        "short",
+        "uint8",
+        "bool",
+        "complex64",
+        "complex128",
+        "cfloat",
+        "cdouble",
+    }
+)
 
 
 def _library_attribute(dotted: str) -> Value:
@@ -464,8 +518,15 @@ def tensor_attribute(owner: Value, name: str, node: ast.AST, frame: Frame) -> Va
             frame.program.optimized |= owner.cuts
         return tensor(Graph.NO, owner.shape, owner.dtype)
     shape = shapes.transposed(owner.shape) if name in ("T", "mT", "H", "mH") else owner.shape
-    return frame.derive(f"`.{name}`", node, [owner], shape, owner.dtype, storage=owner.storage,
-                        differentiable=op.grad)
+    return frame.derive(
+        f"`.{name}`",
+        node,
+        [owner],
+        shape,
+        owner.dtype,
+        storage=owner.storage,
+        differentiable=op.grad,
+    )
 
 
 def iterate(value: Value, frame: Frame, node: ast.expr | None) -> Value:

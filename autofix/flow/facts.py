@@ -20,8 +20,17 @@ from autofix.flow.walk import walk
 from autofix.source import Source
 
 _NOT_TRAINED = frozenset(
-    {"validation_step", "test_step", "predict_step", "validation_epoch_end", "test_epoch_end",
-     "on_validation_epoch_end", "on_test_epoch_end", "__getitem__", "collate_fn"}
+    {
+        "validation_step",
+        "test_step",
+        "predict_step",
+        "validation_epoch_end",
+        "test_epoch_end",
+        "on_validation_epoch_end",
+        "on_test_epoch_end",
+        "__getitem__",
+        "collate_fn",
+    }
 )
 """Methods that frameworks call without gradients, or on data."""
 
@@ -32,8 +41,18 @@ EXPLORED = 600
 interpreted for arguments that are not known."""
 
 _DATA_BASES = ("Dataset", "IterableDataset", "Sampler", "BatchSampler", "DataLoader")
-_RETURN_UNUSED = frozenset({"__init__", "__repr__", "__str__", "extra_repr", "on_train_epoch_end",
-                            "training_epoch_end", "setUp", "main"})
+_RETURN_UNUSED = frozenset(
+    {
+        "__init__",
+        "__repr__",
+        "__str__",
+        "extra_repr",
+        "on_train_epoch_end",
+        "training_epoch_end",
+        "setUp",
+        "main",
+    }
+)
 
 
 @dataclass(eq=False)
@@ -201,9 +220,7 @@ class Facts:
                 if method is maker or method.name in _UNNAMED:
                     self._cover_function(method, program)
 
-    def _is_known(
-        self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program
-    ) -> bool:
+    def _is_known(self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program) -> bool:
         """Do the calls in this file tell all that matters of how the function is used?"""
         if function.name == "forward" and isinstance(self.index.parents[function], ast.ClassDef):
             # A model that this file only shows, or evaluates, is trained elsewhere.

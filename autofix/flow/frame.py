@@ -182,5 +182,12 @@ _BUILTINS = frozenset(
 )
 
 _STAR = frozenset(
-    {"torch.tensor", "torch.nn", "torch.optim", "torch.no_grad", "torch.Tensor", "torch.nn.Parameter"}
+    {
+        "torch.tensor",
+        "torch.nn",
+        "torch.optim",
+        "torch.no_grad",
+        "torch.Tensor",
+        "torch.nn.Parameter",
+    }
 )

@@ -143,9 +143,7 @@ def bind_parameters(
     names = [*spec.posonlyargs, *spec.args]
     rest = dict(keywords)
     defaults = dict(zip([n.arg for n in reversed(names)], reversed(spec.defaults), strict=False))
-    defaults.update(
-        {n.arg: d for n, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d}
-    )
+    defaults.update({n.arg: d for n, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d})
     bound: dict[str, Value] = {}
     for position, parameter in enumerate([*names, *spec.kwonlyargs]):
         actual = given[position] if position < min(len(given), len(names)) else None
@@ -361,7 +359,9 @@ def enter(
     closure = program.closures.get(function)
     scopes = closure.scopes if closure is not None else (program.module,)
     heap = scopes[0].state.heap() if scopes else {}
-    frame = Frame(program, State(heap, grad and program.module.state.grad), function, scopes, needed=needed)
+    frame = Frame(
+        program, State(heap, grad and program.module.state.grad), function, scopes, needed=needed
+    )
     given: list[Value] = []
     instance: Instance | None = None
     if owner is not None and not _decorated(function, "staticmethod"):
@@ -393,5 +393,3 @@ def escape(value: Value, node: ast.AST, frame: Frame) -> None:
     bind_parameters(inner, function, given, {})
     program.active = active
     _run(inner, closure)
-
-

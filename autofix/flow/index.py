@@ -97,9 +97,7 @@ class Index:
                 return None
         return None
 
-    def outer_function(
-        self, function: ast.AST
-    ) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    def outer_function(self, function: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """The function in whose body `function`, or the class it is a method of, is defined."""
         for parent in self.ancestors(function):
             if isinstance(parent, FUNCTIONS):

@@ -1,4 +1,4 @@
-"""Calls that leave the file: torch, numpy, math, and what this analysis knows of other libraries."""
+"""Calls that leave the file: torch, numpy, math, and what is known of other libraries."""
 
 from __future__ import annotations
 
@@ -34,16 +34,39 @@ if TYPE_CHECKING:
 
 _SAME_OBJECT = frozenset(
     {
-        "torch.compile", "torch.jit.script", "torch.nn.DataParallel", "torch.jit.ignore",
-        "torch.nn.parallel.DistributedDataParallel", "torch.nn.parallel.DataParallel",
-        "torch.nn.utils.weight_norm", "torch.nn.utils.spectral_norm", "copy.copy",
-        "torch.nn.utils.parametrizations.weight_norm", "torch.atleast_1d",
-        "torch.nn.utils.parametrizations.spectral_norm", "typing.cast", "functools.wraps",
+        "torch.compile",
+        "torch.jit.script",
+        "torch.nn.DataParallel",
+        "torch.jit.ignore",
+        "torch.nn.parallel.DistributedDataParallel",
+        "torch.nn.parallel.DataParallel",
+        "torch.nn.utils.weight_norm",
+        "torch.nn.utils.spectral_norm",
+        "copy.copy",
+        "torch.nn.utils.parametrizations.weight_norm",
+        "torch.atleast_1d",
+        "torch.nn.utils.parametrizations.spectral_norm",
+        "typing.cast",
+        "functools.wraps",
     }
 )
 _BACKWARD = frozenset({"torch.autograd.backward", "torch.autograd.grad"})
-_WATCHED = ("logging.", "matplotlib.", "wandb.", "warnings.", "tqdm.", "sys.", "os.", "time.",
-            "json.", "csv.", "pathlib.", "random.", "re.", "collections.Counter")
+_WATCHED = (
+    "logging.",
+    "matplotlib.",
+    "wandb.",
+    "warnings.",
+    "tqdm.",
+    "sys.",
+    "os.",
+    "time.",
+    "json.",
+    "csv.",
+    "pathlib.",
+    "random.",
+    "re.",
+    "collections.Counter",
+)
 
 
 def call_library(name: str, given: Arguments, frame: Frame) -> Value:
@@ -166,12 +189,15 @@ def _module(name: str, given: Arguments) -> Value:
     """An instance of a class of torch.nn; a container knows what it contains."""
     op = torch_api.module(name)
     if op is None or not op.container:
-        return Value(Kind.MODULE, ref=name, entries=dict(given.keywords),
-                     aliases=frozenset({fresh()}))
+        return Value(
+            Kind.MODULE, ref=name, entries=dict(given.keywords), aliases=frozenset({fresh()})
+        )
     first = given.values[0] if given.values else None
     if name.endswith("Sequential"):
-        inner = sequence(tuple(given.values) if given.exact else None,
-                         None if given.exact else (first or UNKNOWN))
+        inner = sequence(
+            tuple(given.values) if given.exact else None,
+            None if given.exact else (first or UNKNOWN),
+        )
     elif first is None:
         inner = sequence(None, None)
     elif first.kind == Kind.DICT:
@@ -181,8 +207,7 @@ def _module(name: str, given: Arguments) -> Value:
     elem = inner.elem
     if elem is not None and name.endswith(("ParameterList", "ParameterDict")) and elem.is_tensor:
         elem = elem.but(graph=Graph.YES, leaf=True)
-    return Value(Kind.MODULE, ref=name, items=inner.items, elem=elem,
-                 aliases=frozenset({fresh()}))
+    return Value(Kind.MODULE, ref=name, items=inner.items, elem=elem, aliases=frozenset({fresh()}))
 
 
 def _data_loader(given: Arguments, frame: Frame) -> Value:
@@ -200,8 +225,14 @@ def _variable(given: Arguments, frame: Frame) -> Value:
     cuts = all_cuts(data) | frame.cut(given.node, data, through=True)
     flag = given.keywords.get("requires_grad")
     trains = flag is not None and flag.const is True
-    return tensor(Graph.YES if trains else Graph.NO, data.shape, data.dtype, cuts=cuts, leaf=trains,
-                  storage=data.storage)
+    return tensor(
+        Graph.YES if trains else Graph.NO,
+        data.shape,
+        data.dtype,
+        cuts=cuts,
+        leaf=trains,
+        storage=data.storage,
+    )
 
 
 def _load(given: Arguments, frame: Frame) -> Value:

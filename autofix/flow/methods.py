@@ -83,8 +83,14 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame)
     if name in ("detach", "detach_"):
         cuts = frame.cut(given.node, receiver)
-        return tensor(Graph.NO, receiver.shape, receiver.dtype, cuts=cuts, storage=receiver.storage,
-                      **({"shape_id": receiver.shape_id} if receiver.shape is None else {}))
+        return tensor(
+            Graph.NO,
+            receiver.shape,
+            receiver.dtype,
+            cuts=cuts,
+            storage=receiver.storage,
+            **({"shape_id": receiver.shape_id} if receiver.shape is None else {}),
+        )
     op = torch_api.method(name)
     if op is None:
         from autofix.flow.calls import unknown_call
@@ -119,8 +125,11 @@ def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
             new = sequence(receiver.items + added.items)
         else:
             elem = iterate(added, frame, given.node.args[-1])
-            new = sequence(None, join(receiver.elem, elem) if receiver.elem else elem,
-                           empty=receiver.may_be_empty and added.may_be_empty)
+            new = sequence(
+                None,
+                join(receiver.elem, elem) if receiver.elem else elem,
+                empty=receiver.may_be_empty and added.may_be_empty,
+            )
         replace_contents(receiver, new, func.value, frame)
         return NONE
     if name in ("pop", "popleft"):
@@ -138,7 +147,9 @@ def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
 
 
 def _number_or_unknown(receiver: Value, name: str) -> Value:
-    return NUMBER if name == "numel" else Value(Kind.UNKNOWN, receiver.graph, cuts=all_cuts(receiver))
+    return (
+        NUMBER if name == "numel" else Value(Kind.UNKNOWN, receiver.graph, cuts=all_cuts(receiver))
+    )
 
 
 def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:
@@ -168,9 +179,7 @@ def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
     return receiver if name == "copy" else UNKNOWN
 
 
-def _unknown_method(
-    receiver: Value, name: str, given: Arguments, frame: Frame
-) -> Value | None:
+def _unknown_method(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value | None:
     """A method of something unknown. A name that only tensors have makes the result a tensor."""
     op = torch_api.method(name)
     if op is None or name in _SHARED or not receiver.kind & Kind.UNKNOWN:
@@ -198,5 +207,3 @@ def _opaque(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value
     if keeps == Graph.NO and all(v.graph == Graph.NO for v in given.all()):
         return result.but(graph=Graph.NO)
     return result
-
-

@@ -7,9 +7,16 @@ import ast
 from autofix.flow.frame import Frame
 from autofix.flow.values import Kind, Value
 
-_OFF = frozenset({"torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad",
-                  "torch.autograd.inference_mode", "torch.autograd.grad_mode.no_grad",
-                  "torch.autograd.grad_mode.inference_mode"})
+_OFF = frozenset(
+    {
+        "torch.no_grad",
+        "torch.inference_mode",
+        "torch.autograd.no_grad",
+        "torch.autograd.inference_mode",
+        "torch.autograd.grad_mode.no_grad",
+        "torch.autograd.grad_mode.inference_mode",
+    }
+)
 _ON = frozenset({"torch.enable_grad", "torch.autograd.enable_grad"})
 _SET = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from autofix.flow import shapes, torch_api
+from autofix.flow import torch_api
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.objects import Instance
 from autofix.flow.saved import save_module
@@ -29,8 +29,23 @@ from autofix.flow.values import (
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
 
-_RETURN_SELF = frozenset({"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "train",
-                          "eval", "requires_grad_", "apply", "share_memory", "type"})
+_RETURN_SELF = frozenset(
+    {
+        "to",
+        "cuda",
+        "cpu",
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "train",
+        "eval",
+        "requires_grad_",
+        "apply",
+        "share_memory",
+        "type",
+    }
+)
 
 
 def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: Frame) -> Value:
@@ -71,10 +86,10 @@ def _through(
     for module in modules:
         value = call_value(module, Arguments(node, given), frame)
         given = [value]
-    if any(has_parameters(m) for m in modules) and frame.state.grad and value.is_tensor:
-        if value.graph < Graph.YES:
-            why = Why("`nn.Sequential` has parameters", node.lineno)
-            return value.but(graph=Graph.YES, why=why)
+    trains = any(has_parameters(m) for m in modules) and frame.state.grad
+    if trains and value.is_tensor and value.graph < Graph.YES:
+        why = Why("`nn.Sequential` has parameters", node.lineno)
+        return value.but(graph=Graph.YES, why=why)
     return value
 
 
@@ -132,9 +147,14 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
     if name in ("forward", "__call__"):
         return call_module(module, given.values, given.node, frame)
     if name in ("parameters", "named_parameters", "buffers"):
-        leaf = tensor(Graph.YES, leaf=True, parameter=True, dtype="default",
-                      storage=identity(module),
-                      why=Why("a parameter of the module", given.node.lineno))
+        leaf = tensor(
+            Graph.YES,
+            leaf=True,
+            parameter=True,
+            dtype="default",
+            storage=identity(module),
+            why=Why("a parameter of the module", given.node.lineno),
+        )
         return sequence(None, leaf if name == "parameters" else sequence((OTHER, leaf)))
     if name in ("register_parameter", "register_buffer", "add_module", "register_module"):
         _register(module, given, frame)

@@ -8,8 +8,9 @@ from autofix.flow.frame import Frame
 from autofix.flow.stores import assign
 from autofix.flow.values import EMPTY, Graph, Kind, Value, sequence, tensor
 
-_NUMBER_TYPES = frozenset({"int", "float", "bool", "complex", "Number", "Real", "Integral",
-                           "integer", "floating"})
+_NUMBER_TYPES = frozenset(
+    {"int", "float", "bool", "complex", "Number", "Real", "Integral", "integer", "floating"}
+)
 _SEQUENCE_TYPES = frozenset({"list", "tuple", "Sequence", "Iterable", "Size"})
 
 
@@ -44,8 +45,11 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
             left=subject, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]
         ):
             return _keep(subject, Kind.NONE, holds == isinstance(op, ast.Is), frame)
-        case ast.Compare(left=ast.Call(func=ast.Name(id="type"), args=[subject]),
-                         ops=[ast.Eq() | ast.Is()], comparators=[types]):
+        case ast.Compare(
+            left=ast.Call(func=ast.Name(id="type"), args=[subject]),
+            ops=[ast.Eq() | ast.Is()],
+            comparators=[types],
+        ):
             return _isinstance(subject, types, holds, frame) if holds else True
     return True
 
@@ -73,9 +77,7 @@ def _all(parts: list[ast.expr], holds: bool, frame: Frame) -> bool | None:
     return None if None in results else True
 
 
-def _isinstance(
-    subject: ast.expr, types: ast.expr, holds: bool, frame: Frame
-) -> bool | None:
+def _isinstance(subject: ast.expr, types: ast.expr, holds: bool, frame: Frame) -> bool | None:
     bits = 0
     for kind in types.elts if isinstance(types, ast.Tuple) else [types]:
         found = _kind_of(kind)
@@ -123,8 +125,9 @@ def _keep(subject: ast.expr, bits: int, holds: bool, frame: Frame) -> bool | Non
 def _restricted(value: Value, bits: int) -> Value | None:
     if value.kind & Kind.UNKNOWN:
         if bits == Kind.TENSOR:
-            return tensor(max(value.graph, Graph.MAYBE), cuts=value.cuts, why=value.why,
-                          storage=value.storage)
+            return tensor(
+                max(value.graph, Graph.MAYBE), cuts=value.cuts, why=value.why, storage=value.storage
+            )
         return _of_kinds(Value(bits, value.graph, cuts=value.cuts, why=value.why), bits)
     kept = value.kind & bits
     if not kept:

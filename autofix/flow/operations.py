@@ -30,13 +30,29 @@ if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
 
 _CASTS = {
-    "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16",
-    "long": "int64", "int": "int32", "short": "int16", "char": "int8", "byte": "uint8",
-    "bool": "bool", "cfloat": "complex64", "cdouble": "complex128",
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "bfloat16": "bfloat16",
+    "long": "int64",
+    "int": "int32",
+    "short": "int16",
+    "char": "int8",
+    "byte": "uint8",
+    "bool": "bool",
+    "cfloat": "complex64",
+    "cdouble": "complex128",
 }
-_DTYPE_NAMES = {**_CASTS, "FloatTensor": "float32", "DoubleTensor": "float64",
-                "HalfTensor": "float16", "LongTensor": "int64", "IntTensor": "int32",
-                "BoolTensor": "bool", "ByteTensor": "uint8"}
+_DTYPE_NAMES = {
+    **_CASTS,
+    "FloatTensor": "float32",
+    "DoubleTensor": "float64",
+    "HalfTensor": "float16",
+    "LongTensor": "int64",
+    "IntTensor": "int32",
+    "BoolTensor": "bool",
+    "ByteTensor": "uint8",
+}
 
 
 def dtype_name(value: Value | None) -> str | None:
@@ -48,12 +64,12 @@ def dtype_name(value: Value | None) -> str | None:
     last = value.ref.rpartition(".")[2]
     if value.ref.startswith("builtins."):
         return {"float": "float64", "int": "int64", "bool": "bool"}.get(last)
-    return _DTYPE_NAMES.get(last, last if last in FLOATING or last.startswith(("int", "u")) else None)
+    return _DTYPE_NAMES.get(
+        last, last if last in FLOATING or last.startswith(("int", "u")) else None
+    )
 
 
-def apply(
-    op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame
-) -> Value:
+def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame) -> Value:
     """Call a torch function (`receiver` None) or tensor method and give its result."""
     inputs = [receiver] if receiver is not None else []
     inputs += [value for v in given.all() if (value := contents(v)) is not None]
@@ -89,7 +105,7 @@ def apply(
         save(op, name, _by_name(op, receiver, given), value, frame)
     flag = given.keywords.get("requires_grad")
     if flag is not None and flag.const is True:
-        value = requires_grad(value, f"made with `requires_grad=True`", node.lineno, frame)
+        value = requires_grad(value, "made with `requires_grad=True`", node.lineno, frame)
     return value
 
 
@@ -107,7 +123,7 @@ def _returns_several(op: Op, receiver: Value | None, given: Arguments) -> bool:
     if op.ret_dim != "tensors":
         return False
     first = given.get(0 if receiver is not None else 1, "dim")
-    return first is not None and not first.kind & Kind.TENSOR or "dim" in given.keywords
+    return (first is not None and not first.kind & Kind.TENSOR) or "dim" in given.keywords
 
 
 def _plain(

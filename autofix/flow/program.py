@@ -29,8 +29,13 @@ _MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
 
 
 _LOG_PROBABILITIES = frozenset(
-    {"through `.log_prob`", "through `log_softmax`", "through `.log_softmax`",
-     "through `logsigmoid`", "through `LogSoftmax`"}
+    {
+        "through `.log_prob`",
+        "through `log_softmax`",
+        "through `.log_softmax`",
+        "through `logsigmoid`",
+        "through `LogSoftmax`",
+    }
 )
 
 
@@ -246,8 +251,12 @@ class Program:
             if not weight.cuts or weight.graph != Graph.NO or value.graph == Graph.NO:
                 continue
             memory = value.storage.union(*(self.gathered.get(s, EMPTY) for s in value.storage))
-            own = {t for t in weight.cuts
-                   if value.computed and memory & self._origins(self.sources.get(self.cuts[t].node, EMPTY))}
+            own = {
+                t
+                for t in weight.cuts
+                if value.computed
+                and memory & self._origins(self.sources.get(self.cuts[t].node, EMPTY))
+            }
             self.weights |= weight.cuts if is_log_probability(value) else frozenset(own)
 
     def _tokens_of(self, node: ast.AST) -> frozenset[int]:

@@ -17,11 +17,20 @@ if TYPE_CHECKING:
     from autofix.flow.frame import Frame
 
 _OPERATORS: dict[type[ast.operator], str] = {
-    ast.Mult: "mul", ast.Div: "truediv", ast.Pow: "pow", ast.MatMult: "matmul", ast.Mod: "mod",
+    ast.Mult: "mul",
+    ast.Div: "truediv",
+    ast.Pow: "pow",
+    ast.MatMult: "matmul",
+    ast.Mod: "mod",
 }
 _KEEP_RESULT = {
-    "ReLU": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax",
-    "LogSoftmax": "log_softmax", "Softmin": "softmin", "Softmax2d": "softmax",
+    "ReLU": "relu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Softmin": "softmin",
+    "Softmax2d": "softmax",
 }
 """Modules that are a function which keeps its own result."""
 

@@ -31,7 +31,11 @@ def as_dim(value: Value) -> Dim:
 def size(value: Value, axis: int) -> Value:
     """`value.size(axis)`."""
     if value.shape is not None:
-        return dim_value(value.shape[axis]) if -len(value.shape) <= axis < len(value.shape) else number()
+        return (
+            dim_value(value.shape[axis])
+            if -len(value.shape) <= axis < len(value.shape)
+            else number()
+        )
     if value.shape_id is None:
         return number()
     return number(None, f"s{value.shape_id}.{axis}")
@@ -125,7 +129,9 @@ def index(shape: Shape | None, node: ast.expr, frame: Frame) -> Shape | None:
             result.append(_sliced(left.pop(0), part, frame))
         else:
             value = frame.program.values.get(part)
-            if value is None or not (value.is_number or (value.is_scalar and value.dtype != "bool")):
+            if value is None or not (
+                value.is_number or (value.is_scalar and value.dtype != "bool")
+            ):
                 return None
             left.pop(0)
     return (*result, *left)

@@ -110,5 +110,3 @@ def settled(before: State, after: State) -> bool:
         if mine is None or not same(mine, value):
             return False
     return True
-
-

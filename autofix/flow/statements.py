@@ -334,4 +334,3 @@ def _match(node: ast.Match, frame: Frame) -> None:
 
 if hasattr(ast, "TypeAlias"):
     statement(ast.TypeAlias)(_nothing)
-

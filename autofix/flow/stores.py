@@ -150,7 +150,11 @@ def _store_item(
     owner: Value, index: Value, value: Value, target: ast.Subscript, frame: Frame
 ) -> None:
     at = index.const
-    if owner.items is not None and isinstance(at, int) and -len(owner.items) <= at < len(owner.items):
+    if (
+        owner.items is not None
+        and isinstance(at, int)
+        and -len(owner.items) <= at < len(owner.items)
+    ):
         items = list(owner.items)
         items[at] = value
         new = sequence(tuple(items))

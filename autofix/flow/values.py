@@ -146,7 +146,9 @@ class Value:
     @property
     def is_single(self) -> bool:
         """A tensor of exactly one element, of any rank."""
-        return self.kind == Kind.TENSOR and self.shape is not None and all(d == 1 for d in self.shape)
+        return (
+            self.kind == Kind.TENSOR and self.shape is not None and all(d == 1 for d in self.shape)
+        )
 
     @property
     def is_floating(self) -> bool | None:

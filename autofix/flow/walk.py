@@ -1,12 +1,32 @@
-"""Walking an `ast` tree without looking at what holds no code: three times as fast as `ast.walk`."""
+"""Walking an `ast` tree, without looking at what holds no code."""
 
 from __future__ import annotations
 
 import ast
 
 _NO_CODE = frozenset(
-    {"ctx", "op", "ops", "id", "attr", "arg", "name", "asname", "module", "level", "names", "kind",
-     "conversion", "is_async", "simple", "type_comment", "type_ignores", "tag", "rest", "kwd_attrs"}
+    {
+        "ctx",
+        "op",
+        "ops",
+        "id",
+        "attr",
+        "arg",
+        "name",
+        "asname",
+        "module",
+        "level",
+        "names",
+        "kind",
+        "conversion",
+        "is_async",
+        "simple",
+        "type_comment",
+        "type_ignores",
+        "tag",
+        "rest",
+        "kwd_attrs",
+    }
 )
 
 

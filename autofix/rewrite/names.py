@@ -42,7 +42,7 @@ def spell(facts: Facts, name: str, near: ast.AST) -> Spelling:
 
 
 def _bound_libraries(facts: Facts, near: ast.AST) -> dict[str, str]:
-    """Names that surely refer to a library where `near` stands: module level, then local imports."""
+    """Names that surely refer to a library where `near` stands."""
     found = {
         key: value.ref
         for key, value in facts.program.module.state.bound.items()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autofix.flow.facts import Facts
     from autofix.model import Edit
 
+
 def expression(facts: Facts, node: ast.expr) -> cst.BaseExpression:
     """The LibCST tree of an expression, comments and line breaks included."""
     return parse(facts.source.segment(node))
@@ -62,8 +63,11 @@ def bare(value: cst.BaseExpression) -> cst.BaseExpression:
     return value
 
 
-def call(function: str | cst.BaseExpression, *args: cst.BaseExpression | str,
-         **keywords: cst.BaseExpression | str) -> cst.Call:
+def call(
+    function: str | cst.BaseExpression,
+    *args: cst.BaseExpression | str,
+    **keywords: cst.BaseExpression | str,
+) -> cst.Call:
     """`function(args, name=value)`."""
     func = dotted(function) if isinstance(function, str) else function
     positional = [cst.Arg(_node(a)) for a in args]
@@ -75,8 +79,12 @@ def call(function: str | cst.BaseExpression, *args: cst.BaseExpression | str,
     return cst.Call(func, [*positional, *named])
 
 
-def method(value: cst.BaseExpression, name: str, *args: cst.BaseExpression | str,
-           **keywords: cst.BaseExpression | str) -> cst.Call:
+def method(
+    value: cst.BaseExpression,
+    name: str,
+    *args: cst.BaseExpression | str,
+    **keywords: cst.BaseExpression | str,
+) -> cst.Call:
     """`value.name(args)`."""
     return call(cst.Attribute(tight(value), cst.Name(name)), *args, **keywords)
 
@@ -93,12 +101,11 @@ def in_place_of(new: cst.BaseExpression, old: cst.BaseExpression) -> cst.BaseExp
     if len(new.args) != 1 or not old.args or old.args[0].keyword is not None:
         return new
     first = old.args[0]
-    keeps_comma = len(old.args) == 1 or "#" in code(first.comma)
+    commented = isinstance(first.comma, cst.Comma) and "#" in code(first.comma)
+    keeps_comma = len(old.args) == 1 or commented
     comma = first.comma if keeps_comma else cst.MaybeSentinel.DEFAULT
     after = first.whitespace_after_arg
     if len(old.args) > 1 and not keeps_comma:
         after = old.args[-1].whitespace_after_arg
-    argument = first.with_changes(
-        value=new.args[0].value, comma=comma, whitespace_after_arg=after
-    )
+    argument = first.with_changes(value=new.args[0].value, comma=comma, whitespace_after_arg=after)
     return old.with_changes(func=new.func, args=[argument], lpar=new.lpar, rpar=new.rpar)

@@ -148,9 +148,15 @@ class Stacker:
         if value.kind == Kind.UNKNOWN and self.trusted:
             self.exact = False
             return method(tree, "reshape", "()")
-        if value.kind & Kind.UNKNOWN or not self._fits(value.const):
+        exact = self._fits(value.const)
+        if value.kind & Kind.UNKNOWN or not exact:
             self.exact = False
-        lifted = call(self.torch("as_tensor"), bare(tree))
+        as_tensor = self.torch("as_tensor")
+        if exact or self.like is None:
+            lifted = call(as_tensor, bare(tree))
+        else:
+            like = self.like
+            lifted = call(as_tensor, bare(tree), dtype=f"{like}.dtype", device=f"{like}.device")
         may_have_rank = value.kind & (Kind.TENSOR | Kind.UNKNOWN) and value.shape != ()
         return method(lifted, "reshape", "()") if may_have_rank else lifted
 
@@ -224,8 +230,11 @@ def like_what(data: ast.expr, facts: Facts, exact: bool = True) -> str | None:
         floating = value.graph == Graph.YES or value.dtype in FLOATING
         if dtypes & _HALF or not (value.is_tensor and floating):
             continue
-        if not exact or value.dtype == "float64" or (value.dtype in dtypes and len(dtypes) == 1) or (
-            len(dtypes) == 1 and value.dtype is None
+        if (
+            not exact
+            or value.dtype == "float64"
+            or (value.dtype in dtypes and len(dtypes) == 1)
+            or (len(dtypes) == 1 and value.dtype is None)
         ):
             return facts.source.segment(node)
     return None

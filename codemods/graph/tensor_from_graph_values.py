@@ -38,9 +38,11 @@ puts it on the default device.
 
 The fix is unsafe where the elements are arguments that only may carry a graph, where the kind of an
 element is not known, where the numbers were taken out of the graph by `.item()` or `float()`, or
-where the result is what log-probabilities are multiplied by (advantages, soft targets), or what the
-very values in it are multiplied by (weights of losses), or where it is kept in a buffer: constants
-are often meant there. For the target of a loss function it is only shown.
+where the result is kept in a buffer.
+
+The fix is only shown where the result is the target of a loss function, or what log-probabilities
+are multiplied by (advantages, soft targets), or what the very values in it are multiplied by
+(weights of losses): constants are often meant there, and only the author knows.
 
 Nothing is rewritten where a loop hands the result on to its next turn and every turn has a backward
 pass of its own: there the cut is what keeps the turns apart.
@@ -109,18 +111,29 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if name is None:
         return
     value = facts.value(data)
-    if not (value.kind & Kind.SEQUENCE or _is_parameter_list(value)) or (found := _cut(node, data, facts)) is None:
+    if (
+        not (value.kind & Kind.SEQUENCE or _is_parameter_list(value))
+        or (found := _cut(node, data, facts)) is None
+    ):
         return
     graph, demand, exported = found
     if facts.used_as_leaf(node):
         return
     elements = contents(value)
     certain = demand.backward and demand.alone and not demand.carries
-    if elements is not None and elements.kind & Kind.UNKNOWN and not (graph == Graph.YES or certain):
+    if (
+        elements is not None
+        and elements.kind & Kind.UNKNOWN
+        and not (graph == Graph.YES or certain)
+    ):
         return
     floating = element_dtypes(data, facts) & FLOATING
-    if graph < Graph.YES and not certain and not (
-        elements is not None and elements.computed and (floating or elements.why is not None)
+    if (
+        graph < Graph.YES
+        and not certain
+        and not (
+            elements is not None and elements.computed and (floating or elements.why is not None)
+        )
     ):
         return  # arguments or parts of them, put together again, or integers: most often data
     dtype = next((k.value for k in node.keywords if k.arg == "dtype"), None)
@@ -208,16 +221,21 @@ def _report(
     except CannotStack as reason:
         return Report(node, message, declined=str(reason), why=why)
     spelled_out = any(k.arg == "requires_grad" and _is_false(k.value) for k in node.keywords)
-    weight = facts.is_weight(node)
     buffer = kept_in_buffer(node, facts)
-    meant = exported or spelled_out or weight or buffer
+    meant = exported or spelled_out or buffer
     safe = graph == Graph.YES and stacker.exact and not meant
-    edits = [*replace(facts, node, new), *stacker.edits, *_unsilenced(node, facts),
-             *_detached_reads(node, facts)]
+    edits = [
+        *replace(facts, node, new),
+        *stacker.edits,
+        *_unsilenced(node, facts),
+        *_detached_reads(node, facts),
+    ]
     note = None if safe else _note(graph, exported, spelled_out)
-    note = WEIGHT if weight else BUFFER if buffer else note
+    note = BUFFER if buffer else note
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
-    if facts.is_target(node):
+    if facts.is_weight(node):
+        tier, note = Applicability.DISPLAY, WEIGHT
+    elif facts.is_target(node):
         tier, note = Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 
@@ -283,8 +301,12 @@ def _default_dtype(
     """`torch.Tensor` gives the default dtype, `torch.DoubleTensor` float64, whatever goes in."""
     elements = contents(stacker.facts.value(_data(stacker.near) or stacker.near))
     dtype = elements.dtype if elements is not None and elements.is_tensor else None
-    cast = {"FloatTensor": "float", "DoubleTensor": "double", "HalfTensor": "half",
-            "BFloat16Tensor": "bfloat16"}.get(name)
+    cast = {
+        "FloatTensor": "float",
+        "DoubleTensor": "double",
+        "HalfTensor": "half",
+        "BFloat16Tensor": "bfloat16",
+    }.get(name)
     if cast is not None:
         wanted = {"float": "float32", "double": "float64", "half": "float16"}.get(cast, cast)
         return stacked if dtype == wanted else method(stacked, cast)

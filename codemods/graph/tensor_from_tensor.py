@@ -82,7 +82,9 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     value = facts.value(data)
     found = facts.needed(node)
-    sometimes = value.kind == Kind.TENSOR | Kind.UNKNOWN and found is not None and found[0] == Graph.YES
+    sometimes = (
+        value.kind == Kind.TENSOR | Kind.UNKNOWN and found is not None and found[0] == Graph.YES
+    )
     if not (value.is_tensor or sometimes):
         return
     wants_leaf = _is_true(_keyword(node, "requires_grad"))
@@ -233,8 +235,10 @@ def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst
         like = expression(facts, node.func.value)
     if like is not None and given:
         owner = code(tight(like))
-        given = {name: given.get(name) or cst.parse_expression(f"{owner}.{name}")
-                 for name in ("dtype", "device")}
+        given = {
+            name: given.get(name) or cst.parse_expression(f"{owner}.{name}")
+            for name in ("dtype", "device")
+        }
     copied: cst.BaseExpression
     if not given and like is None:
         copied = method(value, "clone")
@@ -247,4 +251,3 @@ def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst
     if _is_true(_keyword(node, "requires_grad")) and not keep_graph:
         copied = method(copied, "requires_grad_")
     return copied
-
