@@ -189,16 +189,50 @@ def _statement(
             return _store(target, value, None, temporaries, variables, facts)
         case ast.AugAssign(target=ast.Subscript() as target, op=op, value=value):
             return _store(target, value, op, temporaries, variables, facts)
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            if name in variables:
-                raise DeclinedError(f"`{name}` is changed inside the loop")
-            if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value)):
-                raise DeclinedError(f"`{name}` is computed from its own last value")
-            temporaries[name] = value
-            return None
+        case ast.Assign(targets=[target], value=value):
+            bound = _unpacked(target, value)
+            if bound:
+                _check_bound(bound, value, variables)
+                temporaries.update(bound)
+                return None
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return None
     raise DeclinedError(_also(node, facts))
+
+
+class Item(ast.Subscript):
+    """What `m` is after `m, _ = pair`: an element that the source does not spell out."""
+
+
+def _unpacked(target: ast.expr, value: ast.expr) -> dict[str, ast.expr] | None:
+    """What the names mean after `m = ...`, `m, s = ..., ...` or `m, _ = row.max(0)`."""
+    if isinstance(target, ast.Name):
+        return {target.id: value}
+    if not isinstance(target, ast.Tuple):
+        return None
+    names = [e.id for e in target.elts if isinstance(e, ast.Name)]
+    if len(names) != len(target.elts):
+        return None
+    if isinstance(value, ast.Tuple):
+        starred = any(isinstance(e, ast.Starred) for e in value.elts)
+        same = len(value.elts) == len(names) == len(set(names)) and not starred
+        return dict(zip(names, value.elts, strict=True)) if same else None
+    if isinstance(value, ast.Call):
+        return {
+            name: ast.copy_location(
+                Item(value, ast.copy_location(ast.Constant(at), value), ast.Load()), value
+            )
+            for at, name in enumerate(names)
+        }
+    return None
+
+
+def _check_bound(bound: dict[str, ast.expr], value: ast.expr, variables: set[str]) -> None:
+    for name in bound:
+        if name in variables:
+            raise DeclinedError(f"`{name}` is changed inside the loop")
+        if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value)):
+            raise DeclinedError(f"`{name}` is computed from its own last value")
 
 
 def _also(node: ast.stmt, facts: Facts) -> str:

@@ -42,7 +42,9 @@ def _slice(first: str, last: str) -> str:
 
 def extent(header: Header, dim: int, value: RowValue) -> Extent:
     base, facts = value.store.base, value.facts
-    first = _first(header, value)
+    first = _first(header, dim, value)
+    if header.zipped:
+        return _shortest(header, dim, value)
     if header.over is not None or (header.rows and header.stop is not None):
         over = header.over if header.over is not None else header.rows[0][1]
         same = ast.dump(over) == base.code and dim == 0
@@ -61,16 +63,47 @@ def extent(header: Header, dim: int, value: RowValue) -> Extent:
             if _reaches_end(left, dim, value):
                 return Extent(first, f"-{less}")
     _check_bound(stop, value)
+    _check_sign(stop, value)
     return Extent(first, " ".join(facts.source.segment(stop).split()))
 
 
-def _first(header: Header, value: RowValue) -> str:
+def _shortest(header: Header, dim: int, value: RowValue) -> Extent:
+    """`zip` visits as many rows as its shortest tensor has; a slice ends with the tensor anyway."""
+    base, facts = value.store.base, value.facts
+    shorter: list[str] = []
+    for _, over in header.rows:
+        _check_bound(over, value)
+        same = ast.dump(over) == base.code and dim == 0
+        if not same and not _equal(_size(facts.value(over), 0), _size(base.value, dim)):
+            shorter.append(f"len({facts.source.segment(over)})")
+    if len(set(shorter)) > 1:
+        raise DeclinedError("`zip` stops at the shortest of its tensors")
+    return Extent("", shorter[0]) if shorter else Extent()
+
+
+def _first(header: Header, dim: int, value: RowValue) -> str:
     if isinstance(header.start, int):
         if header.start < 0:
             raise DeclinedError("the loop counts from a negative number")
         return str(header.start) if header.start else ""
     _check_bound(header.start, value)
+    match header.start:
+        case ast.BinOp(left=left, op=ast.Sub()) if not _reaches_end(left, dim, value):
+            raise DeclinedError("the loop may count from a negative number")
+        case ast.BinOp(op=ast.Sub()):
+            pass
+        case _:
+            _check_sign(header.start, value)
     return " ".join(value.facts.source.segment(header.start).split())
+
+
+def _check_sign(node: ast.expr, value: RowValue) -> None:
+    """A slice counts a negative bound from the end, and `range` does not."""
+    number = value.facts.value(node).const
+    if isinstance(node, ast.UnaryOp) or (isinstance(number, int) and number < 0):
+        raise DeclinedError("the loop counts from or to a negative number")
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and number is None:
+        value.unsure = True
 
 
 def _check_bound(node: ast.expr, value: RowValue) -> None:
@@ -141,6 +174,12 @@ def _is_size(node: ast.expr, dim: int, value: RowValue) -> bool:
         case ast.Call(func=ast.Name(id="len"), args=[owner], keywords=[]):
             return dim == 0 and ast.dump(owner) == code
         case ast.Call(func=ast.Attribute(value=owner, attr="size"), args=[axis]):
+            pass
+        case ast.Call(
+            func=ast.Attribute(value=owner, attr="size"),
+            args=[],
+            keywords=[ast.keyword(arg="dim", value=axis)],
+        ):
             pass
         case ast.Subscript(value=ast.Attribute(value=owner, attr="shape"), slice=axis):
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from autofix.flow.facts import Facts
 
@@ -23,6 +24,8 @@ class Header:
     backwards: bool = False
     rows: tuple[tuple[str, ast.expr], ...] = ()
     """Names that are bound to the elements of a tensor, and that tensor."""
+    zipped: bool = False
+    """It stops at the end of the shortest of the tensors in `rows`."""
     initial: ast.stmt | None = None
     """The `i = 0` of a `while`."""
 
@@ -59,7 +62,22 @@ def read(loop: ast.For | ast.While, facts: Facts) -> Header:
         ) if _is_range(first):
             found = _range(name, first)
             return Header(name, found.start, found.stop, rows=((row, over),))
+        case (
+            ast.Tuple(elts=[ast.Name(id=name), ast.Tuple(elts=elements)]),
+            ast.Call(
+                func=ast.Name(id="enumerate"),
+                args=[ast.Call(func=ast.Name(id="zip"), args=overs, keywords=[])],
+                keywords=[],
+            ),
+        ) if len(elements) == len(overs):
+            rows = [(e.id, o) for e, o in zip(elements, overs, strict=True) if _is_element(e, o)]
+            if len(rows) == len(overs):
+                return Header(name, over=overs[0], rows=tuple(rows), zipped=True)
     raise DeclinedError("which rows the loop visits is not known")
+
+
+def _is_element(target: ast.expr, over: ast.expr) -> TypeGuard[ast.Name]:
+    return isinstance(target, ast.Name) and not isinstance(over, ast.Starred)
 
 
 def _is_range(node: ast.expr) -> bool:
@@ -73,9 +91,13 @@ def _range(name: str, node: ast.expr) -> Header:
         raise DeclinedError("which rows the loop visits is not known")
     arguments = node.args
     if len(arguments) == 3:
-        match arguments[2]:
-            case ast.Constant(value=1):
+        match arguments:
+            case [_, _, ast.Constant(value=1)]:
                 arguments = arguments[:2]
+            case [ast.BinOp(left=stop, op=ast.Sub(), right=ast.Constant(value=1)), last, step] if (
+                _is_minus_one(last) and _is_minus_one(step)
+            ):
+                return Header(name, 0, stop, backwards=True)
             case _:
                 raise DeclinedError("the loop does not visit every row in its range")
     if any(isinstance(a, ast.Starred) for a in arguments) or not arguments:
@@ -86,12 +108,27 @@ def _range(name: str, node: ast.expr) -> Header:
     return Header(name, start, arguments[-1])
 
 
+def _is_minus_one(node: ast.expr) -> bool:
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)):
+            return True
+    return False
+
+
 def _while(loop: ast.While, facts: Facts) -> Header:
     match loop.test, loop.body[-1]:
         case (
             ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[stop]),
             ast.AugAssign(target=ast.Name(id=counter), op=ast.Add(), value=ast.Constant(value=1)),
         ) if name == counter:
+            pass
+        case (
+            ast.Compare(left=ast.Name(id=name), ops=[ast.Lt()], comparators=[stop]),
+            ast.Assign(
+                targets=[ast.Name(id=counter)],
+                value=ast.BinOp(left=ast.Name(id=added), op=ast.Add(), right=ast.Constant(value=1)),
+            ),
+        ) if name == counter == added:
             pass
         case _:
             raise DeclinedError("how the loop counts its rows is not known")

@@ -27,6 +27,8 @@ REDUCE = frozenset(
         "mv",
     }
 )
+TOTAL = frozenset({"sum", "mean", "max", "min", "std", "var", "norm", "prod", "median"})
+"""Without arguments these make one number of anything."""
 ALONG = frozenset(
     {"softmax", "log_softmax", "softmin", "normalize", "cumsum", "cumprod", "logcumsumexp"}
 )

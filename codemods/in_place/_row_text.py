@@ -9,7 +9,7 @@ import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.in_place._row_body import Nest
+from autofix.codemods.in_place._row_body import Item, Nest
 from autofix.codemods.in_place._row_extent import Extent, extent
 from autofix.codemods.in_place._row_header import DeclinedError, Header
 from autofix.codemods.in_place._row_value import RowValue
@@ -134,7 +134,8 @@ class Writer:
         edits = [
             Edit(e.start - start, e.end - start, e.text) for e in self._edits(node, row, vector)
         ]
-        return _one_line(apply_edits(self.facts.source.text[start:end], edits))
+        text = _one_line(apply_edits(self.facts.source.text[start:end], edits))
+        return f"{text}[{ast.unparse(node.slice)}]" if isinstance(node, Item) else text
 
     def _edits(self, node: ast.AST, row: str | None, vector: bool) -> Iterator[Edit]:
         value = self.value

@@ -15,6 +15,7 @@ from autofix.codemods.in_place._row_operations import (
     REDUCE,
     SAME,
     STOPS,
+    TOTAL,
 )
 from autofix.codemods.in_place._row_reads import mentions
 from autofix.flow import torch_api
@@ -92,6 +93,11 @@ class RowValue:
             return True
         if isinstance(node, ast.Name) and node.id in self.store.temporaries:
             return self._temporary(node.id)
+        if self._is_other_element(node):
+            self.numbered = True
+            self._independent(node)
+            self.vector = False
+            return False
         if not self._depends(node):
             self._independent(node)
             return False
@@ -116,6 +122,13 @@ class RowValue:
                 self.vector = False
                 return False
         raise DeclinedError(f"what `{self._text(node)}` does to the row is not known")
+
+    def _is_other_element(self, node: ast.expr) -> bool:
+        """Is it what the loop takes from another tensor along with the row?"""
+        rows = [row for header in self.nest.headers for row in header.rows]
+        return isinstance(node, ast.Name) and any(
+            name == node.id and ast.dump(over) != self.store.base.code for name, over in rows
+        )
 
     def _temporary(self, name: str) -> bool:
         if name in self._open:
@@ -184,12 +197,15 @@ class RowValue:
             or (value.kind & Kind.NUMBER and not value.kind & Kind.TENSOR)
         ):
             return
+        if value.kind == Kind.UNKNOWN and _is_total(node):
+            self.vector = False
+            return
         known = self.row_rank is not None and value.rank is not None
         leading = self.dims == tuple(range(len(self.dims)))
         fits = value.rank is not None and value.rank <= (self.row_rank or 1)
         if not (known and leading and fits):
             self.vector = False
-        if value.is_tensor:
+        if value.may_be_tensor:
             if value.rank is not None and not fits:
                 raise DeclinedError(f"`{self._text(node)}` may have more dimensions than a row")
             self._check_dtype(node, value)
@@ -276,3 +292,10 @@ class RowValue:
     def _text(self, node: ast.expr) -> str:
         text = " ".join(self.facts.source.segment(node).split())
         return text if len(text) < 60 else f"{text[:57]}..."
+
+
+def _is_total(node: ast.expr) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name), args=[], keywords=[]):
+            return name in TOTAL
+    return False
