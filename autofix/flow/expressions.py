@@ -435,6 +435,8 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         return distributions.member(owner, name, (), node, frame) or UNKNOWN
     if owner.kind in (Kind.NUMBER, Kind.STRING, Kind.OTHER, Kind.OPTIMIZER):
         return OTHER
+    if name == "shape":
+        return shapes.sizes(owner)
     return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO, cuts=owner.cuts)
 
 

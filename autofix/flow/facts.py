@@ -10,7 +10,7 @@ from functools import cached_property
 from autofix.flow import calls, expressions, statements  # noqa: F401
 from autofix.flow.describe import describe_value
 from autofix.flow.evidence import static_name
-from autofix.flow.frame import Frame
+from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functions import enter
 from autofix.flow.index import FUNCTIONS, FunctionNode, Index, root_name
 from autofix.flow.program import Demand, Exhausted, Program
@@ -62,6 +62,7 @@ class Facts:
     source: Source
     tree: ast.Module
     _covered: set[ast.AST] = field(default_factory=set)
+    _skimmed: set[ast.AST] = field(default_factory=set)
     _silent: bool = False
 
     @cached_property
@@ -86,6 +87,30 @@ class Facts:
         """What a parameter was bound to, joined over every call."""
         self._cover(parameter)
         return None if self._silent else self.program.values.get(parameter)
+
+    def may_hold_tensor(self, node: ast.expr) -> bool:
+        """False if the function around `node` alone shows that it is no tensor, and no list of
+        tensors or of numbers taken out of them. Asked first, it spares most of a large file: no
+        call is looked into, and no caller."""
+        function = self.index.function_of(node)
+        if function is None or function in self._covered or self._silent:
+            value = self.value(node)
+        else:
+            if function not in self._skimmed:
+                self._skimmed.add(function)
+                self._attempt(lambda: enter(function, self._skim))
+            value = self._skim.values.get(node, UNKNOWN)
+        inner = contents(value)
+        if inner is None or all_cuts(value):
+            return True
+        return bool(inner.kind & (Kind.TENSOR | Kind.UNKNOWN | Kind.MODULE))
+
+    @cached_property
+    def _skim(self) -> Program:
+        skim = Program(self.tree, self.index, skims=True)
+        skim.module = self.program.module
+        skim.classes = self.program.classes
+        return skim
 
     def reached(self, node: ast.expr) -> bool:
         """Was the expression ever interpreted (is it not dead code)?"""
@@ -190,7 +215,7 @@ class Facts:
         outer = self.index.outer_function(function)
         if outer is not None:
             self._cover_function(outer, program)
-        if program.spent < EXPLORED:
+        if program.spent < EXPLORED * program.share:
             for caller in self.index.callers(function.name):
                 if isinstance(caller, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     self._cover_function(caller, program)

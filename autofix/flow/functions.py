@@ -59,10 +59,10 @@ def call_closure(
 
 
 def _may_enter(program: Program, function: FunctionNode) -> bool:
-    if function in program.active or len(program.active) >= DEPTH:
+    if program.skims or function in program.active or len(program.active) >= DEPTH:
         return False
     program.visited[function] = program.visited.get(function, 0) + 1
-    return program.visited[function] <= CONTEXTS and program.spent < INLINED
+    return program.visited[function] <= CONTEXTS and program.spent < INLINED * program.share
 
 
 def _opaque(given: Sequence[Value], keywords: Mapping[str, Value], frame: Frame) -> Value:
@@ -294,7 +294,7 @@ def _unfrozen(value: Value, owner: Instance, frame: Frame) -> Value:
 
 def survey(info: ClassInfo, name: str, frame: Frame) -> None:
     """Look into every method that stores `self.<name>`."""
-    if name in info.surveyed:
+    if name in info.surveyed or frame.program.skims:
         return
     info.surveyed.add(name)
     for method in info.methods():
@@ -381,7 +381,9 @@ def escape(value: Value, node: ast.AST, frame: Frame) -> None:
         return
     closure, program = value.ref, frame.program
     function = closure.node
-    if function in program.active or len(program.active) >= DEPTH or not frame.state.grad:
+    if program.skims or function in program.active or len(program.active) >= DEPTH:
+        return
+    if not frame.state.grad:
         return
     program.visited[function] = program.visited.get(function, 0) + 1
     program.reached.add(function)

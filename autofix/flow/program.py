@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from autofix.flow.carried import Carried
@@ -20,6 +21,8 @@ STATEMENTS = 60_000
 """Statements that may be interpreted for one file; a file that needs more stays silent."""
 INLINED = 3_000
 """Statements after which calls are not looked into any more: anything may come back."""
+LARGE = 1_000
+"""Lines from which on a file counts as large, and gets a fifth of that."""
 DEPTH = 10
 CONTEXTS = 24
 """How often one function is looked into, for different arguments."""
@@ -83,6 +86,8 @@ class Program:
 
     tree: ast.Module
     index: Index
+    skims: bool = False
+    """Functions are looked at on their own: calls are not entered."""
     module: Frame = field(init=False)
     """The activation of the module body."""
     values: dict[ast.AST, Value] = field(default_factory=dict)
@@ -148,6 +153,11 @@ class Program:
     targets: frozenset[int] = frozenset()
     """Cuts on the way to the target of a loss function."""
     _tokens: dict[tuple[ast.AST, Graph], int] = field(default_factory=dict)
+
+    @cached_property
+    def share(self) -> float:
+        """What part of the usual budgets this file gets."""
+        return 1.0 if len(self.index.source.line_starts) < LARGE else 0.2
 
     def spend(self) -> None:
         self.spent += 1

@@ -295,7 +295,7 @@ def covers(a: Value, b: Value) -> bool:
         and a.parameter <= b.parameter
         and a.assumed >= b.assumed
         and a.computed >= b.computed
-        and (a.storage is b.storage or a.storage >= b.storage)
+        and (a.storage is b.storage or len(a.storage) >= 8 or a.storage >= b.storage)
         and (a.cuts is b.cuts or a.cuts >= b.cuts)
         and (a.ref is b.ref or a.ref == b.ref)
         and (a.const is None or (a.const == b.const and type(a.const) is type(b.const)))

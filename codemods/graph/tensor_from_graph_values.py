@@ -108,7 +108,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if data is None or _is_plain_data(data):
         return
     name = constructor_name(node, facts)
-    if name is None:
+    if name is None or not facts.may_hold_tensor(data):
         return
     value = facts.value(data)
     if (

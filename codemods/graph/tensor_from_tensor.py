@@ -80,6 +80,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     if not _is_constructor(node, facts):
         return
+    if not facts.may_hold_tensor(data):
+        return
     value = facts.value(data)
     found = facts.needed(node)
     sometimes = (

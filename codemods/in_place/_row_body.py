@@ -98,6 +98,8 @@ def base_of(target: ast.Subscript, names: set[str], facts: Facts) -> Base | None
         node = node.value
     if best is None:
         return None
+    if not facts.may_hold_tensor(best):
+        return None
     value = facts.value(best)
     return Base(best, ast.dump(best), value) if value.is_tensor else None
 
