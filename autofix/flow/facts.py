@@ -110,6 +110,8 @@ class Facts:
         skim = Program(self.tree, self.index, skims=True)
         skim.module = self.program.module
         skim.classes = self.program.classes
+        # Values that mention cuts go from one to the other, by way of the module and the classes.
+        skim.share_cuts(self.program)
         return skim
 
     def reached(self, node: ast.expr) -> bool:

@@ -251,7 +251,8 @@ def _fill_fields(
     ]
     for name, value in (*zip(fields, values, strict=False), *keywords.items()):
         frame.state.bound[instance.identity, name] = value
-        instance.info.note(name, value)
+        if not frame.program.skims:
+            instance.info.note(name, value)
 
 
 def settle(instance: Instance, state: State) -> None:
@@ -370,7 +371,7 @@ def enter(
         given = [Value(Kind.CLASS, ref=owner) if is_class else instance_value(instance)]
     bind_parameters(frame, function, given, {})
     result = _run(frame, Closure(function, scopes, owner))
-    if instance is not None:
+    if instance is not None and not program.skims:
         settle(instance, frame.state)
     return result
 

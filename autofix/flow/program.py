@@ -159,6 +159,10 @@ class Program:
         """What part of the usual budgets this file gets."""
         return 1.0 if len(self.index.source.line_starts) < LARGE else 0.2
 
+    def share_cuts(self, other: Program) -> None:
+        """From now on a token means the same cut in both."""
+        self.cuts, self._tokens = other.cuts, other._tokens
+
     def spend(self) -> None:
         self.spent += 1
         if self.spent > STATEMENTS:

@@ -65,7 +65,8 @@ def store_attribute(
         if value.graph == Graph.YES and value.why is None:
             value = value.but(why=Why(f"`{attribute}` is set", line))
         frame.state.bound[owner.ref.identity, attribute] = value
-        owner.ref.info.note(attribute, value)
+        if not frame.program.skims:
+            owner.ref.info.note(attribute, value)
     elif owner.parameter and attribute == "requires_grad" and isinstance(value.const, bool):
         freeze(owner, not value.const, node, frame)
     elif owner.may_be_tensor and attribute == "requires_grad" and value.const is True:
