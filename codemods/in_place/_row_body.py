@@ -176,6 +176,7 @@ def understand(loop: ast.For | ast.While, facts: Facts) -> Nest:
         stored = _statement(statement, temporaries, variables, stores, facts)
         if stored is not None:
             stores.append(stored)
+    _check_carried(stores, temporaries)
     return Nest(loop, tuple(headers), tuple(stores), frozenset(bound | set(temporaries)))
 
 
@@ -195,6 +196,7 @@ def _statement(
             bound = _unpacked(target, value)
             if bound:
                 _check_bound(bound, value, variables)
+                _check_rebound(bound, temporaries)
                 temporaries.update(bound)
                 return None
         case ast.Pass() | ast.Expr(value=ast.Constant()):
@@ -235,6 +237,27 @@ def _check_bound(bound: dict[str, ast.expr], value: ast.expr, variables: set[str
             raise DeclinedError(f"`{name}` is changed inside the loop")
         if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value)):
             raise DeclinedError(f"`{name}` is computed from its own last value")
+
+
+def _check_rebound(bound: dict[str, ast.expr], temporaries: dict[str, ast.expr]) -> None:
+    """A name is replaced by what it means: what was computed from it must not change with it."""
+    for name in bound:
+        if any(_reads(meaning, {name}) for meaning in temporaries.values()):
+            raise DeclinedError(f"`{name}` gets another meaning after it was used")
+
+
+def _check_carried(stores: list[Store], temporaries: dict[str, ast.expr]) -> None:
+    """What a row leaves behind for the next one is not the same for every row."""
+    for store in stores:
+        later = set(temporaries) - set(store.temporaries)
+        for meaning in (store.value, *store.temporaries.values()):
+            for name in sorted(later):
+                if _reads(meaning, {name}):
+                    raise DeclinedError(f"`{name}` is carried from one row to the next")
+
+
+def _reads(node: ast.AST, names: set[str]) -> bool:
+    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
 
 
 def _also(node: ast.stmt, facts: Facts) -> str:

@@ -63,7 +63,7 @@ def lost_parameters(facts: Facts, call: ast.Call) -> Iterator[Lost]:
         return
     flag = _argument(call, 1, "requires_grad")
     trains = _flag(facts, flag)
-    if trains is False:
+    if trains is False or any(_freezes(facts, u) for u in uses):
         return
     for use in candidates:
         chain = chain_from(facts, use.node)
@@ -77,6 +77,31 @@ def lost_parameters(facts: Facts, call: ast.Call) -> Iterator[Lost]:
         )
         if lost is not None:
             yield lost
+
+
+def _freezes(facts: Facts, use: Use) -> bool:
+    """`w.requires_grad = False`, `w.requires_grad_(False)`: not, or perhaps not, to be trained."""
+    match use.user, facts.index.parents.get(use.user):
+        case ast.Attribute(attr="requires_grad", ctx=ast.Store()), ast.Assign(value=flag):
+            pass
+        case ast.Attribute(attr="requires_grad_"), ast.Call() as call:
+            given = _argument(call, 0, "requires_grad")
+            if given is None:
+                return False
+            flag = given
+        case _:
+            return False
+    return facts.value(flag).const is not True
+
+
+def _asked_for_class(facts: Facts, keep: Keep) -> bool:
+    """`if isinstance(w, nn.Parameter)`: the program deals with both."""
+    for use in all_uses(facts, keep.path[-1].node):
+        match use.user:
+            case ast.Call(func=ast.Name(id="isinstance")) as call:
+                if isinstance(facts.index.statement_of(call), ast.If):
+                    return True
+    return False
 
 
 def _same_object(a: Use, b: Use) -> bool:
@@ -168,7 +193,7 @@ def _where_made(facts: Facts, read: ast.Attribute, call: ast.Call) -> bool:
 def _lost(facts: Facts, chain: Chain, others: list[Use], found: Lost) -> Lost | None:
     kept = keeps(facts, chain)
     keep = min(kept, key=lambda k: list(How).index(k.how), default=None)
-    if keep is None or by_hand(facts, keep):
+    if keep is None or by_hand(facts, keep) or _asked_for_class(facts, keep):
         return None
     named = (
         isinstance(chain.inner, ast.Name) and rebound(facts, keep.path[0].node) != chain.inner.id
@@ -227,7 +252,13 @@ def by_hand(facts: Facts, keep: Keep) -> bool:
     """Is what is kept only ever read without gradients? Then it is a target, a running mean or the
     like, which is changed by hand and was meant to be no parameter."""
     reads = [r for r in _reads(facts, keep) if not is_initialiser(facts, r)]
-    return bool(reads) and all(without_gradient(facts, r) for r in reads)
+    return bool(reads) and all(without_gradient(facts, r) or _is_detached(facts, r) for r in reads)
+
+
+def _is_detached(facts: Facts, read: ast.Attribute) -> bool:
+    """`self.w.detach()`, `self.w.data`"""
+    parent = facts.index.parents.get(read)
+    return isinstance(parent, ast.Attribute) and parent.attr in ("detach", "data")
 
 
 def never_read(facts: Facts, keep: Keep) -> bool:
