@@ -78,6 +78,8 @@ def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     tests what it is or gives it another value?"""
     nodes = frame.program.index.body_nodes(function)
     names = {name, *_elements_of(name, nodes)}
+    if any(_asks_for_none(node, name, names - {name}) for node in nodes):
+        return False
     until = _first_store(name, nodes)
     found = False
     for node in nodes:
@@ -121,6 +123,19 @@ def _elements_of(name: str, nodes: list[ast.AST]) -> set[str]:
             ):
                 found |= {part.id for part in parts if isinstance(part, ast.Name)}
     return found
+
+
+def _asks_for_none(node: ast.AST, name: str, elements: set[str]) -> bool:
+    """`name[0] is None`, or the like of an element under a name of its own: rows of a tensor are
+    never None."""
+    match node:
+        case ast.Compare(
+            left=left, ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]
+        ):
+            if isinstance(left, ast.Subscript):
+                return _is(left, {name})
+            return isinstance(left, ast.Name) and left.id in elements
+    return False
 
 
 def _is(node: ast.expr, names: set[str]) -> bool:

@@ -69,6 +69,10 @@ def dtype_name(value: Value | None) -> str | None:
     )
 
 
+_WITH_INDICES = frozenset("cummax cummin kthvalue max median min mode nanmedian sort topk".split())
+"""Operations that give values and where they stood: numbers without a gradient."""
+
+
 def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame) -> Value:
     """Call a torch function (`receiver` None) or tensor method and give its result."""
     inputs = [receiver] if receiver is not None else []
@@ -91,6 +95,8 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     differentiable = op.grad and (dtype is None or dtype in FLOATING or dtype.startswith("complex"))
     if _returns_several(op, receiver, given):
         each = frame.derive(label, node, inputs, None, dtype, differentiable=differentiable)
+        if name in _WITH_INDICES:
+            return sequence((each, tensor(Graph.NO, None, "int64")))
         return sequence((each,) * op.n if op.n else ((each, each) if op.ret_dim else None), each)
     shape = _shape(op, name, receiver, tensors, given, frame)
     more = _identity(op, name, first, tensors, shape)

@@ -8,6 +8,7 @@ from autofix.flow.frame import Frame
 from autofix.flow.objects import Instance
 from autofix.flow.state import written_into
 from autofix.flow.values import (
+    INTEGRAL,
     Graph,
     Kind,
     Value,
@@ -126,6 +127,8 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
     """A write into tensor memory: the tensor takes the graph of what is written."""
     if not frame.state.grad:
         return
+    if owner.dtype in INTEGRAL:
+        value = value.but(graph=Graph.NO)
     graph = max(owner.graph, value.graph)
     if value.is_number or value.kind == Kind.NONE:
         value = value.but(graph=Graph.NO)

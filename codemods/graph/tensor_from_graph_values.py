@@ -73,7 +73,7 @@ from autofix.codemods.graph._stacking import (
     exported_tensor,
     like_what,
 )
-from autofix.flow.constructors import CONSTRUCTORS
+from autofix.flow.constructors import CONSTRUCTORS, TYPED
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
@@ -137,6 +137,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     ):
         return  # arguments or parts of them, put together again, or integers: most often data
     dtype = next((k.value for k in node.keywords if k.arg == "dtype"), None)
+    if TYPED.get(name) in INTEGRAL:
+        return  # labels, indices, masks
     if dtype is not None and dtype_name(facts.value(dtype)) in INTEGRAL:
         return  # raises for floating elements: whatever this is, no gradient was meant
     yield _report(node, data, name, graph, demand, exported, facts)

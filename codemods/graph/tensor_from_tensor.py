@@ -92,6 +92,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     wants_leaf = _is_true(_keyword(node, "requires_grad"))
     if wants_leaf and value.graph > Graph.NO and not _is_silencer(node, value, found, facts):
         return  # a leaf of its own, or a loss that may be one
+    if value.graph > Graph.NO and facts.used_as_leaf(node):
+        return  # likewise: `.requires_grad_()` follows, and its `.grad` is read
     if found is None and value.assumed:
         return  # an argument that may be a list after all, and nothing says that the cut matters
     if found is None and value.graph == Graph.MAYBE and facts.grad_enabled(node):
