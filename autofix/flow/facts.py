@@ -76,6 +76,7 @@ class Facts:
         program.module = Frame(program, State())
         self._attempt(lambda: program.module.run(self.tree.body))
         program.module.state.dead = False
+        program.finished = True
         return program
 
     def value(self, node: ast.expr) -> Value:
@@ -110,6 +111,7 @@ class Facts:
         skim = Program(self.tree, self.index, skims=True)
         skim.module = self.program.module
         skim.classes = self.program.classes
+        skim.finished = True
         # Values that mention cuts go from one to the other, by way of the module and the classes.
         skim.share_cuts(self.program)
         return skim
@@ -180,6 +182,15 @@ class Facts:
             return static_name(node, self.program.module)  # no need to interpret the function
         value = self.value(node)
         return value.ref if value.kind == Kind.LIBRARY and isinstance(value.ref, str) else None
+
+    @cached_property
+    def libraries(self) -> dict[str, str]:
+        """Module-level names that refer to a library, and what they refer to."""
+        return {
+            key: value.ref
+            for key, value in self.program.module.state.bound.items()
+            if isinstance(key, str) and value.kind == Kind.LIBRARY and isinstance(value.ref, str)
+        }
 
     def describe(self, line: int, column: int) -> list[str]:
         """What is known at a place (1-based line and column in characters), for people."""

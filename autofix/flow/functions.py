@@ -359,7 +359,10 @@ def enter(
         owner = program.classes.get(parent)
     closure = program.closures.get(function)
     scopes = closure.scopes if closure is not None else (program.module,)
-    heap = scopes[0].state.heap() if scopes else {}
+    if program.finished and scopes and scopes[0] is program.module:
+        heap = dict(program.module_heap)
+    else:
+        heap = scopes[0].state.heap() if scopes else {}
     frame = Frame(
         program, State(heap, grad and program.module.state.grad), function, scopes, needed=needed
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,6 +13,9 @@ from autofix.source import Source
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+_NEAR = 200
+"""How many functions back the one around a line is looked for: nested ones come in between."""
 
 _BACKWARD = re.compile(r"\b(?:manual_)?backward\s*\(|\bautograd\b")
 
@@ -22,7 +26,8 @@ class Parents:
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree
         self._known: dict[ast.AST, ast.AST] = dict.fromkeys(tree.body, tree)
-        self._waiting: list[ast.stmt] = list(tree.body)
+        self._starts = [_first_line(statement) for statement in tree.body]
+        self._waiting = set(range(len(tree.body)))
 
     def __getitem__(self, node: ast.AST) -> ast.AST:
         found = self.get(node)
@@ -33,28 +38,29 @@ class Parents:
     def get(self, node: ast.AST) -> ast.AST | None:
         found = self._known.get(node)
         if found is None and self._waiting and node is not self._tree:
-            self._fill(getattr(node, "lineno", None))
-            found = self._known.get(node)
-            if found is None:
-                self._fill(None)  # a node without a place of its own
+            line = getattr(node, "lineno", None)
+            if line is not None:
+                self._enter(bisect_right(self._starts, line) - 1)
+                found = self._known.get(node)
+            if found is None:  # a node without a place of its own, or `a; b` on one line
+                for position in sorted(self._waiting):
+                    self._enter(position)
                 found = self._known.get(node)
         return found
 
-    def _fill(self, line: int | None) -> None:
-        waiting = []
-        for statement in self._waiting:
-            first = min([statement.lineno, *(d.lineno for d in _decorators(statement))])
-            if line is None or first <= line <= (statement.end_lineno or first):
-                self._enter(statement)
-            else:
-                waiting.append(statement)
-        self._waiting = waiting
-
-    def _enter(self, statement: ast.stmt) -> None:
+    def _enter(self, position: int) -> None:
+        if position not in self._waiting:
+            return
+        self._waiting.discard(position)
         known = self._known
-        for node in walk(statement):
+        for node in walk(self._tree.body[position]):
             for child in children(node):
                 known[child] = node
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)])
 
 
 def _in_word(text: str, at: int) -> bool:
@@ -136,7 +142,9 @@ class Index:
 
     def _owner(self, line: int) -> ast.AST:
         """The innermost function around a line, else the module."""
-        for start, end, function in reversed(self._functions):
+        functions = self._functions
+        at = bisect_right(functions, line, key=lambda entry: entry[0])
+        for start, end, function in reversed(functions[max(0, at - _NEAR) : at]):
             if start <= line <= end:
                 return function
         return self.tree

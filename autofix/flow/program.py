@@ -86,6 +86,8 @@ class Program:
 
     tree: ast.Module
     index: Index
+    finished: bool = False
+    """The module body has run to its end."""
     skims: bool = False
     """Functions are looked at on their own: calls are not entered."""
     module: Frame = field(init=False)
@@ -153,6 +155,11 @@ class Program:
     targets: frozenset[int] = frozenset()
     """Cuts on the way to the target of a loss function."""
     _tokens: dict[tuple[ast.AST, Graph], int] = field(default_factory=dict)
+
+    @cached_property
+    def module_heap(self) -> dict[Key, Value]:
+        """The objects that exist once the module body has run."""
+        return self.module.state.heap()
 
     @cached_property
     def share(self) -> float:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autofix.flow.index import FUNCTIONS
-from autofix.flow.values import Kind
 from autofix.model import Edit
 
 if TYPE_CHECKING:
@@ -43,11 +42,7 @@ def spell(facts: Facts, name: str, near: ast.AST) -> Spelling:
 
 def _bound_libraries(facts: Facts, near: ast.AST) -> dict[str, str]:
     """Names that surely refer to a library where `near` stands."""
-    found = {
-        key: value.ref
-        for key, value in facts.program.module.state.bound.items()
-        if isinstance(key, str) and value.kind == Kind.LIBRARY and isinstance(value.ref, str)
-    }
+    found = dict(facts.libraries)
     for owner in facts.index.ancestors(near):
         if isinstance(owner, FUNCTIONS):
             for statement in owner.body:
