@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from autofix.flow import shapes
-from autofix.flow.expressions import iterate, operate
+from autofix.flow.access import iterate
+from autofix.flow.arithmetic import operate
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.functions import class_attribute
 from autofix.flow.objects import Closure, Instance

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from autofix.flow.expressions import iterate
+from autofix.flow.access import iterate
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.functions import call_closure, class_attribute, construct, escape
 from autofix.flow.library import call_library

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 # The modules below register how each kind of node is interpreted.
-from autofix.flow import calls, expressions, statements  # noqa: F401
+from autofix.flow import access, arithmetic, calls, expressions, statements  # noqa: F401
 from autofix.flow.describe import describe_value
 from autofix.flow.evidence import static_name
 from autofix.flow.frame import Frame, all_cuts, contents

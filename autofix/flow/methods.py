@@ -119,7 +119,7 @@ def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
         replace_contents(receiver, new, func.value, frame)
         return NONE
     if name in ("extend", "update") and added is not None:
-        from autofix.flow.expressions import iterate
+        from autofix.flow.access import iterate
 
         if receiver.items is not None and added.items is not None:
             new = sequence(receiver.items + added.items)

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Callable
 
 from autofix.flow import shapes
+from autofix.flow.access import iterate
 from autofix.flow.annotations import annotated
-from autofix.flow.expressions import iterate, operate
+from autofix.flow.arithmetic import operate
 from autofix.flow.frame import Frame, statement
 from autofix.flow.index import is_main_guard
 from autofix.flow.modes import mode_of

@@ -36,7 +36,7 @@ def assign(target: ast.expr, value: Value, frame: Frame) -> None:
 
 
 def _unpack(elements: list[ast.expr], value: Value, frame: Frame) -> None:
-    from autofix.flow.expressions import iterate
+    from autofix.flow.access import iterate
 
     starred = next((i for i, e in enumerate(elements) if isinstance(e, ast.Starred)), None)
     items = unpacked(value, len(elements)) if starred is None else None

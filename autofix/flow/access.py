@@ -1,0 +1,230 @@
+"""Reading parts of a value: elements, attributes, and one turn of an iteration."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from autofix.flow import distributions, shapes, torch_api
+from autofix.flow.frame import Frame, all_cuts, expression
+from autofix.flow.objects import ClassInfo, Closure, Instance
+from autofix.flow.values import (
+    OTHER,
+    STRING,
+    UNKNOWN,
+    Graph,
+    Kind,
+    Value,
+    library,
+    number,
+    sequence,
+    tensor,
+)
+
+
+@expression(ast.Subscript)
+def _subscript(node: ast.Subscript, frame: Frame) -> Value:
+    owner = frame.eval(node.value)
+    index = frame.eval(node.slice)
+    if owner.is_tensor:
+        shape = shapes.index(owner.shape, node.slice, frame)
+        return frame.derive("an index", node, [owner], shape, owner.dtype, **_view_of(owner, index))
+    if owner.kind == Kind.SEQUENCE:
+        return _element(owner, node.slice, index)
+    if owner.kind == Kind.DICT:
+        if owner.entries is not None and index.const in owner.entries:
+            return frame.state.look(owner.entries[index.const])
+        return frame.state.look(owner.elem) if owner.elem is not None else UNKNOWN
+    if owner.kind == Kind.MODULE and owner.elem is not None:
+        if owner.items is not None and isinstance(index.const, int):
+            at = index.const
+            return owner.items[at] if -len(owner.items) <= at < len(owner.items) else owner.elem
+        return owner.elem if not isinstance(node.slice, ast.Slice) else owner
+    if owner.kind == Kind.NUMPY:
+        return Value(Kind.NUMPY, cuts=owner.cuts)
+    if owner.kind in (Kind.LIBRARY, Kind.CLASS):
+        return owner  # Generic[...], nn.Module[...]: the class itself
+    return Value(
+        Kind.UNKNOWN,
+        Graph.MAYBE if frame.state.grad else Graph.NO,
+        cuts=all_cuts(owner),
+        why=owner.why,
+    )
+
+
+def _view_of(owner: Value, index: Value) -> dict[str, Any]:
+    """Basic indexing is a view; an index tensor or list makes a copy."""
+    parts = index.items if index.items is not None else (index,)
+    copied = any(part.kind & (Kind.TENSOR | Kind.SEQUENCE | Kind.NUMPY) for part in parts)
+    return {} if copied else {"storage": owner.storage}
+
+
+def _element(owner: Value, slice_node: ast.expr, index: Value) -> Value:
+    if isinstance(slice_node, ast.Slice):
+        low, high, step = slice_node.lower, slice_node.upper, slice_node.step
+        parts: list[Any] = [getattr(p, "value", None) for p in (low, high, step)]
+        known = all(p is None or isinstance(p, ast.Constant) for p in (low, high, step))
+        if owner.items is not None and known:
+            return sequence(owner.items[slice(*parts)])
+        return sequence(None, owner.elem)
+    if owner.items is not None and isinstance(index.const, int):
+        at = index.const
+        if -len(owner.items) <= at < len(owner.items):
+            return owner.items[at]
+    if owner.entries is not None and index.const in owner.entries:  # `x.shape[0]`
+        return owner.entries[index.const]
+    return owner.elem or UNKNOWN
+
+
+@expression(ast.Slice)
+def _slice(node: ast.Slice, frame: Frame) -> Value:
+    for part in (node.lower, node.upper, node.step):
+        if part is not None:
+            frame.eval(part)
+    return OTHER
+
+
+@expression(ast.Attribute)
+def _attribute(node: ast.Attribute, frame: Frame) -> Value:
+    return attribute(frame.eval(node.value), node, frame)
+
+
+def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
+    """`owner.attr`, read."""
+    from autofix.flow.functions import call_closure, class_attribute
+
+    name = node.attr
+    if isinstance(owner.ref, Instance):
+        found = class_attribute(owner, name, frame)
+        if found is not None and isinstance(found.ref, Closure) and _is_property(found.ref):
+            return call_closure(found.ref.bind(owner), [], {}, node, frame)
+        if found is not None:
+            return frame.state.look(found)
+    if owner.kind == Kind.LIBRARY and owner.ref:
+        return _library_attribute(f"{owner.ref}.{name}")
+    if isinstance(owner.ref, ClassInfo):
+        return owner.ref.find(name) or UNKNOWN
+    if owner.is_tensor:
+        return tensor_attribute(owner, name, node, frame)
+    if owner.kind == Kind.NUMPY:
+        return Value(Kind.NUMPY, cuts=owner.cuts)
+    if owner.kind == Kind.MODULE and name in ("weight", "bias") and isinstance(owner.ref, str):
+        return tensor(
+            Graph.YES, leaf=True, dtype="default", storage=frozenset({hash((id(owner.ref), name))})
+        )
+    if distributions.is_distribution(owner):
+        return distributions.member(owner, name, (), node, frame) or UNKNOWN
+    if owner.kind in (Kind.NUMBER, Kind.STRING, Kind.OTHER, Kind.OPTIMIZER):
+        return OTHER
+    if name == "shape":
+        return shapes.sizes(owner)
+    return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO, cuts=owner.cuts)
+
+
+def _is_property(closure: Closure) -> bool:
+    if isinstance(closure.node, ast.Lambda):
+        return False
+    for decorator in closure.node.decorator_list:
+        last = (
+            decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
+        )
+        if last in {"property", "cached_property"}:
+            return True
+    return False
+
+
+_CONSTANTS = frozenset(
+    {
+        "math.pi",
+        "math.e",
+        "math.tau",
+        "math.inf",
+        "math.nan",
+        "torch.pi",
+        "torch.inf",
+        "torch.nan",
+        "torch.e",
+        "numpy.pi",
+        "numpy.e",
+        "numpy.inf",
+        "numpy.nan",
+        "numpy.newaxis",
+    }
+)
+_DTYPES = frozenset(
+    {
+        "float16",
+        "bfloat16",
+        "float32",
+        "float64",
+        "float",
+        "double",
+        "half",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "int",
+        "long",
+        "short",
+        "uint8",
+        "bool",
+        "complex64",
+        "complex128",
+        "cfloat",
+        "cdouble",
+    }
+)
+
+
+def _library_attribute(dotted: str) -> Value:
+    if dotted in _CONSTANTS:
+        return number()
+    if dotted.startswith("torch.") and dotted[6:] in _DTYPES:
+        return Value(Kind.OTHER, ref=dotted)
+    return library(dotted)
+
+
+def tensor_attribute(owner: Value, name: str, node: ast.AST, frame: Frame) -> Value:
+    if name == "shape":
+        return shapes.sizes(owner)
+    if name == "data":
+        cuts = frame.cut(node, owner)
+        return tensor(Graph.NO, owner.shape, owner.dtype, storage=owner.storage, cuts=cuts)
+    op = torch_api.property_(name)
+    if name in ("ndim", "requires_grad") or (op is not None and op.ret in ("number", "bool")):
+        return number(owner.rank if name == "ndim" else None)
+    if op is None or op.ret != "tensor":
+        return OTHER
+    if name == "grad":
+        if owner.leaf:
+            frame.program.optimized |= owner.cuts
+        return tensor(Graph.NO, owner.shape, owner.dtype)
+    shape = shapes.transposed(owner.shape) if name in ("T", "mT", "H", "mH") else owner.shape
+    return frame.derive(
+        f"`.{name}`",
+        node,
+        [owner],
+        shape,
+        owner.dtype,
+        storage=owner.storage,
+        differentiable=op.grad,
+    )
+
+
+def iterate(value: Value, frame: Frame, node: ast.expr | None) -> Value:
+    """One element of an iterable."""
+    if value.kind & Kind.SEQUENCE:
+        return frame.state.look(value.elem) if value.elem is not None else UNKNOWN
+    if value.is_tensor:
+        shape = value.shape[1:] if value.shape else None
+        where = node if node is not None else ast.Constant(None)
+        return frame.derive("iteration", where, [value], shape, value.dtype, storage=value.storage)
+    if value.kind == Kind.MODULE:
+        return value.elem or UNKNOWN
+    if value.kind == Kind.DICT:
+        return STRING if value.entries else OTHER
+    if value.kind == Kind.NUMPY:
+        return Value(Kind.NUMPY, cuts=value.cuts)
+    grad = Graph.NO if value.graph == Graph.NO or not frame.state.grad else Graph.MAYBE
+    return Value(Kind.UNKNOWN, grad, cuts=all_cuts(value), why=value.why)
