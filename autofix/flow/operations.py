@@ -69,6 +69,9 @@ def dtype_name(value: Value | None) -> str | None:
     )
 
 
+_SETTINGS = frozenset("descending dim dim0 dim1 dims end_dim k keepdim largest start_dim".split())
+"""Arguments that are numbers, whatever they are called with."""
+
 _WITH_INDICES = frozenset("cummax cummin kthvalue max median min mode nanmedian sort topk".split())
 """Operations that give values and where they stood: numbers without a gradient."""
 
@@ -76,7 +79,7 @@ _WITH_INDICES = frozenset("cummax cummin kthvalue max median min mode nanmedian 
 def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame) -> Value:
     """Call a torch function (`receiver` None) or tensor method and give its result."""
     inputs = [receiver] if receiver is not None else []
-    inputs += [value for v in given.all() if (value := contents(v)) is not None]
+    inputs += [value for v in _operands(op, given) if (value := contents(v)) is not None]
     tensors = [v for v in inputs if v.kind & (Kind.TENSOR | Kind.UNKNOWN | Kind.NUMPY)]
     first = receiver if receiver is not None else (given.values[0] if given.values else None)
     if op.ret not in ("tensor", "tensors"):
@@ -113,6 +116,15 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     if flag is not None and flag.const is True:
         value = requires_grad(value, "made with `requires_grad=True`", node.lineno, frame)
     return value
+
+
+def _operands(op: Op, given: Arguments) -> list[Value]:
+    """The arguments without those that only say how: no gradient comes from them."""
+    if not given.exact or op.binary:  # what stands second in `max(a, b)` may be a tensor
+        return list(given.all())
+    names = (*op.args, *("" for _ in given.values))
+    named = (*zip(names, given.values, strict=False), *given.keywords.items())
+    return [value for name, value in named if name not in _SETTINGS]
 
 
 def _by_name(op: Op, receiver: Value | None, given: Arguments) -> dict[str, Value]:

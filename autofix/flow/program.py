@@ -108,6 +108,8 @@ class Program:
     """How often each function was entered."""
     active: list[ast.AST] = field(default_factory=list)
     memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
+    answers: dict[ast.AST, Value] = field(default_factory=dict)
+    """What the calls of a function gave so far."""
     loops: list[ast.AST] = field(default_factory=list)
     """The loops being interpreted now, those around the calls that led here included."""
     turns: list[int] = field(default_factory=list)
