@@ -3,7 +3,7 @@
 ## What it does
 
 Finds `torch.tensor`, `torch.as_tensor`, `torch.asarray`, `torch.Tensor`, `torch.FloatTensor` and
-`x.new_tensor` given a list, tuple or comprehension of tensors that carry a graph, where something
+`x.new_tensor` (or one of these of `np.array([x.item(), ...])`) given a list, tuple or comprehension of tensors that carry a graph, where something
 later needs the gradient: a `backward()`, or the caller of the function that returns it.
 
 ## Why is this bad
@@ -86,7 +86,9 @@ from autofix.rewrite.nodes import expression, in_place_of, method, replace
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG101", trigger=r"(?:[tT]ensor|asarray)\b(?=\s*\(|\s*$|\s+as\b|\s*#)")
+rule = Rule(
+    __name__, code="AG101", trigger=r"(?:[tT]ensor|asarray|from_numpy)\b(?=\s*\(|\s*$|\s+as\b|\s*#)"
+)
 
 CARRIED = (
     "it is handed on from one turn of a loop to the next, and every turn has a backward pass of "
@@ -96,18 +98,25 @@ WEIGHT = "it is the weight of log-probabilities or of the values themselves: the
 
 BUFFER = "it is kept in a buffer: with a graph, that cannot be copied or saved as before"
 
+_CALLED = CONSTRUCTORS | {"from_numpy"}
 _DATA_NAMES = ("data", "obj")
 _KEYWORDS = frozenset({"dtype", "device", "requires_grad", *_DATA_NAMES})
 
 
 @rule.visit(ast.Call)
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
-    if facts.index.called_name(node) not in CONSTRUCTORS or not (node.args or node.keywords):
+    called = facts.index.called_name(node)
+    if called not in _CALLED or not (node.args or node.keywords):
         return
     data = _data(node)
     if data is None or _is_plain_data(data):
         return
     name = constructor_name(node, facts)
+    listed = listed_in_array(data, facts)
+    if listed is not None and name in ("tensor", "as_tensor", "asarray", "from_numpy"):
+        data, name = listed, "from_numpy"
+    elif name == "from_numpy":
+        return
     if name is None or not facts.may_hold_tensor(data):
         return
     value = facts.value(data)
@@ -171,7 +180,16 @@ def constructor_name(node: ast.Call, facts: Facts) -> str | None:
     if dotted is None or not dotted.startswith("torch."):
         return None
     last = dotted.rpartition(".")[2]
-    return last if last in CONSTRUCTORS and dotted.count(".") <= 2 else None
+    return last if last in _CALLED and dotted.count(".") <= 2 else None
+
+
+def listed_in_array(data: ast.expr, facts: Facts) -> ast.expr | None:
+    """The list in `np.array([x.item(), y.item()])`, which is an array of float64."""
+    match data:
+        case ast.Call(args=[(ast.List() | ast.ListComp()) as listed], keywords=[]):
+            if facts.library_name(data.func) in ("numpy.array", "numpy.asarray"):
+                return listed
+    return None
 
 
 def _cut(node: ast.Call, data: ast.expr, facts: Facts) -> tuple[Graph, Demand, bool] | None:
@@ -308,6 +326,7 @@ def _default_dtype(
         "DoubleTensor": "double",
         "HalfTensor": "half",
         "BFloat16Tensor": "bfloat16",
+        "from_numpy": "double",
     }.get(name)
     if cast is not None:
         wanted = {"float": "float32", "double": "float64", "half": "float16"}.get(cast, cast)
