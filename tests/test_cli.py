@@ -610,6 +610,8 @@ def test_an_interrupt_is_130_and_quiet(size: int) -> None:
         stderr=subprocess.PIPE,
         env={**os.environ, **env},
         start_new_session=True,
+        # A test run in the background inherits an ignored SIGINT, and would hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 30
     while not Path("asleep").exists() and time.monotonic() < deadline:

@@ -3,8 +3,9 @@
 ## What it does
 
 Finds `torch.tensor`, `torch.as_tensor`, `torch.asarray`, `torch.Tensor`, `torch.FloatTensor` and
-`x.new_tensor` (or one of these of `np.array([x.item(), ...])`) given a list, tuple or comprehension of tensors that carry a graph, where something
-later needs the gradient: a `backward()`, or the caller of the function that returns it.
+`x.new_tensor` given a list, tuple or comprehension of tensors that carry a graph, where something
+later needs the gradient: a `backward()`, or the caller of the function that returns it. The same
+for `torch.from_numpy(np.array([x.item(), ...]))`.
 
 ## Why is this bad
 
