@@ -65,8 +65,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-import libcst as cst
-
+from autofix.codemods.graph._casting import DATA_NAMES, casts, data_of
 from autofix.codemods.graph._stacking import (
     CannotStack,
     Stacker,
@@ -82,8 +81,7 @@ from autofix.flow.operations import dtype_name
 from autofix.flow.program import Demand
 from autofix.flow.values import FLOATING, INTEGRAL, Graph, Kind, Value
 from autofix.model import Applicability, Edit
-from autofix.rewrite import nodes
-from autofix.rewrite.nodes import expression, in_place_of, method, replace
+from autofix.rewrite.nodes import expression, in_place_of, replace
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
@@ -100,8 +98,7 @@ WEIGHT = "it is the weight of log-probabilities or of the values themselves: the
 BUFFER = "it is kept in a buffer: with a graph, that cannot be copied or saved as before"
 
 _CALLED = CONSTRUCTORS | {"from_numpy"}
-_DATA_NAMES = ("data", "obj")
-_KEYWORDS = frozenset({"dtype", "device", "requires_grad", *_DATA_NAMES})
+_KEYWORDS = frozenset({"dtype", "device", "requires_grad", *DATA_NAMES})
 
 
 @rule.visit(ast.Call)
@@ -109,7 +106,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     called = facts.index.called_name(node)
     if called not in _CALLED or not (node.args or node.keywords):
         return
-    data = _data(node)
+    data = data_of(node)
     if data is None or _is_plain_data(data):
         return
     name = constructor_name(node, facts)
@@ -156,12 +153,6 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
 
 def _is_parameter_list(value: Value) -> bool:
     return value.kind == Kind.MODULE and value.elem is not None and value.elem.is_tensor
-
-
-def _data(node: ast.Call) -> ast.expr | None:
-    if node.args:
-        return node.args[0]
-    return next((k.value for k in node.keywords if k.arg in _DATA_NAMES), None)
 
 
 def _is_plain_data(data: ast.expr) -> bool:
@@ -238,7 +229,7 @@ def _report(
     stacker = Stacker(facts, node, like, anywhere, element_dtypes(data, facts), trusted)
     try:
         stacked = in_place_of(stacker.stack(data), expression(facts, node))
-        new = _casts(stacked, node, name, exported, stacker)
+        new = casts(stacked, node, name, exported, stacker)
     except CannotStack as reason:
         return Report(node, message, declined=str(reason), why=why)
     spelled_out = any(k.arg == "requires_grad" and _is_false(k.value) for k in node.keywords)
@@ -290,51 +281,6 @@ def _note(graph: Graph, exported: bool, spelled_out: bool) -> str:
     if graph < Graph.YES:
         return "the elements are arguments that may carry a graph"
     return "the kind of an element is not certain"
-
-
-def _casts(
-    stacked: cst.BaseExpression, node: ast.Call, name: str, exported: bool, stacker: Stacker
-) -> cst.BaseExpression:
-    """The stack, with the dtype and device that the constructor would have given it."""
-    facts = stacker.facts
-    keywords = {k.arg: k.value for k in node.keywords if k.arg in ("dtype", "device")}
-    dtype, device = keywords.get("dtype"), keywords.get("device")
-    if name == "new_tensor":
-        assert isinstance(node.func, ast.Attribute)
-        if not keywords:
-            return method(stacked, "to", expression(facts, node.func.value))
-        owner = nodes.code(nodes.tight(expression(facts, node.func.value)))
-        extra = {"dtype": f"{owner}.dtype", "device": f"{owner}.device"}
-    else:
-        extra = {}
-    given = {k: expression(facts, v) for k, v in (("dtype", dtype), ("device", device)) if v}
-    arguments = {**{k: cst.parse_expression(v) for k, v in extra.items()}, **given}
-    if len(arguments) == 1:
-        return method(stacked, "to", *arguments.values())
-    if arguments:
-        return method(stacked, "to", **arguments)
-    return _default_dtype(stacked, name, exported, stacker)
-
-
-def _default_dtype(
-    stacked: cst.BaseExpression, name: str, exported: bool, stacker: Stacker
-) -> cst.BaseExpression:
-    """`torch.Tensor` gives the default dtype, `torch.DoubleTensor` float64, whatever goes in."""
-    elements = contents(stacker.facts.value(_data(stacker.near) or stacker.near))
-    dtype = elements.dtype if elements is not None and elements.is_tensor else None
-    cast = {
-        "FloatTensor": "float",
-        "DoubleTensor": "double",
-        "HalfTensor": "half",
-        "BFloat16Tensor": "bfloat16",
-        "from_numpy": "double",
-    }.get(name)
-    if cast is not None:
-        wanted = {"float": "float32", "double": "float64", "half": "float16"}.get(cast, cast)
-        return stacked if dtype == wanted else method(stacked, cast)
-    if (name == "Tensor" or exported) and dtype != "default":
-        return method(stacked, "to", f"{stacker.torch('get_default_dtype')}()")
-    return stacked
 
 
 def _detached_reads(node: ast.Call, facts: Facts) -> list[Edit]:
