@@ -132,6 +132,8 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
     if last in constructors.CONSTRUCTORS and name.count(".") <= 2:
         return constructors.make(last, given, frame)
     if name in _SAME_OBJECT:
+        if last.endswith("DataParallel") and given.values:
+            frame.program.frozen -= given.values[0].aliases  # wrapped to be trained, copy or not
         return given.values[0] if given.values else library(name)
     if torch_api.is_optimizer(name):
         return _optimizer(given, frame)
