@@ -12,7 +12,7 @@ from autofix.flow.walk import walk
 
 # Methods of Tensor that other things an argument may be have too: numpy arrays, modules, lists,
 # dicts, strings, data frames, loggers. Using one of them proves nothing.
-_SHARED = frozenset(
+SHARED = frozenset(
     "all any argmax argmin argpartition argsort astype choose clip compress conj copy cumprod "
     "cumsum diagonal dot dump dumps fill flatten item itemset max mean min nonzero partition prod "
     "put ravel repeat reshape resize round searchsorted sort squeeze std sum swapaxes take tolist "
@@ -164,7 +164,7 @@ def _tensor_only(call: ast.Call, names: set[str], frame: Frame) -> bool:
     if isinstance(func, ast.Attribute) and _is(func.value, names):
         if func.attr in {"size", "dim"}:
             return True
-        return func.attr not in _SHARED and torch_api.method(func.attr) is not None
+        return func.attr not in SHARED and torch_api.method(func.attr) is not None
     first = call.args[0] if call.args else None
     if first is None or not _is(first, names):
         return False

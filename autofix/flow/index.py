@@ -67,11 +67,6 @@ def _in_word(text: str, at: int) -> bool:
     return 0 <= at < len(text) and (text[at].isalnum() or text[at] == "_")
 
 
-def _decorators(node: ast.stmt) -> list[ast.expr]:
-    found: list[ast.expr] = getattr(node, "decorator_list", [])
-    return found
-
-
 @dataclass(eq=False)
 class Index:
     """Lazy syntactic facts; nothing is computed before it is asked for."""

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from autofix.flow import constructors, distributions, torch_api
-from autofix.flow.evidence import _SHARED
+from autofix.flow.evidence import SHARED
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.operations import apply
 from autofix.flow.stores import replace_contents, requires_grad
@@ -182,7 +182,7 @@ def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
 def _unknown_method(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value | None:
     """A method of something unknown. A name that only tensors have makes the result a tensor."""
     op = torch_api.method(name)
-    if op is None or name in _SHARED or not receiver.kind & Kind.UNKNOWN:
+    if op is None or name in SHARED or not receiver.kind & Kind.UNKNOWN:
         return _opaque(receiver, name, given, frame)
     why = receiver.why or Why("an argument that may carry a graph", given.node.lineno)
     known = tensor(

@@ -300,18 +300,16 @@ class Program:
         return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
 
     def silenced_by(self, node: ast.AST) -> list[ast.AST]:
-        tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
+        tokens = self._tokens_of(node)
         return [target for target, cuts in self.silencers.items() if cuts & tokens]
 
     def read_as_arrays(self, node: ast.AST) -> list[ast.Call]:
-        tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
+        tokens = self._tokens_of(node)
         return [call for call, cuts in self.arrays.items() if cuts & tokens]
 
     def is_target_of(self, node: ast.AST) -> bool:
-        tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
-        return bool(tokens & self.targets)
+        return bool(self._tokens_of(node) & self.targets)
 
     def is_leaf_of(self, node: ast.AST) -> bool:
         """Is the result of the cut at `node` used as a leaf of its own?"""
-        tokens = {t for g in Graph if (t := self._tokens.get((node, g))) is not None}
-        return bool(tokens & self.optimized)
+        return bool(self._tokens_of(node) & self.optimized)

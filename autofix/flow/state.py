@@ -21,9 +21,6 @@ class State:
     def fork(self) -> State:
         return State(dict(self.bound), self.grad, self.dead)
 
-    def become(self, other: State) -> None:
-        self.bound, self.dead = other.bound, other.dead
-
     def heap(self) -> dict[Key, Value]:
         """What is reachable from outside a function: everything but local names."""
         return {key: value for key, value in self.bound.items() if not isinstance(key, str)}

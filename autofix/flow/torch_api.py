@@ -129,9 +129,3 @@ def is_optimizer(name: str) -> bool:
 
 def is_scheduler(name: str) -> bool:
     return name in _table()["schedulers"]
-
-
-def torch_version() -> str:
-    """The version of torch that the table was made from."""
-    version: str = _table()["torch"]
-    return version

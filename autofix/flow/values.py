@@ -150,10 +150,6 @@ class Value:
             self.kind == Kind.TENSOR and self.shape is not None and all(d == 1 for d in self.shape)
         )
 
-    @property
-    def is_floating(self) -> bool | None:
-        return None if self.dtype is None else self.dtype in FLOATING
-
     def but(self, **changes: Any) -> Value:
         new = Value(*_FIELDS_OF(self))
         for name, value in changes.items():
