@@ -1,0 +1,1 @@
+"""Proves a repair by running the code before and after it."""
