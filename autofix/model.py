@@ -5,8 +5,10 @@ Everything here is frozen and picklable, so a result can come from another proce
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 
 class Applicability(str, Enum):
@@ -66,3 +68,25 @@ class Finding:
     @property
     def applicability(self) -> Applicability | None:
         return self.fix.applicability if self.fix else None
+
+
+class Verdict(str, Enum):
+    """What came of running the code before and after a change."""
+
+    CONFIRMED = "confirmed"
+    """Ran on both sides: the same values, and the gradient is now the derivative of them."""
+    REFUTED = "refuted"
+    """There is a counter-example."""
+    INCONCLUSIVE = "inconclusive"
+    """Neither could be shown; the reason says what stood in the way."""
+    NOT_RUN = "not-run"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A verdict, why in one line, and what it rests on."""
+
+    verdict: Verdict
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """Plain data, fit for JSON."""
