@@ -1,0 +1,170 @@
+"""Execute a program once: as a script, or by a call of one of its functions."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import traceback
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Optional
+
+import torch
+
+from . import hooks, tensors
+from .probes import Probes
+from .program import Program
+from .session import Mode, Plan, Session, Stop
+from .tensors import Tensor
+from .watch import Watch
+
+
+@dataclass
+class Execution:
+    """One execution that has ended, however it did."""
+
+    session: Session
+    probes: Probes
+    raised: Optional[Dict[str, Any]] = None
+    stopped: bool = False
+    namespace: Dict[str, Any] = field(default_factory=dict)
+    outputs: List[Any] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What is executed of a program: all of it, or a call by a recipe."""
+
+    target: str = ""
+    recipe: Optional[Dict[str, Any]] = None
+
+
+class _Sink(io.StringIO):
+    """Takes what the program prints; nobody reads it."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def execute(program: Program, drive: Drive, mode: Mode, plan: Plan, tape: Any = None) -> Execution:
+    """Run once. Raises only what ends the process."""
+    session = Session(program.path, mode, plan)
+    session.tape = tape if tape is not None else []
+    run = Execution(session, Probes(session=session))
+    hooks.seed(mode.seed)
+    hooks.set_precision(mode.frozen)
+    torch.set_grad_enabled(not mode.values_only)
+    with _quiet(run, program.path):
+        try:
+            _run(program, drive, run)
+        except Stop:
+            run.stopped = True
+        except SystemExit as error:
+            if error.code not in (None, 0):
+                run.raised = _described(error, program.path)
+        except BaseException as error:
+            run.raised = _described(error, program.path)
+        finally:
+            session.paused = True
+            torch.set_grad_enabled(True)
+    return run
+
+
+def _run(program: Program, drive: Drive, run: Execution) -> None:
+    session = run.session
+    if drive.recipe is None:
+        with Watch(session), hooks.watched(session):
+            run.namespace = program.run(run.probes)
+        return
+    from . import inputs
+
+    with Watch(session), hooks.watched(session):
+        session.paused = True
+        run.namespace = program.load(run.probes)
+        hooks.seed(session.mode.seed)
+        session.paused = False
+        built = inputs.build(run.namespace, drive.recipe, session.mode.seed)
+        run.probes.hits = dict(run.probes.hits) if drive.target.endswith("__init__") else {}
+        _call(built, run)
+
+
+def _call(built: Any, run: Execution) -> None:
+    """Call the function; unless it trained by itself, what it returns stands for a loss."""
+    session = run.session
+    for name, leaf in built.inputs:
+        if leaf.requires_grad and session.mode.values_only is False:
+            session.use(leaf)
+            session.by_id[id(leaf)].name = name
+    given = [*tensors.inside(built.args), *tensors.inside(built.kwargs)]
+    versions = [(tensor, tensor._version) for tensor in given]
+    result = built.function(*built.args, **built.kwargs)
+    with hooks.unwatched(session):
+        found = [tensor for _, tensor in tensors.deep(result)]
+        changed = [tensor for tensor, version in versions if tensor._version != version]
+        outputs = [one for one in [*found, *changed] if one.is_floating_point() or one.is_complex()]
+        run.outputs = _told([*found, *changed], result)
+    if session.events or not outputs:
+        return
+    _finish(session, outputs)
+
+
+def _finish(session: Session, outputs: List[Tensor]) -> None:
+    """The backward pass of what was returned."""
+    root = tensors.scalar(outputs)
+    if root.requires_grad:
+        torch.autograd.backward(root)
+        session.events[-1].kind = "returned"
+        return
+    with hooks.unwatched(session):
+        event = session.event("returned", root)
+        session.finish_event(event)
+
+
+def _told(found: List[Tensor], result: Any) -> List[Any]:
+    """Shapes, types and sums of what was returned, and its numbers."""
+    told: List[Any] = [
+        [list(one.shape), str(one.dtype)[6:], float(tensors.plain(one).sum())] for one in found[:50]
+    ]
+    told.extend(_floats(result))
+    return told
+
+
+def _floats(value: Any) -> Iterator[Any]:
+    if isinstance(value, (bool, int, float)):
+        yield ["number", type(value).__name__, float(value)]
+    elif isinstance(value, (list, tuple)) and len(value) < 50:
+        for item in value:
+            yield from _floats(item)
+    elif isinstance(value, dict) and len(value) < 50:
+        yield from _floats(list(value.values()))
+
+
+@contextlib.contextmanager
+def _quiet(run: Execution, path: str) -> Iterator[None]:
+    """Nothing is printed, and warnings are kept."""
+    torch.set_warn_always(run.session.mode.name == "plain")
+
+    def keep(message: Any, category: Any, filename: str, line: int, *rest: Any) -> None:
+        if filename == path and len(run.warnings) < 200:
+            run.warnings.append(f"{line}: {category.__name__}: {str(message).splitlines()[0][:80]}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always" if run.session.mode.name == "plain" else "ignore")
+        warnings.showwarning = keep
+        with contextlib.redirect_stdout(_Sink()), contextlib.redirect_stderr(_Sink()):
+            yield
+
+
+def _described(error: BaseException, path: str) -> Dict[str, Any]:
+    """An exception as data; the line is the innermost one of the program under test."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == path]
+    said = str(error).strip().splitlines()
+    return {
+        "type": type(error).__name__,
+        "message": said[0][:300] if said else "",
+        "line": lines[-1] if lines else (getattr(error, "lineno", 0) or 0),
+        "inside": any("torch" in frame.filename for frame in frames[-2:]),
+    }
+

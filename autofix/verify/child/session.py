@@ -1,0 +1,274 @@
+"""What is seen during one execution of the user's program: leaves, backward passes, exits."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+import torch
+
+from . import tensors
+from .tensors import Tensor
+
+STEP = 1e-6
+"""The size of a finite difference, in float64."""
+EVENTS = 4
+"""How many backward passes of a program are compared."""
+TAPE = 20_000_000
+"""How many numbers the tape of one execution may hold."""
+
+
+class Stop(BaseException):
+    """Enough was seen. Not an `Exception`, so that user code does not swallow it."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a program is executed."""
+
+    name: str
+    """`plain`: as it stands. `exact`: in float64, with no step taken. `base`: the same without
+    backward passes. `shifted`: as `base`, with the leaves moved, for finite differences."""
+    seed: int = 0
+    live: str = "spans"
+    """Which exits stay open in a shifted run: those in the changed `spans`, `none` or `all`."""
+    direction: Optional[int] = None
+    sign: float = 0.0
+    values_only: bool = False
+    """Without autograd, for a program whose forward pass autograd forbids."""
+
+    @property
+    def frozen(self) -> bool:
+        """No optimizer takes a step."""
+        return self.name != "plain"
+
+    @property
+    def forward_only(self) -> bool:
+        return self.name in ("base", "shifted")
+
+
+@dataclass
+class Leaf:
+    """A tensor that requires grad, from the moment that something differentiable used it."""
+
+    tensor: Tensor
+    index: int
+    key: Tuple[Any, ...]
+    name: str
+    line: int
+    module: Optional[str]
+    """The class of the outermost module whose forward used it first."""
+    value: Tensor
+    """As it was when last looked at."""
+    gradient: bool = False
+    state: str = "clean"
+    moved: bool = False
+    stale: int = 0
+    lost: int = 0
+
+    def changed(self) -> bool:
+        now = tensors.plain(self.tensor)
+        if now.shape == self.value.shape and torch.equal(now, self.value):
+            return False
+        self.value = now
+        return True
+
+    def empty(self) -> bool:
+        grad = self.tensor.grad
+        return grad is None or not bool(tensors.plain(grad).abs().sum() > 0)
+
+
+@dataclass
+class Event:
+    """One backward pass, or the return of the called function that stands for one."""
+
+    kind: str
+    line: int
+    value: float
+    shape: List[int]
+    requires_grad: bool
+    nodes: int = 0
+    raised: Optional[str] = None
+    gradients: Dict[int, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the user's program something happens; columns are 0 where Python has none."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Session:
+    """Everything about one execution. The hooks and the watch write into it."""
+
+    def __init__(self, path: str, mode: Mode, plan: "Plan") -> None:
+        self.path = path
+        self.mode = mode
+        self.plan = plan
+        self.leaves: List[Leaf] = []
+        self.by_id: Dict[int, Leaf] = {}
+        self.counts: Dict[Tuple[Any, ...], int] = {}
+        self.events: List[Event] = []
+        self.exits: Dict[Tuple[int, str], int] = {}
+        self.live_exits = 0
+        self.tape: List[Optional[Any]] = []
+        self.taped = 0
+        self.position = 0
+        self.diverged: Optional[str] = None
+        self.operations = 0
+        self.sightings: Dict[Tuple[Any, ...], Tuple[int, int]] = {}
+        self.stack: List[torch.nn.Module] = []
+        self.roots: List[torch.nn.Module] = []
+        self.optimizers: List[Any] = []
+        self.steps = 0
+        self.idle_steps = 0
+        self.opaque: Set[str] = set()
+        self.inside_function = 0
+        self.paused = True
+
+    # Leaves -------------------------------------------------------------------------------
+
+    def use(self, tensor: Tensor) -> None:
+        """A differentiable operation takes a leaf; the first time, it is moved if it has to be."""
+        if id(tensor) in self.by_id or not tensors.is_float(tensor):
+            return
+        frame = self.user_frame()
+        shape = tuple(tensor.shape)
+        base = (shape, tensors.digest(tensor))
+        number = self.counts.get(base, 0)
+        self.counts[base] = number + 1
+        leaf = Leaf(
+            tensor,
+            len(self.leaves),
+            (*base, number),
+            _name_of(tensor, frame),
+            frame.f_lineno if frame else 0,
+            type(self.stack[0]).__name__ if self.stack else None,
+            tensors.plain(tensor),
+        )
+        self.leaves.append(leaf)
+        self.by_id[id(tensor)] = leaf
+        if self.mode.sign and self.mode.direction is not None:
+            shift = self.plan.shift(leaf.index, shape, self.mode)
+            if shift is not None:
+                move(tensor, shift)
+
+    def see(self, tensor: Tensor, argument: int) -> None:
+        """Look for values that the other version has as a leaf and this one does not."""
+        shape = tuple(tensor.shape)
+        if self.plan.sought.get(shape):
+            key = (shape, tensors.digest(tensor))
+            for wanted in self.plan.sought[shape]:
+                if wanted[:2] == key and wanted not in self.sightings:
+                    self.sightings[wanted] = (self.operations, argument)
+                    return
+
+    # Events -------------------------------------------------------------------------------
+
+    def event(self, kind: str, root: Any, frame: Any = None) -> Event:
+        """Note a root of a backward pass; its value is what finite differences are taken of."""
+        frame = frame or self.user_frame()
+        roots = [root] if isinstance(root, Tensor) else list(tensors.inside(root))
+        nodes, found = 0, []
+        for one in roots:
+            size, ends = tensors.nodes_behind(one)
+            nodes, found = max(nodes, size), [*found, *ends]
+        for leaf in found:
+            self.use(leaf)
+        value = float(sum(tensors.plain(one).sum() for one in roots))
+        return Event(
+            kind,
+            frame.f_lineno if frame else 0,
+            value,
+            list(roots[0].shape) if roots else [],
+            any(one.requires_grad for one in roots),
+            nodes,
+        )
+
+    def finish_event(self, event: Event) -> None:
+        self.events.append(event)
+        if self.mode.frozen and len(self.events) >= EVENTS:
+            raise Stop
+
+    # The use of gradients -----------------------------------------------------------------
+
+    def account(self) -> None:
+        """What became of the gradients since the last look: used by a step, or thrown away."""
+        for leaf in self.leaves:
+            if leaf.changed():
+                leaf.moved = True
+                if leaf.state == "pending":
+                    leaf.state = "used"
+            if leaf.empty():
+                leaf.lost += leaf.state == "pending"
+                leaf.state = "clean"
+
+    def received(self, leaf: Leaf, contribution: Tensor) -> None:
+        if not bool(contribution.abs().sum() > 0):
+            return
+        leaf.stale += leaf.state == "used"
+        leaf.state = "pending"
+        leaf.gradient = True
+
+    # Places -------------------------------------------------------------------------------
+
+    def user_frame(self) -> Any:
+        """The innermost frame of the program under test."""
+        frame: Any = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename != self.path:
+            frame = frame.f_back
+        return frame
+
+
+class Plan:
+    """What the executions of one job share: the changed places and the directions."""
+
+    def __init__(self, spans: List[List[int]], regions: List[List[int]]) -> None:
+        self.spans = spans
+        """Line, column, end line, end column of expressions that the change is about."""
+        self.regions = regions
+        """First and last lines of statements; whatever runs below them belongs to the change."""
+        self.scales: Dict[int, Tuple[Tuple[Any, ...], float]] = {}
+        """Leaf index -> the key that its direction is drawn by, and the size of the direction."""
+        self.sought: Dict[Tuple[int, ...], List[Tuple[Any, ...]]] = {}
+        self.sightings: Dict[Tuple[int, int], Tuple[Tuple[Any, ...], float]] = {}
+
+    def shift(self, index: int, shape: Tuple[int, ...], mode: Mode) -> Optional[Tensor]:
+        if index not in self.scales or mode.direction is None:
+            return None
+        key, scale = self.scales[index]
+        return direction(key, shape, mode.direction) * (scale * STEP * mode.sign)
+
+
+def direction(key: Tuple[Any, ...], shape: Tuple[int, ...], number: int) -> Tensor:
+    """A random direction that both versions draw alike for the same leaf."""
+    text = repr((key, number)).encode()
+    seed = sum(byte * 257**place for place, byte in enumerate(tensors.hashlib.sha1(text).digest()[:7]))
+    generator = torch.Generator().manual_seed(seed % (2**62))
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def move(tensor: Tensor, shift: Tensor) -> None:
+    """Shift a tensor in place, unseen by autograd."""
+    with torch.no_grad():
+        tensor.data.add_(shift.to(tensor.dtype).to(tensor.device))
+
+
+def _name_of(tensor: Tensor, frame: Any) -> str:
+    """What the program calls a tensor at this point, or nothing."""
+    if frame is None:
+        return ""
+    held = frame.f_locals
+    for name, value in held.items():
+        if value is tensor:
+            return str(name)
+    own = held.get("self")
+    for name, value in getattr(own, "__dict__", {}).items() if own is not None else ():
+        if value is tensor:
+            return f"self.{name}"
+    return ""

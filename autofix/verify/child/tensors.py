@@ -1,0 +1,114 @@
+"""Small questions about tensors and about the values that hold them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Iterator, List, Sequence, Set, Tuple
+
+import torch
+
+Tensor = torch.Tensor
+DEPTH = 6
+
+
+def inside(value: Any, depth: int = DEPTH) -> Iterator[Tensor]:
+    """Every tensor in a value: in lists, tuples, dicts, dataclasses and plain objects' fields."""
+    if isinstance(value, Tensor):
+        yield value
+    elif depth and isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from inside(item, depth - 1)
+    elif depth and isinstance(value, dict):
+        for item in value.values():
+            yield from inside(item, depth - 1)
+
+
+def deep(value: Any) -> Iterator[Tuple[str, Tensor]]:
+    """The same with names, also through objects and modules."""
+    yield from _deep(value, "", DEPTH, set())
+
+
+def _deep(value: Any, name: str, depth: int, seen: Set[int]) -> Iterator[Tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        yield name, value
+        return
+    if not depth or id(value) in seen or isinstance(value, (str, bytes, int, float, type)):
+        return
+    seen.add(id(value))
+    if isinstance(value, torch.nn.Module):
+        for key, found in [*value.named_parameters(), *value.named_buffers()]:
+            yield f"{name}.{key}" if name else key, found
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _deep(item, f"{name}[{index}]", depth - 1, seen)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _deep(item, f"{name}[{key!r}]", depth - 1, seen)
+    elif type(value).__module__.split(".")[0] not in ("torch", "builtins", "numpy"):
+        for key, item in list(getattr(value, "__dict__", {}).items()):
+            yield from _deep(item, f"{name}.{key}" if name else key, depth - 1, seen)
+
+
+def is_float(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.layout == torch.strided
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """The values alone, as float64 on the CPU."""
+    with torch.no_grad():
+        held = tensor.detach()
+        if held.layout != torch.strided:
+            held = held.to_dense()
+        if held.is_complex():
+            held = torch.view_as_real(held.resolve_conj())
+        return held.to("cpu", torch.float64, copy=True)
+
+
+def digest(tensor: Tensor) -> str:
+    """A name for the contents: equal for equal values of equal shape."""
+    values = plain(tensor).contiguous()
+    raw = bytes(values.untyped_storage()) if values.numel() < 4096 else values.numpy().tobytes()
+    return hashlib.sha1(repr(tuple(tensor.shape)).encode() + raw).hexdigest()[:16]
+
+
+def storage(tensor: Tensor) -> int:
+    """Which memory a tensor lies in; 0 if it has none of its own."""
+    try:
+        return int(tensor.untyped_storage().data_ptr())
+    except (RuntimeError, NotImplementedError):
+        return 0
+
+
+def weights(shape: Sequence[int], number: int) -> Tensor:
+    """Fixed weights that make one number of an output: a softmax's plain sum would be constant."""
+    generator = torch.Generator().manual_seed(7919 * (number + 1))
+    return torch.rand(tuple(shape), generator=generator, dtype=torch.float64) + 0.5
+
+
+def scalar(outputs: Sequence[Tensor]) -> Tensor:
+    """One number of all floating outputs."""
+    total: Any = 0.0
+    for number, output in enumerate(outputs):
+        real = torch.view_as_real(output) if output.is_complex() else output
+        if real.layout != torch.strided:
+            real = real.to_dense()
+        held = real.to("cpu", torch.float64)
+        total = total + (held * weights(held.shape, number)).sum()
+    return total if isinstance(total, Tensor) else torch.zeros((), dtype=torch.float64)
+
+
+def nodes_behind(root: Tensor, most: int = 20_000) -> Tuple[int, List[Tensor]]:
+    """The size of the graph behind a tensor, and the leaves that it ends in."""
+    seen: Set[Any] = set()
+    todo = [root.grad_fn] if root.grad_fn is not None else []
+    found: List[Tensor] = []
+    while todo and len(seen) < most:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)
+        if isinstance(variable, Tensor):
+            found.append(variable)
+        todo.extend(following for following, _ in node.next_functions)
+    return len(seen), found
