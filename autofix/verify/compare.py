@@ -1,0 +1,121 @@
+"""Judge pairs of versions, and sum up what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from autofix.model import Verdict, Verification
+from autofix.verify.command import CommandResult
+from autofix.verify.outcome import Outcome, Settings
+from autofix.verify.pair import Pair, pair
+from autofix.verify.sides import Both, SideError, Sides
+
+Judge = Callable[[Pair], Outcome]
+
+SAME = "both versions are the same program: only comments or layout differ"
+_CRASHED = "internal error of the verifier, please report it"
+
+
+class VerifierError(Exception):
+    """Why nothing can be verified here, in one line: such as an interpreter without torch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One file, and what came of it."""
+
+    both: Both
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that was compared."""
+
+    verification: Verification
+    files: tuple[Compared, ...] = ()
+    notes: tuple[str, ...] = ()
+    command: CommandResult | None = None
+
+
+@contextmanager
+def judging(settings: Settings) -> Iterator[Judge]:
+    """A judge, with the processes that it needs."""
+    # Imported late: a run that has nothing to verify starts no process.
+    from autofix.verify.interpreter import InterpreterError, examine
+    from autofix.verify.verify import verify
+    from autofix.verify.zygote import Zygote
+
+    try:
+        examine(settings.python)
+    except InterpreterError as error:
+        raise VerifierError(str(error)) from None
+    with Zygote(settings.python, settings.limits) as zygote:
+
+        def judge(asked: Pair) -> Outcome:
+            return verify(asked, settings, zygote)
+
+        yield judge
+
+
+def judged(judge: Judge, asked: Pair) -> Outcome:
+    """The outcome for a pair, whatever happens to the verifier."""
+    if asked.same:
+        return Outcome(Verification(Verdict.NOT_RUN, SAME))
+    try:
+        return judge(asked)
+    except VerifierError:
+        raise
+    except Exception as error:
+        said = f"{_CRASHED}: {type(error).__name__}: {error}"
+        return Outcome(Verification(Verdict.INCONCLUSIVE, said))
+
+
+def paired(both: Both) -> Pair:
+    """Raises SideError for a side that does not parse."""
+    try:
+        return pair(both.before.version, both.after.version)
+    except SyntaxError as error:
+        raise SideError(f"{error.filename}: line {error.lineno}: {error.msg}") from None
+
+
+def compare(sides: Sides, judge: Judge) -> Comparison:
+    """Judge every file that both sides have."""
+    files = tuple(Compared(both, judged(judge, paired(both))) for both in sides.files)
+    whole = together([one.outcome.verification for one in files])
+    notes = (
+        *(f"{path}: new, so there is nothing to compare it with" for path in sides.added),
+        *(f"{path}: gone, so there is nothing to compare it with" for path in sides.removed),
+    )
+    if not files and notes:
+        whole = Verification(Verdict.INCONCLUSIVE, "no file is on both sides")
+    elif not files:
+        whole = Verification(Verdict.NOT_RUN, "nothing differs")
+    return Comparison(whole, files, notes)
+
+
+def together(parts: Sequence[Verification]) -> Verification:
+    """One verdict for several: as good as the worst of them."""
+    run = [part for part in parts if part.verdict is not Verdict.NOT_RUN]
+    for verdict in (Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.CONFIRMED):
+        found = [part for part in run if part.verdict is verdict]
+        if not found:
+            continue
+        if len(run) == 1:
+            return run[0]
+        reason = found[0].reason
+        if len(found) < len(run) or verdict is Verdict.CONFIRMED:
+            reason = f"{len(found)} of {len(run)}: {reason}"
+        return Verification(verdict, reason, found[0].evidence)
+    return parts[0] if parts else Verification(Verdict.NOT_RUN, SAME)
+
+
+def with_command(verification: Verification, result: CommandResult) -> Verification:
+    """The verdict when the user's own command was run as well. It can refute; that it still
+    succeeds proves nothing of gradients."""
+    evidence = {**verification.evidence, "command": dict(result.evidence)}
+    if result.refuted:
+        return Verification(Verdict.REFUTED, result.reason, evidence)
+    return replace(verification, evidence=evidence)
