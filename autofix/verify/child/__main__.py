@@ -1,0 +1,55 @@
+"""Starts the verifier's side in the user's interpreter: `python .../verify/child`."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+_PACKAGE = "_autofix_child"
+_FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Loads a module with builtins of its own, so that it works on when user code changes them."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["__builtins__"] = dict(vars(builtins))
+        super().exec_module(module)
+
+
+class _Finder:
+    """Finds the package and its modules by path: `sys.path` stays the user's."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        parent, _, module = name.rpartition(".")
+        if name == _PACKAGE:
+            file, folders = os.path.join(_FOLDER, "__init__.py"), [_FOLDER]
+        elif parent == _PACKAGE:
+            file, folders = os.path.join(_FOLDER, module + ".py"), None
+        else:
+            return None
+        return importlib.util.spec_from_file_location(
+            name, file, loader=_Loader(name, file), submodule_search_locations=folders
+        )
+
+
+def main() -> None:
+    # Python puts the folder of what it runs at the front.
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != _FOLDER]
+    sys.meta_path.insert(0, _Finder)
+    serve = importlib.import_module(f"{_PACKAGE}.serve")
+    serve.main()
+
+
+if __name__ == "__main__":
+    main()

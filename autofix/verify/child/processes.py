@@ -1,0 +1,139 @@
+"""Which processes a job has started, what they use, and how to be rid of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_PATIENCE = 10.0
+
+
+def descendants(root: int, spared: int = 0) -> list[int]:
+    """All processes below `root`, but for those at and below `spared`.
+
+    None where the system has no `/proc`.
+    """
+    direct = os.path.exists(f"/proc/{root}/task/{root}/children")
+    children = _children if direct else _searched_children()
+    found: list[int] = []
+    waiting = [root]
+    while waiting:
+        for child in children(waiting.pop()):
+            if child != spared:
+                found.append(child)
+                waiting.append(child)
+    return found
+
+
+def _children(process: int) -> list[int]:
+    found = []
+    try:
+        for task in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{task}/children") as file:
+                found += [int(word) for word in file.read().split()]
+    except OSError:
+        pass  # It has ended meanwhile.
+    return found
+
+
+def _searched_children() -> Callable[[int], list[int]]:
+    """The same from the table of all processes, for kernels that keep no list of children."""
+    table: dict[int, list[int]] = {}
+    for process in _all():
+        try:
+            with open(f"/proc/{process}/stat", "rb") as file:
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        table.setdefault(parent, []).append(process)
+    return lambda process: table.get(process, [])
+
+
+def _all() -> Iterator[int]:
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return
+    yield from (int(name) for name in names if name.isdigit())
+
+
+def tasks_of_user() -> int:
+    """How many processes and threads the user runs; 0 for root, whom no such limit binds."""
+    if not hasattr(os, "getuid") or os.getuid() == 0:
+        return 0
+    count = 0
+    for process in _all():
+        try:
+            if os.stat(f"/proc/{process}").st_uid == os.getuid():
+                count += len(os.listdir(f"/proc/{process}/task"))
+        except OSError:
+            continue
+    return count
+
+
+def address_space(process: str = "self") -> int:
+    """Bytes of addresses that a process has taken."""
+    return _pages(process, 0)
+
+
+def resident(process: str = "self") -> int:
+    """Bytes of memory that a process holds, shared ones included."""
+    return _pages(process, 1)
+
+
+def _pages(process: str, column: int) -> int:
+    try:
+        with open(f"/proc/{process}/statm") as file:
+            return int(file.read().split()[column]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def end_all(root: int, group: int, spared: int = 0) -> bool:
+    """Kill the group of a job and whatever else lives below `root`. False: something lives on."""
+    _kill_group(group)
+    deadline = time.monotonic() + _PATIENCE
+    pause = 0.0
+    while True:
+        reap()
+        left = descendants(root, spared)
+        if not left:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        # Those who fork while they are killed are met again in the next round.
+        for process in left:
+            _kill(process)
+        time.sleep(pause)
+        pause = min(pause + 0.001, 0.02)
+
+
+def reap(wanted: int = 0) -> int | None:
+    """Take leave of ended children. The status of `wanted` if it is among them."""
+    status = None
+    while True:
+        try:
+            process, code = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return status
+        if process == 0:
+            return status
+        if process == wanted:
+            status = code
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass
+
+
+def _kill(process: int) -> None:
+    try:
+        os.kill(process, signal.SIGKILL)
+    except OSError:
+        pass
