@@ -64,7 +64,7 @@ class Server:
         self._mark = uuid.uuid4().hex
         with (self._root / "results").open("wb") as file:
             file.truncate(mailbox.SIZE)
-        self._box = mailbox.open_mailbox(str(self._root / "results"))
+        self._box = mailbox.open_mailbox(self._root / "results")
         self._process = self._start(python, cpu)
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -87,7 +87,7 @@ class Server:
                     stdout=subprocess.PIPE,
                     stderr=log,
                     env=environment,
-                    # A job that has died must not take the user's terminal with it, nor hear Ctrl-C.
+                    # Ctrl-C is for the tool, which then ends the server in good order.
                     start_new_session=True,
                 )
         except OSError as error:
@@ -205,9 +205,8 @@ def _remove(folder: Path) -> None:
 def _open_up(remove: Callable[..., Any], path: str, _error: object) -> None:
     """Give back to us the rights to a folder that a job has taken away, and try again."""
     with suppress(OSError):
-        parent = os.path.dirname(path)
-        os.chmod(parent, stat.S_IRWXU)
-        os.chmod(path, stat.S_IRWXU)
+        Path(path).parent.chmod(stat.S_IRWXU)
+        Path(path).chmod(stat.S_IRWXU)
         if remove is os.open or remove is os.scandir:
             shutil.rmtree(path, ignore_errors=True)
         else:

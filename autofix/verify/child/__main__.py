@@ -6,14 +6,14 @@ import builtins
 import importlib
 import importlib.machinery
 import importlib.util
-import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 _PACKAGE = "_autofix_child"
-_FOLDER = os.path.dirname(os.path.abspath(__file__))
+_FOLDER = Path(__file__).absolute().parent
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -33,19 +33,19 @@ class _Finder:
     ) -> importlib.machinery.ModuleSpec | None:
         parent, _, module = name.rpartition(".")
         if name == _PACKAGE:
-            file, folders = os.path.join(_FOLDER, "__init__.py"), [_FOLDER]
+            file, folders = _FOLDER / "__init__.py", [str(_FOLDER)]
         elif parent == _PACKAGE:
-            file, folders = os.path.join(_FOLDER, module + ".py"), None
+            file, folders = _FOLDER / f"{module}.py", None
         else:
             return None
         return importlib.util.spec_from_file_location(
-            name, file, loader=_Loader(name, file), submodule_search_locations=folders
+            name, file, loader=_Loader(name, str(file)), submodule_search_locations=folders
         )
 
 
 def main() -> None:
     # Python puts the folder of what it runs at the front.
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != _FOLDER]
+    sys.path[:] = [entry for entry in sys.path if Path(entry).absolute() != _FOLDER]
     sys.meta_path.insert(0, _Finder)
     serve = importlib.import_module(f"{_PACKAGE}.serve")
     serve.main()

@@ -13,6 +13,7 @@ import os
 import platform
 import struct
 import sys
+from pathlib import Path
 from typing import Any
 
 from .syscalls import MACHINES, Machine
@@ -41,7 +42,6 @@ _LOAD, _EQUAL, _AT_LEAST, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x25, 0x
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 _NEW_NAMESPACES = 0x7E020000
-
 
 
 def _library() -> Any:
@@ -93,7 +93,8 @@ def landlock_version() -> int:
     """The version of Landlock that the kernel offers, 0 for none."""
     if _LIBC is None:
         return 0
-    return max(0, _LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(1)))
+    size, ask_version = ctypes.c_size_t(0), ctypes.c_uint(1)
+    return max(0, int(_LIBC.syscall(_CREATE_RULESET, None, size, ask_version)))
 
 
 def guards_signals(version: int) -> bool:
@@ -122,7 +123,7 @@ def landlock(version: int, folders: tuple[str, ...], files: tuple[str, ...]) -> 
         return False
     try:
         for path, access in [(f, in_folder) for f in folders] + [(f, in_file) for f in files]:
-            if os.path.exists(path) and not _add_rule(ruleset, path, access):
+            if Path(path).exists() and not _add_rule(ruleset, path, access):
                 return False
         return bool(_LIBC.syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint(0)) == 0)
     finally:
@@ -220,7 +221,7 @@ def _program(machine: Machine) -> list[bytes]:
 
 
 class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_void_p)]  # noqa: RUF012
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_void_p)]
 
 
 def _install(program: list[bytes]) -> bool:

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import asdict
 from mmap import mmap
+from pathlib import Path
 from typing import Any, Protocol
 
 from . import processes
@@ -97,6 +99,7 @@ def prepare(settings: dict[str, Any]) -> tuple[Handler, str]:
     """Import what jobs need. Nothing is computed: threads would not survive a fork."""
     version = _import_torch()
     _import_all(settings["preload"])
+    _import_siblings()
     return load_handler(settings["handler"]), version
 
 
@@ -115,8 +118,15 @@ def _import_all(modules: list[str]) -> None:
     for name in modules:
         try:
             importlib.import_module(name)
-        except BaseException:  # noqa: S112
+        except BaseException:
             continue  # The job that needs it will say so.
+
+
+def _import_siblings() -> None:
+    """Import the modules of this package, which otherwise each job would do when it needs one."""
+    files = Path(__file__).parent.glob("*.py")
+    names = sorted(file.stem for file in files if not file.stem.startswith("__"))
+    _import_all([f"{__package__}.{name}" for name in names])
 
 
 class Forking:
@@ -202,7 +212,7 @@ class Spawning:
 
     def _begin(self) -> subprocess.Popen[bytes]:
         popen = subprocess.Popen(
-            [sys.executable, os.path.dirname(os.path.abspath(__file__))],
+            [sys.executable, str(Path(__file__).absolute().parent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -216,10 +226,8 @@ class Spawning:
     @staticmethod
     def _tell(popen: subprocess.Popen[bytes], message: dict[str, Any]) -> None:
         assert popen.stdin is not None
-        try:
+        with suppress(OSError):  # It has died, which the wait for it will tell.
             popen.stdin.write(json.dumps(message).encode() + b"\n")
-        except OSError:
-            pass  # It has died, which the wait for it will tell.
 
     @staticmethod
     def _greeting(popen: subprocess.Popen[bytes]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,13 +94,13 @@ def _is_hidden(name: str, value: str) -> bool:
 
 def _caches(own: Mapping[str, str]) -> dict[str, str]:
     """Where downloaded weights lie: they may be read, and cannot be downloaded again."""
-    cache = own.get("XDG_CACHE_HOME") or os.path.expanduser(os.path.join("~", ".cache"))
-    places = {"TORCH_HOME": os.path.join(cache, "torch")}
-    places["HF_HOME"] = os.path.join(cache, "huggingface")
+    home = own.get("HOME") or own.get("USERPROFILE") or os.sep
+    cache = Path(own.get("XDG_CACHE_HOME") or Path(home, ".cache"))
+    places = {"TORCH_HOME": cache / "torch", "HF_HOME": cache / "huggingface"}
     return {
-        name: own.get(name, place)
+        name: own.get(name, str(place))
         for name, place in places.items()
-        if name in own or os.path.isdir(place)
+        if name in own or place.is_dir()
     }
 
 
@@ -134,7 +135,8 @@ def restrict(limits: Limits, seconds: float, occupied: int, others: int) -> bool
         wanted["RLIMIT_AS"] = occupied + limits.memory
     if others:
         wanted["RLIMIT_NPROC"] = others + limits.processes
-    return all([_lower(getattr(resource, name), value) for name, value in wanted.items()])
+    held = [_lower(getattr(resource, name), value) for name, value in wanted.items()]
+    return all(held)
 
 
 def _lower(kind: int, wanted: int) -> bool:
@@ -149,11 +151,8 @@ def _lower(kind: int, wanted: int) -> bool:
 
 def volunteer_for_killing() -> None:
     """When memory runs out, the kernel shall take a job before anything else of the user's."""
-    try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
-    except OSError:
-        pass
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def excess(limits: Limits, root: str, running: list[int], shared: int) -> str | None:
@@ -167,7 +166,7 @@ def excess(limits: Limits, root: str, running: list[int], shared: int) -> str | 
     if used > limits.memory:
         return too_much_memory(limits)
     for name in OUTPUTS:
-        if _length(os.path.join(root, name)) >= printable(limits):
+        if _length(Path(root, name)) >= printable(limits):
             return too_much_printed(limits)
     return None
 
@@ -191,7 +190,7 @@ def excess_of_files(limits: Limits, folder: str) -> str | None:
     used = entries = 0
     for place, folders, files in os.walk(folder):
         entries += len(folders) + len(files)
-        used += sum(_length(os.path.join(place, name)) for name in files)
+        used += sum(_length(Path(place, name)) for name in files)
         if used > allowed:
             return f"wrote more than {size(allowed)} of files"
         if entries > _ENTRIES:
@@ -199,9 +198,9 @@ def excess_of_files(limits: Limits, folder: str) -> str | None:
     return None
 
 
-def _length(path: str) -> int:
+def _length(path: Path) -> int:
     try:
-        return os.lstat(path).st_size
+        return path.lstat().st_size
     except OSError:
         return 0
 

@@ -11,6 +11,7 @@ import json
 import mmap
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 SIZE = 64 << 20
@@ -21,9 +22,9 @@ class Full(Exception):
     """There is no room for another result."""
 
 
-def open_mailbox(path: str) -> mmap.mmap:
+def open_mailbox(path: Path) -> mmap.mmap:
     """Map the file at `path`, which is `SIZE` bytes long."""
-    with open(path, "r+b") as file:
+    with path.open("r+b") as file:
         return mmap.mmap(file.fileno(), SIZE)
 
 

@@ -6,6 +6,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PATIENCE = 10.0
@@ -16,7 +18,7 @@ def descendants(root: int, spared: int = 0) -> list[int]:
 
     None where the system has no `/proc`.
     """
-    direct = os.path.exists(f"/proc/{root}/task/{root}/children")
+    direct = Path(f"/proc/{root}/task/{root}/children").exists()
     children = _children if direct else _searched_children()
     found: list[int] = []
     waiting = [root]
@@ -31,9 +33,8 @@ def descendants(root: int, spared: int = 0) -> list[int]:
 def _children(process: int) -> list[int]:
     found = []
     try:
-        for task in os.listdir(f"/proc/{process}/task"):
-            with open(f"/proc/{process}/task/{task}/children") as file:
-                found += [int(word) for word in file.read().split()]
+        for task in Path(f"/proc/{process}/task").iterdir():
+            found += [int(word) for word in (task / "children").read_text().split()]
     except OSError:
         pass  # It has ended meanwhile.
     return found
@@ -44,8 +45,8 @@ def _searched_children() -> Callable[[int], list[int]]:
     table: dict[int, list[int]] = {}
     for process in _all():
         try:
-            with open(f"/proc/{process}/stat", "rb") as file:
-                parent = int(file.read().rpartition(b")")[2].split()[1])
+            told = Path(f"/proc/{process}/stat").read_bytes()
+            parent = int(told.rpartition(b")")[2].split()[1])
         except (OSError, IndexError):
             continue
         table.setdefault(parent, []).append(process)
@@ -54,7 +55,7 @@ def _searched_children() -> Callable[[int], list[int]]:
 
 def _all() -> Iterator[int]:
     try:
-        names = os.listdir("/proc")
+        names = [path.name for path in Path("/proc").iterdir()]
     except OSError:
         return
     yield from (int(name) for name in names if name.isdigit())
@@ -67,8 +68,9 @@ def tasks_of_user() -> int:
     count = 0
     for process in _all():
         try:
-            if os.stat(f"/proc/{process}").st_uid == os.getuid():
-                count += len(os.listdir(f"/proc/{process}/task"))
+            folder = Path(f"/proc/{process}")
+            if folder.stat().st_uid == os.getuid():
+                count += sum(1 for _task in (folder / "task").iterdir())
         except OSError:
             continue
     return count
@@ -86,8 +88,7 @@ def resident(process: str = "self") -> int:
 
 def _pages(process: str, column: int) -> int:
     try:
-        with open(f"/proc/{process}/statm") as file:
-            return int(file.read().split()[column]) * _PAGE
+        return int(Path(f"/proc/{process}/statm").read_text().split()[column]) * _PAGE
     except (OSError, IndexError):
         return 0
 
@@ -126,14 +127,11 @@ def reap(wanted: int = 0) -> int | None:
 
 
 def _kill_group(group: int) -> None:
-    try:
+    # Windows has no groups.
+    with suppress(OSError, AttributeError):
         os.killpg(group, signal.SIGKILL)
-    except (OSError, AttributeError):
-        pass
 
 
 def _kill(process: int) -> None:
-    try:
+    with suppress(OSError):
         os.kill(process, signal.SIGKILL)
-    except OSError:
-        pass

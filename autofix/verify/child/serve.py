@@ -13,6 +13,7 @@ import signal
 import time
 from dataclasses import replace
 from mmap import mmap
+from pathlib import Path
 from typing import Any, NoReturn
 
 from . import confine, limits, mailbox, processes
@@ -28,7 +29,7 @@ def main() -> None:
     """Serve until the tool hangs up."""
     commands, answers = _take_over()
     settings = json.loads(commands.readline())
-    box = mailbox.open_mailbox(os.path.join(settings["root"], "results"))
+    box = mailbox.open_mailbox(Path(settings["root"], "results"))
     try:
         place, layers = _settle(settings)
         if settings["mode"] == "worker":
@@ -67,10 +68,10 @@ def _answer(answers: io.BufferedWriter, message: dict[str, Any]) -> None:
 def _settle(settings: dict[str, Any]) -> tuple[Place, list[str]]:
     """Give up, for this process and all its jobs, what none of them needs."""
     root = settings["root"]
-    home = os.path.join(root, "home")
-    os.makedirs(home, exist_ok=True)
+    home = Path(root, "home")
+    home.mkdir(exist_ok=True)
     os.chdir(home)
-    os.environ.update(limits.at_home_in(home))
+    os.environ.update(limits.at_home_in(str(home)))
     place = Place(
         root=root,
         limits=Limits(**settings["limits"]),
@@ -111,9 +112,7 @@ def _work(
     run(Job(**json.loads(line)), handle, box, place)
 
 
-def _serve(
-    request: dict[str, Any], launcher: Launcher, place: Place, box: mmap
-) -> dict[str, Any]:
+def _serve(request: dict[str, Any], launcher: Launcher, place: Place, box: mmap) -> dict[str, Any]:
     launcher.make_ready(request.pop("learned"))
     job = Job(**request)
     mailbox.empty(box)

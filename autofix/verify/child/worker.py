@@ -9,8 +9,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from mmap import mmap
+from pathlib import Path
 from typing import Any, NoReturn
 
 from . import confine, limits, processes
@@ -80,10 +82,8 @@ def run(job: Job, handle: Handler, box: mmap, place: Place) -> NoReturn:
     except BaseException as error:
         own.fail(_said_by(error, place.limits))
     for stream in streams:
-        try:
+        with suppress(BaseException):  # The output was closed, or is full.
             stream.flush()
-        except BaseException:
-            pass  # The output was closed, or is full.
     leave(0)
 
 
@@ -108,10 +108,8 @@ class _Own:
         self._put("d", loaded)
 
     def fail(self, why: str) -> None:
-        try:
+        with suppress(Full):
             self._put("f", why)
-        except Full:
-            pass
 
 
 def _is_installed(name: str) -> bool:
@@ -157,7 +155,7 @@ def _isolate(job: Job, place: Place) -> None:
     os.chdir(job.folder)
     os.environ.update(limits.at_home_in(job.folder))
     tempfile.tempdir = None
-    outputs = [os.path.join(place.root, name) for name in limits.OUTPUTS]
+    outputs = [str(Path(place.root, name)) for name in limits.OUTPUTS]
     _redirect(outputs)
     occupied = processes.address_space()
     limits.restrict(place.limits, job.seconds, occupied, place.others)
@@ -178,10 +176,11 @@ def _redirect(outputs: list[str]) -> None:
 
 def _renew_streams() -> list[io.TextIOWrapper]:
     """New objects for the standard streams: the old ones may hold what imports have printed."""
-    sys.stdin = sys.__stdin__ = _text(0, "r")
-    sys.stdout = sys.__stdout__ = _text(1, "w")
-    sys.stderr = sys.__stderr__ = _text(2, "w")
-    return [sys.stdout, sys.stderr]
+    new = [_text(0, "r"), _text(1, "w"), _text(2, "w")]
+    for name, stream in zip(("stdin", "stdout", "stderr"), new):  # noqa: B905
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    return new[1:]
 
 
 def _text(number: int, mode: str) -> io.TextIOWrapper:
