@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 import torch
 from torch.optim import Optimizer
 
-from . import tensors
+from . import compiler, tensors
 from .session import Event, Leaf, Session
 from .tensors import Tensor
 
@@ -45,6 +45,7 @@ def unwatched(session: Session) -> Iterator[None]:
 def install() -> None:
     if _originals:
         return
+    compiler.leave_out()
     _patch(torch.autograd, "backward", _backward)
     _patch(torch.autograd, "grad", _grad)
     _patch(torch.autograd.Function, "apply", None)

@@ -1,0 +1,153 @@
+"""What could exercise the changes of a program: the program itself, or calls of its functions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autofix.verify.changes import Change
+
+MOST_CALLS = 6
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """One way to run a program: as it stands, or by a call of `target`."""
+
+    target: str = ""
+
+    @property
+    def called(self) -> bool:
+        return bool(self.target)
+
+    def __str__(self) -> str:
+        return f"a call of `{self.target}`" if self.called else "a run of the program"
+
+
+def drives(tree: ast.Module, changes: Sequence[Change]) -> Iterator[Drive]:
+    """Ways to reach the changes, the most telling first; `tree` is the rewritten version."""
+    if _runs(tree):
+        yield Drive()
+    units = list(dict.fromkeys(_unit(tree, change) for change in changes if not change.imports))
+    targets = _targets(tree, [unit for unit in units if unit is not None])
+    for target in targets[:MOST_CALLS]:
+        yield Drive(target)
+
+
+def _runs(tree: ast.Module) -> bool:
+    """Whether running the file does more than to define things."""
+    return any(
+        isinstance(node, (ast.For, ast.While, ast.If, ast.With, ast.Try, ast.AugAssign))
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+        or (isinstance(node, ast.Assign) and any(isinstance(n, ast.Call) for n in ast.walk(node.value)))
+        for node in tree.body
+    )
+
+
+def _unit(tree: ast.Module, change: Change) -> str | None:
+    """The function to call for a change; for a line of a class body the class's constructor."""
+    if change.unit is not None:
+        return change.unit
+    line = change.after[0]
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and _first(node) <= line <= (node.end_lineno or line):
+            return f"{node.name}.__init__"
+        if isinstance(node, Function) and _first(node) <= line <= (node.end_lineno or line):
+            return node.name
+    return None
+
+
+def _first(node: ast.ClassDef | Function) -> int:
+    return min([node.lineno, *(one.lineno for one in node.decorator_list)])
+
+
+def _targets(tree: ast.Module, units: Sequence[str]) -> list[str]:
+    """Callables in which the changed functions run, those that run more of them first."""
+    if not units:
+        return []
+    callees = _callees(tree)
+    own = [name for unit in units for name in _own_targets(tree, unit)]
+    callers = [name for name in callees if name not in own and not name.startswith("test_")]
+    reach = {name: _reached(name, callees) for name in [*own, *callers]}
+    wanted = {_last(unit) for unit in units} | {unit.split(".")[0] for unit in units if "." in unit}
+
+    def covered(name: str) -> int:
+        return len(wanted & (reach[name] | {_last(name), name.split(".")[0]}))
+
+    useful = [name for name in dict.fromkeys([*own, *callers]) if covered(name)]
+    best = max(map(covered, own))
+    return sorted(
+        useful, key=lambda name: (-covered(name) if covered(name) > best else -best, name not in own)
+    )
+
+
+def _own_targets(tree: ast.Module, unit: str) -> Iterator[str]:
+    """Ways to call one function: a method by itself, or by its class's `forward`."""
+    owner, _, method = unit.rpartition(".")
+    node = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == owner), None)
+    if node is None:
+        yield unit
+        return
+    names = {child.name for child in node.body if isinstance(child, Function)}
+    inherits = any("Module" in ast.unparse(base) for base in node.bases)
+    if method not in ("forward", "__init__"):
+        if "forward" in names and _uses(node, "forward", method):
+            yield f"{owner}.forward"
+        yield unit
+    if "forward" in names:
+        yield f"{owner}.forward"
+    elif method == "__init__" or inherits:
+        yield f"{owner}.__init__"
+
+
+def _uses(node: ast.ClassDef, user: str, method: str) -> bool:
+    return any(
+        isinstance(child, Function) and child.name == user and f".{method}(" in ast.unparse(child)
+        for child in node.body
+    )
+
+
+def _callees(tree: ast.Module) -> dict[str, set[str]]:
+    """The names that each function of the module calls."""
+    found: dict[str, set[str]] = {}
+    for node in tree.body:
+        if isinstance(node, Function):
+            found[node.name] = _called(node)
+        elif isinstance(node, ast.ClassDef):
+            for child in node.body:
+                if isinstance(child, Function) and not child.name.startswith("__"):
+                    found[f"{node.name}.{child.name}"] = _called(child)
+    return found
+
+
+def _called(node: Function) -> set[str]:
+    names: set[str] = set()
+    for child in ast.walk(node):
+        if isinstance(child, ast.Call):
+            func = child.func
+            names.add(func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", ""))
+        elif isinstance(child, ast.Name):
+            names.add(child.id)
+    return names
+
+
+def _reached(name: str, callees: dict[str, set[str]], depth: int = 4) -> set[str]:
+    """The last names of everything that a call of `name` may call."""
+    seen = set(callees.get(name, ()))
+    for _ in range(depth):
+        further = {
+            called
+            for other, called_by in callees.items()
+            if _last(other) in seen
+            for called in called_by
+        }
+        if further <= seen:
+            break
+        seen |= further
+    return seen
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]

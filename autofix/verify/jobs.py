@@ -1,0 +1,86 @@
+"""What the child processes are asked to do with a version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autofix.verify.changes import Change
+from autofix.verify.judge.case import Side, Trace, key
+from autofix.verify.pair import Version
+from autofix.verify.spans import Trial
+
+SEEDS = (0, 1)
+"""Each gives other inputs and other initial weights."""
+Job = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One version, with what is on trial in it."""
+
+    version: Version
+    trial: Trial
+    lines: tuple[tuple[int, int], ...]
+
+    def job(self, target: str, executions: Sequence[Job], **given: Any) -> Job:
+        """A job for the child; see `child/execute.py`."""
+        package, name = _module_name(self.version.path) if target else ("", "__main__")
+        return {
+            "program": {
+                "text": self.version.text,
+                "path": self.version.path,
+                "name": name,
+                "package": package,
+                "roots": list(self.version.roots),
+                "argv": list(self.version.argv),
+                "changes": [list(lines) for lines in self.lines],
+                "spans": [list(span) for span in self.trial.spans],
+                "regions": [list(region) for region in self.trial.regions],
+            },
+            "target": target,
+            "hints": given.get("hints"),
+            "recipe": given.get("recipe"),
+            "executions": list(executions),
+        }
+
+
+def subject(version: Version, trial: Trial, changes: Sequence[Change], *, after: bool) -> Subject:
+    lines = tuple(change.after if after else change.before for change in changes)
+    return Subject(version, trial, lines)
+
+
+def _module_name(path: str) -> tuple[str, str]:
+    """The package of a file and its name in it, by the `__init__.py` above it."""
+    file = Path(path)
+    parts: list[str] = []
+    folder = file.parent
+    while (folder / "__init__.py").exists() and folder.name.isidentifier():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    package = ".".join(parts)
+    if not package:
+        return "", f"_program_{''.join(c if c.isalnum() else '_' for c in file.stem)}"
+    return package, f"{package}.{file.stem}"
+
+
+def executions(seed: int, *, twice: bool = False, wanted: list[Any] | None = None) -> list[Job]:
+    """As it stands (the first seed only), and for the derivative."""
+    plain = [{"mode": "plain", "seed": seed}] * ((2 if twice else 1) if seed == SEEDS[0] else 0)
+    return [*plain, {"mode": "exact", "seed": seed, "wanted": wanted}]
+
+
+def side(results: Sequence[Trace], failure: str | None) -> Side:
+    """What came back for one version."""
+    plain = [one for one in results if one.get("mode") == "plain"]
+    exact = tuple(one for one in results if one.get("mode") == "exact")
+    return Side(
+        plain[0] if plain else None, plain[1] if len(plain) > 1 else None, exact, failure
+    )
+
+
+def wanted(exact: Trace) -> list[Any]:
+    """The leaves of a version, for the other one to move alike."""
+    return [[[list(key(leaf)[0]), *key(leaf)[1:]], leaf["size"]] for leaf in exact["leaves"]]

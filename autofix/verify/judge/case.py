@@ -1,0 +1,113 @@
+"""What was seen of both versions, and what can be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from autofix.verify.changes import Change
+
+Trace = Mapping[str, Any]
+"""One result of the child process; see `child/execute.py`."""
+
+
+class Weight(Enum):
+    """What a sign says about the repair."""
+
+    GAIN = "gain"
+    """Something that was wrong is right now."""
+    LOSS = "loss"
+    """Something that was right is wrong now, or moved where it must not: a counter-example."""
+    REST = "rest"
+    """What the change set out to repair is still wrong: a counter-example too."""
+    DOUBT = "doubt"
+    """Nothing can be concluded from this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One thing that the comparison shows."""
+
+    weight: Weight
+    kind: str
+    text: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What was seen of one version."""
+
+    plain: Trace | None = None
+    again: Trace | None = None
+    exact: tuple[Trace, ...] = ()
+    failure: str | None = None
+    """Why there is less than there should be."""
+
+    @property
+    def raised(self) -> Trace | None:
+        return None if self.plain is None else self.plain["raised"]
+
+    @property
+    def events(self) -> Sequence[Trace]:
+        return () if self.plain is None else self.plain["events"]
+
+    @property
+    def leaves(self) -> Sequence[Trace]:
+        return () if self.plain is None else self.plain["leaves"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Two versions, run alike."""
+
+    before: Side
+    after: Side
+    changes: tuple[Change, ...]
+    old: str
+    """The changed lines of the first version."""
+    new: str
+    called: bool = False
+    """A function was called with made inputs; else the program ran as it stands."""
+
+    def hits(self) -> set[int]:
+        """The changes that one of the versions has reached."""
+        reached: set[int] = set()
+        for side in (self.before, self.after):
+            for trace in (side.plain, side.again):
+                reached |= {int(number) for number in (trace or {}).get("hits", ())}
+        return reached
+
+    def exact(self) -> Iterator[tuple[Trace, Trace]]:
+        """The runs in float64, seed by seed."""
+        yield from zip(self.before.exact, self.after.exact, strict=False)
+
+
+def key(leaf: Trace) -> tuple[Any, ...]:
+    """What a leaf is known by in both versions: its shape, its first values, and a count."""
+    shape, *rest = leaf["key"]
+    return (tuple(shape), *rest)
+
+
+def name(leaf: Trace) -> str:
+    if leaf["name"]:
+        return f"`{leaf['name']}`"
+    shape = leaf["key"][0]
+    return f"the tensor of shape {tuple(shape)} used in line {leaf['line']}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """`a`, `b` and 3 more."""
+    unique = list(dict.fromkeys(names))
+    if len(unique) <= most:
+        return " and ".join(unique) if len(unique) < 3 else f"{', '.join(unique[:-1])} and {unique[-1]}"
+    return f"{', '.join(unique[:most])} and {len(unique) - most} more"
+
+
+def told(error: Trace) -> str:
+    """An exception in one clause."""
+    message = str(error["message"])
+    short = message if len(message) <= 120 else message[:117] + "..."
+    return f"`{error['type']}: {short}`" + (f" in line {error['line']}" if error["line"] else "")

@@ -1,0 +1,186 @@
+"""Whether the gradient is the derivative of the values, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name, told
+from autofix.verify.judge.slopes import Fit, Slope, differ, fit, gradient, slopes
+from autofix.verify.judge.values import crashed_twice
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One backward pass of one seed, in both versions."""
+
+    number: int
+    event: Trace
+    after: Fit
+    """The gradient of the rewritten code against its finite differences."""
+    held: Fit
+    """The same with the stops in the changed lines held as well."""
+    before: Fit
+    """The gradient of the original against the same differences."""
+    changed: bool | None
+    """None: the original has no gradient to compare with."""
+    worst: Slope | None
+
+
+def looks(case: Case) -> Iterator[Look]:
+    for old, new in case.exact():
+        for number, event in enumerate(new["events"]):
+            if event["raised"] is not None:
+                return
+            found = [*slopes(new, new, "spans", number)]
+            if not _consistent(new, number):
+                continue
+            yield Look(
+                number,
+                event,
+                fit(found),
+                fit([*slopes(new, new, "none", number)]),
+                fit([*slopes(old, new, "spans", number)]),
+                differ(old, new, number) if number < len(old["events"]) else None,
+                max(found, key=lambda slope: slope.error, default=None),
+            )
+
+
+def _consistent(trace: Trace, number: int) -> bool:
+    """Whether the forward pass does without real gradients; else differences say nothing."""
+    if number >= len(trace["base"]):
+        return False
+    a, b = trace["events"][number]["value"], trace["base"][number]["value"]
+    return bool(a == b or abs(a - b) <= 1e-9 * max(abs(a), abs(b)) + 1e-12)
+
+
+def signs(case: Case, seen: list[Look]) -> Iterator[Sign]:
+    yield from _crash(case, seen)
+    wrong = [look for look in seen if look.after is Fit.NO]
+    if wrong:
+        yield from _wrong(case, wrong)
+        return
+    right = [look for look in seen if look.after is Fit.YES]
+    gained = [look for look in right if look.changed or (look.changed is None and _starts(case))]
+    if gained:
+        yield Sign(Weight.GAIN, "gradient", _counts(case))
+    elif seen and not right:
+        text = "the loss has a kink at each point that was tried, so its slope says nothing"
+        yield Sign(Weight.DOUBT, "gradient", text)
+    yield from _dead(case)
+
+
+def _starts(case: Case) -> bool:
+    """The original had no such backward pass, and did not end early by chance."""
+    return case.before.raised is not None or not case.before.events
+
+
+def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
+    """Some gradient is not the derivative of its loss."""
+    for look in wrong:
+        worst = look.worst
+        assert worst is not None
+        slope = f"its slope is {worst.numeric:.4g} by finite differences and {worst.analytic:.4g} by autograd"
+        evidence = {"finite_difference": worst.numeric, "autograd": worst.analytic}
+        where = _where(look)
+        if look.held is Fit.YES and _truncates(case):
+            continue
+        if look.before is Fit.YES:
+            text = f"the gradient of {where} was right and is wrong now: {slope}"
+            yield Sign(Weight.LOSS, "gradient", text, evidence)
+        elif look.held is Fit.YES:
+            text = f"the changed lines still stop the gradient of {where}: {slope}"
+            yield Sign(Weight.REST, "gradient", text, evidence)
+        elif look.changed and not _opaque(case):
+            text = f"the gradient of {where} is not the derivative of its values: {slope}"
+            yield Sign(Weight.REST, "gradient", text, evidence)
+        else:
+            text = f"the gradient of {where} differs from finite differences in both versions"
+            yield Sign(Weight.DOUBT, "gradient", text, evidence)
+        return
+    yield Sign(Weight.GAIN, "gradient", "each backward pass ends where the changed lines cut the graph")
+
+
+def _where(look: Look) -> str:
+    return "the result" if look.event["kind"] == "returned" else f"the loss in line {look.event['line']}"
+
+
+def _opaque(case: Case) -> list[str]:
+    return [said for _, new in case.exact() for said in new["opaque"]]
+
+
+def _truncates(case: Case) -> bool:
+    """A stop was put in because the graph of earlier steps was used up."""
+    return crashed_twice(case.before)
+
+
+def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
+    """The original raised, the rewritten code does not, and its gradients are right."""
+    old, new = case.before.raised, case.after.raised
+    if old is None or new is not None or case.after.plain is None:
+        return
+    reached = any(event["reached"] for event in case.after.events)
+    if reached:
+        yield Sign(Weight.GAIN, "crash", f"the original raises {told(old)}; the rewritten code runs to the end")
+    else:
+        text = f"the rewritten code no longer raises {told(old)}, but nothing gets a gradient either"
+        yield Sign(Weight.DOUBT, "crash", text)
+
+
+def _dead(case: Case) -> Iterator[Sign]:
+    """Nothing gained, and what is to be trained still gets nothing."""
+    if case.after.raised is not None or case.after.plain is None:
+        return
+    flowing = {key(leaf) for leaf in case.after.leaves if leaf["gradient"]}
+    before = {key(leaf) for leaf in case.before.leaves if leaf["gradient"]}
+    if flowing - before:
+        return
+    dead = [leaf for leaf in case.after.leaves if leaf["held"] and not leaf["gradient"]]
+    if not dead or not case.after.events:
+        return
+    sloped = any(
+        abs(up[number] - down[number]) > 1e-12
+        for _, new in case.exact()
+        for up, down in new["slopes"]["all"]["pairs"]
+        for number in range(min(len(up), len(down)))
+    )
+    unreached = not any(event["reached"] for event in case.after.events)
+    if sloped and unreached:
+        text = f"{listed([name(leaf) for leaf in dead])} still gets no gradient{_stops(case)}"
+        yield Sign(Weight.REST, "gradient", text)
+
+
+def _stops(case: Case) -> str:
+    """Where the values leave the graph in the rewritten code."""
+    plain = case.after.plain
+    exits = plain["exits"] if plain is not None else []
+    if not exits:
+        return ""
+    line, called, _ = exits[0]
+    shown = ".data" if called.startswith("data.") else called.strip("_")
+    return f"; the graph is cut by `{shown}` in line {line}"
+
+
+def _counts(case: Case) -> str:
+    leaves = [leaf for leaf in case.after.leaves if leaf["gradient"] or leaf["held"] or leaf["listed"]]
+    keys = {key(leaf) for leaf in leaves}
+    now = sum(leaf["gradient"] for leaf in leaves)
+    then = sum(leaf["gradient"] for leaf in case.before.leaves if key(leaf) in keys)
+    if then < now:
+        return f"{then} of {len(leaves)} parameters had a gradient before, {now} of {len(leaves)} after"
+    return "the gradient was not the derivative of the loss, and is now"
+
+
+def measured(case: Case, seen: list[Look]) -> dict[str, object]:
+    """The numbers behind a verdict."""
+    errors = [look.worst.error for look in seen if look.worst is not None and look.after is Fit.YES]
+    return {
+        "backward_passes": len(seen),
+        "directions": 3,
+        "worst_error": max(errors, default=None),
+        "seeds": sorted({new["seed"] for _, new in case.exact()}),
+    }
+
+
+def has_gradients(trace: Trace) -> bool:
+    return any(gradient(trace, number) for number in range(len(trace["events"])))

@@ -1,0 +1,113 @@
+"""What the changed statements themselves show: kept copies, used results, released graphs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autofix.verify.judge.case import Case, Sign, Trace, Weight
+
+_COPIES = re.compile(r"\b(?:clone|deepcopy|copy|dict|list|state_dict|detach|items|tolist)\b")
+_FREEZES = re.compile(r"requires_grad_\(\s*False\s*\)|\.requires_grad\s*=\s*False|freeze")
+_TYPO = re.compile(r"require_grad\b|requires_grads\b|requires_grad\s*==|\.requires_grad\s*=\s*False")
+_DATA = re.compile(r"\.data\b")
+
+
+def signs(case: Case) -> Iterator[Sign]:
+    old, new = case.before.plain, case.after.plain
+    if old is None or new is None:
+        return
+    for number, seen in old["probes"].items():
+        now = new["probes"].get(number)
+        if now is None:
+            continue
+        yield from _kept(case, seen, now)
+        yield from _separate(case, seen, now)
+        yield from _released(seen, now)
+
+
+def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
+    """A value that was to be kept changes with something else."""
+    if not old["tensors"] or not _COPIES.search(case.new) or not _starts_alike(old, new):
+        return
+    if old["changed"] and not new["changed"]:
+        text = (
+            f"{old['changed']} of {old['tensors']} kept tensors changed later with what they were "
+            "taken from; now they keep their values"
+        )
+        yield Sign(Weight.GAIN, "aliasing", text)
+    elif old["changed"] and new["changed"]:
+        text = f"{new['changed']} of {new['tensors']} kept tensors still change later"
+        yield Sign(Weight.REST, "aliasing", text)
+
+
+def _starts_alike(old: Trace, new: Trace) -> bool:
+    return bool(old["digests"] and new["digests"] and old["digests"][0] == new["digests"][0])
+
+
+def _separate(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
+    """A write that autograd does not see reaches another tensor through shared memory."""
+    spared = set(old["written_unseen"]) - set(new["written_unseen"])
+    if spared and "clone" in case.new and _starts_alike(old, new):
+        names = " and ".join(f"`{one}`" for one in sorted(spared))
+        yield Sign(Weight.GAIN, "aliasing", f"{names} is no longer changed through shared memory")
+
+
+def _released(old: Trace, new: Trace) -> Iterator[Sign]:
+    """A sum for the log that held on to every graph."""
+    grew = len(old["nodes"]) >= 2 and all(
+        a < b for a, b in zip(old["nodes"], old["nodes"][1:], strict=False)
+    )
+    if grew and not any(new["nodes"]) and _numbers_alike(old, new):
+        text = "the running value held the graph of every step; now it is a plain value"
+        yield Sign(Weight.GAIN, "growth", text)
+
+
+def _numbers_alike(old: Trace, new: Trace) -> bool:
+    pairs = [*zip(old["numbers"], new["numbers"], strict=False)]
+    return bool(pairs) and all(
+        a is not None and b is not None and abs(a - b) <= 1e-4 * max(abs(a), abs(b), 1e-6)
+        for a, b in pairs
+    )
+
+
+def used_result(case: Case) -> Sign | None:
+    """A result that was thrown away is assigned now; values after it differ on purpose."""
+    assigned = re.match(r"\s*(?P<name>[\w.\[\]'\"]+)\s*=\s*(?P<call>.+)$", case.new.strip(), re.DOTALL)
+    thrown = case.old.strip()
+    if assigned is None or "=" in thrown.split("(")[0]:
+        return None
+    if re.sub(r"\s+", "", assigned["call"]) != re.sub(r"\s+", "", thrown):
+        return None
+    old, new = case.before.plain, case.after.plain
+    if old is None or new is None or "0" not in old["probes"] or "0" not in new["probes"]:
+        return None
+    if not _starts_alike(old["probes"]["0"], new["probes"]["0"]):
+        return None
+    if not thrown.startswith(assigned["name"]) and assigned["name"] not in thrown:
+        return None
+    return Sign(Weight.GAIN, "result", f"the result of `{thrown}` was thrown away and is used now")
+
+
+def freezes(case: Case) -> bool:
+    """Whether the change is there to stop the training of something, and said so before."""
+    return bool(_FREEZES.search(case.new) and _TYPO.search(case.old))
+
+
+def cleaned_up(case: Case) -> Sign | None:
+    """Nothing but a warning, or a write that autograd cannot see, went away."""
+    old, new = case.before.plain, case.after.plain
+    if old is None or new is None:
+        return None
+    gone = _warned(old) - _warned(new)
+    if gone:
+        text = f"the same values and the same gradients, without the warning `{sorted(gone)[0][:70]}`"
+        return Sign(Weight.GAIN, "equivalent", text)
+    if _DATA.search(case.old) and not _DATA.search(case.new):
+        text = "the same values and the same gradients, without `.data`"
+        return Sign(Weight.GAIN, "equivalent", text)
+    return None
+
+
+def _warned(trace: Trace) -> set[str]:
+    return {said.split(": ", 1)[1] for said in trace["warnings"] if ": " in said}

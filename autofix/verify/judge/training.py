@@ -1,0 +1,128 @@
+"""Whether what should be trained is registered, moves, and is moved by fresh gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
+
+
+def signs(case: Case) -> Iterator[Sign]:
+    if case.after.plain is None or case.before.plain is None:
+        return
+    yield from _registration(case)
+    yield from _movement(case)
+    yield from _order(case)
+    yield from _growth(case)
+
+
+def _registration(case: Case) -> Iterator[Sign]:
+    """Weights that a module uses and does not list."""
+    before, after = _unlisted(case.before.leaves), _unlisted(case.after.leaves)
+    old, new = _listed(case.before.leaves), _listed(case.after.leaves)
+    lost = [leaf for where, leaf in old.items() if where in after]
+    if lost:
+        text = f"{listed([name(leaf) for leaf in lost])} was listed by `parameters()` and is no longer"
+        yield Sign(Weight.LOSS, "registration", text)
+    rest = [leaf for where, leaf in after.items() if where in before]
+    gained = [leaf for where, leaf in new.items() if where not in old and leaf["gradient"]]
+    fewer = len(after) < len(before)
+    if rest and (fewer or gained or _touches(case, "self.", "nn.", "Module")) and before:
+        text = f"{len(rest)} of the {len(before)} weights that `parameters()` did not list are still missing"
+        yield Sign(Weight.REST, "registration", f"{text}: {listed([name(leaf) for leaf in rest])}")
+    elif gained and (before or _new_leaves(case, gained)):
+        text = f"`parameters()` now lists {listed([name(leaf) for leaf in gained])}"
+        yield Sign(Weight.GAIN, "registration", text)
+
+
+def _unlisted(leaves: list[Trace] | tuple[Trace, ...] | object) -> dict[tuple[object, ...], Trace]:
+    assert isinstance(leaves, (list, tuple))
+    return {
+        key(leaf): leaf
+        for leaf in leaves
+        if leaf["parameter"] and leaf["gradient"] and leaf["module"] and not leaf["listed"]
+    }
+
+
+def _listed(leaves: object) -> dict[tuple[object, ...], Trace]:
+    assert isinstance(leaves, (list, tuple))
+    return {key(leaf): leaf for leaf in leaves if leaf["listed"]}
+
+
+def _new_leaves(case: Case, gained: list[Trace]) -> bool:
+    known = {key(leaf) for leaf in case.before.leaves}
+    return any(key(leaf) not in known for leaf in gained)
+
+
+def _touches(case: Case, *words: str) -> bool:
+    return any(word in case.old + case.new for word in words)
+
+
+def _movement(case: Case) -> Iterator[Sign]:
+    """Leaves that get a gradient: do they move?"""
+    before = {key(leaf): leaf for leaf in case.before.leaves}
+    moving, stuck = [], []
+    for leaf in case.after.leaves:
+        old = before.get(key(leaf))
+        if leaf["moved"] and not (old is not None and old["moved"]):
+            moving.append(leaf)
+        if old is not None and old["moved"] and not leaf["moved"] and leaf["parameter"]:
+            stuck.append(leaf)
+    ended = case.before.raised is None and case.after.raised is None
+    if stuck and ended:
+        text = f"{listed([name(leaf) for leaf in stuck])} was trained before and no longer moves"
+        yield Sign(Weight.LOSS, "training", text)
+    elif moving and ended:
+        text = f"{listed([name(leaf) for leaf in moving])} did not move before and is trained now"
+        yield Sign(Weight.GAIN, "training", text)
+
+
+def _sum(leaves: object, field: str) -> int:
+    assert isinstance(leaves, (list, tuple))
+    return sum(leaf[field] for leaf in leaves)
+
+
+def _order(case: Case) -> Iterator[Sign]:
+    """What each step uses: gradients of the passes since the last step, and all of them."""
+    old, new = case.before.plain, case.after.plain
+    assert old is not None and new is not None
+    if old["raised"] or new["raised"]:
+        return
+    stale = _sum(old["leaves"], "stale"), _sum(new["leaves"], "stale")
+    lost = _sum(old["leaves"], "lost"), _sum(new["leaves"], "lost")
+    idle = old["idle_steps"], new["idle_steps"]
+    if stale[1] > stale[0]:
+        text = "a backward pass now adds to gradients that a step has used already"
+        yield Sign(Weight.LOSS, "training", text)
+    elif idle[1] > idle[0] and new["steps"] >= old["steps"]:
+        text = f"{idle[1]} of {new['steps']} optimizer steps now find no gradient"
+        yield Sign(Weight.LOSS, "training", text)
+    elif lost[1] > lost[0] and old["steps"]:
+        yield Sign(Weight.LOSS, "training", "gradients are now thrown away before a step uses them")
+    elif stale[0] and not stale[1]:
+        text = "each step added the gradients of earlier steps before, and uses fresh ones now"
+        yield Sign(Weight.GAIN, "training", text)
+    elif idle[0] > idle[1] or (lost[0] and not lost[1]):
+        text = f"{idle[0]} of {old['steps']} optimizer steps found no gradient before, {idle[1]} now"
+        yield Sign(Weight.GAIN, "training", text)
+    elif stale[0] and stale[1] and _touches(case, "zero_grad", ".grad"):
+        text = "each step still adds the gradients of earlier steps"
+        yield Sign(Weight.REST, "training", text)
+
+
+def _growth(case: Case) -> Iterator[Sign]:
+    """Graphs that reach ever further back."""
+    before, after = _grows(case.before.events), _grows(case.after.events)
+    sizes = [event["nodes"] for event in case.after.events[:4]]
+    if after and (not before or _touches(case, "retain_graph")):
+        text = f"each backward pass goes through all earlier ones: the graph grows from {sizes[0]} to {sizes[-1]} nodes"
+        yield Sign(Weight.LOSS, "growth", text)
+    elif before and not after and len(case.after.events) >= len(case.before.events):
+        text = "the graph of each step grew with all earlier steps before, and stays small now"
+        yield Sign(Weight.GAIN, "growth", text)
+
+
+def _grows(events: object) -> bool:
+    assert isinstance(events, (list, tuple))
+    sizes = [event["nodes"] for event in events[:5]]
+    return len(sizes) >= 3 and all(a < b for a, b in zip(sizes, sizes[1:], strict=False))

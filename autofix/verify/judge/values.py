@@ -1,0 +1,146 @@
+"""Whether both versions compute the same, and what they raise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, told
+from autofix.verify.judge.slopes import Fit, compared, floor_of, numeric
+
+SAME = 1e-7
+"""Relative, in float64: a vectorised form rounds otherwise than a loop."""
+SAME_SINGLE = 1e-3
+"""Relative, in the precision of the program."""
+ENVIRONMENT = (
+    "ModuleNotFoundError ImportError FileNotFoundError PermissionError EOFError ConnectionError "
+    "URLError HTTPError SystemExit ConnectionRefusedError gaierror BlockingIOError OSError"
+).split()
+"""Exceptions that speak of where a program runs, not of what it does."""
+TWICE = ("a second time", "modified by an inplace operation")
+
+
+def signs(case: Case, *, expected: bool) -> Iterator[Sign]:
+    """`expected`: the repair is of a kind that changes later values; they are not compared."""
+    yield from _unstable(case)
+    yield from _exceptions(case)
+    if not expected:
+        yield from _moved(case)
+        yield from _outputs(case)
+        yield from _elsewhere(case)
+
+
+def environment(error: Trace | None) -> bool:
+    return error is not None and error["type"] in ENVIRONMENT
+
+
+def crashed_twice(side: Side) -> bool:
+    """Whether a backward pass went through a graph that was used up or overwritten."""
+    return any(event["raised"] and any(t in event["raised"] for t in TWICE) for event in side.events)
+
+
+def _unstable(case: Case) -> Iterator[Sign]:
+    first, second = case.before.plain, case.before.again
+    if first is None or second is None:
+        return
+    for a, b in zip(first["events"], second["events"], strict=False):
+        if not _close(a["value"], b["value"], SAME_SINGLE):
+            text = f"the original is not deterministic: the loss in line {a['line']} differs between two runs"
+            yield Sign(Weight.DOUBT, "determinism", text)
+            return
+
+
+def _exceptions(case: Case) -> Iterator[Sign]:
+    old, new = case.before.raised, case.after.raised
+    if new is None:
+        return
+    if old is None:
+        if case.before.plain is not None:
+            yield Sign(Weight.LOSS, "exception", f"the rewritten code raises {told(new)}; the original does not")
+    elif environment(old) and old["type"] == new["type"]:
+        yield Sign(Weight.DOUBT, "exception", f"both versions stop with {told(new)}")
+    elif (old["type"], _core(old)) == (new["type"], _core(new)):
+        yield Sign(Weight.REST, "exception", f"the rewritten code still raises {told(new)}")
+    else:
+        yield Sign(Weight.REST, "exception", f"the rewritten code raises {told(new)}; the original raised {told(old)}")
+
+
+def _core(error: Trace) -> str:
+    """The message without numbers and addresses."""
+    return "".join(char for char in str(error["message"])[:100] if not char.isdigit())
+
+
+def _close(a: float, b: float, relative: float) -> bool:
+    if a != a or b != b:
+        return a != a and b != b
+    return a == b or abs(a - b) <= relative * max(abs(a), abs(b)) + relative * 1e-3
+
+
+def _moved(case: Case) -> Iterator[Sign]:
+    """Losses that differ: in float64 with no step taken, and before the first step as it stands."""
+    for old, new in case.exact():
+        for a, b in zip(old["base"], new["base"], strict=False):
+            if not _close(a["value"], b["value"], SAME) and not _reduction(a, b):
+                yield _other_value(a, b, new["seed"])
+                return
+    if case.before.events and case.after.events:
+        a, b = case.before.events[0], case.after.events[0]
+        if not _close(a["value"], b["value"], SAME_SINGLE) and not _reduction(a, b):
+            yield _other_value(a, b, 0)
+
+
+def _other_value(a: Trace, b: Trace, seed: int) -> Sign:
+    what = "the result" if b["kind"] == "returned" else f"the loss in line {b['line']}"
+    text = f"{what} was {a['value']:.6g} and is now {b['value']:.6g} on the same input"
+    return Sign(Weight.LOSS, "values", text, {"before": a["value"], "after": b["value"], "seed": seed})
+
+
+def _reduction(old: Trace, new: Trace) -> bool:
+    """A vector that could not be differentiated became its sum or mean."""
+    size = 1
+    for length in old["shape"]:
+        size *= length
+    if size < 2 or new["shape"] or not old["raised"]:
+        return False
+    return any(_close(old["value"] / part, new["value"], 1e-5) for part in (1, size, *old["shape"]))
+
+
+def _outputs(case: Case) -> Iterator[Sign]:
+    """Shapes and types of what a called function returns."""
+    old, new = case.before.plain, case.after.plain
+    if not case.called or old is None or new is None or old["raised"] or new["raised"]:
+        return
+    if any(event["kind"] != "returned" for event in [*old["events"], *new["events"]]):
+        return
+    a, b = _forms(old["outputs"]), _forms(new["outputs"])
+    if len(a) == len(b) and a != b:
+        first = next((x, y) for x, y in zip(a, b, strict=True) if x != y)
+        text = f"the result was {_form(first[0])} and is now {_form(first[1])}"
+        yield Sign(Weight.LOSS, "values", text)
+
+
+def _forms(outputs: Sequence[Sequence[object]]) -> list[tuple[object, object]]:
+    return [(tuple(one[0]), one[1]) for one in outputs if isinstance(one[0], list)]
+
+
+def _form(form: tuple[object, object]) -> str:
+    return f"a `{form[1]}` tensor of shape {form[0]}"
+
+
+def _elsewhere(case: Case) -> Iterator[Sign]:
+    """The same values at one point may come from another function: look beside it."""
+    for old, new in case.exact():
+        if len(old["matched"]) != len(new["matched"]) or old["values_only"] != new["values_only"]:
+            continue
+        for number, (a, b) in enumerate(zip(old["base"], new["base"], strict=False)):
+            if _reduction(a, b):
+                continue
+            pair = numeric(old, "all", number)[:1], numeric(new, "all", number)[:1]
+            if not pair[0] or not pair[1] or pair[0][0] is None or pair[1][0] is None:
+                continue
+            if compared(pair[0][0], pair[1][0], floor_of(new, number)) is Fit.NO:
+                text = (
+                    f"the rewritten code is another function: beside the given point its loss "
+                    f"changes by {pair[1][0]:.4g} where the original's changes by {pair[0][0]:.4g}"
+                )
+                yield Sign(Weight.LOSS, "values", text)
+                return

@@ -1,0 +1,125 @@
+"""All signs together: confirmed, refuted or inconclusive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from autofix.model import Verdict, Verification
+from autofix.verify.judge import gradient, statements, training, values
+from autofix.verify.judge.case import Case, Sign, Weight, key, listed, name
+from autofix.verify.judge.gradient import Look
+from autofix.verify.judge.slopes import Fit
+
+NOTHING = "nothing to confirm: both versions behave the same"
+
+
+def judge(case: Case) -> Verification:
+    """The verdict on one way of running both versions."""
+    failed = case.after.failure or case.before.failure
+    if case.after.plain is None or case.before.plain is None:
+        return Verification(Verdict.INCONCLUSIVE, _unrun(case, failed))
+    if not case.hits():
+        return Verification(Verdict.INCONCLUSIVE, _unreached(case))
+    looks = [*gradient.looks(case)]
+    signs = _signs(case, looks)
+    evidence = _evidence(case, looks, signs)
+    verdict, reason = _weigh(case, signs, failed)
+    if verdict is Verdict.CONFIRMED:
+        reason = "; ".join([reason, *_supports(case, looks)])
+    return Verification(verdict, reason, evidence)
+
+
+def _signs(case: Case, looks: list[Look]) -> list[Sign]:
+    if statements.freezes(case):
+        return [*values.signs(case, expected=False), *_frozen(case, looks)]
+    used = statements.used_result(case)
+    signs = [*statements.signs(case)]
+    separate = any(sign.kind == "aliasing" and "shared memory" in sign.text for sign in signs)
+    signs += values.signs(case, expected=used is not None or separate)
+    signs += gradient.signs(case, looks)
+    signs += training.signs(case)
+    if used is not None:
+        signs.append(used)
+    if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
+        equivalent = statements.cleaned_up(case)
+        if equivalent is not None and not _still_dead(signs):
+            signs = [sign for sign in signs if sign.weight is not Weight.REST] + [equivalent]
+    return signs
+
+
+def _still_dead(signs: Sequence[Sign]) -> bool:
+    return any(sign.weight is Weight.REST and "still gets no gradient" in sign.text for sign in signs)
+
+
+def _frozen(case: Case, looks: list[Look]) -> list[Sign]:
+    """Parameters that were to be frozen: no gradient for them, the same for all others."""
+    after = {key(leaf) for leaf in case.after.leaves if leaf["gradient"]}
+    stopped = [
+        leaf for leaf in case.before.leaves if leaf["gradient"] and key(leaf) not in after
+    ]
+    if any(look.after is Fit.NO for look in looks):
+        return [Sign(Weight.DOUBT, "gradient", "the other gradients are not right either")]
+    if not stopped:
+        return [Sign(Weight.REST, "freezing", "nothing is frozen: every parameter still gets its gradient")]
+    if not after:
+        return [Sign(Weight.DOUBT, "freezing", "nothing gets a gradient any more")]
+    text = f"{listed([name(leaf) for leaf in stopped])} is frozen now; all others have their gradient"
+    return [Sign(Weight.GAIN, "freezing", text)]
+
+
+def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdict, str]:
+    def of(weight: Weight) -> list[Sign]:
+        return [sign for sign in signs if sign.weight is weight]
+
+    gains, losses, rests, doubts = map(of, (Weight.GAIN, Weight.LOSS, Weight.REST, Weight.DOUBT))
+    unstable = [sign for sign in doubts if sign.kind == "determinism"]
+    if unstable:
+        return Verdict.INCONCLUSIVE, unstable[0].text
+    if losses or rests:
+        return Verdict.REFUTED, (losses or rests)[0].text
+    if doubts:
+        return Verdict.INCONCLUSIVE, doubts[0].text
+    if failed is not None:
+        return Verdict.INCONCLUSIVE, failed
+    if gains:
+        return Verdict.CONFIRMED, gains[0].text
+    return Verdict.INCONCLUSIVE, NOTHING
+
+
+def _supports(case: Case, looks: list[Look]) -> list[str]:
+    said = []
+    if any(old["base"] for old, _ in case.exact()):
+        count = len(case.before.exact)
+        said.append(f"forward values identical on {count} input{'s' * (count != 1)}")
+    errors = [look.worst.error for look in looks if look.worst and look.after is Fit.YES]
+    if errors:
+        said.append(f"finite differences agree to {max(errors):.0e}")
+    return said
+
+
+def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str, Any]:
+    return {
+        **gradient.measured(case, looks),
+        "signs": [
+            {"weight": sign.weight.value, "kind": sign.kind, "text": sign.text, **sign.evidence}
+            for sign in signs
+        ],
+        "changes_reached": sorted(case.hits()),
+    }
+
+
+def _unrun(case: Case, failed: str | None) -> str:
+    if failed is None:
+        return "the code could not be run"
+    which = "rewritten" if case.before.plain is not None else "original"
+    return f"the {which} code {failed}" if not failed.startswith("no ") else failed
+
+
+def _unreached(case: Case) -> str:
+    raised = case.after.raised or case.before.raised
+    if raised is not None:
+        from autofix.verify.judge.case import told
+
+        return f"the changed lines were not reached: the program stops with {told(raised)}"
+    return "the changed lines were never run"

@@ -1,0 +1,186 @@
+"""Run both versions of a program in every way that reaches the changes, and judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autofix.model import Verdict, Verification
+from autofix.source import parse
+from autofix.verify import hints
+from autofix.verify.drives import Drive, drives
+from autofix.verify.jobs import SEEDS, Subject, executions, side, subject, wanted
+from autofix.verify.judge.case import Case
+from autofix.verify.judge.verdict import NOTHING, judge
+from autofix.verify.names import unbound
+from autofix.verify.outcome import Judged, Outcome, Settings
+from autofix.verify.pair import Pair
+from autofix.verify.spans import trials
+from autofix.verify.zygote import Zygote
+
+NOTHING_TO_CONFIRM = "nothing to confirm: both versions are the same program"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One way of running both versions, and what came of it."""
+
+    drive: Drive
+    verification: Verification
+    reached: frozenset[int]
+
+
+def verify(pair: Pair, settings: Settings, zygote: Zygote) -> Outcome:
+    """Judge an edit, whoever made it."""
+    if pair.same:
+        return Outcome(Verification(Verdict.INCONCLUSIVE, NOTHING_TO_CONFIRM))
+    missing = unbound(pair.before.text, pair.after.text)
+    if missing:
+        name, line = missing[0]
+        reason = f"line {line} uses the name `{name}`, which nothing binds"
+        return _same_for_all(pair, Verification(Verdict.REFUTED, reason))
+    tried: list[Tried] = []
+    for one in _tries(pair, zygote):
+        tried.append(one)
+        if _settled(pair, tried):
+            break
+    return _outcome(pair, tried, zygote)
+
+
+def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:
+    """Run the drives one by one; a call is made only for what the drives before did not settle."""
+    trial = trials(pair.before.text, pair.after.text, pair.changes)
+    before = subject(pair.before, trial[0], pair.changes, after=False)
+    after = subject(pair.after, trial[1], pair.changes, after=True)
+    texts = "\n".join(_lines(pair, 0)), "\n".join(_lines(pair, 1))
+    for drive in drives(parse(pair.after.text), pair.changes):
+        case = _run(drive, before, after, pair, zygote)
+        case = replace(case, old=texts[0], new=texts[1])
+        found = judge(case)
+        yield Tried(drive, found, frozenset(case.hits()))
+
+
+def _lines(pair: Pair, which: int) -> Iterator[str]:
+    version = pair.after if which else pair.before
+    lines = version.text.splitlines()
+    for change in pair.changes:
+        first, last = change.after if which else change.before
+        if not change.imports:
+            yield from lines[first - 1 : last]
+
+
+def _run(drive: Drive, before: Subject, after: Subject, pair: Pair, zygote: Zygote) -> Case:
+    """Both versions by one drive: the rewritten one first, since its leaves are the measure."""
+    recipe, failed = None, None
+    if drive.called:
+        recipe, failed = _recipe(drive, (after, before), zygote)
+        if recipe is None:
+            empty = side((), failed)
+            return Case(empty, empty, pair.changes, "", "", called=True)
+    asked = [one for seed in SEEDS for one in executions(seed)]
+    ran = zygote.run(after.job(drive.target, asked, recipe=recipe))
+    new = side(ran.results, ran.failure)
+    # Where the rewritten version got no further, the original is still run as it stands.
+    asked = executions(SEEDS[0], twice=True, wanted=[])[:2] if not new.exact else []
+    for exact in new.exact:
+        asked += executions(exact["seed"], twice=True, wanted=wanted(exact))
+    ran = zygote.run(before.job(drive.target, asked, recipe=recipe))
+    return Case(side(ran.results, ran.failure), new, pair.changes, "", "", called=drive.called)
+
+
+def _recipe(
+    drive: Drive, subjects: Sequence[Subject], zygote: Zygote
+) -> tuple[dict[str, Any] | None, str | None]:
+    """Inputs that the function takes: of the rewritten version, else of the original."""
+    failed: str | None = None
+    for one in subjects:
+        asked = hints.for_function(parse(one.version.text), drive.target)
+        ran = zygote.run(one.job(drive.target, (), hints=asked))
+        for result in ran.results:
+            if result["recipes"]:
+                found: dict[str, Any] = result["recipes"][0]
+                return found, None
+            failed = failed or f"no inputs could be made for `{drive.target}`: {result['failed']}"
+        failed = failed or ran.failure
+    return None, failed or f"no inputs could be made for `{drive.target}`"
+
+
+# The whole ------------------------------------------------------------------------------------
+
+
+def _settled(pair: Pair, tried: Sequence[Tried]) -> bool:
+    if any(one.verification.verdict is Verdict.REFUTED for one in tried):
+        return True
+    return not (_needed(pair) - _confirmed(tried))
+
+
+def _needed(pair: Pair) -> set[int]:
+    """The changes that have to be exercised."""
+    return {number for number, change in enumerate(pair.changes) if not change.imports}
+
+
+def _confirmed(tried: Sequence[Tried]) -> set[int]:
+    return {
+        number
+        for one in tried
+        if one.verification.verdict is Verdict.CONFIRMED
+        for number in one.reached
+    }
+
+
+def _outcome(pair: Pair, tried: Sequence[Tried], zygote: Zygote) -> Outcome:
+    if not tried:
+        reason = "nothing in the file runs the changed lines"
+        return _same_for_all(pair, Verification(Verdict.INCONCLUSIVE, reason))
+    best = _best(tried)
+    whole = _with_evidence(best, tried, zygote)
+    missed = sorted(_needed(pair) - _confirmed(tried))
+    if whole.verdict is Verdict.CONFIRMED and missed:
+        line = pair.changes[missed[0]].after[0]
+        reason = f"the change in line {line} was not run; of the others: {whole.reason}"
+        whole = replace(whole, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return Outcome(whole, tuple(_judged(pair, number, tried, whole) for number in range(len(pair.changes))))
+
+
+def _best(tried: Sequence[Tried]) -> Tried:
+    """The drive that says most: a counter-example, then a confirmation, then the fullest reason."""
+
+    def rank(one: Tried) -> tuple[int, int, bool]:
+        verdict = one.verification.verdict
+        order = {Verdict.REFUTED: 0, Verdict.CONFIRMED: 1}.get(verdict, 2)
+        return order, -len(one.reached), one.verification.reason == NOTHING
+
+    return min(tried, key=rank)
+
+
+def _with_evidence(best: Tried, tried: Sequence[Tried], zygote: Zygote) -> Verification:
+    evidence = {
+        "inputs": str(best.drive),
+        **best.verification.evidence,
+        "tried": [
+            {"drive": str(one.drive), "verdict": one.verification.verdict.value, "reason": one.verification.reason}
+            for one in tried
+        ],
+        "torch": zygote.torch,
+        "isolation": list(zygote.layers),
+    }
+    return replace(best.verification, evidence=evidence)
+
+
+def _judged(pair: Pair, number: int, tried: Sequence[Tried], whole: Verification) -> Judged:
+    """The verdict on one change: of the best drive that reached it."""
+    change = pair.changes[number]
+    if change.imports:
+        return Judged(change, replace(whole, evidence={}))
+    reaching = [one for one in tried if number in one.reached]
+    if not reaching:
+        return Judged(change, Verification(Verdict.INCONCLUSIVE, "the changed lines were never run"))
+    best = _best(reaching)
+    evidence = {"inputs": str(best.drive), **best.verification.evidence}
+    return Judged(change, replace(best.verification, evidence=evidence))
+
+
+def _same_for_all(pair: Pair, verification: Verification) -> Outcome:
+    return Outcome(verification, tuple(Judged(change, verification) for change in pair.changes))
+
