@@ -1,0 +1,341 @@
+"""What being an operand says of a value: `torch.sin(t)`, `range(n)`, `criterion(a, b)`, `x[:, 2]`.
+
+The functions here read one expression for `uses.Reader` and note facts on it.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .uses import Reader
+
+_TENSOR = frozenset(
+    """abs acos add addmm all amax amin any argmax argmin argsort asin atan backward bmm ceil chunk
+    clamp clamp_ contiguous cos cross cumprod cumsum detach diag diagonal dim div dot einsum eq exp
+    expand expand_as fill_ flatten flip float floor gather ge gt index_select inverse isnan item le
+    log log_softmax logsumexp long lt masked_fill masked_select matmul max mean median min mm mul
+    mv ndimension nelement new_tensor new_zeros new_ones norm numel numpy permute pow prod
+    relu repeat repeat_interleave requires_grad_ reshape retain_grad round rsqrt scatter_ scatter
+    select sigmoid sign sin size softmax sort split sqrt squeeze square std sub sum t tan tanh
+    tolist topk transpose tril triu type_as unbind unflatten unfold unsqueeze var view view_as
+    where zero_ mul_ add_ sub_ div_ copy_ det logdet cpu cuda data_ptr stride to double""".split()
+)
+_WORDS = frozenset("lower upper strip split startswith endswith format replace join".split())
+_METHODS = {
+    "dict": frozenset("keys items values get update setdefault".split()),
+    "list": frozenset("append extend insert".split()),
+    "module": frozenset(
+        "parameters named_parameters state_dict load_state_dict modules children train eval "
+        "named_modules zero_grad_ apply forward".split()
+    ),
+    "optimizer": frozenset("zero_grad step add_param_group".split()),
+    "string": _WORDS,
+    "array": frozenset("astype".split()),
+    "environment": frozenset("reset render seed".split()),
+}
+_ELEMENTWISE = frozenset(
+    """sin cos tan asin acos atan exp log sqrt abs sigmoid tanh relu square pow sinh cosh rsqrt
+    atan2 neg expm1 log1p softplus clamp sign float tensor""".split()
+)
+_PAIRS = frozenset(
+    "cross_entropy nll_loss CrossEntropyLoss NLLLoss multi_margin_loss multilabel_margin_loss"
+    .split()
+)  # fmt: skip
+_SQUARE = frozenset(
+    "det inverse inv logdet slogdet eig eigh eigvals eigvalsh matrix_exp trace matrix_power "
+    "solve".split()
+)
+_SIZED = frozenset(
+    "zeros ones randn rand empty arange eye full linspace randperm randint zeros_like".split()
+)
+_RANKS = {
+    "conv1d": 3, "conv2d": 4, "conv3d": 5, "bmm": 3, "mm": 2, "mv": 2, "dot": 1, "grid_sample": 4,
+    "max_pool2d": 4, "avg_pool2d": 4, "adaptive_avg_pool2d": 4, "outer": 1, "diag": 1,
+    "pixel_shuffle": 4, "affine_grid": 3, "max_pool1d": 3, "cdist": 2, "hann_window": 0,
+}  # fmt: skip
+
+
+def shape_owner(node: ast.AST) -> ast.expr | None:
+    """`x` of `x.shape` or `x.size()`."""
+    if isinstance(node, ast.Attribute) and node.attr == "shape":
+        return node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+        return node.func.value if node.func.attr == "size" else None
+    return None
+
+
+def elementwise(call: ast.Call, dotted: str) -> list[ast.expr]:
+    """The operands of a call that works on each element by itself."""
+    last = dotted.rsplit(".", 1)[-1]
+    if not last and isinstance(call.func, ast.Attribute):
+        return [call.func.value] if call.func.attr in _ELEMENTWISE else []
+    return list(call.args) if last in _ELEMENTWISE else []
+
+
+def call(reader: Reader, node: ast.Call) -> None:
+    function = node.func
+    dotted = reader.dotted(function)
+    path = reader.path(function)
+    if isinstance(function, ast.Attribute) and not dotted:
+        _method(reader, node, function)
+    if path and not (isinstance(function, ast.Attribute) and is_method(function.attr)):
+        _called(reader, node, path)
+    if dotted:
+        _library(reader, node, dotted)
+        for position, argument in enumerate(node.args):
+            found = reader.path(argument)
+            if found:
+                reader.passed.append((dotted, position, found))
+        for keyword in node.keywords:
+            found = reader.path(keyword.value)
+            if found and keyword.arg:
+                reader.passed.append((dotted, keyword.arg, found))
+
+
+def is_method(name: str) -> bool:
+    return name in _TENSOR or any(name in group for group in _METHODS.values())
+
+
+def _method(reader: Reader, node: ast.Call, function: ast.Attribute) -> None:
+    owner, name = function.value, function.attr
+    for kind, group in _METHODS.items():
+        if name in group:
+            reader.note(owner, kind)
+    if name in _TENSOR:
+        reader.note(owner, "tensor")
+    if name in _SQUARE:
+        reader.note(owner, "square")
+    if name == "long":
+        reader.note(owner, "labels")
+    if name == "size" and node.args:
+        _dimension(reader, owner, node.args[0])
+    if name in ("permute",) and len(node.args) > 1:
+        reader.note(owner, "rank", len(node.args))
+    if name in ("gather", "index_select", "scatter", "scatter_") and len(node.args) > 1:
+        reader.note(node.args[1], "labels")
+    if name in ("mm", "matmul", "bmm", "dot") and node.args:
+        reader.note(node.args[0], "tensor")
+    if name in ("sum", "mean", "softmax", "max", "min", "norm", "unsqueeze", "squeeze") and (
+        node.args
+    ):
+        reader.note(node.args[0], "axis")
+    _keywords(reader, node)
+
+
+def _called(reader: Reader, node: ast.Call, path: Any) -> None:
+    arguments = [reader.origin(a) for a in node.args]
+    direct = [reader.path(a) is not None for a in node.args]
+    if path[0][1] != "self":
+        reader.root.at(path).note("called", len(node.args) or 1)
+    reader.links.append(
+        {
+            "callee": [list(step) for step in path],
+            "args": [a and [list(step) for step in a] for a in arguments],
+            "direct": direct,
+        }
+    )
+    for position, argument in enumerate(node.args):
+        reader.note(argument, "tensor" if len(node.args) == 1 or position == 0 else "passed")
+
+
+def _library(reader: Reader, node: ast.Call, dotted: str) -> None:
+    last = dotted.rsplit(".", 1)[-1]
+    root = dotted.split(".", 1)[0]
+    first = node.args[0] if node.args else None
+    if dotted in ("range", "trange", "tqdm.trange"):
+        for argument in node.args:
+            reader.note(argument, "count")
+    elif dotted == "len":
+        reader.note(first, "len")
+    elif dotted in ("float", "int", "str", "bool", "open", "setattr", "hasattr", "getattr"):
+        reader.note(first, f"given to {dotted}")
+    elif dotted == "isinstance" and len(node.args) > 1:
+        reader.note(first, "instances", _instances(reader, node.args[1]))
+    elif root == "math":
+        for argument in node.args:
+            reader.note(argument, "mathematical")
+    elif root == "numpy":
+        reader.note(first, "numpy")
+    elif root in ("torch", "torchvision", "einops"):
+        _torch(reader, node, dotted, last)
+    _keywords(reader, node)
+
+
+def _instances(reader: Reader, node: ast.expr) -> list[str]:
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    return [reader.dotted(p) for p in parts if reader.dotted(p)]
+
+
+def _torch(reader: Reader, node: ast.Call, dotted: str, last: str) -> None:
+    first = node.args[0] if node.args else None
+    if last in ("tensor", "stack", "cat", "as_tensor", "Tensor", "FloatTensor", "hstack"):
+        _displayed(reader, first, last)
+    elif last in _SIZED:
+        for argument in node.args:
+            for part in argument.elts if isinstance(argument, ast.Tuple) else [argument]:
+                reader.note(part, "size")
+    elif last[:1].isupper():
+        fact = "probability" if "Dropout" in last else "size"
+        if dotted.startswith("torch.distributions"):
+            fact = "tensor"
+        for argument in node.args:
+            reader.note(argument, fact)
+    else:
+        _operands(reader, node, last)
+
+
+def _displayed(reader: Reader, first: ast.expr | None, last: str) -> None:
+    """`torch.tensor([a, b])` takes values of one element."""
+    if not isinstance(first, (ast.List, ast.Tuple)):
+        return reader.note(first, "stacked" if last in ("stack", "cat", "hstack") else "data")
+    for part in ast.walk(first):
+        if isinstance(part, ast.List) or not isinstance(part, ast.expr):
+            continue
+        for path in reader.sources(part):
+            if path[0][1] != "self" and last not in ("cat", "hstack"):
+                reader.root.at(path).note("element")
+    return None
+
+
+def _operands(reader: Reader, node: ast.Call, last: str) -> None:
+    for position, argument in enumerate(node.args):
+        if position == 0 or last in ("matmul", "mm", "bmm", "dot", "cross", "einsum", "where"):
+            reader.note(argument, "tensor")
+        if last in ("matmul", "mm", "bmm"):
+            reader.note(argument, "product")
+    first = node.args[0] if node.args else None
+    if last in _SQUARE:
+        reader.note(first, "square")
+    if last in ("cholesky", "cholesky_solve"):
+        reader.note(first, "positive definite")
+    if last in _RANKS:
+        reader.note(first, "rank", _RANKS[last])
+    if len(node.args) > 1:
+        second = node.args[1]
+        if last in _PAIRS or last in ("gather", "index_select"):
+            reader.note(second if last in _PAIRS else node.args[-1], "labels")
+        if last in ("mse_loss", "l1_loss", "smooth_l1_loss", "binary_cross_entropy", "kl_div"):
+            reader.note(second, "tensor")
+        if last in ("sum", "mean", "softmax", "log_softmax", "cat", "stack", "norm", "cumsum"):
+            reader.note(second, "axis")
+    if last in ("one_hot", "embedding", "bincount"):
+        reader.note(first, "labels")
+
+
+def _keywords(reader: Reader, node: ast.Call) -> None:
+    for keyword in node.keywords:
+        if keyword.arg in ("dim", "axis"):
+            reader.note(keyword.value, "axis")
+        elif keyword.arg in ("lr", "eps", "momentum", "weight_decay", "p", "alpha"):
+            reader.note(keyword.value, "number")
+        elif keyword.arg in ("target",):
+            reader.note(keyword.value, "tensor")
+
+
+def _dimension(reader: Reader, owner: ast.expr, index: ast.expr) -> None:
+    number = _integer(index)
+    if number is not None:
+        reader.note(owner, "rank at least", number + 1 if number >= 0 else -number)
+
+
+def _integer(node: ast.AST) -> int | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = _integer(node.operand)
+        return None if inner is None else -inner
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    return None
+
+
+def subscript(reader: Reader, node: ast.Subscript) -> None:
+    owner = shape_owner(node.value)
+    if owner is not None:
+        return _dimension(reader, owner, node.slice)
+    index = node.slice
+    if isinstance(index, ast.Tuple):
+        _indices(reader, node.value, index.elts)
+    elif _integer(index) is not None:
+        place = _integer(index) or 0
+        reader.note(node.value, "items", place + 1 if place >= 0 else -place)
+    elif not isinstance(index, (ast.Constant, ast.Slice)):
+        reader.note(node.value, "indexed")
+        reader.note(index, "index")
+    elif isinstance(index, ast.Slice):
+        reader.note(node.value, "sliced")
+        for bound in (index.lower, index.upper):
+            number = _integer(bound) if bound is not None else None
+            reader.note(bound, "size")
+            if number and number > 0:
+                reader.note(node.value, "items", number)
+    return None
+
+
+def _indices(reader: Reader, owner: ast.expr, indices: list[ast.expr]) -> None:
+    """`x[:, 2]`: two dimensions, the second of size 3 or more."""
+    reader.note(owner, "tensor")
+    real = [i for i in indices if not (isinstance(i, ast.Constant) and i.value is None)]
+    dots = [p for p, i in enumerate(real) if isinstance(i, ast.Constant) and i.value is ...]
+    reader.note(owner, "rank at least", len(real) - len(dots))
+    for position, index in enumerate(real):
+        reader.note(index, "index")
+        bound = index.upper if isinstance(index, ast.Slice) else index
+        number = _integer(bound) if bound is not None else None
+        if number is None:
+            continue
+        need = number + (not isinstance(index, ast.Slice)) if number >= 0 else -number
+        axis = position - len(real) if dots and position > dots[0] else position
+        reader.note(owner, "sizes at least", [[axis, need]])
+
+
+def compare(reader: Reader, node: ast.Compare) -> None:
+    if len(node.ops) != 1:
+        return None
+    left, right = node.left, node.comparators[0]
+    number = _integer(right)
+    owner = _ranked(left)
+    if owner is not None and number is not None:
+        return reader.note(owner, "ranks", [number])
+    if isinstance(left, ast.Subscript) and number is not None:
+        shaped, axis = shape_owner(left.value), _integer(left.slice)
+        if shaped is not None and axis is not None:
+            return reader.note(shaped, "sizes", [[axis, number]])
+    for one, other in ((left, right), (right, left)):
+        parts = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else [other]
+        texts = [p.value for p in parts if isinstance(p, ast.Constant) and type(p.value) is str]
+        if texts:
+            reader.note(one, "strings", texts)
+        elif isinstance(other, ast.Constant) and other.value is None:
+            reader.note(one, "none")
+        elif number is not None and other is right:
+            reader.note(one, "compared", [number])
+    return None
+
+
+def _ranked(node: ast.expr) -> ast.expr | None:
+    """`x` of `x.dim()`, `x.ndim` or `len(x.shape)`."""
+    if isinstance(node, ast.Attribute) and node.attr == "ndim":
+        return node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.value if node.func.attr in ("dim", "ndimension") else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return shape_owner(node.args[0]) if node.func.id == "len" and node.args else None
+    return None
+
+
+def operation(reader: Reader, node: ast.BinOp) -> None:
+    for side in (node.left, node.right):
+        if isinstance(node.op, ast.MatMult):
+            reader.note(side, "tensor")
+            reader.note(side, "product")
+        else:
+            reader.note(side, "arithmetic")
+
+
+def condition(reader: Reader, test: ast.expr) -> None:
+    parts = test.values if isinstance(test, ast.BoolOp) else [test]
+    for part in parts:
+        inner = part.operand if isinstance(part, ast.UnaryOp) else part
+        if isinstance(inner, (ast.Name, ast.Attribute)):
+            reader.note(inner, "flag")

@@ -1,0 +1,184 @@
+"""Looks for inputs with which a function runs: best first, on the lines that are reached.
+
+An attempt that fails is mended in the ways that its error text suggests (`moves`); those that came
+furthest in the target are mended first.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import re
+import time
+import types
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from . import lines, moves, plans, slots
+from .recipes import Failed
+from .slots import Recipe
+from .target import Sources, Target
+
+_ATTEMPT_SECONDS = 2.0
+_VARIANTS = 14
+
+if TYPE_CHECKING:
+    Attempt = Callable[[Recipe], Callable[[], None]]
+
+
+class Tried:
+    """What came of one attempt."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.reached: frozenset[int] = frozenset()
+        self.error: BaseException | None = None
+        self.blamed: frozenset[str] = frozenset()
+
+
+class Explorer:
+    def __init__(
+        self, namespace: dict[str, Any], target: str, hints: dict[str, Any], attempt: Attempt
+    ) -> None:
+        self.target = Target(namespace, target)
+        self.sources = Sources(hints)
+        self.plans = plans.Plans(namespace, self.target, hints, self.sources)
+        self.attempt = attempt
+        self.codes = self._codes()
+        self.seen: set[str] = set()
+        self.errors: dict[str, int] = {}
+        self.ends = 0.0
+
+    def _codes(self) -> list[types.CodeType]:
+        functions = [self.target.function]
+        if self.target.last == "__init__":
+            functions.append(getattr(self.target.owner, "forward", None))
+        if self.target.is_autograd:
+            functions.append(getattr(self.target.owner, "backward", None))
+        return [code for function in functions for code in lines.codes_of(function)]
+
+    def run(self, budget: int, seconds: float) -> list[Recipe]:
+        self.ends = time.perf_counter() + seconds
+        first = self._first(budget)
+        found = [first, *self._variants(first)]
+        return _best([tried for tried in found if tried.error is None])
+
+    def _first(self, budget: int) -> Tried:
+        """The first recipe that runs to the end."""
+        queue: list[tuple[float, int, Callable[[], Recipe]]] = []
+        count = itertools.count()
+        for recipe in self.plans.starts():
+            start: Callable[[], Recipe] = partial(_same, recipe)
+            heapq.heappush(queue, (-100.0, next(count), start))
+        attempts = 0
+        while queue and attempts < budget and time.perf_counter() < self.ends:
+            _, _, make = heapq.heappop(queue)
+            tried = self._try(make())
+            if tried is None:
+                continue
+            attempts += 1
+            if tried.error is None:
+                return tried
+            for score, change in self._mended(tried):
+                heapq.heappush(queue, (-score, next(count), change))
+        raise Failed(self._reason())
+
+    def _mended(self, tried: Tried) -> Iterator[tuple[float, Callable[[], Recipe]]]:
+        if tried.error is None or isinstance(tried.error, Failed):
+            return
+        text = _normal(tried.error)
+        self.errors[text] = self.errors.get(text, 0) + 1
+        base = 4.0 * len(tried.reached) / max(1, self._size) - 0.25 * min(self.errors[text], 12)
+        options = self.plans.options(tried.recipe)
+        for weight, change in moves.moves(tried.recipe, tried.error, tried.blamed, options):
+            yield base + weight, change
+
+    @property
+    def _size(self) -> int:
+        return sum(len(set(lines.numbers(code))) for code in self.codes)
+
+    def _try(self, recipe: Recipe) -> Tried | None:
+        """One attempt; None for a recipe that was tried before."""
+        key = slots.key({**recipe, "refined": None})
+        if key in self.seen:
+            return None
+        self.seen.add(key)
+        tried = Tried(recipe)
+        watched = lines.Watched(self.codes, self._time_left())
+        try:
+            with watched.watching():
+                tried.recipe = self.plans.refined(recipe)
+                self.attempt(tried.recipe)()
+        except (Exception, SystemExit, lines.TooLong) as error:
+            tried.error = error
+            tried.blamed = self._blamed(error)
+        tried.reached = frozenset(watched.reached)
+        self.seen.add(slots.key({**tried.recipe, "refined": None}))
+        return tried
+
+    def _time_left(self) -> float:
+        return max(0.05, min(_ATTEMPT_SECONDS, self.ends - time.perf_counter()))
+
+    def _blamed(self, error: BaseException) -> frozenset[str]:
+        """The parameters that reach the line of the target which raised."""
+        trace, found = error.__traceback__, frozenset[str]()
+        record = self.sources.of(self.target.function) or {}
+        flow = record.get("flow", {})
+        in_target = False
+        while trace is not None:
+            if trace.tb_frame.f_code in self.codes:
+                found = frozenset(flow.get(str(trace.tb_lineno), []))
+                in_target = True
+            trace = trace.tb_next
+        return found if in_target else frozenset(["self"] if self.target.bound else [])
+
+    def _reason(self) -> str:
+        if not self.errors:
+            return self.plans.problem or "no inputs could be made up"
+        text = max(self.errors, key=lambda known: self.errors[known])
+        return f"no inputs were found with which it runs; mostly: {text[:160]}"
+
+    def _variants(self, first: Tried) -> list[Tried]:
+        """Other values, flags and options: each may reach other lines."""
+        found = []
+        for recipe in itertools.islice(self.plans.variants(first.recipe), _VARIANTS):
+            if time.perf_counter() > self.ends:
+                break
+            tried = self._try(recipe)
+            if tried is not None:
+                found.append(tried)
+                if tried.error is not None:
+                    found += self._repaired(tried)
+        return found
+
+    def _repaired(self, tried: Tried) -> list[Tried]:
+        """A variant that failed gets a few tries to be mended."""
+        choices = sorted(self._mended(tried), key=lambda pair: -pair[0])[:4]
+        for _, change in choices:
+            again = self._try(change()) if time.perf_counter() < self.ends else None
+            if again is not None and again.error is None:
+                return [again]
+        return []
+
+
+def _best(found: list[Tried]) -> list[Recipe]:
+    """Up to three: those which add lines first, then those which merely differ."""
+    left = list(found)
+    chosen = [max(left, key=lambda tried: len(tried.reached))]
+    left.remove(chosen[0])
+    while left and len(chosen) < 3:
+        seen = frozenset().union(*(tried.reached for tried in chosen))
+        best = max(left, key=lambda tried: len(tried.reached - seen))
+        left.remove(best)
+        chosen.append(best)
+    return [tried.recipe for tried in chosen]
+
+
+def _same(recipe: Recipe) -> Recipe:
+    return recipe
+
+
+def _normal(error: BaseException) -> str:
+    first = str(error).strip().split("\n")[0]
+    return re.sub(r"\d+", "#", f"{type(error).__name__}: {first}")[:200]

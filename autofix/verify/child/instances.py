@@ -1,0 +1,137 @@
+"""Specs of instances of classes: of the program's own, and of what it imports."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from typing import Any
+
+import torch
+
+from . import propose, recipes, vocabulary
+from .propose import Known
+from .recipes import Failed
+from .target import Sources, parameters
+from .vocabulary import Spec
+
+_DEPTH = 3
+_MOST_CLASSES = 4
+
+
+class Instances:
+    def __init__(self, namespace: dict[str, Any], hints: dict[str, Any], sources: Sources) -> None:
+        self.namespace = namespace
+        self.hints = hints
+        self.sources = sources
+        self.depth = 0
+
+    def wanted(self, name: str, known: Known) -> list[Spec]:
+        """Instances of the class that an annotation names; for "", of any class that fits."""
+        if self.depth >= _DEPTH:
+            return []
+        self.depth += 1
+        try:
+            return self._annotated(name) if name else self._fitting(known)
+        finally:
+            self.depth -= 1
+
+    def _annotated(self, name: str) -> list[Spec]:
+        try:
+            found = recipes.resolve(self.namespace, name)
+        except Failed:
+            return []
+        return self.of_class(name, found) if isinstance(found, type) else []
+
+    def of_class(self, path: str, cls: Any) -> list[Spec]:
+        """Specs of an instance: with the arguments that the file itself gives, then made up."""
+        if issubclass(cls, enum.Enum):
+            return [vocabulary.named(f"{path}.{member}") for member in list(cls.__members__)[:4]]
+        if inspect.isabstract(cls):
+            return [spec for other in self._below(cls) for spec in self.of_class(*other)]
+        if cls.__module__ == "builtins":
+            return []
+        known = self.hints.get("calls", {}).get(path, [])
+        return [*self._called(path, cls, known), self._made_up(path, cls)]
+
+    def _called(self, path: str, cls: Any, calls: list[dict[str, Any]]) -> list[Spec]:
+        """Where the file makes one itself, its arguments; those not known are made up."""
+        made_up = self._made_up(path, cls)["kwargs"]
+        names = [p.name for p in _constructor(cls)]
+        found = []
+        for call in calls:
+            given = dict(zip(names, call["args"]))  # noqa: B905 - Python 3.9 has no `strict`
+            given.update(call["kwargs"])
+            kept = {n: s if s is not None else made_up.get(n) for n, s in given.items()}
+            whole = {**made_up, **{n: s for n, s in kept.items() if s is not None}}
+            if all(spec is not None for spec in kept.values()):
+                found.append({"is": "make", "of": path, "args": [], "kwargs": whole})
+        return found
+
+    def _made_up(self, path: str, cls: Any) -> Spec:
+        record = self.sources.of(cls.__init__) or {"parameters": {}}
+        kwargs: dict[str, Spec] = {}
+        for parameter in _constructor(cls):
+            if parameter.default is not inspect.Parameter.empty:
+                continue
+            known = Known(record["parameters"].get(parameter.name))
+            if known.annotation is None and isinstance(parameter.annotation, str):
+                known.annotation = parameter.annotation
+            elif known.annotation is None and parameter.annotation is not parameter.empty:
+                known.annotation = getattr(parameter.annotation, "__name__", None)
+            kwargs[parameter.name] = propose.candidates(parameter.name, known, self.wanted)[0]
+        return {"is": "make", "of": path, "args": [], "kwargs": kwargs}
+
+    def options(self, spec: Spec) -> dict[str, list[Spec]]:
+        """Other candidates for the arguments of a constructor."""
+        try:
+            cls = recipes.resolve(self.namespace, spec["of"])
+        except Failed:
+            return {}
+        record = self.sources.of(getattr(cls, "__init__", None)) or {"parameters": {}}
+        return {
+            name: propose.candidates(name, Known(record["parameters"].get(name)), self.wanted)
+            for name in spec["kwargs"]
+        }
+
+    def _below(self, cls: Any) -> list[tuple[str, Any]]:
+        return [
+            (name, other)
+            for name, other in self._own()
+            if other is not cls and issubclass(other, cls) and not inspect.isabstract(other)
+        ]
+
+    def _own(self) -> list[tuple[str, Any]]:
+        """The classes that the file itself defines."""
+        found = []
+        for name in self.hints.get("classes", {}):
+            cls = self.namespace.get(name)
+            if isinstance(cls, type):
+                found.append((name, cls))
+        return found
+
+    def _fitting(self, known: Known) -> list[Spec]:
+        """Own classes that have what is taken of the parameter; Modules, if it is called."""
+        wanted = [n for n, part in known.own.items() if part.says("called")]
+        found: list[Spec] = []
+        for name, cls in self._own():
+            module = issubclass(cls, torch.nn.Module)
+            fits = all(hasattr(cls, attribute) for attribute in wanted)
+            called = known.says("called", "module")
+            if fits and (module if called or not wanted else bool(wanted)):
+                found += self.of_class(name, cls)[:2]
+        return found[:_MOST_CLASSES]
+
+
+def _constructor(cls: Any) -> list[inspect.Parameter]:
+    try:
+        return parameters(cls)
+    except Failed:
+        return []
+
+
+def subclass_specs(instances: Instances, path: str, cls: Any) -> list[Spec]:
+    """Instances of a class or, where it cannot be made, of the classes under it."""
+    found = instances.of_class(path, cls)
+    for name, other in instances._below(cls):
+        found += instances.of_class(name, other)
+    return found

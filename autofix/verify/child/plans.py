@@ -1,0 +1,322 @@
+"""The recipes to begin with, and what else the arguments may be."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from . import docs, layers, moves, propose, recipes, slots, vocabulary
+from .instances import Instances, subclass_specs
+from .propose import Known
+from .slots import Recipe
+from .target import Sources, Target, is_keyword, parameters, variadic
+from .vocabulary import Spec, value
+
+_OPEN: list[list[int]] = [
+    [4, 3], [2, 3, 8, 8], [3], [], [2, 4, 3], [3, 3], [2, 3, 3], [4, 1], [4], [2, 4, 4], [2, 4, 2],
+    [2, 5, 8],
+]  # fmt: skip
+_LEARNS = ("model", "make", "optimizer")
+_MOST_ROUNDS = 4
+
+
+class Plans:
+    def __init__(
+        self, namespace: dict[str, Any], target: Target, hints: dict[str, Any], sources: Sources
+    ) -> None:
+        self.namespace = namespace
+        self.target = target
+        self.hints = hints
+        self.sources = sources
+        self.instances = Instances(namespace, hints, sources)
+        self.problem: str | None = None
+        self.called = self._called()
+        skip = int(target.bound or isinstance(target.raw, classmethod) or target.is_autograd)
+        self.parameters = parameters(self.called, skip) if self.called is not None else []
+        self.record = sources.of(self.called) if self.called is not None else None
+        self.options_of = {p.name: self._candidates(p) for p in self.parameters}
+
+    def _called(self) -> Any:
+        """The function whose parameters are to be found."""
+        if self.target.is_autograd:
+            return self.target.owner.forward
+        if self.target.last != "__init__":
+            return self.target.function
+        forward = getattr(self.target.owner, "forward", None)
+        known = getattr(forward, "__name__", "") != "_forward_unimplemented"
+        return forward if self.target.is_module and known else None
+
+    def _known(self, parameter: inspect.Parameter) -> Known:
+        record = (self.record or {}).get("parameters", {}).get(parameter.name)
+        known = Known(record)
+        if known.annotation is None and parameter.annotation is not inspect.Parameter.empty:
+            text = parameter.annotation
+            known.annotation = text if isinstance(text, str) else getattr(text, "__name__", None)
+        return known
+
+    def _candidates(self, parameter: inspect.Parameter) -> list[Spec]:
+        default = parameter.default
+        default = None if default is inspect.Parameter.empty else default
+        return propose.candidates(
+            parameter.name, self._known(parameter), self.instances.wanted, default
+        )
+
+    # Where to begin.
+
+    def starts(self) -> Iterator[Recipe]:
+        for instance in self._instances():
+            yield from self._from_calls(instance)
+            for shape in self._shapes():
+                base = self._base(instance)
+                yield self._finished(base, shape)
+            for name in self.options_of:
+                for option in self.options_of[name][1:4]:
+                    if self._required(name):
+                        base = self._base(instance, {name: option})
+                        yield self._finished(base, self._shapes()[0])
+
+    def _instances(self) -> list[Spec | None]:
+        if not self.target.bound or self.target.is_autograd:
+            return [None]
+        found = subclass_specs(self.instances, self.target.owner_name, self.target.owner)
+        return [*found[:_MOST_ROUNDS]] or [None]
+
+    def _shapes(self) -> list[list[int]]:
+        mentioned = [docs.concrete(list(s)) for s in (self.record or {}).get("mentioned", [])[:3]]
+        return [s for n, s in enumerate([*mentioned, *_OPEN]) if s not in mentioned[:n]]
+
+    def _required(self, name: str) -> bool:
+        return any(p.name == name and p.default is inspect.Parameter.empty for p in self.parameters)
+
+    def _base(self, instance: Spec | None, chosen: dict[str, Spec] | None = None) -> Recipe:
+        arguments: list[list[Any]] = []
+        given: dict[str, str] = {}
+        for parameter in self.parameters:
+            spec = (chosen or {}).get(parameter.name) or self._argument(parameter)
+            if spec is not None:
+                arguments.append([parameter.name, spec])
+                given[parameter.name] = "keyword" if is_keyword(parameter) else "place"
+                if parameter.kind is inspect.Parameter.POSITIONAL_ONLY or self.target.is_autograd:
+                    given[parameter.name] = "place"
+        rest = variadic(self.called) if self.called is not None else None
+        if rest and not any(place == "place" for place in given.values()):
+            for number in range(2):
+                arguments.append([f"{rest}{number}", vocabulary.tensor(None)])
+                given[f"{rest}{number}"] = "rest"
+        recipe: Recipe = {
+            "target": self.target.name, "arguments": arguments, "given": given,
+            "instance": instance, "methods": self._methods(),
+        }  # fmt: skip
+        return recipe
+
+    def _argument(self, parameter: inspect.Parameter) -> Spec | None:
+        default = parameter.default
+        if default is inspect.Parameter.empty:
+            return self.options_of[parameter.name][0]
+        known = self._known(parameter)
+        counted = known.says("count") or vocabulary.within(parameter.name, vocabulary.COUNTS)
+        if type(default) is int and default > 4 and counted:
+            return value(3)
+        return None
+
+    def _methods(self) -> list[list[Any]]:
+        """For a class that is no function by itself: its methods, as far as they are simple."""
+        if self.target.last != "__init__" or self.called is not None:
+            return []
+        found: list[list[Any]] = []
+        for name, raw in vars(self.target.owner).items():
+            if name.startswith("_") or not inspect.isfunction(raw) or len(found) >= 3:
+                continue
+            record = self.sources.of(raw) or {"parameters": {}}
+            given: list[tuple[str, Spec]] = []
+            for parameter in parameters(raw, 1):
+                if parameter.default is inspect.Parameter.empty:
+                    known = Known(record["parameters"].get(parameter.name))
+                    spec = propose.candidates(parameter.name, known, self.instances.wanted)[0]
+                    given.append((parameter.name, spec))
+            if all(spec["is"] in ("tensor", "value") for _, spec in given):
+                found.append([name, given])
+        return found
+
+    def _from_calls(self, instance: Spec | None) -> Iterator[Recipe]:
+        """The arguments that the file itself gives to the target."""
+        names = [p.name for p in self.parameters]
+        key = self.target.name
+        if self.target.last == "__init__" and self.called is not None:
+            key = f"{self.target.owner_name}.forward"
+        for call in self.hints.get("calls", {}).get(key, []):
+            given = dict(zip(names, call["args"]))  # noqa: B905 - Python 3.9 has no `strict`
+            given.update({n: s for n, s in call["kwargs"].items() if n in names})
+            chosen = {n: self._small(n, s) for n, s in given.items() if s is not None}
+            if chosen:
+                recipe = self._base(instance, chosen)
+                yield self._finished(recipe, self._shapes()[0])
+
+    def _small(self, name: str, spec: Spec) -> Spec:
+        """Short runs: a file that trains for 1,000 epochs is tried with 3."""
+        for parameter in self.parameters:
+            if parameter.name == name and spec["is"] == "value" and type(spec["value"]) is int:
+                counted = self._known(parameter).says("count")
+                if spec["value"] > 4 and (counted or vocabulary.within(name, vocabulary.COUNTS)):
+                    return value(3)
+        return spec
+
+    def _finished(self, recipe: Recipe, shape: list[int]) -> Recipe:
+        """Every open shape closed, every float tensor in a style."""
+        closed: Recipe = json.loads(json.dumps(recipe))
+        for slot in slots.of_recipe(closed):
+            if slot.kind == "tensor":
+                slot.spec["shape"] = _closed(slot.spec["shape"], shape)
+        learns = any(slot.kind in _LEARNS for slot in slots.of_recipe(closed))
+        return moves.styled(closed, "data" if learns or self.target.is_module else "graph")
+
+    # What else.
+
+    def options(self, recipe: Recipe) -> dict[str, list[Spec]]:
+        """By place (see `moves`): other specs for an argument or a constructor's argument."""
+        found: dict[str, list[Spec]] = {}
+        for number, (name, _) in enumerate(recipe["arguments"]):
+            found[_at("arguments", number, 1)] = self._all_closed(self.options_of.get(name, []))
+        for slot in slots.of_recipe(recipe):
+            if slot.kind == "make" and slot.spec["kwargs"]:
+                for name, options in self.instances.options(slot.spec).items():
+                    found[_at(*slot.place, "kwargs", name)] = self._all_closed(options)
+        return found
+
+    def _all_closed(self, options: list[Spec]) -> list[Spec]:
+        holder: Recipe = {"arguments": [["", json.loads(json.dumps(o))] for o in options]}
+        for slot in slots.of_recipe(holder):
+            if slot.kind == "tensor":
+                slot.spec["shape"] = _closed(slot.spec["shape"], self._shapes()[0])
+        return [spec for _, spec in holder["arguments"]]
+
+    def refined(self, recipe: Recipe) -> Recipe:
+        """With the shapes that the layers of the instance, or of a model, ask for."""
+        models = [s for _, s in recipe["arguments"] if s["is"] in ("make", "model")]
+        state = slots.key({"instance": recipe["instance"], "models": models})
+        if recipe.get("refined") == state or self.record is None:
+            return recipe
+        changed: Recipe = {**json.loads(json.dumps(recipe)), "refined": state}
+        maker = recipes.Maker(self.namespace, 0)
+        built: dict[str, Any] = {}
+        if recipe["instance"]:
+            built["self"] = maker.make(recipe["instance"], "self")
+        for name, spec in recipe["arguments"]:
+            if spec["is"] in ("make", "model"):
+                built[name] = maker.make(spec, name)
+        for name, owner in built.items():
+            for places, spec in self._linked(name, owner):
+                _put(changed, places, spec)
+        return changed
+
+    def _linked(self, name: str, owner: Any) -> list[tuple[list[list[Any]], Spec]]:
+        record = self.record or {"links": []}
+        if name == "self":
+            return layers.linked(owner, record, self.sources.of)
+        links = [
+            {**link, "callee": [["name", "self"], *link["callee"][1:]]}
+            for link in record["links"]
+            if link["callee"][0][1] == name
+        ]
+        return layers.linked(owner, {"links": links}, self.sources.of)
+
+    # After the first success.
+
+    def variants(self, recipe: Recipe) -> Iterator[Recipe]:
+        yield _valued(recipe, "signed")
+        given = set(recipe["given"])
+        for parameter in self.parameters:
+            default = parameter.default
+            if parameter.name not in given and default is not inspect.Parameter.empty:
+                for spec in self._instead(parameter)[:2]:
+                    yield self._with_argument(recipe, parameter, spec)
+        for number, (name, spec) in enumerate(recipe["arguments"]):
+            if spec["is"] == "value":
+                for option in self._all_closed(self.options_of.get(name, []))[:3]:
+                    if option["is"] == "value":
+                        yield slots.with_spec(recipe, ("arguments", number, 1), option)
+        yield _batched(recipe)
+
+    def _instead(self, parameter: inspect.Parameter) -> list[Spec]:
+        """What to give instead of a default."""
+        default = parameter.default
+        if isinstance(default, bool):
+            return [value(not default)]
+        options = self._all_closed(self.options_of[parameter.name])
+        if default is None:
+            return [o for o in options if o["is"] not in ("impossible",) and o != value(None)]
+        texts = [o for o in options if o["is"] == "value" and o["value"] != default]
+        return texts if isinstance(default, str) else []
+
+    def _with_argument(self, recipe: Recipe, parameter: inspect.Parameter, spec: Spec) -> Recipe:
+        made: Recipe = json.loads(json.dumps(recipe))
+        styles = [s.spec.get("style") for s in slots.of_recipe(made) if s.kind == "tensor"]
+        if spec["is"] == "tensor" and spec["dtype"] == "float":
+            spec = {**spec, "style": next((s for s in styles if s), "data")}
+        made["arguments"].append([parameter.name, spec])
+        made["given"][parameter.name] = "keyword"
+        return made
+
+
+def _at(*place: Any) -> str:
+    return slots.key({"at": place})
+
+
+def _closed(shape: list[Any] | None, otherwise: list[int]) -> list[int]:
+    return docs.concrete(shape) if shape is not None else list(otherwise)
+
+
+def _put(recipe: Recipe, places: list[list[Any]], spec: Spec) -> None:
+    """Set the spec of a part of an argument, where the recipe has such a part."""
+    for number, (name, own) in enumerate(recipe["arguments"]):
+        if name == places[0][1]:
+            recipe["arguments"][number][1] = _part(own, places[1:], spec)
+
+
+def _part(own: Spec, places: list[list[Any]], spec: Spec) -> Spec:
+    if not places:
+        fits = own["is"] in ("tensor", "tuple", spec["is"])
+        return _restyled(own, spec) if fits else own
+    (kind, key), rest = places[0], places[1:]
+    items = own.get("items")
+    if kind == "each" and isinstance(items, list):
+        return {**own, "items": [_part(item, rest, spec) for item in items]}
+    if kind == "item" and isinstance(items, list) and -len(items) <= key < len(items):
+        changed = list(items)
+        changed[key] = _part(items[key], rest, spec)
+        return {**own, "items": changed}
+    if kind in ("attr", "key") and isinstance(items, dict) and key in items:
+        return {**own, "items": {**items, key: _part(items[key], rest, spec)}}
+    return own
+
+
+def _restyled(own: Spec, spec: Spec) -> Spec:
+    if spec["is"] == "tensor" and "style" in own:
+        return {**spec, "style": own["style"]}
+    if spec["is"] == "tuple":
+        return {**spec, "items": [{**item, "style": "data"} for item in spec["items"]]}
+    return spec
+
+
+def _valued(recipe: Recipe, values: str) -> Recipe:
+    for slot in slots.of_recipe(recipe):
+        plain = slot.kind == "tensor" and slot.spec.get("values") == "unit"
+        if plain and slot.spec["dtype"] == "float":
+            recipe = slots.with_spec(recipe, slot.place, {**slot.spec, "values": values})
+    return recipe
+
+
+def _batched(recipe: Recipe) -> Recipe:
+    """Another number of rows, the same for all that have the most common number of them."""
+    tensors = [s for s in slots.of_recipe(recipe) if s.kind == "tensor" and s.spec["shape"]]
+    sizes = [s.spec["shape"][0] for s in tensors]
+    if not sizes:
+        return recipe
+    common = max(sizes, key=sizes.count)
+    for slot in tensors:
+        if slot.spec["shape"][0] == common:
+            shape = [5 if common != 5 else 4, *slot.spec["shape"][1:]]
+            recipe = slots.with_spec(recipe, slot.place, {**slot.spec, "shape": shape})
+    return recipe

@@ -1,0 +1,271 @@
+"""From what is known of a parameter to specs of values it may take, most plausible first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from . import annotated, docs, vocabulary
+from .vocabulary import Spec, tensor, value
+
+RANKED: dict[int, list[int]] = {
+    0: [], 1: [4], 2: [4, 3], 3: [2, 4, 3], 4: [2, 3, 8, 8], 5: [1, 2, 4, 4, 4],
+    6: [1, 2, 2, 2, 2, 2],
+}  # fmt: skip
+_PAIRED = frozenset("batch sample data item pair hidden state hc transition carry".split())
+
+
+class Known:
+    """What the source says of one parameter, or of a part of one."""
+
+    def __init__(self, record: dict[str, Any] | None) -> None:
+        record = record or {}
+        self.facts: dict[str, Any] = record.get("facts", {})
+        self.annotation: str | None = record.get("annotation")
+        self.shapes: list[list[Any]] = record.get("shapes", [])
+        self.attributes: dict[str, Known] = {}
+        self.keys: dict[str, Known] = {}
+        self.items: dict[int, Known] = {}
+        self.each: Known | None = None
+        for kind, key, inner in record.get("parts", []):
+            if kind == "attr":
+                self.attributes[key] = Known(inner)
+            elif kind == "key":
+                self.keys[key] = Known(inner)
+            elif kind == "item":
+                self.items[key] = Known(inner)
+            else:
+                self.each = Known(inner)
+
+    def says(self, *facts: str) -> bool:
+        return any(self.facts.get(fact) for fact in facts)
+
+    @property
+    def own(self) -> dict[str, Known]:
+        """Attributes that no tensor has."""
+        return {k: v for k, v in self.attributes.items() if not hasattr(torch.Tensor, k)}
+
+
+if TYPE_CHECKING:
+    Classes = Callable[[str, Known], list[Spec]]
+
+
+def candidates(name: str, known: Known, classes: Classes, default: Any = None) -> list[Spec]:
+    """Specs for a required parameter, or for an optional one that is to be given after all.
+
+    `classes` gives specs of instances of a class named in an annotation, and of models ("").
+    """
+    found: list[Spec] = []
+    if known.annotation:
+        found += annotated.specs(known.annotation, name, known, classes)
+    if known.shapes and (not found or found[0]["is"] == "tensor"):
+        found = _documented(known, found) + found
+    found += _structured(name, known, classes)
+    if not found:
+        found += _used(name, known)
+    guess = vocabulary.by_name(name)
+    if guess is not None:
+        sure = guess["is"] in ("impossible", "sink", "scheduler")
+        found = [guess, *found] if sure and not known.annotation else [*found, guess]
+    if default is not None and not found:
+        found += _like_default(name, default)
+    found += [s for s in [of_tensor(known)] if s not in found]
+    return _distinct([vocabulary_model(s, classes, known) for s in found])
+
+
+def vocabulary_model(spec: Spec, classes: Classes, known: Known) -> Any:
+    """A model is best an instance of a class of the program."""
+    if spec["is"] != "model":
+        return spec
+    return [*classes("", known), spec]
+
+
+def _distinct(found: list[Any]) -> list[Spec]:
+    kept: list[Spec] = []
+    for spec in found:
+        for one in spec if isinstance(spec, list) else [spec]:
+            if one not in kept:
+                kept.append(one)
+    return kept
+
+
+def of_tensor(known: Known) -> Spec:
+    """A float tensor, or labels, of the shape that the uses ask for."""
+    if known.says("labels", "index"):
+        return tensor(_shape(known) or ["N"], "long")
+    values = "unit"
+    if known.says("positive definite"):
+        values = "positive definite"
+    elif known.says("square"):
+        values = "well"
+    return tensor(_shape(known), values=values)
+
+
+def _shape(known: Known) -> list[Any] | None:
+    facts = known.facts
+    if known.says("element", "mathematical"):
+        return []
+    rank = facts.get("rank") or (facts.get("ranks") or [None])[0]
+    least = facts.get("rank at least")
+    shape: list[Any] | None = None
+    if known.says("square", "positive definite"):
+        shape = [*RANKED.get(rank or 2, [3, 3])[:-2], 3, 3]
+    elif rank is not None and rank in RANKED:
+        shape = list(RANKED[rank])
+    elif facts.get("items") or facts.get("unpack"):
+        count = max(facts.get("items") or 0, facts.get("unpack") or 0)
+        elements = [part for part in known.items.values() if part.says("element", "mathematical")]
+        whole = facts.get("rank at least", 1) > 1 or (known.says("tensor") and not elements)
+        shape = [count, 3] if whole and known.says("labels", "product") else [max(count, 1)]
+    elif least and least in RANKED:
+        shape = list(RANKED[least])
+    for key, exact in (("sizes at least", False), ("sizes", True)):
+        for axis, size in facts.get(key, []):
+            shape = _sized(shape, axis, size, exact)
+    return shape
+
+
+def _sized(shape: list[Any] | None, axis: int, size: int, exact: bool) -> list[Any] | None:
+    need = axis + 1 if axis >= 0 else -axis
+    known = list(shape) if shape is not None else list(RANKED.get(max(need, 2), [4, 3]))
+    while len(known) < need:
+        known.insert(0, 2)
+    if exact or (isinstance(known[axis], int) and known[axis] < size):
+        known[axis] = max(size, 1)
+    return known
+
+
+def _documented(known: Known, found: list[Spec]) -> list[Spec]:
+    """The docstring's shapes on what the annotation or the uses say otherwise."""
+    base = found[0] if found else of_tensor(known)
+    return [{**base, "shape": docs.concrete(shape)} for shape in known.shapes[:3]]
+
+
+def _structured(name: str, known: Known, classes: Classes) -> list[Spec]:
+    """What has fields, keys or elements, or is called."""
+    found: list[Spec] = []
+    if known.says("environment") and not known.says("tensor", "module"):
+        return [{"is": "impossible", "why": "an environment"}]
+    if known.says("optimizer") and not known.says("tensor", "called", "module"):
+        scheduler = vocabulary.within(name, vocabulary.SCHEDULERS)
+        found.append({"is": "scheduler" if scheduler else "optimizer"})
+    elif known.says("called", "module"):
+        found += _callable(name, known, classes)
+    if known.keys or (known.says("dict") and not known.says("tensor")):
+        items = {k: candidates(k, v, classes)[0] for k, v in known.keys.items()}
+        found.append({"is": "dict", "items": items or {"a": tensor(None)}})
+    if known.own and not known.says("module", "optimizer"):
+        found += classes("", known)
+        items = {k: candidates(k, v, classes)[0] for k, v in known.attributes.items()}
+        found.append({"is": "namespace", "items": items})
+    if known.says("list") and not known.says("tensor"):
+        found.append({"is": "list", "items": []})
+    return found + _sequence(name, known, classes)
+
+
+def _callable(name: str, known: Known, classes: Classes) -> list[Spec]:
+    loss = vocabulary.within(name, vocabulary.LOSSES) or "loss" in vocabulary.words(name)
+    labels = vocabulary.made("torch.nn.CrossEntropyLoss")
+    if loss:
+        return [vocabulary.made("torch.nn.MSELoss"), labels]
+    if vocabulary.within(name, vocabulary.ACTIVATIONS):
+        return [vocabulary.named("torch.tanh")]
+    if known.says("module") or vocabulary.within(name, vocabulary.MODELS):
+        return [*classes("", known), vocabulary.model()]
+    if vocabulary.within(name, vocabulary.SINKS):
+        return [{"is": "sink"}]
+    forms = ["total", "square", "first"] if known.facts.get("called", 1) < 2 else ["total", "first"]
+    functions: list[Spec] = [{"is": "function", "form": form} for form in forms]
+    if vocabulary.words(name)[-1:] == ["layer"] or "norm" in name:
+        return [vocabulary.named("torch.nn.LayerNorm"), *functions]
+    return [functions[1], functions[0], *functions[2:], vocabulary.model()]
+
+
+def _sequence(name: str, known: Known, classes: Classes) -> list[Spec]:
+    each, found = known.each, []
+    if each is not None:
+        count = each.facts.get("unpack")
+        items = [each.items.get(p, Known(None)) for p in range(count or 0)]
+        inner = [_part(name, p, k, classes) for p, k in enumerate(items)]
+        element = {"is": "tuple", "items": inner} if count else _part(name, 0, each, classes)
+        if count or vocabulary.within(name, vocabulary.LOADERS) or not known.says("tensor"):
+            found.append({"is": "list", "items": [element, element]})
+        if count and known.says("tensor", "arithmetic"):
+            found.insert(0, tensor([4, count]))
+    count = known.facts.get("unpack") or (len(known.items) and max(known.items) + 1)
+    if count and count <= 12 and not known.keys:
+        items = [known.items.get(p, Known(None)) for p in range(count)]
+        structured = any(k.says("called", "module", "labels", "iterated") for k in items)
+        inner = [_part(name, p, k, classes) for p, k in enumerate(items)]
+        parts: Spec = {"is": "tuple", "items": inner}
+        whole = of_tensor(known)
+        paired = structured or (
+            vocabulary.words(name)[-1:] and (vocabulary.words(name)[-1] in _PAIRED)
+        )
+        order = [parts, whole] if paired and not known.says("tensor") else [whole, parts]
+        found += [s for s in order if s is parts or not structured or known.says("tensor")]
+    return found
+
+
+def _part(name: str, position: int, known: Known, classes: Classes) -> Spec:
+    if known.facts or known.attributes or known.keys or known.each:
+        return candidates("", known, classes)[0]
+    return tensor(None)
+
+
+def _used(name: str, known: Known) -> list[Spec]:
+    """A value without parts: what the body does with it, then what it is called."""
+    facts = known.facts
+    texts = facts.get("strings")
+    if texts:
+        return [value(text) for text in texts]
+    if known.says("string"):
+        return [value(vocabulary.string(name))]
+    if known.says("given to open"):
+        return [{"is": "impossible", "why": "a file"}]
+    if known.says("labels") or (known.says("index") and known.says("tensor")):
+        return [of_tensor(known)]
+    if known.says("tensor", "element", "product", "square", "stacked", "numpy", "data"):
+        return _tensors(name, known)
+    if known.says("axis"):
+        return [value(-1), value(1), value(0)]
+    if known.says("count", "size"):
+        return [value(vocabulary.whole(name))]
+    if known.says("index"):
+        return [value(vocabulary.whole(name, 1) if vocabulary.is_number(name) else 1)]
+    if known.says("probability"):
+        return [value(0.0)]
+    if known.says("number") or (known.says("mathematical") and vocabulary.is_number(name)):
+        return [value(vocabulary.real(name)), tensor([])]
+    if known.says("mathematical"):
+        return [tensor([])]
+    if vocabulary.is_number(name) and known.says("arithmetic", "compared", "given to float"):
+        return [value(vocabulary.number(name)), tensor([])]
+    if known.says("flag") and not known.says("arithmetic"):
+        return [value(True), value(False)]
+    if facts.get("compared") and not known.says("arithmetic"):
+        return [value(number) for number in facts["compared"]]
+    return []
+
+
+def _tensors(name: str, known: Known) -> list[Spec]:
+    first = of_tensor(known)
+    found = []
+    for rank in (known.facts.get("ranks") or [])[:3]:
+        if rank in RANKED:
+            found.append({**first, "shape": list(RANKED[rank])})
+    guess = vocabulary.by_name(name)
+    open_shape = guess is not None and guess["is"] == "tensor" and first["shape"] is None
+    if guess is not None and open_shape and guess["dtype"] in ("float", "long"):
+        found.append(guess)
+    if known.says("numpy") and not known.says("tensor", "element"):
+        found.append({"is": "array", "tensor": first})
+    return [*found, first]
+
+
+def _like_default(name: str, default: Any) -> list[Spec]:
+    if isinstance(default, (bool, int, float, str)):
+        return [value(default)]
+    return []

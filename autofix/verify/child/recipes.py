@@ -1,0 +1,266 @@
+"""Makes the values that specs describe. The same spec, seed and name give the same bits.
+
+A spec is JSON: `{"is": "tensor", "shape": [4, 3], ...}`, `{"is": "value", "value": 3}`,
+`{"is": "list", "items": [...]}`, `{"is": "make", "of": "Net", "args": [...]}` and so on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import random
+import sys
+import types
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+Spec = dict[str, Any]
+
+
+class Failed(Exception):
+    """Inputs could not be made; the text says why in one line."""
+
+
+class Sink:
+    """Stands for a logger, writer or progress bar: takes every call and does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return self
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *problem: Any) -> None:
+        return None
+
+
+class Maker:
+    """Makes the values of one recipe, and keeps what the caller may want to look at."""
+
+    def __init__(self, namespace: dict[str, Any], seed: int) -> None:
+        self.namespace = namespace
+        self.seed = seed
+        self.inputs: list[tuple[str, torch.Tensor]] = []
+        self.modules: list[tuple[str, torch.nn.Module]] = []
+        self.objects: dict[str, Any] = {}
+        self._kinds: dict[str, Callable[[Spec, str], Any]] = {
+            "tensor": self._tensor,
+            "value": lambda spec, name: spec["value"],
+            "list": lambda spec, name: self._items(spec, name),
+            "tuple": lambda spec, name: tuple(self._items(spec, name)),
+            "set": lambda spec, name: set(self._items(spec, name)),
+            "dict": lambda spec, name: self._fields(spec, name, "['{}']"),
+            "namespace": lambda spec, name: types.SimpleNamespace(**self._fields(spec, name)),
+            "make": self._make,
+            "name": lambda spec, name: resolve(self.namespace, spec["of"]),
+            "model": self._model,
+            "optimizer": self._optimizer,
+            "scheduler": self._scheduler,
+            "function": lambda spec, name: _FUNCTIONS[spec.get("form", "first")],
+            "array": lambda spec, name: self._plain(spec["tensor"], name).numpy(),
+            "dtype": lambda spec, name: torch.get_default_dtype(),
+            "device": lambda spec, name: torch.device("cpu"),
+            "generator": lambda spec, name: self._generator(name),
+            "sink": lambda spec, name: Sink(),
+        }
+
+    def make(self, spec: Spec, name: str) -> Any:
+        maker = self._kinds.get(spec["is"])
+        if maker is None:
+            raise Failed(f"`{name}` takes {spec.get('why', 'something')} that cannot be made up")
+        made = maker(spec, name)
+        self.objects[name] = made
+        if isinstance(made, torch.nn.Module):
+            self.modules.append((name, made))
+        return made
+
+    def _items(self, spec: Spec, name: str) -> list[Any]:
+        return [self.make(item, f"{name}[{place}]") for place, item in enumerate(spec["items"])]
+
+    def _fields(self, spec: Spec, name: str, form: str = ".{}") -> dict[str, Any]:
+        items = spec["items"].items()
+        return {key: self.make(item, name + form.format(key)) for key, item in items}
+
+    def _generator(self, name: str) -> torch.Generator:
+        return torch.Generator().manual_seed(seed_for(self.seed, name))
+
+    def _plain(self, spec: Spec, name: str) -> torch.Tensor:
+        return draw(spec, self._generator(name))
+
+    def _tensor(self, spec: Spec, name: str) -> torch.Tensor:
+        made = self._plain(spec, name)
+        style = spec.get("style", "data")
+        if not made.is_floating_point():
+            return made
+        if style == "data":
+            self.inputs.append((name, made))
+            return made
+        leaf = made.requires_grad_()
+        self.inputs.append((name, leaf))
+        return leaf if style == "leaf" else leaf.clone()
+
+    def _make(self, spec: Spec, name: str) -> Any:
+        function = resolve(self.namespace, spec["of"])
+        arguments = [self.make(a, f"{name}({p})") for p, a in enumerate(spec["args"])]
+        keywords = {k: self.make(a, f"{name}({k})") for k, a in spec["kwargs"].items()}
+        with seeded(seed_for(self.seed, name)):
+            return function(*arguments, **keywords)
+
+    def _model(self, spec: Spec, name: str) -> torch.nn.Module:
+        sizes = spec["sizes"]
+        with seeded(seed_for(self.seed, name)):
+            if spec.get("form") == "convolution":
+                return torch.nn.Conv2d(sizes[0], sizes[1], 3, padding=1)
+            return torch.nn.Linear(sizes[0], sizes[1])
+
+    def _optimizer(self, spec: Spec, name: str) -> Any:
+        """Plain SGD over the models among the arguments, else over their leaves."""
+        models = [m for n, m in self.modules if "(" not in n and "[" not in n]
+        same = [p for m in models for p in m.parameters()]
+        leaves = [t for _, t in self.inputs if t.requires_grad]
+        own = [torch.nn.Parameter(torch.ones(1))]
+        return torch.optim.SGD(_once(same) or leaves or own, lr=0.1)
+
+    def _scheduler(self, spec: Spec, name: str) -> Any:
+        found = [o for o in self.objects.values() if isinstance(o, torch.optim.Optimizer)]
+        optimizer = found[0] if found else self._optimizer(spec, name)
+        return torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.9)
+
+
+def _once(parameters: list[Any]) -> list[Any]:
+    return list({id(p): p for p in parameters if p.requires_grad}.values())
+
+
+def draw(spec: Spec, generator: torch.Generator) -> torch.Tensor:
+    """The tensor, without a gradient. Floats have the default dtype in force."""
+    shape, dtype = tuple(spec["shape"] or ()), spec["dtype"]
+    if spec.get("values") == "given":
+        return torch.tensor(spec["given"])
+    if dtype in ("long", "int"):
+        made = torch.randint(0, max(1, spec.get("below", 2)), shape, generator=generator)
+        return made.to(torch.int32 if dtype == "int" else torch.int64)
+    if dtype == "bool":
+        return torch.rand(shape, generator=generator) < 0.6
+    made = torch.rand(shape, generator=generator, dtype=torch.float64) * 0.8 + 0.1
+    made = _VALUES.get(spec.get("values", "unit"), _unit)(made)
+    if dtype == "complex":
+        return torch.complex(made, made.flip(0) if made.dim() else made)
+    if dtype in ("double", "single"):
+        return made.to(torch.float64 if dtype == "double" else torch.float32)
+    return made.to(torch.get_default_dtype())
+
+
+def _unit(made: torch.Tensor) -> torch.Tensor:
+    return made
+
+
+def _signed(made: torch.Tensor) -> torch.Tensor:
+    """Of both signs, and not close to zero, where many functions have a kink."""
+    return torch.where(made < 0.5, made - 1.0, made)
+
+
+def _rows(made: torch.Tensor) -> torch.Tensor:
+    return made / made.sum(-1, keepdim=True) if made.dim() else made
+
+
+def _well(made: torch.Tensor) -> torch.Tensor:
+    """Well-conditioned where square, so that inverses and determinants make sense."""
+    if made.dim() < 2:
+        return made
+    return made * 0.2 + torch.eye(made.shape[-2], made.shape[-1], dtype=made.dtype)
+
+
+def _positive(made: torch.Tensor) -> torch.Tensor:
+    if made.dim() < 2 or made.shape[-1] != made.shape[-2]:
+        return made
+    return made @ made.transpose(-1, -2) + torch.eye(made.shape[-1], dtype=made.dtype)
+
+
+def _rotation(made: torch.Tensor) -> torch.Tensor:
+    if made.dim() < 2 or made.shape[-1] != made.shape[-2]:
+        return made
+    matrix: torch.Tensor = torch.linalg.qr(_well(made))[0]
+    matrix[..., 0] *= torch.linalg.det(matrix)[..., None]
+    return matrix
+
+
+def _sorted(made: torch.Tensor) -> torch.Tensor:
+    return made.sort(-1).values if made.dim() else made
+
+
+_VALUES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "unit": _unit,
+    "signed": _signed,
+    "rows": _rows,
+    "well": _well,
+    "positive definite": _positive,
+    "rotation": _rotation,
+    "sorted": _sorted,
+    "large": lambda made: made * 10 + 1,
+    "normal": lambda made: torch.nn.functional.normalize(made, dim=-1) if made.dim() else made,
+}
+
+
+def _first(*arguments: Any, **keywords: Any) -> Any:
+    return arguments[0] if arguments else None
+
+
+def _square(*arguments: Any, **keywords: Any) -> Any:
+    return arguments[0] * arguments[0] if arguments else None
+
+
+def _total(*arguments: Any, **keywords: Any) -> Any:
+    return sum((a * a).sum() for a in arguments if isinstance(a, torch.Tensor))
+
+
+_FUNCTIONS = {"first": _first, "square": _square, "total": _total}
+
+
+def resolve(namespace: dict[str, Any], path: str) -> Any:
+    """The object of a dotted name: of the program, of torch, or of a loaded module."""
+    parts = path.split(".")
+    if parts[0] in namespace:
+        found = namespace[parts[0]]
+    elif parts[0] in sys.modules:
+        found = sys.modules[parts[0]]
+    else:
+        raise Failed(f"`{path}` is not there")
+    for place, part in enumerate(parts[1:], 2):
+        if not hasattr(found, part) and isinstance(found, types.ModuleType):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(".".join(parts[:place]))
+        if not hasattr(found, part):
+            raise Failed(f"`{path}` is not there")
+        found = getattr(found, part)
+    return found
+
+
+def seed_for(seed: int, name: str) -> int:
+    return zlib.crc32(f"{seed}:{name}".encode())
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Run with known states of the usual random sources, and put the old states back."""
+    numpy: Any | None = sys.modules.get("numpy")
+    state, own = random.getstate(), torch.get_rng_state()
+    other = numpy.random.get_state() if numpy is not None else None
+    random.seed(seed)
+    torch.manual_seed(seed)
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        torch.set_rng_state(own)
+        if numpy is not None:
+            numpy.random.set_state(other)

@@ -1,0 +1,333 @@
+"""What a function does with each of its parameters, read off its `ast`: no code is run.
+
+Every parameter is a tree: the fields, keys and elements that the body takes of it are nodes of
+their own, each with *facts* ("is called", "is iterated in pairs", "has four dimensions"). Locals
+that are plainly a part of a parameter (`x, y = batch`, `for x, y in loader`) count as that part.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from . import callees
+
+Step = tuple[str, Any]
+Path = tuple[Step, ...]
+if TYPE_CHECKING:
+    Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_SAME = frozenset(
+    "to cuda cpu float double detach clone requires_grad_ contiguous type_as half".split()
+)
+_ABOUT = frozenset(
+    "shape ndim dtype device data T mT grad requires_grad is_leaf real imag is_cuda grad_fn".split()
+)
+
+
+class Node:
+    """A parameter or a part of one."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
+        self.parts: dict[Step, Node] = {}
+
+    def at(self, path: Path) -> Node:
+        node = self
+        for step in path:
+            node = node.parts.setdefault(step, Node())
+        return node
+
+    def note(self, fact: str, content: Any = True) -> None:
+        known = self.facts.get(fact)
+        if isinstance(content, list):
+            merged = list(known or [])
+            merged += [c for c in content if c not in merged]
+            self.facts[fact] = merged
+        elif isinstance(content, bool) or known is None:
+            self.facts[fact] = content
+        else:
+            self.facts[fact] = max(known, content)
+
+    def take(self, other: Node) -> None:
+        """Add what another node knows."""
+        for fact, content in other.facts.items():
+            self.note(fact, content)
+        for step, part in list(other.parts.items()):
+            self.at((step,)).take(part)
+
+    def json(self) -> dict[str, Any]:
+        parts = [[kind, key, node.json()] for (kind, key), node in self.parts.items()]
+        return {"facts": self.facts, "parts": parts}
+
+
+class Reader(ast.NodeVisitor):
+    """Reads one function; `root` then has a node for each parameter."""
+
+    def __init__(self, function: Function, aliases: dict[str, str]) -> None:
+        self.root = Node()
+        self.aliases = aliases
+        self.links: list[dict[str, Any]] = []
+        self.passed: list[tuple[str, int | str, Path]] = []
+        self.flow: dict[int, list[str]] = {}
+        names = [a.arg for a in _parameters(function.args)]
+        self.parameters = names
+        self.env: dict[str, Path] = {name: (("name", name),) for name in names}
+        self.roots: dict[str, frozenset[str]] = {name: frozenset([name]) for name in names}
+        self.elements: dict[str, frozenset[Path]] = {}
+        self.origins: dict[str, Path] = dict(self.env)
+        for statement in function.body:
+            self.visit(statement)
+
+    # What an expression is.
+
+    def path(self, node: ast.AST | None) -> Path | None:
+        """The parameter, or the part of one, that an expression plainly is."""
+        if isinstance(node, ast.Name):
+            return self.env.get(node.id)
+        if isinstance(node, ast.Attribute):
+            base = self.path(node.value)
+            if base and node.attr not in _ABOUT:
+                return (*base, ("attr", node.attr))
+            return base if node.attr in ("data", "real") else None
+        if isinstance(node, ast.Subscript):
+            base = self.path(node.value)
+            step = _constant_step(node.slice)
+            return (*base, step) if base and step else None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in _SAME:
+                return self.path(node.func.value)
+            if node.func.attr == "get" and node.args:
+                base = self.path(node.func.value)
+                step = _constant_step(node.args[0])
+                return (*base, step) if base and step else None
+        return None
+
+    def origin(self, expression: ast.AST) -> Path | None:
+        """The one part that an expression is computed from, if it is one."""
+        path = self.path(expression)
+        if path:
+            return path
+        names = [n.id for n in ast.walk(expression) if isinstance(n, ast.Name)]
+        found = {self.origins[n] for n in names if n in self.origins and n != "self"}
+        return found.pop() if len(found) == 1 else None
+
+    def node(self, expression: ast.AST | None) -> Node | None:
+        path = self.path(expression)
+        return self.root.at(path) if path and path[0][1] != "self" else None
+
+    def note(self, expression: ast.AST | None, fact: str, content: Any = True) -> None:
+        node = self.node(expression)
+        if node:
+            node.note(fact, content)
+
+    def dotted(self, node: ast.AST) -> str:
+        """`F.relu` as `torch.nn.functional.relu`; "" for what is no dotted name."""
+        if isinstance(node, ast.Name):
+            return "" if node.id in self.env else self.aliases.get(node.id, node.id)
+        if isinstance(node, ast.Attribute):
+            base = self.dotted(node.value)
+            return f"{base}.{node.attr}" if base else ""
+        return ""
+
+    def sources(self, expression: ast.AST) -> frozenset[Path]:
+        """The parts whose elements an elementwise expression works on."""
+        path = self.path(expression)
+        if path:
+            return frozenset([path])
+        if isinstance(expression, ast.Name):
+            return self.elements.get(expression.id, frozenset())
+        inner: list[ast.expr] = []
+        if isinstance(expression, ast.BinOp):
+            inner = [expression.left, expression.right]
+        elif isinstance(expression, ast.UnaryOp):
+            inner = [expression.operand]
+        elif isinstance(expression, (ast.List, ast.Tuple)):
+            inner = expression.elts
+        elif isinstance(expression, ast.Call):
+            inner = callees.elementwise(expression, self.dotted(expression.func))
+        return frozenset().union(*(self.sources(e) for e in inner)) if inner else frozenset()
+
+    # Statements.
+
+    def visit(self, node: ast.AST) -> None:
+        if isinstance(node, ast.stmt):
+            self._follow(node)
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            self._comprehension(node)
+        else:
+            super().visit(node)
+
+    def _follow(self, statement: ast.stmt) -> None:
+        """Which parameters reach each line: an error there is most likely about those."""
+        used: set[str] = set()
+        heads = _heads(statement)
+        for head in heads:
+            for part in ast.walk(head):
+                if isinstance(part, ast.Name):
+                    used |= self.roots.get(part.id, frozenset())
+        for head in heads:
+            for line in range(head.lineno, (head.end_lineno or head.lineno) + 1):
+                known = self.flow.setdefault(line, [])
+                known += [name for name in sorted(used) if name not in known]
+        for name in _bound(statement):
+            self.roots[name] = self.roots.get(name, frozenset()) | frozenset(used)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.generic_visit(node)
+        for target in node.targets:
+            self.bind(target, node.value)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self.generic_visit(node)
+        if node.value is not None:
+            self.bind(node.target, node.value)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self.generic_visit(node)
+        self.note(node.target, "arithmetic")
+
+    def visit_For(self, node: ast.For) -> None:
+        self.visit(node.iter)
+        self.iterate(node.target, node.iter)
+        for statement in [*node.body, *node.orelse]:
+            self.visit(statement)
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        self.visit(node.iter)
+        self.iterate(node.target, node.iter)
+        for test in node.ifs:
+            self.visit(test)
+
+    def _comprehension(self, node: Any) -> None:
+        for generator in node.generators:
+            self.visit(generator)
+        for field in ("elt", "key", "value"):
+            if hasattr(node, field):
+                self.visit(getattr(node, field))
+
+    def bind(self, target: ast.expr, value: ast.expr) -> None:
+        """An assignment: the names are the parts that are assigned to them."""
+        if isinstance(target, (ast.Tuple, ast.List)):
+            self._unpack(target, value)
+        elif isinstance(target, ast.Name):
+            path, sources, origin = self.path(value), self.sources(value), self.origin(value)
+            for known in (self.env, self.elements, self.origins):
+                known.pop(target.id, None)
+            if origin:
+                self.origins[target.id] = origin
+            if path:
+                self.env[target.id] = path
+            elif sources:
+                self.elements[target.id] = sources
+
+    def _unpack(self, target: ast.Tuple | ast.List, value: ast.expr) -> None:
+        count = len(target.elts)
+        starred = any(isinstance(e, ast.Starred) for e in target.elts)
+        shaped = callees.shape_owner(value)
+        if shaped is not None:
+            fact = "rank at least" if starred else "rank"
+            self.note(shaped, fact, count - starred)
+        if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == count:
+            for position in range(count):
+                self.bind(target.elts[position], value.elts[position])
+            return
+        path = self.path(value)
+        if path and not starred:
+            self.note(value, "unpack", count)
+        for position, element in enumerate(target.elts):
+            if isinstance(element, ast.Name):
+                self.env.pop(element.id, None)
+                self.origins.pop(element.id, None)
+                if path and not starred:
+                    self.env[element.id] = self.origins[element.id] = (*path, ("item", position))
+                    self.root.at(self.env[element.id])
+
+    def iterate(self, target: ast.expr, source: ast.expr) -> None:
+        """A `for` loop, through `enumerate`, `zip`, `tqdm` and the like."""
+        called = self.dotted(source.func) if isinstance(source, ast.Call) else ""
+        last = called.rsplit(".", 1)[-1]
+        if isinstance(source, ast.Call) and source.args:
+            if last == "enumerate" and isinstance(target, ast.Tuple) and len(target.elts) == 2:
+                return self.iterate(target.elts[1], source.args[0])
+            if last in ("tqdm", "trange", "iter", "reversed", "list", "sorted", "islice"):
+                return self.iterate(target, source.args[0])
+            if last == "zip" and isinstance(target, ast.Tuple):
+                for position, element in enumerate(target.elts[: len(source.args)]):
+                    self.iterate(element, source.args[position])
+                return None
+        path = self.path(source)
+        for name in [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]:
+            self.env.pop(name, None)
+        if path and path[0][1] != "self":
+            self.note(source, "iterated")
+            self._each(target, (*path, ("each", 0)))
+        return None
+
+    def _each(self, target: ast.expr, path: Path) -> None:
+        node = self.root.at(path)
+        if isinstance(target, ast.Name):
+            self.env[target.id] = self.origins[target.id] = path
+        elif isinstance(target, ast.Tuple):
+            node.note("unpack", len(target.elts))
+            for position, element in enumerate(target.elts):
+                self._each(element, (*path, ("item", position)))
+
+    # Expressions: the facts themselves are in `callees`.
+
+    def visit_Call(self, node: ast.Call) -> None:
+        callees.call(self, node)
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        callees.subscript(self, node)
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        callees.compare(self, node)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        callees.operation(self, node)
+        self.generic_visit(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if node.attr in _ABOUT:
+            self.note(node.value, "tensor")
+        elif not callees.is_method(node.attr):
+            self.node(node)
+        self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> None:
+        callees.condition(self, node.test)
+        self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        callees.condition(self, node.test)
+        self.generic_visit(node)
+
+
+def _parameters(arguments: ast.arguments) -> list[ast.arg]:
+    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+
+
+def _constant_step(index: ast.AST) -> Step | None:
+    if isinstance(index, ast.Constant) and isinstance(index.value, str):
+        return ("key", index.value)
+    if isinstance(index, ast.Constant) and type(index.value) is int and index.value < 64:
+        return ("item", index.value)
+    return None
+
+
+def _heads(statement: ast.stmt) -> list[ast.expr]:
+    """The expressions of the statement itself, without those of the statements inside it."""
+    return [c for c in ast.iter_child_nodes(statement) if isinstance(c, ast.expr)] + [
+        item.context_expr for item in getattr(statement, "items", [])
+    ]
+
+
+def _bound(statement: ast.stmt) -> list[str]:
+    targets: list[Any] = list(getattr(statement, "targets", []))
+    targets += [getattr(statement, "target", None)]
+    names = [n for t in targets if t is not None for n in ast.walk(t)]
+    return [n.id for n in names if isinstance(n, ast.Name)]

@@ -1,0 +1,40 @@
+"""What the source says of the inputs of a function, for the side that will make them.
+
+Nothing is run: annotations, docstrings, what the body does with each parameter, and the calls
+that the file itself makes. `child.inputs` turns the result into values.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from autofix.verify import call_sites
+from autofix.verify.child import facts
+
+Hints = dict[str, Any]
+
+
+def for_function(tree: ast.Module, qualname: str) -> Hints:
+    """JSON-able hints for `f`, `Net.forward`, `Net.__init__` or `Plain.method` of a module.
+
+    `functions` has, for every function of the file (the target may need an instance of any
+    class of it), a record for each parameter; `calls` the arguments the file itself gives to
+    the functions and classes of the file, where they can be read off.
+    """
+    known = facts.of_module(tree)
+    return {
+        "target": qualname,
+        "functions": known,
+        "calls": call_sites.of_module(tree, facts.imported(tree)),
+        "classes": _classes(tree),
+    }
+
+
+def _classes(tree: ast.Module) -> dict[str, list[str]]:
+    """The names of the bases of each class of the file."""
+    return {
+        node.name: [ast.unparse(base) for base in node.bases]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
