@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from autofix.model import Verdict, Verification
 from autofix.verify.command import CommandResult
@@ -40,22 +41,30 @@ class Comparison:
     command: CommandResult | None = None
 
 
+def interpreter(asked: str | None, folder: Path) -> str:
+    """The interpreter for code of a folder. Raises VerifierError if it is of no use."""
+    # Imported late: a run that has nothing to verify starts no process.
+    from autofix.verify.interpreter import InterpreterError, find
+
+    try:
+        return find(asked, folder).path
+    except InterpreterError as error:
+        raise VerifierError(str(error)) from None
+
+
 @contextmanager
 def judging(settings: Settings) -> Iterator[Judge]:
     """A judge, with the processes that it needs."""
-    # Imported late: a run that has nothing to verify starts no process.
-    from autofix.verify.interpreter import InterpreterError, examine
     from autofix.verify.verify import verify
-    from autofix.verify.zygote import Zygote
+    from autofix.verify.zygote import Zygote, ZygoteError
 
-    try:
-        examine(settings.python)
-    except InterpreterError as error:
-        raise VerifierError(str(error)) from None
     with Zygote(settings.python, settings.limits) as zygote:
 
         def judge(asked: Pair) -> Outcome:
-            return verify(asked, settings, zygote)
+            try:
+                return verify(asked, settings, zygote)
+            except ZygoteError as error:
+                raise VerifierError(str(error)) from None
 
         yield judge
 
@@ -112,10 +121,10 @@ def together(parts: Sequence[Verification]) -> Verification:
     return parts[0] if parts else Verification(Verdict.NOT_RUN, SAME)
 
 
-def with_command(verification: Verification, result: CommandResult) -> Verification:
-    """The verdict when the user's own command was run as well. It can refute; that it still
+def with_result(found: Comparison, result: CommandResult) -> Comparison:
+    """The comparison when the user's own command was run as well. It can refute; that it still
     succeeds proves nothing of gradients."""
-    evidence = {**verification.evidence, "command": dict(result.evidence)}
+    whole = found.verification
     if result.refuted:
-        return Verification(Verdict.REFUTED, result.reason, evidence)
-    return replace(verification, evidence=evidence)
+        whole = Verification(Verdict.REFUTED, result.reason, whole.evidence)
+    return replace(found, verification=whole, command=result)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from autofix.document import Document, DocumentError, load
 from autofix.model import Position
 from autofix.source import lines
+from autofix.verify.command import Swap
 from autofix.verify.pair import Version
 
 _KINDS = (".py", ".ipynb")
@@ -74,6 +75,18 @@ def side(data: bytes, path: Path, argv: Sequence[str] = (), roots: Sequence[str]
     every = tuple(dict.fromkeys([*found, *roots]))
     text = document.source.text
     return Side(document, Version(text, real, every, _cells(document), tuple(argv)))
+
+
+def swaps(files: Sequence[Both]) -> list[Swap]:
+    """The files for a command that runs on both sides, wherever it imports them from."""
+    return [
+        Swap(
+            tuple(dict.fromkeys((one.before.version.path, one.after.version.path))),
+            one.before.document.data,
+            one.after.document.data,
+        )
+        for one in files
+    ]
 
 
 def roots_of(path: Path) -> tuple[str, ...]:
