@@ -34,6 +34,8 @@ class Config:
     unsafe_fixes: bool = False
     extend_safe_fixes: tuple[str, ...] = ()
     extend_unsafe_fixes: tuple[str, ...] = ()
+    verify: bool = False
+    python: str | None = None
     jobs: int | None = None
     output_format: str = "full"
     root: str = "."
@@ -43,6 +45,14 @@ class Config:
 
     def origin(self, name: str) -> str:
         return dict(self.origins).get(name, DEFAULT)
+
+    @property
+    def interpreter(self) -> str | None:
+        """What `python` names; a path in a settings file counts from its folder."""
+        python = self.python
+        if python is None or self.origin("python") == COMMAND_LINE:
+            return python
+        return str(Path(self.root) / python) if Path(python).name != python else python
 
 
 def _strings(value: Any) -> tuple[str, ...]:
@@ -54,6 +64,12 @@ def _strings(value: Any) -> tuple[str, ...]:
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError("true or false")
+    return value
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("a string")
     return value
 
 
@@ -89,6 +105,8 @@ _KEYS: Mapping[str, Callable[[Any], Any]] = {
     "unsafe-fixes": _boolean,
     "extend-safe-fixes": _strings,
     "extend-unsafe-fixes": _strings,
+    "verify": _boolean,
+    "python": _string,
     "jobs": _count,
     "output-format": _format,
 }

@@ -35,6 +35,10 @@ class Plan:
     rules: tuple[Rule, ...]
     repair: bool = False
     unsafe: bool = False
+    verify: bool = False
+    """Leave the repair to the verifier, which decides fix by fix."""
+    python: str | None = None
+    """The interpreter to verify with, if one is asked for."""
     promoted: frozenset[str] = frozenset()
     """Codes whose unsafe fixes are taken as safe."""
     demoted: frozenset[str] = frozenset()
@@ -74,6 +78,12 @@ def examine(data: bytes, path: str, shown: str, plan: Plan) -> FileResult:
         raise
     except BaseException as error:  # LibCST's parser panics with something that is no `Exception`
         return failed(path, shown, f"{_REPORT}: {type(error).__name__}: {error}")
+
+
+def could_be_fixed(result: FileResult) -> bool:
+    """Whether there is a fix that a verdict could have written, whatever its tier."""
+    wide = Plan(rules=(), unsafe=True)
+    return any(wide.accepts(found.finding) for found in result.findings)
 
 
 def is_candidate(data: bytes) -> bool:
@@ -149,7 +159,7 @@ def _examine(document: Document, path: str, shown: str, plan: Plan) -> FileResul
         return FileResult(path, shown, findings=(_syntax_error(shown, *broken),))
     problems = _crashed(dict(first.crashes), shown)
     plain = FileResult(path, shown, findings=_place(first, shown, plan), problems=problems)
-    if plan.repair and any(map(plan.accepts, first.findings)):
+    if plan.repair and not plan.verify and any(map(plan.accepts, first.findings)):
         return _repaired(plain, first, plan)
     return plain
 

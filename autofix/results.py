@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autofix.model import Finding, Position
+from autofix.model import Finding, Position, Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Located:
     snippet: tuple[Line, ...] = ()
     diff: tuple[str, ...] = ()
     """The lines that the fix touches, each with `-` or `+` before it."""
+    verification: Verification | None = None
+    """What came of running the code with the fix, if that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ class Report:
     @property
     def applied(self) -> tuple[Located, ...]:
         return tuple(found for found in self.findings if found.applied)
+
+    @property
+    def tried(self) -> tuple[Located, ...]:
+        """What was written after the code had been run with it."""
+        return tuple(found for found in self.applied if found.verification)
 
     @property
     def remaining(self) -> tuple[Located, ...]:

@@ -20,6 +20,7 @@ from autofix.registry import UnknownRuleError, choose, matching
 from autofix.report.patch import patch, relative
 from autofix.results import FileResult, Problem, Report
 from autofix.rule import Rule
+from autofix.verified import Verifying, verified
 from autofix.write import WriteError, write
 
 CLEAN, FOUND, FAILED = 0, 1, 2
@@ -63,6 +64,8 @@ class Planner:
             rules=tuple(rule for rule in chosen if rule.code not in lost),
             repair=self.mode is not Mode.CHECK,
             unsafe=config.unsafe_fixes,
+            verify=self.mode is not Mode.CHECK and config.verify,
+            python=config.interpreter,
             promoted=promoted,
             demoted=demoted,
             known=labels(rules),
@@ -74,6 +77,7 @@ def run(
     resolver: Resolver,
     mode: Mode = Mode.CHECK,
     progress: Callable[[int], Progress] = lambda total: lambda done: None,
+    verifying: Verifying | None = None,
 ) -> Report:
     """Look at everything below `paths`; with `Mode.APPLY`, write what was repaired."""
     planner = Planner(resolver, mode)
@@ -89,7 +93,10 @@ def run(
             plans.append(plan)
         tasks.append(Task(file, shown(file, here), index[id(plan)]))
     jobs = resolver.at(folder_of(paths[0])).jobs or _processors()
-    results = batch.run(Batch(tuple(tasks), tuple(plans)), jobs, progress(len(tasks)))
+    work = Batch(tuple(tasks), tuple(plans))
+    done = batch.run(work, jobs, progress(len(tasks)))
+    planned = [(one, plans[task.plan]) for one, task in zip(done, tasks, strict=True)]
+    results = verified(planned, work.read, verifying)
     report = Report(
         files=0,
         problems=tuple(Problem(shown(path, here), said) for path, said in found.errors),
@@ -99,7 +106,11 @@ def run(
 
 
 def run_on_text(
-    data: bytes, name: str, resolver: Resolver, mode: Mode = Mode.CHECK
+    data: bytes,
+    name: str,
+    resolver: Resolver,
+    mode: Mode = Mode.CHECK,
+    verifying: Verifying | None = None,
 ) -> tuple[Report, bytes]:
     """The same for the contents of one file. Nothing is written: the new contents come back."""
     file = str(Path.cwd() / name)
@@ -108,6 +119,7 @@ def run_on_text(
         return Report(files=0), data
     plan = Planner(resolver, mode).plan(file)
     result = examine(data, name, shown(name, str(Path.cwd())), plan)
+    (result,) = verified([(result, plan)], lambda _: data, verifying)
     report = _finish(Report(files=0), [result], Mode.DIFF)
     return report, data if result.after is None else result.after
 

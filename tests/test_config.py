@@ -46,6 +46,8 @@ force-exclude = true
 unsafe-fixes = true
 extend-safe-fixes = ["AG301"]
 extend-unsafe-fixes = ["AG101"]
+verify = true
+python = ".venv/bin/python"
 jobs = 3
 output-format = "json"
 [tool.autofix.per-file-ignores]
@@ -64,6 +66,8 @@ output-format = "json"
         "unsafe-fixes": True,
         "extend-safe-fixes": ("AG301",),
         "extend-unsafe-fixes": ("AG101",),
+        "verify": True,
+        "python": ".venv/bin/python",
         "jobs": 3,
         "output-format": "json",
     }
@@ -133,6 +137,8 @@ def test_extended_excludes_add_up() -> None:
         ('select = "AG1"', "`select` must be a list of strings, not `'AG1'`"),
         ("select = [1]", "`select` must be a list of strings"),
         ("unsafe-fixes = 1", "`unsafe-fixes` must be true or false"),
+        ("verify = 'yes'", "`verify` must be true or false"),
+        ("python = 3", "`python` must be a string"),
         ("jobs = 0", "`jobs` must be a whole number above 0"),
         ("jobs = true", "`jobs` must be a whole number above 0"),
         ('output-format = "xml"', "`output-format` must be one of"),

@@ -131,7 +131,10 @@ def test_the_version_is_said_once_and_the_changelog_knows_it() -> None:
 
 @pytest.mark.parametrize("folder", ["autofix", "codemods"])
 def test_torch_is_not_imported(folder: str) -> None:
+    child = ROOT / "autofix" / "verify" / "child"
     for path in (ROOT / folder).rglob("*.py"):
+        if path.is_relative_to(child):  # runs in the interpreter of the user
+            continue
         for node in ast.walk(ast.parse(path.read_bytes())):
             names: list[str | None] = []
             if isinstance(node, ast.Import):

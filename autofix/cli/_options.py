@@ -61,6 +61,8 @@ _SETTINGS = (
     "extend_exclude",
     "force_exclude",
     "unsafe_fixes",
+    "verify",
+    "python",
     "jobs",
     "output_format",
 )
@@ -78,7 +80,7 @@ def options(
     """Options from what click hands to a command."""
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("`-` (stdin) cannot be given together with other paths")
-    overrides = command_line({name: given.pop(name) for name in _SETTINGS}, config)
+    overrides = command_line({name: given.pop(name, None) for name in _SETTINGS}, config)
     return Options(
         paths or (".",), Resolver(overrides, isolated), stdin_filename=stdin_filename, **given
     )

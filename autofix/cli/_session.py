@@ -14,16 +14,18 @@ from autofix.report.style import plural
 from autofix.report.summary import render_fixes, render_statistics
 from autofix.results import Report
 from autofix.run import Mode, folder_of, run, run_on_text
+from autofix.verified import Verifying
 
 STDIN = "-"
 
 
-def look(options: Options, mode: Mode) -> tuple[Report, bytes]:
+def look(options: Options, mode: Mode, verifying: Verifying | None = None) -> tuple[Report, bytes]:
     """Run over the paths, or over stdin; with stdin, its contents after the run."""
     begun = time.perf_counter()
     if options.from_stdin:
         data = sys.stdin.buffer.read()
-        report, after = run_on_text(data, options.stdin_filename or STDIN, options.resolver, mode)
+        name = options.stdin_filename or STDIN
+        report, after = run_on_text(data, name, options.resolver, mode, verifying)
     else:
         after = b""
         report = run(
@@ -31,6 +33,7 @@ def look(options: Options, mode: Mode) -> tuple[Report, bytes]:
             options.resolver,
             mode,
             lambda total: progress(total, quiet=options.quiet),
+            verifying,
         )
     if options.verbose and not options.quiet:
         config = options.resolver.at(folder_of(options.anchor))

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from autofix.report.style import Style
+from autofix.report.verdict import as_json
 from autofix.results import Change, Located, Report, statistics
 
 VERSION = 1
@@ -52,7 +53,7 @@ def _finding(found: Located) -> dict[str, Any]:
         "declined": finding.declined,
         "edits": [_edit(change) for change in found.changes],
         "applied": found.applied,
-        "verification": None,
+        "verification": as_json(found.verification),
     }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from autofix.model import Applicability
-from autofix.report.style import Style, clean, plural
+from autofix.model import Applicability, Verdict
+from autofix.report.style import Style, clean, place, plural
+from autofix.report.verdict import said
 from autofix.results import Located, Report, statistics
 
 
@@ -32,7 +33,7 @@ def check_summary(report: Report, again: str | None = None) -> str:
 
 
 def apply_summary(report: Report, *, dry: bool = False) -> str:
-    """The last line of `apply`. Nothing here has been run, and it says so."""
+    """The last line of `apply`. What was not run is not said to be proven."""
     done, left = report.applied, report.remaining
     if not done and not left:
         return check_summary(report)
@@ -40,15 +41,38 @@ def apply_summary(report: Report, *, dry: bool = False) -> str:
     parts = [f"{verb} nothing"]
     if done:
         files = plural(report.written, "file")
-        unproven = "" if dry else " (not verified)"
-        parts = [f"{verb} {plural(len(done), 'fix', 'fixes')} in {files}{unproven}"]
+        proven = _verdicts(done) or ("" if dry else " (not verified)")
+        parts = [f"{verb} {plural(len(done), 'fix', 'fixes')} in {files}{proven}"]
     if left:
         parts.append(f"{plural(len(left), 'finding')} left ({', '.join(_tiers(left))})")
+        refuted = [found for found in left if _refuted(found)]
+        parts += [f"{plural(len(refuted), 'fix', 'fixes')} refuted"] * bool(refuted)
     elif not dry:
         parts.append("nothing left")
     if report.problems:
         parts.append(_unseen(report))
     return ", ".join(parts)
+
+
+def _verdicts(findings: Sequence[Located]) -> str:
+    """` (2 confirmed, 1 inconclusive)`, or nothing if none of them was run."""
+    if not any(found.verification for found in findings):
+        return ""
+    counts = Counter(
+        found.verification.verdict if found.verification else Verdict.NOT_RUN for found in findings
+    )
+    words = {Verdict.NOT_RUN: "not verified"}
+    listed = (f"{counts[one]:,} {words.get(one, one.value)}" for one in Verdict if counts[one])
+    return f" ({', '.join(listed)})"
+
+
+def render_verdicts(report: Report, style: Style) -> Iterator[str]:
+    """A line for each fix that was run."""
+    for found in report.findings:
+        if found.verification:
+            where = style(place(found.path, found.start), "bold")
+            code = style(found.finding.rule, "red", "bold")
+            yield f"{where}: {code} {said(found.verification, style)}\n"
 
 
 def render_statistics(report: Report, style: Style) -> Iterator[str]:
@@ -79,10 +103,16 @@ def _unseen(report: Report) -> str:
     return f"not everything could be looked at ({plural(len(report.problems), 'error')})"
 
 
+def _refuted(found: Located) -> bool:
+    return found.verification is not None and found.verification.verdict is Verdict.REFUTED
+
+
 def _tiers(findings: Sequence[Located]) -> Iterator[str]:
     fixable = sum(found.fixable for found in findings)
     unsafe = sum(
-        found.finding.applicability is Applicability.UNSAFE and not found.fixable
+        found.finding.applicability is Applicability.UNSAFE
+        and not found.fixable
+        and not _refuted(found)
         for found in findings
     )
     shown = len(findings) - fixable - unsafe

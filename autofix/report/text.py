@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autofix.model import Applicability
+from autofix.model import Applicability, Verdict
 from autofix.report.style import Style, clean, place, width
+from autofix.report.verdict import evidence, said
 from autofix.results import Line, Located, Report
 
 _WIDEST = 160
@@ -29,15 +30,30 @@ _NOTES = {
 def render(report: Report, style: Style) -> Iterator[str]:
     for found in report.remaining:
         yield "\n".join(_finding(found, style)) + "\n\n"
+    for found in report.tried:
+        yield "\n".join(_written(found, style)) + "\n\n"
+
+
+def _written(found: Located, style: Style) -> Iterator[str]:
+    """What is not in the file any more: where it was, and the verdict."""
+    yield _title(found, style)
+    yield style(" --> ", "cyan") + place(found.path, found.start)
+    yield from _verdict(found, style)
+
+
+def _title(found: Located, style: Style) -> str:
+    finding = found.finding
+    mark = f" [{style('*', 'cyan')}]" if found.fixable else ""
+    mark = f" [{style('written', 'cyan')}]" if found.applied else mark
+    # A rule without a code, such as `syntax-error`, is its own name.
+    name = "" if finding.name == finding.rule else style(f"   ({finding.name})", "dim")
+    code = style(finding.rule, "red", "bold")
+    return f"{code}{mark} {style(clean(finding.message), 'bold')}{name}"
 
 
 def _finding(found: Located, style: Style) -> Iterator[str]:
     finding = found.finding
-    mark = f" [{style('*', 'cyan')}]" if found.fixable else ""
-    # A rule without a code, such as `syntax-error`, is its own name.
-    name = "" if finding.name == finding.rule else style(f"   ({finding.name})", "dim")
-    code = style(finding.rule, "red", "bold")
-    yield f"{code}{mark} {style(clean(finding.message), 'bold')}{name}"
+    yield _title(found, style)
     gutter = len(str(found.snippet[-1].number)) if found.snippet else 1
     bar = " " * gutter + " " + style("|", "cyan")
     yield " " * gutter + style("--> ", "cyan") + place(found.path, found.start)
@@ -49,7 +65,16 @@ def _finding(found: Located, style: Style) -> Iterator[str]:
     pad = " " * gutter + " " + style("=", "cyan")
     yield from (f"{pad} {clean(step)}" for step in finding.why)
     yield from _repair(found, gutter, style)
+    yield from _verdict(found, style)
     yield from _notes(found, style)
+
+
+def _verdict(found: Located, style: Style) -> Iterator[str]:
+    if found.verification is None:
+        return
+    yield said(found.verification, style)
+    if found.verification.verdict is not Verdict.CONFIRMED:
+        yield from evidence(found.verification.evidence, style, found.verification.reason)
 
 
 def _line(line: Line, gutter: int, bar: str, style: Style) -> Iterator[str]:
@@ -97,7 +122,10 @@ def _notes(found: Located, style: Style) -> Iterator[str]:
     notes = [finding.note]
     if finding.declined is not None:
         notes.append(f"not fixed: {finding.declined}")
-    if finding.applicability is not None and not found.fixable:
+    refuted = found.verification and found.verification.verdict is Verdict.REFUTED
+    if refuted:
+        notes.append("not written: running the code speaks against this fix")
+    elif finding.applicability is not None and not found.fixable:
         notes.append(_NOTES.get(finding.applicability))
     label = style("note:", "yellow")
     yield from (f"{label} {clean(note)}" for note in notes if note)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autofix.model import Verdict, Verification
+from autofix.verified import VerifierError
 from autofix.verify.command import CommandResult
 from autofix.verify.outcome import Outcome, Settings
 from autofix.verify.pair import Pair, pair
@@ -17,10 +18,6 @@ Judge = Callable[[Pair], Outcome]
 
 SAME = "both versions are the same program: only comments or layout differ"
 _CRASHED = "internal error of the verifier, please report it"
-
-
-class VerifierError(Exception):
-    """Why nothing can be verified here, in one line: such as an interpreter without torch."""
 
 
 @dataclass(frozen=True, slots=True)

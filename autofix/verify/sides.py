@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from autofix.document import Document, DocumentError, load
 from autofix.model import Position
 from autofix.source import lines
+from autofix.verified import VerifierError
 from autofix.verify.command import Swap
 from autofix.verify.pair import Version
 
@@ -23,7 +24,7 @@ _LARGEST = 1_000_000
 _PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
 
 
-class SideError(Exception):
+class SideError(VerifierError):
     """Why two versions cannot be compared, in one line."""
 
 

@@ -1,0 +1,55 @@
+"""The step of a run that executes code, for the files where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from autofix.pipeline import Plan, could_be_fixed
+from autofix.results import FileResult
+
+
+class VerifierError(Exception):
+    """Why nothing can be verified here, in one line: such as an interpreter without torch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """How to verify, apart from what `[tool.autofix]` may say as well."""
+
+    only: bool = False
+    """Write only what is confirmed."""
+    command: str | None = None
+    """A command that must not do worse with the fixes."""
+    announce: Callable[[str], None] = lambda what: None
+    """Told what is about to be run."""
+    tell: Callable[[str], None] = lambda what: None
+    """Told what came of the command."""
+
+
+def verified(
+    planned: Sequence[tuple[FileResult, Plan]],
+    read: Callable[[int], bytes | FileResult],
+    verifying: Verifying | None = None,
+) -> list[FileResult]:
+    """The results, repaired as far as running the code allows where the plan says so; `read` gives
+    the contents of a file, or the result that says why there are none."""
+    found = [result for result, _ in planned]
+    wanted = [
+        index
+        for index, (result, plan) in enumerate(planned)
+        if plan.verify and could_be_fixed(result)
+    ]
+    if not wanted:
+        return found
+    # Imported late: only this runs any code of the user.
+    from autofix.verify.workshop import Workshop
+
+    with Workshop(verifying or Verifying()) as workshop:
+        for index in wanted:
+            data = read(index)
+            if isinstance(data, FileResult):
+                found[index] = data
+            else:
+                found[index] = workshop.repair(found[index], data, planned[index][1])
+        return workshop.check(found, planned[wanted[0]][1].python)
