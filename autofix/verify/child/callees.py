@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from . import operands
+
 if TYPE_CHECKING:
     from .uses import Reader
 
@@ -36,8 +38,9 @@ _METHODS = {
     "environment": frozenset("reset render seed".split()),
 }
 _ELEMENTWISE = frozenset(
-    """sin cos tan asin acos atan exp log sqrt abs sigmoid tanh relu square pow sinh cosh rsqrt
-    atan2 neg expm1 log1p softplus clamp sign float tensor""".split()
+    """normalize softmax log_softmax
+    contiguous sin cos tan asin acos atan exp log sqrt abs sigmoid tanh relu square pow sinh cosh
+    rsqrt atan2 neg expm1 log1p softplus clamp sign float tensor""".split()
 )
 _PAIRS = frozenset(
     "cross_entropy nll_loss CrossEntropyLoss NLLLoss multi_margin_loss multilabel_margin_loss"
@@ -55,15 +58,6 @@ _RANKS = {
     "max_pool2d": 4, "avg_pool2d": 4, "adaptive_avg_pool2d": 4, "outer": 1, "diag": 1,
     "pixel_shuffle": 4, "affine_grid": 3, "max_pool1d": 3, "cdist": 2, "hann_window": 0,
 }  # fmt: skip
-
-
-def shape_owner(node: ast.AST) -> ast.expr | None:
-    """`x` of `x.shape` or `x.size()`."""
-    if isinstance(node, ast.Attribute) and node.attr == "shape":
-        return node.value
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
-        return node.func.value if node.func.attr == "size" else None
-    return None
 
 
 def elementwise(call: ast.Call, dotted: str) -> list[ast.expr]:
@@ -110,7 +104,7 @@ def _method(reader: Reader, node: ast.Call, function: ast.Attribute) -> None:
     if name == "long":
         reader.note(owner, "labels")
     if name == "size" and node.args:
-        _dimension(reader, owner, node.args[0])
+        operands.dimension(reader, owner, node.args[0])
     if name in ("permute",) and len(node.args) > 1:
         reader.note(owner, "rank", len(node.args))
     if name in ("gather", "index_select", "scatter", "scatter_") and len(node.args) > 1:
@@ -151,6 +145,8 @@ def _library(reader: Reader, node: ast.Call, dotted: str) -> None:
         reader.note(first, "len")
     elif dotted in ("float", "int", "str", "bool", "open", "setattr", "hasattr", "getattr"):
         reader.note(first, f"given to {dotted}")
+        if dotted == "getattr" and len(node.args) > 1:
+            reader.note(node.args[1], "string")
     elif dotted == "isinstance" and len(node.args) > 1:
         reader.note(first, "instances", _instances(reader, node.args[1]))
     elif root == "math":
@@ -158,6 +154,8 @@ def _library(reader: Reader, node: ast.Call, dotted: str) -> None:
             reader.note(argument, "mathematical")
     elif root == "numpy":
         reader.note(first, "numpy")
+    elif dotted == "torch.from_numpy":
+        reader.note(first, "array")
     elif root in ("torch", "torchvision", "einops"):
         _torch(reader, node, dotted, last)
     _keywords(reader, node)
@@ -232,110 +230,3 @@ def _keywords(reader: Reader, node: ast.Call) -> None:
             reader.note(keyword.value, "number")
         elif keyword.arg in ("target",):
             reader.note(keyword.value, "tensor")
-
-
-def _dimension(reader: Reader, owner: ast.expr, index: ast.expr) -> None:
-    number = _integer(index)
-    if number is not None:
-        reader.note(owner, "rank at least", number + 1 if number >= 0 else -number)
-
-
-def _integer(node: ast.AST) -> int | None:
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        inner = _integer(node.operand)
-        return None if inner is None else -inner
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        return node.value
-    return None
-
-
-def subscript(reader: Reader, node: ast.Subscript) -> None:
-    owner = shape_owner(node.value)
-    if owner is not None:
-        return _dimension(reader, owner, node.slice)
-    index = node.slice
-    if isinstance(index, ast.Tuple):
-        _indices(reader, node.value, index.elts)
-    elif _integer(index) is not None:
-        place = _integer(index) or 0
-        reader.note(node.value, "items", place + 1 if place >= 0 else -place)
-    elif not isinstance(index, (ast.Constant, ast.Slice)):
-        reader.note(node.value, "indexed")
-        reader.note(index, "index")
-    elif isinstance(index, ast.Slice):
-        reader.note(node.value, "sliced")
-        for bound in (index.lower, index.upper):
-            number = _integer(bound) if bound is not None else None
-            reader.note(bound, "size")
-            if number and number > 0:
-                reader.note(node.value, "items", number)
-    return None
-
-
-def _indices(reader: Reader, owner: ast.expr, indices: list[ast.expr]) -> None:
-    """`x[:, 2]`: two dimensions, the second of size 3 or more."""
-    reader.note(owner, "tensor")
-    real = [i for i in indices if not (isinstance(i, ast.Constant) and i.value is None)]
-    dots = [p for p, i in enumerate(real) if isinstance(i, ast.Constant) and i.value is ...]
-    reader.note(owner, "rank at least", len(real) - len(dots))
-    for position, index in enumerate(real):
-        reader.note(index, "index")
-        bound = index.upper if isinstance(index, ast.Slice) else index
-        number = _integer(bound) if bound is not None else None
-        if number is None:
-            continue
-        need = number + (not isinstance(index, ast.Slice)) if number >= 0 else -number
-        axis = position - len(real) if dots and position > dots[0] else position
-        reader.note(owner, "sizes at least", [[axis, need]])
-
-
-def compare(reader: Reader, node: ast.Compare) -> None:
-    if len(node.ops) != 1:
-        return None
-    left, right = node.left, node.comparators[0]
-    number = _integer(right)
-    owner = _ranked(left)
-    if owner is not None and number is not None:
-        return reader.note(owner, "ranks", [number])
-    if isinstance(left, ast.Subscript) and number is not None:
-        shaped, axis = shape_owner(left.value), _integer(left.slice)
-        if shaped is not None and axis is not None:
-            return reader.note(shaped, "sizes", [[axis, number]])
-    for one, other in ((left, right), (right, left)):
-        parts = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else [other]
-        texts = [p.value for p in parts if isinstance(p, ast.Constant) and type(p.value) is str]
-        if texts:
-            reader.note(one, "strings", texts)
-        elif isinstance(other, ast.Constant) and other.value is None:
-            reader.note(one, "none")
-        elif number is not None and other is right:
-            reader.note(one, "compared", [number])
-    return None
-
-
-def _ranked(node: ast.expr) -> ast.expr | None:
-    """`x` of `x.dim()`, `x.ndim` or `len(x.shape)`."""
-    if isinstance(node, ast.Attribute) and node.attr == "ndim":
-        return node.value
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.value if node.func.attr in ("dim", "ndimension") else None
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return shape_owner(node.args[0]) if node.func.id == "len" and node.args else None
-    return None
-
-
-def operation(reader: Reader, node: ast.BinOp) -> None:
-    for side in (node.left, node.right):
-        if isinstance(node.op, ast.MatMult):
-            reader.note(side, "tensor")
-            reader.note(side, "product")
-        else:
-            reader.note(side, "arithmetic")
-
-
-def condition(reader: Reader, test: ast.expr) -> None:
-    parts = test.values if isinstance(test, ast.BoolOp) else [test]
-    for part in parts:
-        inner = part.operand if isinstance(part, ast.UnaryOp) else part
-        if isinstance(inner, (ast.Name, ast.Attribute)):
-            reader.note(inner, "flag")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import lines, moves, plans, slots
+from . import lines, moves, plans, slots, variants
 from .recipes import Failed
 from .slots import Recipe
 from .target import Sources, Target
@@ -142,7 +142,7 @@ class Explorer:
     def _variants(self, first: Tried) -> list[Tried]:
         """Other values, flags and options: each may reach other lines."""
         found = []
-        for recipe in itertools.islice(self.plans.variants(first.recipe), _VARIANTS):
+        for recipe in itertools.islice(variants.of_recipe(self.plans, first.recipe), _VARIANTS):
             if time.perf_counter() > self.ends:
                 break
             tried = self._try(recipe)

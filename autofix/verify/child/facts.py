@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import docs
-from .uses import Node, Reader
+from .parts import Node
+from .uses import Reader
 
 if TYPE_CHECKING:
     from .uses import Function
@@ -90,11 +91,14 @@ def _merge(name: str, readers: dict[str, Any], depth: int) -> None:
         return
     passed, reader.passed = reader.passed, []
     for called, place, path in passed:
+        constructor = f"{called}.__init__"
+        shift = int(called not in readers)
+        called = constructor if shift else called
         if called not in readers or path[0][1] == "self":
             continue
         _merge(called, readers, depth + 1)
         _, other = readers[called]
-        parameter = place if isinstance(place, str) else _at(other.parameters, place)
+        parameter = place if isinstance(place, str) else _at(other.parameters, place + shift)
         node: Node | None = other.root.parts.get(("name", parameter))
         if node is not None and other is not reader:
             reader.root.at(path).take(node)

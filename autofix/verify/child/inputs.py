@@ -35,7 +35,7 @@ class Built:
 def build(namespace: dict[str, Any], recipe: dict[str, Any], seed: int) -> Built:
     """Make the arguments (and the instance) that a recipe describes."""
     target = Target(namespace, recipe["target"])
-    maker = recipes.Maker(namespace, seed)
+    maker = recipes.Maker(namespace, seed, recipe.get("style", "data"))
     instance = None
     if recipe.get("instance"):
         instance = maker.make(recipe["instance"], "self")
@@ -83,5 +83,7 @@ def search(
         built = build(namespace, recipe, seed)
         return lambda: call(built)
 
+    # The first optimizer of a process imports a lot; that must not count as the program's time.
+    torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
     explorer = explore.Explorer(namespace, target, hints, attempt)
     return explorer.run(budget, seconds)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import vocabulary
+from . import docs
 from .propose import RANKED
-from .vocabulary import Spec, tensor, value
+from .vocabulary import Spec
 
 if TYPE_CHECKING:
     Moves = Iterator[tuple[float, Spec]]
@@ -59,6 +59,17 @@ def _ranks(spec: Spec, match: re.Match[str]) -> Moves:
             yield 2.5 - 0.1 * place, shaped(spec, RANKED[rank])
 
 
+def _rank_off(spec: Spec, match: re.Match[str]) -> Moves:
+    """`expected 3D, got 4D` may speak of something computed from the tensor: keep the distance."""
+    wanted, got = int(match.group(1)), int(match.group(2))
+    shape = spec["shape"]
+    if wanted < got and len(shape) > got - wanted:
+        yield 3.2, shaped(spec, shape[got - wanted :])
+        yield 3.0, shaped(spec, shape[: wanted - got])
+    elif wanted > got:
+        yield 3.2, shaped(spec, [2] * (wanted - got) + shape)
+
+
 def _unpacked(spec: Spec, match: re.Match[str]) -> Moves:
     count = int(match.group(1))
     if count <= 12:
@@ -83,6 +94,8 @@ def _product(spec: Spec, match: re.Match[str]) -> Moves:
             yield 3.0 - 0.1 * place, shaped(spec, [*shape[:2], side, side])
     if len(shape) in (2, 3) and inner != shape[-1] and other % max(1, inner // shape[-1]) == 0:
         yield 2.5, shaped(spec, [*shape[:-1], max(1, other * shape[-1] // inner)])
+    if shape and 0 < shape[-1] + other - inner <= 4096:
+        yield 2.9, shaped(spec, [*shape[:-1], shape[-1] + other - inner])
     yield 1.5, shaped(spec, [4, other] if other <= 4096 else shape)
 
 
@@ -140,7 +153,7 @@ def _reshaped(spec: Spec, match: re.Match[str]) -> Moves:
             yield 2.8, shaped(spec, [*shape[:place], known // rest, *shape[place + 1 :]])
     if len(shape) == 4:
         for number, side in enumerate(SIDES):
-            yield 2.4 - 0.1 * number, shaped(spec, [*shape[:2], side, side])
+            yield 3.4 - 0.1 * number, shaped(spec, [*shape[:2], side, side])
 
 
 def _whole(spec: Spec, match: re.Match[str]) -> Moves:
@@ -221,6 +234,7 @@ TENSORS: list[tuple[str, Rule]] = [
     (r"0-d |0-dim|no dimensions|Dimension out of range|too many indices|zero-dimensional",
      _more_dimensions),
     (r"(?i)[^.]*(?:\b\dD\b|dimension|\bdims?\b|\bndim|rank|shape)[^.]*", _ranks),
+    (r"[Ee]xpected.*?(\d)-?D.*?got (\d)-?D", _rank_off),
     (r"unpack \(expected (\d+)", _unpacked),
     (r"cannot be multiplied \((\d+)x(\d+) and (\d+)x(\d+)\)", _product),
     (r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", _sizes),
@@ -258,47 +272,11 @@ TENSORS: list[tuple[str, Rule]] = [
 
 
 def for_tensor(spec: Spec, text: str) -> Moves:
+    for place, shape in enumerate(docs.shapes_in(text)[:4]):
+        sizes = docs.concrete(list(shape))
+        if len(sizes) > 1 and len(sizes) <= 5:
+            yield 3.2 - 0.1 * place, shaped(spec, sizes)
     for pattern, rule in TENSORS:
         match = re.search(pattern, text)
         if match:
             yield from rule(spec, match)
-
-
-def for_value(name: str, spec: Spec, text: str) -> Moves:
-    """A number, string, flag or None that may be the wrong one."""
-    content = spec["value"]
-    if re.search(
-        r"(?i)tensor(?:s|\b).*not |has no attribute|has no len|not iterable|unsupported "
-        r"operand|not subscriptable|'(?:float|int|bool)' object|argument 'input'",
-        text,
-    ):
-        yield 3.0, tensor([4, 3])
-        yield 2.6, tensor([])
-    if isinstance(content, str):
-        for quoted in re.findall(r"[\"'`]([\w.+-]+)[\"'`]", text):
-            yield 3.0, value(quoted)
-    elif isinstance(content, (int, float)):
-        yield from _numbers(name, content, text)
-    elif content is None:
-        yield 2.0, tensor([4, 3])
-        yield 1.5, value(vocabulary.number(name, 1))
-
-
-def _numbers(name: str, content: Any, text: str) -> Moves:
-    if isinstance(content, float) and re.search(r"(?i)integer|\bint\b|as index", text):
-        yield 4.0, value(vocabulary.whole(name))
-    if re.search(r"(?i)must be tuple|tuple of|not iterable|subscriptable|has no len|unpack", text):
-        for count in (2, 3, 4):
-            yield 3.0 - 0.2 * count, {"is": "tuple", "items": [value(content)] * count}
-    if re.search(r"(?i)divisible|multiple|heads|even\b|odd\b", text):
-        for number in (8, 4, 2, 1, 16, 3, 5):
-            yield 2.5, value(number)
-    numbers = [int(n) for n in re.findall(r"(?<![\w.])(\d+)(?![\w.])", text)]
-    if isinstance(content, int) and content in numbers:
-        for number in numbers:
-            if number != content and number <= 512:
-                yield 2.0, value(number)
-    others: tuple[float, ...] = (1, 2, 0, 3, 4, 8)
-    for other in others if isinstance(content, int) else (0.5, 1.0, 0.1, 2.0):
-        if other != content:
-            yield 0.2, value(other)

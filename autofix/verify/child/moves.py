@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import messages, slots, vocabulary
+from . import messages, scalars, slots, vocabulary
 from .propose import RANKED
 from .slots import Recipe, Slot
 from .vocabulary import Spec, tensor, value
@@ -19,7 +19,7 @@ _STYLES = (
     (r"Can't call numpy\(\)|__array__|does not accept .*requires|deepcopy|requires_grad flags"
      r"|that requires grad|has requires_grad", ("data",)),
     (r"leaf Variable|a leaf variable|view of a leaf", ("graph", "data")),
-    (r"non-leaf|not a leaf|'NoneType' object has no attribute|NoneType", ("leaf",)),
+    (r"non-leaf|not a leaf|'NoneType' object has no attribute|NoneType", ("leaf", "with gradient")),
     (r"does not require grad|not have been used in the graph|require gradients", ("leaf", "graph")),
 )  # fmt: skip
 
@@ -62,10 +62,7 @@ def _styled(recipe: Recipe, text: str) -> Iterator[Weighted]:
 
 def styled(recipe: Recipe, style: str) -> Recipe:
     """All float tensors in one style."""
-    for slot in slots.of_recipe(recipe):
-        if slot.kind == "tensor" and slot.spec["dtype"] == "float":
-            recipe = slots.with_spec(recipe, slot.place, {**slot.spec, "style": style})
-    return recipe
+    return {**recipe, "style": style}
 
 
 def _of_slot(
@@ -74,11 +71,11 @@ def _of_slot(
     for place, option in enumerate(options.get(slots.key({"at": slot.place}), [])):
         yield 1.8 - 0.2 * place, option
     if slot.kind == "tensor":
-        yield from _kept(slot.spec, messages.for_tensor(slot.spec, text))
+        yield from messages.for_tensor(slot.spec, text)
         yield from _other_kind(slot, text)
-        yield from _generic(slot, every)
+        yield from _generic(slot, every, text)
     elif slot.kind == "value":
-        yield from messages.for_value(slot.name, slot.spec, text)
+        yield from scalars.for_value(slot.name, slot.spec, text)
     elif slot.kind in ("namespace", "dict"):
         yield from _fields(slot, text)
     elif slot.kind == "model":
@@ -92,14 +89,6 @@ def _of_slot(
         r"object has no attribute|must be Tensor|operand", text
     ):
         yield 2.5, tensor([4, 3])
-
-
-def _kept(old: Spec, found: Iterator[tuple[float, Spec]]) -> Iterator[tuple[float, Spec]]:
-    """A repaired tensor keeps the style of the old one."""
-    for weight, spec in found:
-        if spec["is"] == "tensor" and "style" in old:
-            spec = {**spec, "style": old["style"]}
-        yield weight, spec
 
 
 def _other_kind(slot: Slot, text: str) -> Iterator[tuple[float, Spec]]:
@@ -157,11 +146,12 @@ def guessed(name: str) -> Spec:
     return spec
 
 
-def _generic(slot: Slot, every: list[Slot]) -> Iterator[tuple[float, Spec]]:
+def _generic(slot: Slot, every: list[Slot], text: str) -> Iterator[tuple[float, Spec]]:
     spec, shape = slot.spec, slot.spec["shape"]
+    clash = re.search(r"(?i)must match|same shape|same size|same dim|broadcast|mismatch", text)
     for other in every:
         if other.kind == "tensor" and other.spec["shape"] != shape:
-            yield 1.0, messages.shaped(spec, other.spec["shape"])
+            yield 3.0 if clash else 1.0, messages.shaped(spec, other.spec["shape"])
     for rank in (2, 1, 0, 3, 4):
         if rank != len(shape):
             yield 0.6 - 0.05 * rank, messages.shaped(spec, RANKED[rank])
@@ -205,6 +195,13 @@ def _models(slot: Slot, text: str) -> Iterator[tuple[float, Spec]]:
     if pair:
         for number in pair.groups():
             yield 2.6, {**slot.spec, "sizes": [sizes[0], int(number)]}
+    shape = re.search(r"shape '\[([^\]]*)\]' is invalid for input of size (\d+)", text)
+    if shape:
+        wanted = 1
+        for number in re.findall(r"\d+", shape.group(1)):
+            wanted *= int(number)
+        if wanted * sizes[1] % int(shape.group(2)) == 0:
+            yield 3.2, {**slot.spec, "sizes": [sizes[0], wanted * sizes[1] // int(shape.group(2))]}
     for size in (1, 2, 4):
         yield 0.5, {**slot.spec, "sizes": [sizes[0], size]}
     yield 0.4, {**slot.spec, "form": "convolution"}

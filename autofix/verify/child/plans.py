@@ -178,14 +178,14 @@ class Plans:
         """By place (see `moves`): other specs for an argument or a constructor's argument."""
         found: dict[str, list[Spec]] = {}
         for number, (name, _) in enumerate(recipe["arguments"]):
-            found[_at("arguments", number, 1)] = self._all_closed(self.options_of.get(name, []))
+            found[_at("arguments", number, 1)] = self.all_closed(self.options_of.get(name, []))
         for slot in slots.of_recipe(recipe):
             if slot.kind == "make" and slot.spec["kwargs"]:
                 for name, options in self.instances.options(slot.spec).items():
-                    found[_at(*slot.place, "kwargs", name)] = self._all_closed(options)
+                    found[_at(*slot.place, "kwargs", name)] = self.all_closed(options)
         return found
 
-    def _all_closed(self, options: list[Spec]) -> list[Spec]:
+    def all_closed(self, options: list[Spec]) -> list[Spec]:
         holder: Recipe = {"arguments": [["", json.loads(json.dumps(o))] for o in options]}
         for slot in slots.of_recipe(holder):
             if slot.kind == "tensor":
@@ -222,43 +222,6 @@ class Plans:
         ]
         return layers.linked(owner, {"links": links}, self.sources.of)
 
-    # After the first success.
-
-    def variants(self, recipe: Recipe) -> Iterator[Recipe]:
-        yield _valued(recipe, "signed")
-        given = set(recipe["given"])
-        for parameter in self.parameters:
-            default = parameter.default
-            if parameter.name not in given and default is not inspect.Parameter.empty:
-                for spec in self._instead(parameter)[:2]:
-                    yield self._with_argument(recipe, parameter, spec)
-        for number, (name, spec) in enumerate(recipe["arguments"]):
-            if spec["is"] == "value":
-                for option in self._all_closed(self.options_of.get(name, []))[:3]:
-                    if option["is"] == "value":
-                        yield slots.with_spec(recipe, ("arguments", number, 1), option)
-        yield _batched(recipe)
-
-    def _instead(self, parameter: inspect.Parameter) -> list[Spec]:
-        """What to give instead of a default."""
-        default = parameter.default
-        if isinstance(default, bool):
-            return [value(not default)]
-        options = self._all_closed(self.options_of[parameter.name])
-        if default is None:
-            return [o for o in options if o["is"] not in ("impossible",) and o != value(None)]
-        texts = [o for o in options if o["is"] == "value" and o["value"] != default]
-        return texts if isinstance(default, str) else []
-
-    def _with_argument(self, recipe: Recipe, parameter: inspect.Parameter, spec: Spec) -> Recipe:
-        made: Recipe = json.loads(json.dumps(recipe))
-        styles = [s.spec.get("style") for s in slots.of_recipe(made) if s.kind == "tensor"]
-        if spec["is"] == "tensor" and spec["dtype"] == "float":
-            spec = {**spec, "style": next((s for s in styles if s), "data")}
-        made["arguments"].append([parameter.name, spec])
-        made["given"][parameter.name] = "keyword"
-        return made
-
 
 def _at(*place: Any) -> str:
     return slots.key({"at": place})
@@ -278,7 +241,7 @@ def _put(recipe: Recipe, places: list[list[Any]], spec: Spec) -> None:
 def _part(own: Spec, places: list[list[Any]], spec: Spec) -> Spec:
     if not places:
         fits = own["is"] in ("tensor", "tuple", spec["is"])
-        return _restyled(own, spec) if fits else own
+        return spec if fits else own
     (kind, key), rest = places[0], places[1:]
     items = own.get("items")
     if kind == "each" and isinstance(items, list):
@@ -290,33 +253,3 @@ def _part(own: Spec, places: list[list[Any]], spec: Spec) -> Spec:
     if kind in ("attr", "key") and isinstance(items, dict) and key in items:
         return {**own, "items": {**items, key: _part(items[key], rest, spec)}}
     return own
-
-
-def _restyled(own: Spec, spec: Spec) -> Spec:
-    if spec["is"] == "tensor" and "style" in own:
-        return {**spec, "style": own["style"]}
-    if spec["is"] == "tuple":
-        return {**spec, "items": [{**item, "style": "data"} for item in spec["items"]]}
-    return spec
-
-
-def _valued(recipe: Recipe, values: str) -> Recipe:
-    for slot in slots.of_recipe(recipe):
-        plain = slot.kind == "tensor" and slot.spec.get("values") == "unit"
-        if plain and slot.spec["dtype"] == "float":
-            recipe = slots.with_spec(recipe, slot.place, {**slot.spec, "values": values})
-    return recipe
-
-
-def _batched(recipe: Recipe) -> Recipe:
-    """Another number of rows, the same for all that have the most common number of them."""
-    tensors = [s for s in slots.of_recipe(recipe) if s.kind == "tensor" and s.spec["shape"]]
-    sizes = [s.spec["shape"][0] for s in tensors]
-    if not sizes:
-        return recipe
-    common = max(sizes, key=sizes.count)
-    for slot in tensors:
-        if slot.spec["shape"][0] == common:
-            shape = [5 if common != 5 else 4, *slot.spec["shape"][1:]]
-            recipe = slots.with_spec(recipe, slot.place, {**slot.spec, "shape": shape})
-    return recipe

@@ -72,6 +72,8 @@ def candidates(name: str, known: Known, classes: Classes, default: Any = None) -
     if default is not None and not found:
         found += _like_default(name, default)
     found += [s for s in [of_tensor(known)] if s not in found]
+    if known.says("none"):
+        found.insert(1, value(None))
     return _distinct([vocabulary_model(s, classes, known) for s in found])
 
 
@@ -160,6 +162,8 @@ def _structured(name: str, known: Known, classes: Classes) -> list[Spec]:
         found += classes("", known)
         items = {k: candidates(k, v, classes)[0] for k, v in known.attributes.items()}
         found.append({"is": "namespace", "items": items})
+    if known.says("backwards"):
+        found.append({"is": "list", "items": [value(0.9), value(0.3), value(0.6)]})
     if known.says("list") and not known.says("tensor"):
         found.append({"is": "list", "items": []})
     return found + _sequence(name, known, classes)
@@ -218,6 +222,8 @@ def _part(name: str, position: int, known: Known, classes: Classes) -> Spec:
 def _used(name: str, known: Known) -> list[Spec]:
     """A value without parts: what the body does with it, then what it is called."""
     facts = known.facts
+    if known.says("array"):
+        return [{"is": "array", "tensor": of_tensor(known)}]
     texts = facts.get("strings")
     if texts:
         return [value(text) for text in texts]

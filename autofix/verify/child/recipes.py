@@ -45,9 +45,10 @@ class Sink:
 class Maker:
     """Makes the values of one recipe, and keeps what the caller may want to look at."""
 
-    def __init__(self, namespace: dict[str, Any], seed: int) -> None:
+    def __init__(self, namespace: dict[str, Any], seed: int, style: str = "data") -> None:
         self.namespace = namespace
         self.seed = seed
+        self.style = style
         self.inputs: list[tuple[str, torch.Tensor]] = []
         self.modules: list[tuple[str, torch.nn.Module]] = []
         self.objects: dict[str, Any] = {}
@@ -97,7 +98,7 @@ class Maker:
 
     def _tensor(self, spec: Spec, name: str) -> torch.Tensor:
         made = self._plain(spec, name)
-        style = spec.get("style", "data")
+        style = spec.get("style", self.style)
         if not made.is_floating_point():
             return made
         if style == "data":
@@ -105,7 +106,9 @@ class Maker:
             return made
         leaf = made.requires_grad_()
         self.inputs.append((name, leaf))
-        return leaf if style == "leaf" else leaf.clone()
+        if style == "with gradient":
+            leaf.grad = torch.ones_like(leaf)
+        return leaf.clone() if style == "graph" else leaf
 
     def _make(self, spec: Spec, name: str) -> Any:
         function = resolve(self.namespace, spec["of"])

@@ -10,10 +10,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from . import callees
+from . import callees, operands
+from .parts import Node, Path, Step
 
-Step = tuple[str, Any]
-Path = tuple[Step, ...]
 if TYPE_CHECKING:
     Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -24,41 +23,7 @@ _ABOUT = frozenset(
     "shape ndim dtype device data T mT grad requires_grad is_leaf real imag is_cuda grad_fn".split()
 )
 
-
-class Node:
-    """A parameter or a part of one."""
-
-    def __init__(self) -> None:
-        self.facts: dict[str, Any] = {}
-        self.parts: dict[Step, Node] = {}
-
-    def at(self, path: Path) -> Node:
-        node = self
-        for step in path:
-            node = node.parts.setdefault(step, Node())
-        return node
-
-    def note(self, fact: str, content: Any = True) -> None:
-        known = self.facts.get(fact)
-        if isinstance(content, list):
-            merged = list(known or [])
-            merged += [c for c in content if c not in merged]
-            self.facts[fact] = merged
-        elif isinstance(content, bool) or known is None:
-            self.facts[fact] = content
-        else:
-            self.facts[fact] = max(known, content)
-
-    def take(self, other: Node) -> None:
-        """Add what another node knows."""
-        for fact, content in other.facts.items():
-            self.note(fact, content)
-        for step, part in list(other.parts.items()):
-            self.at((step,)).take(part)
-
-    def json(self) -> dict[str, Any]:
-        parts = [[kind, key, node.json()] for (kind, key), node in self.parts.items()]
-        return {"facts": self.facts, "parts": parts}
+_SHAPE = frozenset(("rank", "rank at least", "ranks", "sizes", "sizes at least", "items"))
 
 
 class Reader(ast.NodeVisitor):
@@ -76,6 +41,7 @@ class Reader(ast.NodeVisitor):
         self.roots: dict[str, frozenset[str]] = {name: frozenset([name]) for name in names}
         self.elements: dict[str, frozenset[Path]] = {}
         self.origins: dict[str, Path] = dict(self.env)
+        self.alike: dict[str, Path] = {}
         for statement in function.body:
             self.visit(statement)
 
@@ -116,8 +82,26 @@ class Reader(ast.NodeVisitor):
         path = self.path(expression)
         return self.root.at(path) if path and path[0][1] != "self" else None
 
+    def like(self, expression: ast.AST | None) -> Path | None:
+        """The part that has the shape of an expression: `x` of `x / x.norm()`."""
+        path = self.path(expression)
+        if path:
+            return path
+        if isinstance(expression, ast.Name):
+            return self.alike.get(expression.id)
+        if isinstance(expression, ast.BinOp) and not isinstance(expression.op, ast.MatMult):
+            sides = (self.like(expression.left), self.like(expression.right))
+            return sides[0] if sides[1] in (None, sides[0]) else None
+        if isinstance(expression, ast.Call):
+            inner = callees.elementwise(expression, self.dotted(expression.func))
+            return self.like(inner[0]) if inner else None
+        return None
+
     def note(self, expression: ast.AST | None, fact: str, content: Any = True) -> None:
         node = self.node(expression)
+        if node is None and fact in _SHAPE:
+            like = self.like(expression)
+            node = self.root.at(like) if like and like[0][1] != "self" else None
         if node:
             node.note(fact, content)
 
@@ -212,8 +196,11 @@ class Reader(ast.NodeVisitor):
             self._unpack(target, value)
         elif isinstance(target, ast.Name):
             path, sources, origin = self.path(value), self.sources(value), self.origin(value)
-            for known in (self.env, self.elements, self.origins):
+            alike = self.like(value)
+            for known in (self.env, self.elements, self.origins, self.alike):
                 known.pop(target.id, None)
+            if alike and not path:
+                self.alike[target.id] = alike
             if origin:
                 self.origins[target.id] = origin
             if path:
@@ -224,7 +211,7 @@ class Reader(ast.NodeVisitor):
     def _unpack(self, target: ast.Tuple | ast.List, value: ast.expr) -> None:
         count = len(target.elts)
         starred = any(isinstance(e, ast.Starred) for e in target.elts)
-        shaped = callees.shape_owner(value)
+        shaped = operands.shape_owner(value)
         if shaped is not None:
             fact = "rank at least" if starred else "rank"
             self.note(shaped, fact, count - starred)
@@ -280,15 +267,15 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        callees.subscript(self, node)
+        operands.subscript(self, node)
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        callees.compare(self, node)
+        operands.compare(self, node)
         self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
-        callees.operation(self, node)
+        operands.operation(self, node)
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -299,11 +286,11 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> None:
-        callees.condition(self, node.test)
+        operands.condition(self, node.test)
         self.generic_visit(node)
 
     def visit_IfExp(self, node: ast.IfExp) -> None:
-        callees.condition(self, node.test)
+        operands.condition(self, node.test)
         self.generic_visit(node)
 
 

@@ -100,6 +100,7 @@ _NUMBERS: dict[str, Any] = {
     "dim": 4, "dims": 4, "size": 4, "hidden": 8, "features": 4, "channels": 4, "units": 8,
     "states": 4, "agents": 2, "joints": 3, "frames": 3, "num": 3, "count": 3, "neurons": 4,
     "nodes": 4, "particles": 3, "bodies": 3, "resolution": 8, "scale": 1.5, "sigma": 0.8,
+    "near": 1.0, "far": 4.0,
     "axis": -1, "level": 2, "levels": 2, "period": 2, "every": 2, "interval": 2, "frequency": 2,
 }  # fmt: skip
 _WHOLE: dict[str, Any] = {
@@ -185,10 +186,13 @@ def is_flag(name: str) -> bool:
 
 def by_name(name: str) -> Spec | None:
     """The sketch that a name alone suggests, if it suggests anything."""
+    parts = words(name)
+    if len(parts) > 1 and parts[0] in ("n", "num", "nb", "max", "min") and not is_flag(name):
+        return value(number(name, 3))
     for group, sketch in _GROUPS:
         if within(name, group):
             return dict(sketch)
-    if words(name)[-1:] in (["model"], ["net"], ["network"]) or name in ("G", "D"):
+    if parts[-1:] in (["model"], ["net"], ["network"]) or name in ("G", "D"):
         return model()
     if is_flag(name):
         return value(False)
