@@ -21,7 +21,9 @@ _INSTALL = "pip install -U torch"
 # torch is not imported, which takes seconds: the metadata of what is installed say its version,
 # and where there are none, the package's own file does.
 _QUESTION = """
-import json, sys
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]  # Nothing from the working directory.
+import json
 def version():
     try:
         from importlib.metadata import version

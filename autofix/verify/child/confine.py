@@ -39,9 +39,10 @@ _CAP_DAC_READ_SEARCH = 1 << 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _LOAD, _EQUAL, _AT_LEAST, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x25, 0x45, 0x06
-_ALLOW, _ERROR = 0x7FFF0000, 0x00050000
+_ALLOW, _ERROR, _NOTIFY = 0x7FFF0000, 0x00050000, 0x7FC00000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
-_NEW_NAMESPACES = 0x7E020000
+_NEW_NAMESPACES, _CLONE_THREAD = 0x7E020000, 0x00010000
+_NEW_LISTENER = 1 << 3
 
 
 def _library() -> Any:
@@ -170,6 +171,27 @@ def guard_signals(lowest: int) -> bool:
     return _install([*program, _step(_RETURN, _ALLOW), *judge])
 
 
+def ask_for_forks() -> int:
+    """Have each new process wait for leave. The file where the requests arrive, or -1.
+
+    Threads are no processes. A kernel before 5.5, or one that has such a file already for what
+    we run in, does without.
+    """
+    machine = MACHINES.get(_KNOWN)
+    if machine is None:
+        return -1
+    asked = _step(_RETURN, _NOTIFY)
+    program = _prologue(machine)
+    for number in machine.forks:
+        program += [_step(_EQUAL, number, 0, 1), asked]
+    thread = _step(_ANY_BIT, _CLONE_THREAD, 0, 1)
+    program += _by_argument(machine.clone, thread, _ALLOW, _NOTIFY)
+    description, _steps = _described([*program, _step(_RETURN, _ALLOW)])
+    install, flags = ctypes.c_uint(1), ctypes.c_uint(_NEW_LISTENER)
+    where = ctypes.byref(description)
+    return int(_LIBC.syscall(ctypes.c_long(machine.seccomp), install, flags, where))
+
+
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
     return struct.pack("=HBBI", code, if_true, if_false, value)
 
@@ -224,10 +246,15 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_void_p)]
 
 
+def _described(program: list[bytes]) -> tuple[_Program, object]:
+    """The program as the kernel takes it, and the memory that has to outlive the call."""
+    steps = ctypes.create_string_buffer(b"".join(program))
+    return _Program(len(program), ctypes.addressof(steps)), steps
+
+
 def _install(program: list[bytes]) -> bool:
     if _LIBC is None:
         return False
-    steps = ctypes.create_string_buffer(b"".join(program))
-    description = _Program(len(program), ctypes.addressof(steps))
+    description, _steps = _described(program)
     where = ctypes.addressof(description)
     return bool(_LIBC.prctl(_PR_SET_SECCOMP, _FILTER_MODE, where, 0, 0) == 0)

@@ -17,7 +17,9 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any, Protocol
 
+from . import gate as gates
 from . import processes
+from .gate import Gate
 from .worker import Handler, Job, Place, load_handler, run
 
 _STEP = 0.002
@@ -26,12 +28,20 @@ _STEP = 0.002
 class Process:
     """A running job."""
 
-    def __init__(self, pid: int, hung_up: int, popen: subprocess.Popen[bytes] | None) -> None:
+    def __init__(
+        self,
+        pid: int,
+        hung_up: int,
+        *,
+        popen: subprocess.Popen[bytes] | None = None,
+        gate: Gate | None = None,
+    ) -> None:
         self.pid = pid
         self._popen = popen
         self._poll = None
         self._handle = -1
         self._commands = hung_up
+        self._gate = gate
         if hasattr(os, "pidfd_open") and hasattr(select, "poll"):
             try:
                 self._handle = os.pidfd_open(pid)
@@ -41,6 +51,8 @@ class Process:
             self._poll.register(self._handle, select.POLLIN)
             # No event is asked for: that the tool has hung up is always told.
             self._poll.register(hung_up, 0)
+            if gate is not None:
+                gate.watch(self._poll)
 
     def wait(self, seconds: float) -> int | None:
         """The status of the process, as `os.waitpid` gives it, if it ends within that time.
@@ -50,8 +62,11 @@ class Process:
         if os.name == "nt" and self._popen is not None:
             return self._wait_on_windows(self._popen, seconds)
         if self._poll is not None:
-            if any(file == self._commands for file, _event in self._poll.poll(seconds * 1000)):
+            ready = [file for file, _event in self._poll.poll(seconds * 1000)]
+            if self._commands in ready:
                 raise EOFError
+            if self._gate is not None:
+                self._gate.attend(ready)
             return processes.reap(self.pid)
         deadline = time.monotonic() + seconds
         while True:
@@ -60,10 +75,17 @@ class Process:
                 return status
             time.sleep(_STEP)
 
+    @property
+    def asked_for_too_many(self) -> bool:
+        """Whether it was refused to start a process."""
+        return self._gate is not None and self._gate.exceeded
+
     def close(self) -> None:
         """Let go of what watches the process, which has ended."""
         if self._handle >= 0:
             os.close(self._handle)
+        if self._gate is not None:
+            self._gate.close()
         if self._popen is not None:
             if os.name == "nt":
                 self._popen.kill()
@@ -138,6 +160,7 @@ class Forking:
     def __init__(self, settings: dict[str, Any], place: Place, box: mmap, pipes: list[int]) -> None:
         self._settings, self._place, self._box, self._pipes = settings, place, box, pipes
         self._handle: Handler | None = None
+        self._gated = gates.available()
 
     def start(self) -> dict[str, Any]:
         self._handle, version = prepare(self._settings)
@@ -157,6 +180,9 @@ class Forking:
 
     def launch(self, job: Job) -> Process:
         assert self._handle is not None
+        gate = None
+        if self._gated:
+            gate = gates.Gate(self._place.limits.processes, self._living)
         sys.stdout.flush()
         sys.stderr.flush()
         with warnings.catch_warnings():
@@ -165,8 +191,12 @@ class Forking:
         if pid == 0:
             for pipe in self._pipes:
                 os.close(pipe)
-            run(job, self._handle, self._box, self._place)
-        return Process(pid, self._pipes[0], None)
+            run(job, self._handle, self._box, self._place, gate)
+        return Process(pid, self._pipes[0], gate=gate)
+
+    @staticmethod
+    def _living(enough: int) -> int:
+        return len(processes.descendants(os.getpid(), enough=enough))
 
     def close(self) -> None:
         pass
@@ -203,7 +233,7 @@ class Spawning:
         popen = self._waiting
         self._tell(popen, asdict(job))
         self._waiting, self._greeted = self._begin(), False
-        return Process(popen.pid, self._pipes[0], popen)
+        return Process(popen.pid, self._pipes[0], popen=popen)
 
     def close(self) -> None:
         if self._waiting is not None:

@@ -161,7 +161,7 @@ def excess(limits: Limits, root: str, running: list[int], shared: int) -> str | 
     `shared` is the memory that each of them may have in common with the server.
     """
     if len(running) > limits.processes:
-        return f"started more than {limits.processes} processes"
+        return too_many_processes(limits)
     used = sum(max(0, processes.resident(str(process)) - shared) for process in running)
     if used > limits.memory:
         return too_much_memory(limits)
@@ -169,6 +169,10 @@ def excess(limits: Limits, root: str, running: list[int], shared: int) -> str | 
         if _length(Path(root, name)) >= printable(limits):
             return too_much_printed(limits)
     return None
+
+
+def too_many_processes(limits: Limits) -> str:
+    return f"started more than {limits.processes} processes"
 
 
 def printable(limits: Limits) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,16 +14,17 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _PATIENCE = 10.0
 
 
-def descendants(root: int, spared: int = 0) -> list[int]:
-    """All processes below `root`, but for those at and below `spared`.
+def descendants(root: int, spared: int = 0, enough: int = sys.maxsize) -> list[int]:
+    """The processes below `root`, but for those at and below `spared`.
 
-    None where the system has no `/proc`.
+    The search ends after `enough` of them: of a fork bomb there is no counting, only ending it.
+    None are found where the system has no `/proc`.
     """
     direct = Path(f"/proc/{root}/task/{root}/children").exists()
     children = _children if direct else _searched_children()
     found: list[int] = []
     waiting = [root]
-    while waiting:
+    while waiting and len(found) < enough:
         for child in children(waiting.pop()):
             if child != spared:
                 found.append(child)
@@ -33,8 +35,10 @@ def descendants(root: int, spared: int = 0) -> list[int]:
 def _children(process: int) -> list[int]:
     found = []
     try:
-        for task in Path(f"/proc/{process}/task").iterdir():
-            found += [int(word) for word in (task / "children").read_text().split()]
+        # `Path` takes three times as long, and this is a race with what forks.
+        for task in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208
+            with open(f"/proc/{process}/task/{task}/children") as file:  # noqa: PTH123
+                found += [int(word) for word in file.read().split()]
     except OSError:
         pass  # It has ended meanwhile.
     return found

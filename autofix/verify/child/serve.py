@@ -21,7 +21,8 @@ from .launch import Forking, Launcher, Process, Spawning, prepare
 from .limits import Limits
 from .worker import Job, Place, run
 
-_ROUND = 0.02
+# How long to wait between two looks at a job; shorter while it has processes of its own.
+_ROUND, _SHORT_ROUND = 0.02, 0.004
 _BETWEEN_LOOKS_AT_FILES = 0.5
 
 
@@ -135,15 +136,20 @@ def _watch(
     deadline = time.monotonic() + job.seconds
     next_look = time.monotonic() + _BETWEEN_LOOKS_AT_FILES
     own = processes.resident()
+    pause = _SHORT_ROUND
     while True:
         left = deadline - time.monotonic()
-        status = process.wait(max(0.0, min(_ROUND, left)))
+        status = process.wait(max(0.0, min(pause, left)))
         if status is not None:
             return status, None
         if left <= 0:
             return None, f"took longer than {job.seconds:g} s"
-        below = processes.descendants(os.getpid(), launcher.spared)
+        enough = place.limits.processes + 1
+        below = processes.descendants(os.getpid(), launcher.spared, enough)
+        pause = _ROUND if len(below) == 1 else _SHORT_ROUND
         excess = limits.excess(place.limits, place.root, below, own)
+        if process.asked_for_too_many:
+            excess = limits.too_many_processes(place.limits)
         if excess is None and time.monotonic() > next_look:
             excess = limits.excess_of_files(place.limits, job.folder)
             next_look = time.monotonic() + _BETWEEN_LOOKS_AT_FILES

@@ -106,6 +106,9 @@ class Machine:
     socket: int
     clone: int
     prlimit: int
+    # The calls that make a process, beside `clone`, and the call that installs a filter.
+    forks: tuple[int, ...]
+    seccomp: int
     # The calls that send a signal to the process, thread or group their first argument names.
     signals: tuple[int, ...]
     # Numbers from here on are another set of calls on the same processor (x32); 0: there is none.
@@ -126,6 +129,8 @@ MACHINES = {
         socket=41,
         clone=56,
         prlimit=302,
+        forks=(57, 58),
+        seccomp=317,
         signals=(62, 200, 234, 129, 297),
         foreign=0x40000000,
     ),
@@ -137,6 +142,8 @@ MACHINES = {
         socket=198,
         clone=220,
         prlimit=261,
+        forks=(),
+        seccomp=277,
         signals=(129, 130, 131, 138, 240),
         foreign=0,
     ),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import confine, limits, processes
+from .gate import Gate
 from .limits import Limits
 from .mailbox import Full, writer
 
@@ -64,12 +65,14 @@ def load_handler(name: str) -> Handler:
     return handle
 
 
-def run(job: Job, handle: Handler, box: mmap, place: Place) -> NoReturn:
+def run(job: Job, handle: Handler, box: mmap, place: Place, gate: Gate | None = None) -> NoReturn:
     """Run `job` and end the process, whatever happens."""
     leave = os._exit
     try:
         own = _Own(box)
         _isolate(job, place)
+        if gate is not None:
+            gate.shut()
         streams = _renew_streams()
     except BaseException as error:
         # Nothing of the user's has run.
