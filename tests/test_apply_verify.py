@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,6 +93,17 @@ def test_no_code_is_run_unless_asked(bench: Bench) -> None:
     bench.verdicts = {"good": CONFIRMED}
     assert autofix("apply").exit_code == 0
     assert len(bench.pairs) == 1
+
+
+def test_the_hooks_run_no_code_whatever_the_settings_say(bench: Bench) -> None:
+    Path("pyproject.toml").write_text("[tool.autofix]\nverify = true\n")
+    hooks = (Path(__file__).parent.parent / ".pre-commit-hooks.yaml").read_text()
+    entries = re.findall(r"^  entry: autofix (.+)$", hooks, re.MULTILINE)
+    assert len(entries) == 2
+    for entry in entries:
+        save(a=BAD)
+        assert autofix(*entry.split(), "a.py").exit_code == 1
+    assert (bench.pairs, bench.pythons) == ([], [])
 
 
 def test_nothing_to_fix_starts_nothing(bench: Bench) -> None:

@@ -43,7 +43,8 @@ def _rows(found: Mapping[str, Any], reason: str) -> Iterator[tuple[str, str]]:
         if key in _INTERNAL or value in (None, "", [], (), {}):
             continue
         if key == "signs":
-            yield from (("seen", text) for text in map(_sign, value) if text not in reason)
+            news = (one for one in value if str(one.get("text")) not in reason)
+            yield from (("seen", _sign(one)) for one in news)
         elif key == "tried":
             others = (one for one in value if one.get("drive") != found.get("inputs"))
             yield from (("also tried", "{drive}: {reason}".format(**one)) for one in others)
