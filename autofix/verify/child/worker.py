@@ -78,7 +78,8 @@ def run(job: Job, handle: Handler, box: mmap, place: Place, gate: Gate | None = 
         # Nothing of the user's has run.
         writer(box)("f", f"could not be started: {type(error).__name__}: {error}")
         leave(1)
-    known = set(sys.modules)
+    # Not all names: to touch each would copy the pages they lie on.
+    known = {name for name in _WORTH_KEEPING if name in sys.modules}
     try:
         handle(job.content, own.emit)
         own.finish(known)
