@@ -27,14 +27,17 @@ def for_function(tree: ast.Module, qualname: str) -> Hints:
         "target": qualname,
         "functions": known,
         "calls": call_sites.of_module(tree, facts.imported(tree)),
-        "classes": _classes(tree),
+        "classes": _classes(tree, known),
     }
 
 
-def _classes(tree: ast.Module) -> dict[str, list[str]]:
-    """The names of the bases of each class of the file."""
-    return {
-        node.name: [ast.unparse(base) for base in node.bases]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    }
+def _classes(tree: ast.Module, known: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
+    """The bases of each class of the file, and the attributes that its methods set."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            records = [r for name, r in known.items() if name.startswith(f"{node.name}.")]
+            attributes = {a for record in records for a in record["attributes"]}
+            bases = [ast.unparse(base) for base in node.bases]
+            found[node.name] = {"bases": bases, "attributes": sorted(attributes)}
+    return found

@@ -71,7 +71,7 @@ class _Annotation:
         if last in ("ndarray", "NDArray", "ArrayLike"):
             return [{"is": "array", "tensor": tensor(None)}, tensor(None)]
         if last == "Module":
-            return [*self.classes("", self.known), vocabulary.model()]
+            return [*self.classes("", self.known, self.name), vocabulary.model()]
         if last in ("list", "List", "Sequence", "Iterable", "DataLoader", "tuple", "Tuple"):
             return []
         if last in ("Callable",):

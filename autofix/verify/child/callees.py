@@ -119,19 +119,26 @@ def _method(reader: Reader, node: ast.Call, function: ast.Attribute) -> None:
 
 
 def _called(reader: Reader, node: ast.Call, path: Any) -> None:
-    arguments = [reader.origin(a) for a in node.args]
+    arguments = [_given(reader, a) for a in node.args]
     direct = [reader.path(a) is not None for a in node.args]
-    if path[0][1] != "self":
-        reader.root.at(path).note("called", len(node.args) or 1)
+    reader.root.at(path).note("called", len(node.args) or 1)
     reader.links.append(
         {
             "callee": [list(step) for step in path],
-            "args": [a and [list(step) for step in a] for a in arguments],
+            "args": arguments,
             "direct": direct,
         }
     )
     for position, argument in enumerate(node.args):
         reader.note(argument, "tensor" if len(node.args) == 1 or position == 0 else "passed")
+
+
+def _given(reader: Reader, argument: ast.expr) -> Any:
+    """What an argument is computed from; for `(h, c)` of each of its elements."""
+    if isinstance(argument, ast.Tuple):
+        return {"tuple": [_given(reader, element) for element in argument.elts]}
+    origin = reader.origin(argument)
+    return [list(step) for step in origin] if origin else None
 
 
 def _library(reader: Reader, node: ast.Call, dotted: str) -> None:
@@ -192,7 +199,7 @@ def _displayed(reader: Reader, first: ast.expr | None, last: str) -> None:
         if isinstance(part, ast.List) or not isinstance(part, ast.expr):
             continue
         for path in reader.sources(part):
-            if path[0][1] != "self" and last not in ("cat", "hstack"):
+            if last not in ("cat", "hstack"):
                 reader.root.at(path).note("element")
     return None
 

@@ -22,6 +22,7 @@ from .target import Sources, Target
 
 _ATTEMPT_SECONDS = 2.0
 _VARIANTS = 14
+_EMPTY = r"(?i)empty|larger than population|got 0|index out of range|division by zero|of size 0"
 
 if TYPE_CHECKING:
     Attempt = Callable[[Recipe], Callable[[], None]]
@@ -35,6 +36,7 @@ class Tried:
         self.reached: frozenset[int] = frozenset()
         self.error: BaseException | None = None
         self.blamed: frozenset[str] = frozenset()
+        self.start = 0
 
 
 class Explorer:
@@ -66,22 +68,23 @@ class Explorer:
 
     def _first(self, budget: int) -> Tried:
         """The first recipe that runs to the end."""
-        queue: list[tuple[float, int, Callable[[], Recipe]]] = []
+        queue: list[tuple[float, int, int, Callable[[], Recipe]]] = []
         count = itertools.count()
-        for recipe in self.plans.starts():
+        for place, recipe in enumerate(self.plans.starts()):
             start: Callable[[], Recipe] = partial(_same, recipe)
-            heapq.heappush(queue, (-100.0, next(count), start))
+            heapq.heappush(queue, (-100.0, next(count), place, start))
         attempts = 0
         while queue and attempts < budget and time.perf_counter() < self.ends:
-            _, _, make = heapq.heappop(queue)
+            _, _, place, make = heapq.heappop(queue)
             tried = self._try(make())
             if tried is None:
                 continue
             attempts += 1
             if tried.error is None:
                 return tried
+            tried.start = place
             for score, change in self._mended(tried):
-                heapq.heappush(queue, (-score, next(count), change))
+                heapq.heappush(queue, (-score, next(count), place, change))
         raise Failed(self._reason())
 
     def _mended(self, tried: Tried) -> Iterator[tuple[float, Callable[[], Recipe]]]:
@@ -90,9 +93,13 @@ class Explorer:
         text = _normal(tried.error)
         self.errors[text] = self.errors.get(text, 0) + 1
         base = 4.0 * len(tried.reached) / max(1, self._size) - 0.25 * min(self.errors[text], 12)
+        base -= 0.1 * tried.start  # the first ways to start are the most plausible
         options = self.plans.options(tried.recipe)
         for weight, change in moves.moves(tried.recipe, tried.error, tried.blamed, options):
             yield base + weight, change
+        for place, primed in enumerate(self.plans.primed(tried.recipe, tried.blamed)):
+            weight = 4.5 if re.search(_EMPTY, str(tried.error)) else 1.5
+            yield base + weight - 0.2 * place, partial(_same, primed)
 
     @property
     def _size(self) -> int:
@@ -100,22 +107,28 @@ class Explorer:
 
     def _try(self, recipe: Recipe) -> Tried | None:
         """One attempt; None for a recipe that was tried before."""
-        key = slots.key({**recipe, "refined": None})
-        if key in self.seen:
+        if not self._new(recipe):
             return None
-        self.seen.add(key)
         tried = Tried(recipe)
         watched = lines.Watched(self.codes, self._time_left())
         try:
             with watched.watching():
                 tried.recipe = self.plans.refined(recipe)
+                same = slots.key(tried.recipe) == slots.key(recipe)
+                if not same and not self._new(tried.recipe):
+                    return None
                 self.attempt(tried.recipe)()
         except (Exception, SystemExit, lines.TooLong) as error:
             tried.error = error
             tried.blamed = self._blamed(error)
         tried.reached = frozenset(watched.reached)
-        self.seen.add(slots.key({**tried.recipe, "refined": None}))
         return tried
+
+    def _new(self, recipe: Recipe) -> bool:
+        key = slots.key(recipe)
+        known = key in self.seen
+        self.seen.add(key)
+        return not known
 
     def _time_left(self) -> float:
         return max(0.05, min(_ATTEMPT_SECONDS, self.ends - time.perf_counter()))

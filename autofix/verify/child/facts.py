@@ -32,6 +32,9 @@ def of_module(tree: ast.Module) -> dict[str, Facts]:
         owners[name] = owner
     for name in readers:
         _merge(name, readers, 0)
+    for name, (_, reader) in readers.items():
+        if name.endswith(".__init__"):
+            _kept(name[: -len("__init__")], reader, readers)
     return {
         name: _facts(function, reader, owners[name]) for name, (function, reader) in readers.items()
     }
@@ -105,6 +108,17 @@ def _merge(name: str, readers: dict[str, Any], depth: int) -> None:
     reader.passed = []
 
 
+def _kept(prefix: str, reader: Reader, readers: dict[str, Any]) -> None:
+    """What the methods do with `self.model` is done to the `model` of the constructor."""
+    for name, (_, other) in readers.items():
+        if name.startswith(prefix) and other is not reader:
+            own = other.root.parts.get(("name", "self"), Node())
+            for attribute, path in reader.kept.items():
+                node = own.parts.get(("attr", attribute))
+                if node is not None:
+                    reader.root.at(path).take(node)
+
+
 def _at(names: list[str], position: int) -> str:
     return names[position] if position < len(names) else ""
 
@@ -118,6 +132,8 @@ def _facts(function: Function, reader: Reader, owner: ast.ClassDef | None) -> Fa
     shapes = docs.of_parameters(text, [a.arg for a in every])
     parameters = {}
     for argument in every:
+        if argument.arg == "self":
+            continue
         node = reader.root.parts.get(("name", argument.arg), Node())
         parameters[argument.arg] = {
             "annotation": ast.unparse(argument.annotation) if argument.annotation else None,
@@ -128,5 +144,6 @@ def _facts(function: Function, reader: Reader, owner: ast.ClassDef | None) -> Fa
         "parameters": parameters,
         "links": reader.links,
         "flow": {str(line): names for line, names in reader.flow.items() if names},
+        "attributes": reader.attributes,
         "mentioned": docs.shapes_in(text)[:6],
     }

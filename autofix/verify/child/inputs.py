@@ -39,6 +39,10 @@ def build(namespace: dict[str, Any], recipe: dict[str, Any], seed: int) -> Built
     instance = None
     if recipe.get("instance"):
         instance = maker.make(recipe["instance"], "self")
+        for name, given, times in recipe.get("before", []):
+            for number in range(times):
+                values = _made(maker, given, f"{name} {number}: ").values()
+                getattr(instance, name)(*values)
     made = _made(maker, recipe["arguments"], "")
     methods = [
         (name, list(_made(maker, arguments, f"{name}: ").values()))

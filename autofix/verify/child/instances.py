@@ -24,14 +24,15 @@ class Instances:
         self.hints = hints
         self.sources = sources
         self.depth = 0
+        self.making: list[str] = []
 
-    def wanted(self, name: str, known: Known) -> list[Spec]:
+    def wanted(self, name: str, known: Known, parameter: str = "") -> list[Spec]:
         """Instances of the class that an annotation names; for "", of any class that fits."""
         if self.depth >= _DEPTH:
             return []
         self.depth += 1
         try:
-            return self._annotated(name) if name else self._fitting(known)
+            return self._annotated(name) if name else self._fitting(parameter, known)
         finally:
             self.depth -= 1
 
@@ -51,7 +52,11 @@ class Instances:
         if cls.__module__ == "builtins":
             return []
         known = self.hints.get("calls", {}).get(path, [])
-        return [*self._called(path, cls, known), self._made_up(path, cls)]
+        self.making.append(path)
+        try:
+            return [*self._called(path, cls, known), self._made_up(path, cls)]
+        finally:
+            self.making.pop()
 
     def _called(self, path: str, cls: Any, calls: list[dict[str, Any]]) -> list[Spec]:
         """Where the file makes one itself, its arguments; those not known are made up."""
@@ -109,17 +114,22 @@ class Instances:
                 found.append((name, cls))
         return found
 
-    def _fitting(self, known: Known) -> list[Spec]:
+    def _fitting(self, parameter: str, known: Known) -> list[Spec]:
         """Own classes that have what is taken of the parameter; Modules, if it is called."""
-        wanted = [n for n, part in known.own.items() if part.says("called")]
-        found: list[Spec] = []
+        called = known.says("called", "module")
+        found: list[tuple[float, Spec]] = []
         for name, cls in self._own():
+            owned = self.hints["classes"][name].get("attributes", [])
+            fits = all(a in owned or hasattr(cls, a) for a in known.own)
             module = issubclass(cls, torch.nn.Module)
-            fits = all(hasattr(cls, attribute) for attribute in wanted)
-            called = known.says("called", "module")
-            if fits and (module if called or not wanted else bool(wanted)):
-                found += self.of_class(name, cls)[:2]
-        return found[:_MOST_CLASSES]
+            if name not in self.making and fits and (module if called else bool(known.own)):
+                found += [(-_alike(parameter, name), s) for s in self.of_class(name, cls)[:2]]
+        return [spec for _, spec in sorted(found, key=lambda pair: pair[0])][:_MOST_CLASSES]
+
+
+def _alike(parameter: str, name: str) -> int:
+    """How many words a parameter and a class have in common."""
+    return len(set(vocabulary.words(parameter)) & set(vocabulary.words(name)))
 
 
 def _constructor(cls: Any) -> list[inspect.Parameter]:

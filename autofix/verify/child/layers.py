@@ -32,32 +32,42 @@ def inputs_of(module: Any, facts_of: FactsOf, depth: int = 0) -> dict[int, Spec]
     facts = facts_of(type(module).forward)
     if facts is None:
         return {}
-    names = [name for name in facts["parameters"] if name != "self"]
+    names = list(facts["parameters"])
     by_place = linked(module, facts, facts_of, depth + 1)
-    places = {places[0][1]: spec for places, spec in by_place if len(places) == 1}
+    places = {places[0][1]: spec for places, spec, _ in by_place if len(places) == 1}
     return {names.index(n): spec for n, spec in places.items() if n in names}
 
 
 def linked(
     owner: Any, facts: dict[str, Any], facts_of: FactsOf, depth: int = 0
-) -> list[tuple[list[list[Any]], Spec]]:
+) -> list[tuple[list[list[Any]], Spec, bool]]:
     """What the layers of `owner` ask of the parameters that its method passes to them.
 
     The first layer in source order that gets a parameter itself decides; else the first that
     gets something computed from it.
     """
-    found: dict[str, tuple[int, list[list[Any]], Spec]] = {}
+    found: dict[str, tuple[list[list[Any]], Spec, bool]] = {}
     for order in (True, False):
         for link in facts["links"]:
             if link["callee"][0][1] != "self":
                 continue
             layer = reached(owner, link["callee"][1:])
             wanted = inputs_of(layer, facts_of, depth) if layer is not None else {}
-            for position, place in enumerate(link["args"]):
-                known = place and place[0][1] != "self" and position in wanted
-                if known and link["direct"][position] == order:
-                    found.setdefault(str(place), (0, place, wanted[position]))
-    return [(place, spec) for _, place, spec in found.values()]
+            for position, given in enumerate(link["args"]):
+                if link["direct"][position] != order or position not in wanted:
+                    continue
+                for place, spec in _spread(given, wanted[position]):
+                    found.setdefault(str(place), (place, spec, order))
+    return list(found.values())
+
+
+def _spread(given: Any, spec: Spec) -> list[tuple[list[list[Any]], Spec]]:
+    """`(h, c)` of a tuple: each of them by itself."""
+    if isinstance(given, dict):
+        items = spec.get("items", [])
+        parts = given["tuple"] if len(items) == len(given["tuple"]) else []
+        return [pair for n, part in enumerate(parts) for pair in _spread(part, items[n])]
+    return [(given, spec)] if given and given[0][1] != "self" else []
 
 
 def reached(owner: Any, steps: list[list[Any]]) -> Any:

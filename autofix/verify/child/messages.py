@@ -95,7 +95,10 @@ def _product(spec: Spec, match: re.Match[str]) -> Moves:
     if len(shape) in (2, 3) and inner != shape[-1] and other % max(1, inner // shape[-1]) == 0:
         yield 2.5, shaped(spec, [*shape[:-1], max(1, other * shape[-1] // inner)])
     if shape and 0 < shape[-1] + other - inner <= 4096:
-        yield 2.9, shaped(spec, [*shape[:-1], shape[-1] + other - inner])
+        yield (
+            3.6 if shape[-1] < inner else 2.9,
+            shaped(spec, [*shape[:-1], shape[-1] + other - inner]),
+        )
     yield 1.5, shaped(spec, [4, other] if other <= 4096 else shape)
 
 
@@ -145,6 +148,8 @@ def _reshaped(spec: Spec, match: re.Match[str]) -> Moves:
         return
     if -1 not in sizes:
         yield 2.0, shaped(spec, sizes)
+        if len(sizes) > 2:
+            yield 3.1, shaped(spec, [*sizes[:-2], sizes[-2] * sizes[-1]])
     yield 3.0, shaped(spec, [2 if -1 in sizes else shape[0] if shape else 1, known])
     yield 2.6, shaped(spec, [known])
     for place in reversed(range(len(shape))):

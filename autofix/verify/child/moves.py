@@ -36,11 +36,28 @@ def moves(
         for weight, spec in _of_slot(recipe, slot, every, text, options):
             if _sensible(spec) and spec != slot.spec:
                 yield weight + bonus, partial(_changed, recipe, slot, spec)
+                alike = _alike(slot, spec, every)
+                if alike:
+                    yield weight + bonus - 0.1, partial(_all_changed, recipe, alike, spec)
 
 
 def _changed(recipe: Recipe, slot: Slot, spec: Spec) -> Recipe:
     for place in slots.twins(recipe, slot):
         recipe = slots.with_spec(recipe, place, spec)
+    return recipe
+
+
+def _alike(slot: Slot, spec: Spec, every: list[Slot]) -> list[Slot]:
+    """The tensors that had the same shape: they may have to change together."""
+    if slot.kind != "tensor" or spec["is"] != "tensor" or spec["shape"] == slot.spec["shape"]:
+        return []
+    same = [s for s in every if s.kind == "tensor" and s.spec["shape"] == slot.spec["shape"]]
+    return same if len(same) > 1 and same[0] is slot else []
+
+
+def _all_changed(recipe: Recipe, alike: list[Slot], spec: Spec) -> Recipe:
+    for slot in alike:
+        recipe = slots.with_spec(recipe, slot.place, {**slot.spec, "shape": spec["shape"]})
     return recipe
 
 
@@ -80,7 +97,7 @@ def _of_slot(
         yield from _fields(slot, text)
     elif slot.kind == "model":
         yield from _models(slot, text)
-    elif slot.kind == "list":
+    elif slot.kind in ("list", "loader"):
         if re.search(r"unpack \(expected (\d+), got 2|index out of range|at least", text):
             yield 1.5, {**slot.spec, "items": [*slot.spec["items"], *slot.spec["items"][:1]]}
         if "object has no attribute" in text or "not list" in text or "must be Tensor" in text:
@@ -205,5 +222,6 @@ def _models(slot: Slot, text: str) -> Iterator[tuple[float, Spec]]:
     for size in (1, 2, 4):
         yield 0.5, {**slot.spec, "sizes": [sizes[0], size]}
     yield 0.4, {**slot.spec, "form": "convolution"}
+    yield 0.4, {**slot.spec, "form": "linear"}
     if re.search(r"object has no attribute|positional argument", text):
         yield 2.0, {"is": "function", "form": "first"}

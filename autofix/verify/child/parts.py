@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 Step = tuple[str, Any]
@@ -42,3 +43,29 @@ class Node:
     def json(self) -> dict[str, Any]:
         parts = [[kind, key, node.json()] for (kind, key), node in self.parts.items()]
         return {"facts": self.facts, "parts": parts}
+
+
+def parameters(arguments: ast.arguments) -> list[ast.arg]:
+    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+
+
+def constant_step(index: ast.AST) -> Step | None:
+    if isinstance(index, ast.Constant) and isinstance(index.value, str):
+        return ("key", index.value)
+    if isinstance(index, ast.Constant) and type(index.value) is int and index.value < 64:
+        return ("item", index.value)
+    return None
+
+
+def heads(statement: ast.stmt) -> list[ast.expr]:
+    """The expressions of the statement itself, without those of the statements inside it."""
+    return [c for c in ast.iter_child_nodes(statement) if isinstance(c, ast.expr)] + [
+        item.context_expr for item in getattr(statement, "items", [])
+    ]
+
+
+def bound(statement: ast.stmt) -> list[str]:
+    targets: list[Any] = list(getattr(statement, "targets", []))
+    targets += [getattr(statement, "target", None)]
+    names = [n for t in targets if t is not None for n in ast.walk(t)]
+    return [n.id for n in names if isinstance(n, ast.Name)]

@@ -125,9 +125,13 @@ class Plans:
         """For a class that is no function by itself: its methods, as far as they are simple."""
         if self.target.last != "__init__" or self.called is not None:
             return []
+        return self.simple_methods()[:3]
+
+    def simple_methods(self) -> list[list[Any]]:
+        """Public methods that take nothing but tensors and numbers."""
         found: list[list[Any]] = []
         for name, raw in vars(self.target.owner).items():
-            if name.startswith("_") or not inspect.isfunction(raw) or len(found) >= 3:
+            if name.startswith("_") or not inspect.isfunction(raw) or name == "forward":
                 continue
             record = self.sources.of(raw) or {"parameters": {}}
             given: list[tuple[str, Spec]] = []
@@ -137,7 +141,8 @@ class Plans:
                     spec = propose.candidates(parameter.name, known, self.instances.wanted)[0]
                     given.append((parameter.name, spec))
             if all(spec["is"] in ("tensor", "value") for _, spec in given):
-                found.append([name, given])
+                closed = self.all_closed([spec for _, spec in given])
+                found.append([name, [[given[n][0], spec] for n, spec in enumerate(closed)]])
         return found
 
     def _from_calls(self, instance: Spec | None) -> Iterator[Recipe]:
@@ -192,6 +197,14 @@ class Plans:
                 slot.spec["shape"] = _closed(slot.spec["shape"], self._shapes()[0])
         return [spec for _, spec in holder["arguments"]]
 
+    def primed(self, recipe: Recipe, blamed: frozenset[str]) -> Iterator[Recipe]:
+        """With other methods called first: a buffer is filled before it is sampled."""
+        if not recipe["instance"] or recipe.get("before") or self.target.last == "__init__":
+            return
+        for name, given in self.simple_methods()[:4]:
+            if name != self.target.last:
+                yield {**recipe, "before": [[name, given, 5]]}
+
     def refined(self, recipe: Recipe) -> Recipe:
         """With the shapes that the layers of the instance, or of a model, ask for."""
         models = [s for _, s in recipe["arguments"] if s["is"] in ("make", "model")]
@@ -207,11 +220,11 @@ class Plans:
             if spec["is"] in ("make", "model"):
                 built[name] = maker.make(spec, name)
         for name, owner in built.items():
-            for places, spec in self._linked(name, owner):
-                _put(changed, places, spec)
+            for places, spec, direct in self._linked(name, owner):
+                _put(changed, places, spec, direct)
         return changed
 
-    def _linked(self, name: str, owner: Any) -> list[tuple[list[list[Any]], Spec]]:
+    def _linked(self, name: str, owner: Any) -> list[tuple[list[list[Any]], Spec, bool]]:
         record = self.record or {"links": []}
         if name == "self":
             return layers.linked(owner, record, self.sources.of)
@@ -231,25 +244,29 @@ def _closed(shape: list[Any] | None, otherwise: list[int]) -> list[int]:
     return docs.concrete(shape) if shape is not None else list(otherwise)
 
 
-def _put(recipe: Recipe, places: list[list[Any]], spec: Spec) -> None:
+def _put(recipe: Recipe, places: list[list[Any]], spec: Spec, direct: bool) -> None:
     """Set the spec of a part of an argument, where the recipe has such a part."""
     for number, (name, own) in enumerate(recipe["arguments"]):
         if name == places[0][1]:
-            recipe["arguments"][number][1] = _part(own, places[1:], spec)
+            recipe["arguments"][number][1] = _part(own, places[1:], spec, direct)
 
 
-def _part(own: Spec, places: list[list[Any]], spec: Spec) -> Spec:
+def _part(own: Spec, places: list[list[Any]], spec: Spec, direct: bool) -> Spec:
     if not places:
         fits = own["is"] in ("tensor", "tuple", spec["is"])
+        if fits and not direct and own["is"] == spec["is"] == "tensor":
+            rows = len(spec["shape"]) == 2 and spec["dtype"] == "float"
+            if rows and len(own["shape"]) > 2:
+                return {**own, "shape": [*own["shape"][:-1], spec["shape"][-1]]}
         return spec if fits else own
     (kind, key), rest = places[0], places[1:]
     items = own.get("items")
     if kind == "each" and isinstance(items, list):
-        return {**own, "items": [_part(item, rest, spec) for item in items]}
+        return {**own, "items": [_part(item, rest, spec, direct) for item in items]}
     if kind == "item" and isinstance(items, list) and -len(items) <= key < len(items):
         changed = list(items)
-        changed[key] = _part(items[key], rest, spec)
+        changed[key] = _part(items[key], rest, spec, direct)
         return {**own, "items": changed}
     if kind in ("attr", "key") and isinstance(items, dict) and key in items:
-        return {**own, "items": {**items, key: _part(items[key], rest, spec)}}
+        return {**own, "items": {**items, key: _part(items[key], rest, spec, direct)}}
     return own

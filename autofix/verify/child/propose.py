@@ -14,6 +14,7 @@ RANKED: dict[int, list[int]] = {
     0: [], 1: [4], 2: [4, 3], 3: [2, 4, 3], 4: [2, 3, 8, 8], 5: [1, 2, 4, 4, 4],
     6: [1, 2, 2, 2, 2, 2],
 }  # fmt: skip
+_LOADED = frozenset("dataset batch_size sampler num_workers drop_last".split())
 _PAIRED = frozenset("batch sample data item pair hidden state hc transition carry".split())
 
 
@@ -49,7 +50,7 @@ class Known:
 
 
 if TYPE_CHECKING:
-    Classes = Callable[[str, Known], list[Spec]]
+    Classes = Callable[..., list[Spec]]
 
 
 def candidates(name: str, known: Known, classes: Classes, default: Any = None) -> list[Spec]:
@@ -74,14 +75,14 @@ def candidates(name: str, known: Known, classes: Classes, default: Any = None) -
     found += [s for s in [of_tensor(known)] if s not in found]
     if known.says("none"):
         found.insert(1, value(None))
-    return _distinct([vocabulary_model(s, classes, known) for s in found])
+    return _distinct([_modelled(name, s, classes, known) for s in found])
 
 
-def vocabulary_model(spec: Spec, classes: Classes, known: Known) -> Any:
+def _modelled(name: str, spec: Spec, classes: Classes, known: Known) -> Any:
     """A model is best an instance of a class of the program."""
     if spec["is"] != "model":
         return spec
-    return [*classes("", known), spec]
+    return [*classes("", known, name), spec]
 
 
 def _distinct(found: list[Any]) -> list[Spec]:
@@ -158,8 +159,10 @@ def _structured(name: str, known: Known, classes: Classes) -> list[Spec]:
     if known.keys or (known.says("dict") and not known.says("tensor")):
         items = {k: candidates(k, v, classes)[0] for k, v in known.keys.items()}
         found.append({"is": "dict", "items": items or {"a": tensor(None)}})
-    if known.own and not known.says("module", "optimizer"):
-        found += classes("", known)
+    loaded = known.each is not None and all(key in _LOADED for key in known.own)
+    if known.own and not loaded and not known.says("module", "optimizer"):
+        if not vocabulary.within(name, vocabulary.CONFIGS):
+            found += classes("", known, name)
         items = {k: candidates(k, v, classes)[0] for k, v in known.attributes.items()}
         found.append({"is": "namespace", "items": items})
     if known.says("backwards"):
@@ -176,8 +179,8 @@ def _callable(name: str, known: Known, classes: Classes) -> list[Spec]:
         return [vocabulary.made("torch.nn.MSELoss"), labels]
     if vocabulary.within(name, vocabulary.ACTIVATIONS):
         return [vocabulary.named("torch.tanh")]
-    if known.says("module") or vocabulary.within(name, vocabulary.MODELS):
-        return [*classes("", known), vocabulary.model()]
+    if known.says("module") or vocabulary.within(name, vocabulary.MODELS) or name in ("G", "D"):
+        return [*classes("", known, name), vocabulary.model()]
     if vocabulary.within(name, vocabulary.SINKS):
         return [{"is": "sink"}]
     forms = ["total", "square", "first"] if known.facts.get("called", 1) < 2 else ["total", "first"]
@@ -195,7 +198,10 @@ def _sequence(name: str, known: Known, classes: Classes) -> list[Spec]:
         inner = [_part(name, p, k, classes) for p, k in enumerate(items)]
         element = {"is": "tuple", "items": inner} if count else _part(name, 0, each, classes)
         if count or vocabulary.within(name, vocabulary.LOADERS) or not known.says("tensor"):
-            found.append({"is": "list", "items": [element, element]})
+            kind = "loader" if vocabulary.within(name, vocabulary.LOADERS) else "list"
+            if known.own and all(key in _LOADED for key in known.own):
+                kind = "loader"
+            found.append({"is": kind, "items": [element, element]})
         if count and known.says("tensor", "arithmetic"):
             found.insert(0, tensor([4, count]))
     count = known.facts.get("unpack") or (len(known.items) and max(known.items) + 1)
@@ -215,7 +221,8 @@ def _sequence(name: str, known: Known, classes: Classes) -> list[Spec]:
 
 def _part(name: str, position: int, known: Known, classes: Classes) -> Spec:
     if known.facts or known.attributes or known.keys or known.each:
-        return candidates("", known, classes)[0]
+        own = (known.facts.get("names") or [""])[0]
+        return candidates(own, known, classes)[0]
     return tensor(None)
 
 

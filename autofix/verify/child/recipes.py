@@ -42,6 +42,28 @@ class Sink:
         return None
 
 
+class Batches(list[Any]):
+    """A list of batches, with what is usually asked of a `DataLoader`."""
+
+    num_workers = 0
+    drop_last = False
+    sampler = None
+
+    @property
+    def dataset(self) -> list[Any]:
+        return [row for batch in self for row in _rows_of(batch)]
+
+    @property
+    def batch_size(self) -> int:
+        return len(_rows_of(self[0]))
+
+
+def _rows_of(batch: Any) -> list[Any]:
+    if isinstance(batch, (tuple, list)) and batch and hasattr(batch[0], "__len__"):
+        return [tuple(part[row] for part in batch) for row in range(len(batch[0]))]
+    return list(batch)
+
+
 class Maker:
     """Makes the values of one recipe, and keeps what the caller may want to look at."""
 
@@ -56,6 +78,7 @@ class Maker:
             "tensor": self._tensor,
             "value": lambda spec, name: spec["value"],
             "list": lambda spec, name: self._items(spec, name),
+            "loader": lambda spec, name: Batches(self._items(spec, name)),
             "tuple": lambda spec, name: tuple(self._items(spec, name)),
             "set": lambda spec, name: set(self._items(spec, name)),
             "dict": lambda spec, name: self._fields(spec, name, "['{}']"),
@@ -122,7 +145,12 @@ class Maker:
         with seeded(seed_for(self.seed, name)):
             if spec.get("form") == "convolution":
                 return torch.nn.Conv2d(sizes[0], sizes[1], 3, padding=1)
-            return torch.nn.Linear(sizes[0], sizes[1])
+            if spec.get("form") == "linear":
+                return torch.nn.Linear(sizes[0], sizes[1])
+            # Not linear: a second derivative of it is not zero.
+            return torch.nn.Sequential(
+                torch.nn.Linear(sizes[0], 8), torch.nn.Tanh(), torch.nn.Linear(8, sizes[1])
+            )
 
     def _optimizer(self, spec: Spec, name: str) -> Any:
         """Plain SGD over the models among the arguments, else over their leaves."""

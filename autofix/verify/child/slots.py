@@ -32,9 +32,10 @@ def of_recipe(recipe: Recipe) -> list[Slot]:
         found += _under(("instance",), "self", "self", recipe["instance"])
     for number, (name, spec) in enumerate(recipe["arguments"]):
         found += _under(("arguments", number, 1), name, name, spec)
-    for number, (_, arguments) in enumerate(recipe.get("methods", [])):
-        for inner, (name, spec) in enumerate(arguments):
-            found += _under(("methods", number, 1, inner, 1), name, name, spec)
+    for field, root in (("before", "self"), ("methods", "")):
+        for number, (_, arguments, *_) in enumerate(recipe.get(field, [])):
+            for inner, (name, spec) in enumerate(arguments):
+                found += _under((field, number, 1, inner, 1), root or name, name, spec)
     return found
 
 
@@ -83,9 +84,10 @@ def _in_list(recipe: Recipe, place: Place, number: int) -> bool:
         number > 0
         and place[number - 1] == "items"
         and isinstance(holder, dict)
-        and holder.get("is") == "list"
+        and holder.get("is") in ("list", "loader")
     )
 
 
 def key(recipe: Recipe) -> str:
-    return json.dumps(recipe, sort_keys=True)
+    """The same text for recipes that make the same."""
+    return json.dumps({**recipe, "refined": None}, sort_keys=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from . import callees, operands
-from .parts import Node, Path, Step
+from . import callees, operands, parts
+from .parts import Node, Path
 
 if TYPE_CHECKING:
     Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -35,13 +35,15 @@ class Reader(ast.NodeVisitor):
         self.links: list[dict[str, Any]] = []
         self.passed: list[tuple[str, int | str, Path]] = []
         self.flow: dict[int, list[str]] = {}
-        names = [a.arg for a in _parameters(function.args)]
+        names = [a.arg for a in parts.parameters(function.args)]
         self.parameters = names
         self.env: dict[str, Path] = {name: (("name", name),) for name in names}
         self.roots: dict[str, frozenset[str]] = {name: frozenset([name]) for name in names}
         self.elements: dict[str, frozenset[Path]] = {}
         self.origins: dict[str, Path] = dict(self.env)
         self.alike: dict[str, Path] = {}
+        self.kept: dict[str, Path] = {}
+        self.attributes: list[str] = []
         for statement in function.body:
             self.visit(statement)
 
@@ -58,14 +60,14 @@ class Reader(ast.NodeVisitor):
             return base if node.attr in ("data", "real") else None
         if isinstance(node, ast.Subscript):
             base = self.path(node.value)
-            step = _constant_step(node.slice)
+            step = parts.constant_step(node.slice)
             return (*base, step) if base and step else None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in _SAME:
                 return self.path(node.func.value)
             if node.func.attr == "get" and node.args:
                 base = self.path(node.func.value)
-                step = _constant_step(node.args[0])
+                step = parts.constant_step(node.args[0])
                 return (*base, step) if base and step else None
         return None
 
@@ -80,7 +82,7 @@ class Reader(ast.NodeVisitor):
 
     def node(self, expression: ast.AST | None) -> Node | None:
         path = self.path(expression)
-        return self.root.at(path) if path and path[0][1] != "self" else None
+        return self.root.at(path) if path and path != (("name", "self"),) else None
 
     def like(self, expression: ast.AST | None) -> Path | None:
         """The part that has the shape of an expression: `x` of `x / x.norm()`."""
@@ -101,7 +103,7 @@ class Reader(ast.NodeVisitor):
         node = self.node(expression)
         if node is None and fact in _SHAPE:
             like = self.like(expression)
-            node = self.root.at(like) if like and like[0][1] != "self" else None
+            node = self.root.at(like) if like else None
         if node:
             node.note(fact, content)
 
@@ -145,7 +147,7 @@ class Reader(ast.NodeVisitor):
     def _follow(self, statement: ast.stmt) -> None:
         """Which parameters reach each line: an error there is most likely about those."""
         used: set[str] = set()
-        heads = _heads(statement)
+        heads = parts.heads(statement)
         for head in heads:
             for part in ast.walk(head):
                 if isinstance(part, ast.Name):
@@ -154,7 +156,7 @@ class Reader(ast.NodeVisitor):
             for line in range(head.lineno, (head.end_lineno or head.lineno) + 1):
                 known = self.flow.setdefault(line, [])
                 known += [name for name in sorted(used) if name not in known]
-        for name in _bound(statement):
+        for name in parts.bound(statement):
             self.roots[name] = self.roots.get(name, frozenset()) | frozenset(used)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -194,6 +196,12 @@ class Reader(ast.NodeVisitor):
         """An assignment: the names are the parts that are assigned to them."""
         if isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target, value)
+        elif isinstance(target, ast.Attribute):
+            owner, given = self.path(target), self.path(value)
+            if owner and len(owner) == 2 and owner[0][1] == "self":
+                self.attributes.append(target.attr)
+                if given and given[0][1] != "self":
+                    self.kept[target.attr] = given
         elif isinstance(target, ast.Name):
             path, sources, origin = self.path(value), self.sources(value), self.origin(value)
             alike = self.like(value)
@@ -227,6 +235,7 @@ class Reader(ast.NodeVisitor):
                 self.env.pop(element.id, None)
                 self.origins.pop(element.id, None)
                 if path and not starred:
+                    self.root.at((*path, ("item", position))).note("names", [element.id])
                     self.env[element.id] = self.origins[element.id] = (*path, ("item", position))
                     self.root.at(self.env[element.id])
 
@@ -246,7 +255,7 @@ class Reader(ast.NodeVisitor):
         path = self.path(source)
         for name in [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]:
             self.env.pop(name, None)
-        if path and path[0][1] != "self":
+        if path:
             self.note(source, "iterated")
             self._each(target, (*path, ("each", 0)))
         return None
@@ -255,6 +264,7 @@ class Reader(ast.NodeVisitor):
         node = self.root.at(path)
         if isinstance(target, ast.Name):
             self.env[target.id] = self.origins[target.id] = path
+            node.note("names", [target.id])
         elif isinstance(target, ast.Tuple):
             node.note("unpack", len(target.elts))
             for position, element in enumerate(target.elts):
@@ -263,8 +273,8 @@ class Reader(ast.NodeVisitor):
     # Expressions: the facts themselves are in `callees`.
 
     def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)  # first: `f` of `g(f(x))` is called before `g`
         callees.call(self, node)
-        self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         operands.subscript(self, node)
@@ -285,36 +295,8 @@ class Reader(ast.NodeVisitor):
             self.node(node)
         self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> None:
+    def visit_If(self, node: ast.If | ast.IfExp) -> None:
         operands.condition(self, node.test)
         self.generic_visit(node)
 
-    def visit_IfExp(self, node: ast.IfExp) -> None:
-        operands.condition(self, node.test)
-        self.generic_visit(node)
-
-
-def _parameters(arguments: ast.arguments) -> list[ast.arg]:
-    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-
-
-def _constant_step(index: ast.AST) -> Step | None:
-    if isinstance(index, ast.Constant) and isinstance(index.value, str):
-        return ("key", index.value)
-    if isinstance(index, ast.Constant) and type(index.value) is int and index.value < 64:
-        return ("item", index.value)
-    return None
-
-
-def _heads(statement: ast.stmt) -> list[ast.expr]:
-    """The expressions of the statement itself, without those of the statements inside it."""
-    return [c for c in ast.iter_child_nodes(statement) if isinstance(c, ast.expr)] + [
-        item.context_expr for item in getattr(statement, "items", [])
-    ]
-
-
-def _bound(statement: ast.stmt) -> list[str]:
-    targets: list[Any] = list(getattr(statement, "targets", []))
-    targets += [getattr(statement, "target", None)]
-    names = [n for t in targets if t is not None for n in ast.walk(t)]
-    return [n.id for n in names if isinstance(n, ast.Name)]
+    visit_IfExp = visit_If  # noqa: N815 - the name that `ast` asks for

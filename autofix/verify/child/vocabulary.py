@@ -55,8 +55,8 @@ def _words(text: str) -> frozenset[str]:
 
 MODELS = _words(
     "model net network module policy actor critic encoder decoder generator discriminator teacher "
-    "student backbone head layer netg netd policynet valuenet qnet ema classifier regressor cell "
-    "block dynamics nn predictor learner mlp rnn lstm unet vae autoencoder transformer"
+    "student backbone netg netd policynet valuenet qnet ema classifier regressor dynamics nn "
+    "predictor learner mlp rnn lstm unet vae autoencoder transformer"
 )
 OPTIMIZERS = _words("optimizer optimiser optim optimizers opt optg optd")
 SCHEDULERS = _words("scheduler sched")
@@ -78,7 +78,10 @@ LABELS = _words(
     "label labels classes classid actions action token tokens ids idx index indices words inputids "
     "inds index_ tgt_ids lengths ranks"
 )
-MASKS = _words("mask masks done dones terminal terminals")
+MASKS = _words("mask masks")
+ROWS = _words(
+    "reward rewards done dones terminal terminals returns advantages advantage logprobs logprob"
+)
 FLAGS = _words(
     "verbose training train bias debug deterministic inplace keepdim batchfirst bidirectional "
     "affine residual normalize normalized hard render shuffle plot causal flag enabled logits"
@@ -213,6 +216,7 @@ _GROUPS: list[tuple[frozenset[str], Spec]] = [
     (IMAGES, tensor(["B", "C", "H", "W"])),
     (LABELS, tensor(["N"], "long")),
     (MASKS, tensor(None, "bool")),
+    (ROWS, tensor(["N"])),
     (CONFIGS, {"is": "namespace", "items": {}}),
     (COUNTS, value(3)),
     (MODELS, model()),
