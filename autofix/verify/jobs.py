@@ -15,6 +15,8 @@ from autofix.verify.spans import Trial
 SEEDS = (0, 1)
 """Each gives other inputs and other initial weights."""
 Job = dict[str, Any]
+Recipes = Sequence[dict[str, Any] | None]
+"""Inputs for a call; `(None,)` where the program runs as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,6 @@ class Subject:
             },
             "target": target,
             "hints": given.get("hints"),
-            "recipe": given.get("recipe"),
             "executions": list(executions),
         }
 
@@ -66,10 +67,12 @@ def _module_name(path: str) -> tuple[str, str]:
     return package, f"{package}.{file.stem}"
 
 
-def executions(seed: int, *, twice: bool = False, wanted: list[Any] | None = None) -> list[Job]:
-    """As it stands (the first seed only), and for the derivative."""
-    plain = [{"mode": "plain", "seed": seed}] * ((2 if twice else 1) if seed == SEEDS[0] else 0)
-    return [*plain, {"mode": "exact", "seed": seed, "wanted": wanted}]
+def executions(seed: int, recipes: Recipes, wanted: Any = None, *, plain: int = 1) -> list[Job]:
+    """So often as it stands (for the first seed only), and once for the derivative."""
+    recipe = recipes[SEEDS.index(seed) % len(recipes)]
+    stand = {"mode": "plain", "seed": seed, "recipe": recipe}
+    exact = {"mode": "exact", "seed": seed, "recipe": recipe, "wanted": wanted}
+    return [*([stand] * plain if seed == SEEDS[0] else ()), exact]
 
 
 def side(results: Sequence[Trace], failure: str | None) -> Side:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from autofix.model import Verdict, Verification
 from autofix.source import parse
 from autofix.verify import hints
 from autofix.verify.drives import Drive, drives
-from autofix.verify.jobs import SEEDS, Subject, executions, side, subject, wanted
+from autofix.verify.jobs import SEEDS, Recipes, Subject, executions, side, subject, wanted
 from autofix.verify.judge.case import Case
+from autofix.verify.judge.values import refused
 from autofix.verify.judge.verdict import NOTHING, judge
 from autofix.verify.names import unbound
 from autofix.verify.outcome import Judged, Outcome, Settings
@@ -71,39 +71,52 @@ def _lines(pair: Pair, which: int) -> Iterator[str]:
 
 
 def _run(drive: Drive, before: Subject, after: Subject, pair: Pair, zygote: Zygote) -> Case:
-    """Both versions by one drive: the rewritten one first, since its leaves are the measure."""
-    recipe, failed = None, None
-    if drive.called:
-        recipe, failed = _recipe(drive, (after, before), zygote)
-        if recipe is None:
-            empty = side((), failed)
-            return Case(empty, empty, pair.changes, "", "", called=True)
-    asked = [one for seed in SEEDS for one in executions(seed)]
-    ran = zygote.run(after.job(drive.target, asked, recipe=recipe))
+    """Both versions by one drive. A function is called with inputs that the rewritten version
+    takes; where the original does not, with inputs of its own."""
+    if not drive.called:
+        return _both(drive, before, after, pair, (None,), zygote)
+    case = None
+    failed: str | None = None
+    for one in (after, before):
+        recipes, failed_now = _recipes(drive, one, zygote)
+        failed = failed or failed_now
+        if recipes:
+            case = _both(drive, before, after, pair, recipes, zygote)
+            if not refused(case.before.raised):
+                return case
+    if case is not None:
+        return case
+    empty = side((), failed)
+    return Case(empty, empty, pair.changes, "", "", called=True)
+
+
+def _both(
+    drive: Drive, before: Subject, after: Subject, pair: Pair, recipes: Recipes, zygote: Zygote
+) -> Case:
+    """The rewritten version first: its leaves are the measure for the original."""
+    asked = [one for seed in SEEDS for one in executions(seed, recipes)]
+    ran = zygote.run(after.job(drive.target, asked))
     new = side(ran.results, ran.failure)
+    asked = [
+        one
+        for exact in new.exact
+        for one in executions(exact["seed"], recipes, wanted(exact), plain=2)
+    ]
     # Where the rewritten version got no further, the original is still run as it stands.
-    asked = executions(SEEDS[0], twice=True, wanted=[])[:2] if not new.exact else []
-    for exact in new.exact:
-        asked += executions(exact["seed"], twice=True, wanted=wanted(exact))
-    ran = zygote.run(before.job(drive.target, asked, recipe=recipe))
+    asked = asked or executions(SEEDS[0], recipes, [], plain=2)[:2]
+    ran = zygote.run(before.job(drive.target, asked))
     return Case(side(ran.results, ran.failure), new, pair.changes, "", "", called=drive.called)
 
 
-def _recipe(
-    drive: Drive, subjects: Sequence[Subject], zygote: Zygote
-) -> tuple[dict[str, Any] | None, str | None]:
-    """Inputs that the function takes: of the rewritten version, else of the original."""
-    failed: str | None = None
-    for one in subjects:
-        asked = hints.for_function(parse(one.version.text), drive.target)
-        ran = zygote.run(one.job(drive.target, (), hints=asked))
-        for result in ran.results:
-            if result["recipes"]:
-                found: dict[str, Any] = result["recipes"][0]
-                return found, None
-            failed = failed or f"no inputs could be made for `{drive.target}`: {result['failed']}"
-        failed = failed or ran.failure
-    return None, failed or f"no inputs could be made for `{drive.target}`"
+def _recipes(drive: Drive, one: Subject, zygote: Zygote) -> tuple[Recipes, str | None]:
+    """Inputs that a version of the function takes, or why there are none."""
+    asked = hints.for_function(parse(one.version.text), drive.target)
+    ran = zygote.run(one.job(drive.target, (), hints=asked))
+    for result in ran.results:
+        if result["recipes"]:
+            return result["recipes"], None
+        return (), f"no inputs could be made for `{drive.target}`: {result['failed']}"
+    return (), ran.failure or f"no inputs could be made for `{drive.target}`"
 
 
 # The whole ------------------------------------------------------------------------------------

@@ -100,13 +100,24 @@ def _call(built: Any, run: Execution) -> None:
     versions = [(tensor, tensor._version) for tensor in given]
     result = built.function(*built.args, **built.kwargs)
     with hooks.unwatched(session):
-        found = [tensor for _, tensor in tensors.deep(result)]
         changed = [tensor for tensor, version in versions if tensor._version != version]
-        outputs = [one for one in [*found, *changed] if one.is_floating_point() or one.is_complex()]
-        run.outputs = _told([*found, *changed], result)
-    if session.events or not outputs:
+        found = [*tensors.results(result), *changed]
+        run.outputs = [_told(one) for one in found[:50]]
+        outputs = [one for one in map(_as_tensor, found) if one.is_floating_point() or one.is_complex()]
+    if outputs and not session.events:
+        _finish(session, outputs)
+    if isinstance(built.instance, torch.nn.Module) and not session.optimizers:
+        _take_a_step(session, built.instance)
+
+
+def _take_a_step(session: Session, module: torch.nn.Module) -> None:
+    """What an optimizer over `module.parameters()` would move."""
+    if session.mode.name != "plain":
         return
-    _finish(session, outputs)
+    if not any(root is module for root in session.roots):
+        session.roots.append(module)
+    with contextlib.suppress(ValueError):  # without parameters there is no optimizer
+        torch.optim.SGD(module.parameters(), lr=0.1).step()
 
 
 def _finish(session: Session, outputs: List[Tensor]) -> None:
@@ -121,23 +132,16 @@ def _finish(session: Session, outputs: List[Tensor]) -> None:
         session.finish_event(event)
 
 
-def _told(found: List[Tensor], result: Any) -> List[Any]:
-    """Shapes, types and sums of what was returned, and its numbers."""
-    told: List[Any] = [
-        [list(one.shape), str(one.dtype)[6:], float(tensors.plain(one).sum())] for one in found[:50]
-    ]
-    told.extend(_floats(result))
-    return told
+def _as_tensor(value: Any) -> Tensor:
+    """A number counts as the tensor that it may be in the other version."""
+    return value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
 
 
-def _floats(value: Any) -> Iterator[Any]:
-    if isinstance(value, (bool, int, float)):
-        yield ["number", type(value).__name__, float(value)]
-    elif isinstance(value, (list, tuple)) and len(value) < 50:
-        for item in value:
-            yield from _floats(item)
-    elif isinstance(value, dict) and len(value) < 50:
-        yield from _floats(list(value.values()))
+def _told(value: Any) -> List[Any]:
+    """Shape, type and sum of something that was returned."""
+    if isinstance(value, Tensor):
+        return [list(value.shape), str(value.dtype)[6:], float(tensors.plain(value).sum())]
+    return [[], "number", float(value)]
 
 
 @contextlib.contextmanager

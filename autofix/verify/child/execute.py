@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 
-from . import hooks
+from . import hooks, tensors
 from .drive import Drive, Execution, execute
 from .program import Program
 from .session import Event, Leaf, Mode, Plan, direction
@@ -31,12 +31,10 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
         argv=given["argv"],
         changes=[tuple(lines) for lines in given["changes"]],
     )
-    drive = Drive(job["target"], job["recipe"])
     if job["hints"] is not None:
-        drive = _searched(program, job, emit)
-        if drive.recipe is None:
-            return
+        _search(program, job, emit)
     for asked in job["executions"]:
+        drive = Drive(job["target"], asked["recipe"])
         plan = Plan(given["spans"], given["regions"])
         if asked["mode"] == "plain":
             run = execute(program, drive, Mode("plain", asked["seed"]), plan)
@@ -47,7 +45,7 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
             emit(found)
 
 
-def _searched(program: Program, job: Mapping[str, Any], emit: Emit) -> Drive:
+def _search(program: Program, job: Mapping[str, Any], emit: Emit) -> None:
     """Look for inputs that the function takes; emits the recipes."""
     from . import inputs
     from .probes import Probes
@@ -59,9 +57,8 @@ def _searched(program: Program, job: Mapping[str, Any], emit: Emit) -> Drive:
             recipes = inputs.search(namespace, job["target"], job["hints"], 0, _attempt)
     except inputs.Failed as error:
         emit({"recipes": [], "failed": str(error), "skipped": program.skipped})
-        return Drive(job["target"])
+        return
     emit({"recipes": recipes, "failed": None, "skipped": program.skipped})
-    return Drive(job["target"], recipes[0] if recipes else None)
 
 
 def _attempt(built: Any) -> None:
@@ -69,7 +66,10 @@ def _attempt(built: Any) -> None:
     import os
 
     with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
-        built.function(*built.args, **built.kwargs)
+        result = built.function(*built.args, **built.kwargs)
+    found = [one for one in tensors.results(result) if isinstance(one, torch.Tensor)]
+    if any(bool(tensors.plain(one).isnan().any()) for one in found):
+        raise ValueError("the result is not a number")
 
 
 # As the program stands ------------------------------------------------------------------------
@@ -95,6 +95,7 @@ def _plain(run: Execution, seed: int, program: Program) -> Dict[str, Any]:
                 "lost": leaf.lost,
                 "listed": id(leaf.tensor) in listed,
                 "held": id(leaf.tensor) in held,
+                "parameter": isinstance(leaf.tensor, torch.nn.Parameter),
             }
             for leaf in session.leaves[:2000]
         ],

@@ -207,9 +207,10 @@ def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
     if closure is None:
         with unwatched(session):
             session.account()
-            idle = all(_empty(tensor) for tensor in parameters_of(self))
+            held = parameters_of(self)
             session.steps += 1
-            session.idle_steps += idle
+            session.idle_steps += all(_empty(tensor) for tensor in held)
+            session.consumed(held)
     else:
         session.steps += 1
     result = step(self, *((closure,) if closure is not None else ()), *args, **kwargs)

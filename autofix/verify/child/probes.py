@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
+
+import torch
 
 from . import tensors
 from .tensors import Tensor
@@ -17,11 +19,25 @@ class Seen:
     """One time that a changed statement ran, with the tensors of its value."""
 
     digests: List[str]
+    nodes: int
+    """The size of the graph behind the value."""
+    number: Optional[float]
+    """The value, where it is one number."""
     held: List[Tuple[Tensor, Tensor]] = field(default_factory=list)
     """Tensors and copies of what they held."""
+    others: List[Tuple[str, Tensor, Tensor, int]] = field(default_factory=list)
+    """Tensors in sight: name, tensor, copy, version."""
 
     def changed(self) -> int:
         return sum(not _same(tensor, kept) for tensor, kept in self.held)
+
+    def written_unseen(self) -> List[str]:
+        """Tensors in sight that were changed by a write that autograd did not see."""
+        return [
+            name
+            for name, tensor, kept, version in self.others
+            if tensor._version == version and not _same(tensor, kept)
+        ]
 
 
 @dataclass
@@ -50,7 +66,9 @@ class Probes:
         found = [tensor for _, tensor in tensors.deep(value)][:MANY]
         found = [tensor for tensor in found if tensor.numel() <= 1_000_000]
         held = [(tensor, tensors.plain(tensor)) for tensor in found]
-        known.append(Seen([tensors.digest(kept) for _, kept in held], held))
+        digests = [tensors.digest(kept) for _, kept in held]
+        nodes = max((tensors.nodes_behind(one)[0] for one in found), default=0)
+        known.append(Seen(digests, nodes, _number(value), held, _in_sight(self.session, found)))
 
     def summary(self) -> Dict[str, Any]:
         return {
@@ -58,13 +76,35 @@ class Probes:
                 "tensors": sum(len(one.held) for one in seen),
                 "changed": sum(one.changed() for one in seen),
                 "digests": [one.digests[:8] for one in seen],
+                "nodes": [one.nodes for one in seen],
+                "numbers": [one.number for one in seen],
+                "written_unseen": sorted({name for one in seen for name in one.written_unseen()}),
             }
             for number, seen in self.seen.items()
         }
 
 
-def _same(tensor: Tensor, kept: Tensor) -> bool:
-    import torch
+def _number(value: Any) -> Optional[float]:
+    if isinstance(value, Tensor):
+        return float(tensors.plain(value)) if value.numel() == 1 else None
+    return float(value) if isinstance(value, (int, float)) else None
 
+
+def _in_sight(session: Any, found: List[Tensor]) -> List[Tuple[str, Tensor, Tensor, int]]:
+    """The tensors that the program can name here, apart from the value itself."""
+    frame = session.user_frame()
+    if frame is None:
+        return []
+    own = {id(tensor) for tensor in found}
+    scopes = [frame.f_locals, getattr(frame.f_locals.get("self"), "__dict__", {})]
+    return [
+        (str(name), value, tensors.plain(value), value._version)
+        for scope in scopes
+        for name, value in list(scope.items())[:MANY]
+        if isinstance(value, Tensor) and id(value) not in own and value.numel() <= 100_000
+    ]
+
+
+def _same(tensor: Tensor, kept: Tensor) -> bool:
     now = tensors.plain(tensor)
     return now.shape == kept.shape and bool(torch.equal(now.nan_to_num(), kept.nan_to_num()))

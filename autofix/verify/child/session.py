@@ -208,6 +208,13 @@ class Session:
                 leaf.lost += leaf.state == "pending"
                 leaf.state = "clean"
 
+    def consumed(self, tensors_: List[Tensor]) -> None:
+        """An optimizer takes a step with the gradients that these have."""
+        for tensor in tensors_:
+            leaf = self.by_id.get(id(tensor))
+            if leaf is not None and leaf.state == "pending":
+                leaf.state = "used"
+
     def received(self, leaf: Leaf, contribution: Tensor) -> None:
         if not bool(contribution.abs().sum() > 0):
             return

@@ -49,6 +49,20 @@ def _deep(value: Any, name: str, depth: int, seen: Set[int]) -> Iterator[Tuple[s
             yield from _deep(item, f"{name}.{key}" if name else key, depth - 1, seen)
 
 
+def results(value: Any, depth: int = DEPTH) -> Iterator[Any]:
+    """What a function returns, in order: tensors, and numbers that might have been tensors."""
+    if isinstance(value, (Tensor, float)):
+        yield value
+    elif depth and isinstance(value, (list, tuple)):
+        for item in value:
+            yield from results(item, depth - 1)
+    elif depth and isinstance(value, dict):
+        for item in value.values():
+            yield from results(item, depth - 1)
+    elif depth and type(value).__module__.split(".")[0] not in ("torch", "builtins", "numpy"):
+        yield from results(list(getattr(value, "__dict__", {}).values()), depth - 1)
+
+
 def is_float(tensor: Tensor) -> bool:
     return tensor.is_floating_point() and tensor.layout == torch.strided
 

@@ -66,7 +66,7 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         if self.wide and kind == "from_numpy" and result.dtype in _NARROW:
             result = result.double()
         if self._leaves_graph(result, given, writes):
-            return self._exit(kind, result)
+            return self._exit(kind, result, writes)
         return result
 
     def _before(self, kind: str, writes: bool, given: List[Tensor]) -> None:
@@ -78,7 +78,8 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
             return
         if kind in ("data.get", "data.set", "detach"):
             return
-        for tensor in given:
+        # What is written is not used: it may be an initialiser's doing.
+        for tensor in given[1:] if writes else given:
             if tensor.requires_grad and tensor.is_leaf:
                 session.use(tensor)
 
@@ -128,7 +129,7 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
             return _numbers(result)
         return False
 
-    def _exit(self, name: str, result: Any) -> Any:
+    def _exit(self, name: str, result: Any, writes: bool) -> Any:
         session = self.session
         place, live = where(session)
         session.exits[place.line, name] = session.exits.get((place.line, name), 0) + 1
@@ -146,7 +147,12 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         if position >= len(session.tape):
             session.diverged = f"line {place.line}: `{name}` is met more often than before"
             return result
-        return _replay(session, result, session.tape[position], place)
+        kept = session.tape[position]
+        if writes and isinstance(result, Tensor) and isinstance(kept, Tensor):
+            with torch.no_grad():
+                result.data.copy_(kept.reshape(result.shape))
+            return result
+        return _replay(session, result, kept, place)
 
 
 def _is_gradient(leaf: Tensor, target: Tensor) -> bool:

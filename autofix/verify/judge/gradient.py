@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name, told
 from autofix.verify.judge.slopes import Fit, Slope, differ, fit, gradient, slopes
-from autofix.verify.judge.values import crashed_twice
+from autofix.verify.judge.statements import neutral
+from autofix.verify.judge.values import crashed_twice, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +121,21 @@ def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
     if old is None or new is not None or case.after.plain is None:
         return
     reached = any(event["reached"] for event in case.after.events)
-    if reached:
+    if case.called and refused(old):
+        yield Sign(Weight.DOUBT, "exception", f"the original does not take the inputs: {told(old)}")
+    elif reached and not _comparable(case) and not neutral(case):
+        text = f"the original raises {told(old)} before a value could be compared"
+        yield Sign(Weight.DOUBT, "crash", text)
+    elif reached:
         yield Sign(Weight.GAIN, "crash", f"the original raises {told(old)}; the rewritten code runs to the end")
     else:
         text = f"the rewritten code no longer raises {told(old)}, but nothing gets a gradient either"
         yield Sign(Weight.DOUBT, "crash", text)
+
+
+def _comparable(case: Case) -> bool:
+    """Whether the original computed a loss, so that values were compared."""
+    return any(old["base"] for old, _ in case.exact())
 
 
 def _dead(case: Case) -> Iterator[Sign]:

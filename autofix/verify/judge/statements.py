@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight
@@ -11,6 +12,44 @@ _COPIES = re.compile(r"\b(?:clone|deepcopy|copy|dict|list|state_dict|detach|item
 _FREEZES = re.compile(r"requires_grad_\(\s*False\s*\)|\.requires_grad\s*=\s*False|freeze")
 _TYPO = re.compile(r"require_grad\b|requires_grads\b|requires_grad\s*==|\.requires_grad\s*=\s*False")
 _DATA = re.compile(r"\.data\b")
+
+
+_NEUTRAL = frozenset(
+    "torch nn th tensor stack cat as_tensor from_numpy FloatTensor Tensor new_tensor item float tolist numpy "
+    "detach detach_ clone contiguous requires_grad requires_grad_ Parameter Variable autograd no_grad enable_grad "
+    "inference_mode data super __init__ to cpu cuda device dtype double long int array np append list "
+    "ModuleList ModuleDict ParameterList ParameterDict register_parameter parameters zero_grad step "
+    "backward retain_graph True False None copy deepcopy state_dict with for in range len enumerate self "
+    "view reshape unsqueeze squeeze float32 float64 set_to_none grad expand repeat zip return import as "
+    "optimizer optim opt from module add_module setattr".split()
+)
+
+
+def neutral(case: Case) -> bool:
+    """Whether the change leaves the arithmetic alone: it uses no other functions and numbers."""
+    old, new = _words(case.old), _words(case.new)
+    bound = set(re.findall(r"\b(\w+)\s*(?:=|in\b|,)", case.old + "\n" + case.new))
+    apart = [word for word in {*old, *new} if old[word] != new[word]]
+    return all(word in _NEUTRAL or word in bound for word in apart)
+
+
+def rearranged(case: Case) -> bool:
+    """Whether the change calls the same things as before: a clean-up, not a repair."""
+    return _calls(case.old) == _calls(case.new)
+
+
+def _words(text: str) -> Counter[str]:
+    numbers = [str(float(word)) for word in re.findall(r"(?<![\w.])\d+\.?\d*(?!\w)", _code(text))]
+    return Counter([*re.findall(r"\b[A-Za-z_]\w*", _code(text)), *numbers])
+
+
+def _calls(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\b(\w+)\s*(?=\()|\.(?:data|grad|T)\b|\w+(?==[^=])(?=[^()]*\))", _code(text)))
+
+
+def _code(text: str) -> str:
+    """Without comments and strings."""
+    return re.sub(r"#[^\n]*|\"[^\"\n]*\"|'[^'\n]*'", " ", text)
 
 
 def signs(case: Case) -> Iterator[Sign]:

@@ -19,6 +19,40 @@ ENVIRONMENT = (
 TWICE = ("a second time", "modified by an inplace operation")
 
 
+REPAIRABLE = (
+    "does not require grad",
+    "a leaf Variable that requires grad",
+    "a view of a leaf Variable",
+    "modified by an inplace operation",
+    "a second time",
+    "implicitly created only for scalar",
+    "can't optimize a non-leaf",
+    "empty parameter list",
+    "Only Tensors of floating point",
+    "only floating point",
+    "only one element tensors can be converted",
+    "before Module.__init__",
+    "has no attribute '_modules'",
+    "has no attribute '_parameters'",
+    "Can't call numpy()",
+    "single memory location",
+    "NoneType",
+    "nference tensor",
+    "not been used in the graph",
+    "as parameter",
+    "deepcopy",
+    "'method' object",
+    "is not callable",
+    "is not iterable",
+    "is not an iterator",
+    "no attribute 'grad'",
+    "requires_grad",
+    "leaf variable",
+    "is a view and is being modified inplace",
+)
+"""What autograd, modules and optimizers say to the bugs that a repair is about."""
+
+
 def signs(case: Case, *, expected: bool) -> Iterator[Sign]:
     """`expected`: the repair is of a kind that changes later values; they are not compared."""
     yield from _unstable(case)
@@ -27,6 +61,11 @@ def signs(case: Case, *, expected: bool) -> Iterator[Sign]:
         yield from _moved(case)
         yield from _outputs(case)
         yield from _elsewhere(case)
+
+
+def refused(error: Trace | None) -> bool:
+    """Whether a function did not take the inputs that were made for it: no bug of its own."""
+    return error is not None and not any(said in error["message"] for said in REPAIRABLE)
 
 
 def environment(error: Trace | None) -> bool:
@@ -56,6 +95,8 @@ def _exceptions(case: Case) -> Iterator[Sign]:
     if old is None:
         if case.before.plain is not None:
             yield Sign(Weight.LOSS, "exception", f"the rewritten code raises {told(new)}; the original does not")
+    elif case.called and refused(old):
+        yield Sign(Weight.DOUBT, "exception", f"the original does not take the inputs: {told(old)}")
     elif environment(old) and old["type"] == new["type"]:
         yield Sign(Weight.DOUBT, "exception", f"both versions stop with {told(new)}")
     elif (old["type"], _core(old)) == (new["type"], _core(new)):
@@ -112,18 +153,20 @@ def _outputs(case: Case) -> Iterator[Sign]:
     if any(event["kind"] != "returned" for event in [*old["events"], *new["events"]]):
         return
     a, b = _forms(old["outputs"]), _forms(new["outputs"])
-    if len(a) == len(b) and a != b:
-        first = next((x, y) for x, y in zip(a, b, strict=True) if x != y)
+    apart = [(x, y) for x, y in zip(a, b, strict=False) if x != y and x != ((), "number")]
+    if len(a) == len(b) and apart:
+        first = apart[0]
         text = f"the result was {_form(first[0])} and is now {_form(first[1])}"
         yield Sign(Weight.LOSS, "values", text)
 
 
 def _forms(outputs: Sequence[Sequence[object]]) -> list[tuple[object, object]]:
-    return [(tuple(one[0]), one[1]) for one in outputs if isinstance(one[0], list)]
+    """Shapes and types; a number may have become a tensor."""
+    return [(tuple(one[0]), one[1]) for one in outputs]  # type: ignore[arg-type]
 
 
 def _form(form: tuple[object, object]) -> str:
-    return f"a `{form[1]}` tensor of shape {form[0]}"
+    return "a number" if form[1] == "number" else f"a `{form[1]}` tensor of shape {form[0]}"
 
 
 def _elsewhere(case: Case) -> Iterator[Sign]:

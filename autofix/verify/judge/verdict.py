@@ -41,6 +41,8 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     signs += training.signs(case)
     if used is not None:
         signs.append(used)
+    if statements.rearranged(case):
+        signs = [sign for sign in signs if sign.weight is not Weight.REST]
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
         if equivalent is not None and not _still_dead(signs):
