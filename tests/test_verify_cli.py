@@ -278,6 +278,22 @@ def test_notebooks(fake: Fake) -> None:
     assert (document["changes"][0]["cell"], document["changes"][0]["line"]) == (4, 2)
 
 
+def test_notebooks_that_differ_in_magics_alone(fake: Fake) -> None:
+    cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    body = {"metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    cells = [{**cell, "source": source} for source in ("x = 1\n%cd a\n", ["%%bash\n", "ls a"])]
+    text = json.dumps({"cells": cells, **body})
+    save("a.ipynb", text)
+    for old, new in (("%cd a", "%cd b"), ("ls a", "ls b")):
+        save("b.ipynb", text.replace(old, new))
+        result = autofix("a.ipynb", "b.ipynb")
+        assert result.exit_code == 3
+        assert result.stdout.startswith("inconclusive: only magics or shell lines differ")
+    save("b.ipynb", text.replace("x = 1", "x  = 1"))
+    assert autofix("a.ipynb", "b.ipynb").exit_code == 0
+    assert fake.pairs == []
+
+
 def test_a_notebook_cell_that_is_not_python_is_2(fake: Fake) -> None:
     cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
     body = {"metadata": {}, "nbformat": 4, "nbformat_minor": 4}

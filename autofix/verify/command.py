@@ -130,7 +130,7 @@ def _said(before: Run, after: Run, broken: frozenset[str], mended: frozenset[str
     if mended:
         return f"from fail to pass: {_list(sorted(mended))}"
     if before.tests and after.tests is not None:
-        return f"the same of {len(after.tests):,} tests pass on both sides"
+        return f"no test goes from pass to fail or back ({len(after.tests):,} in all)"
     if after.status == 0:
         return "succeeds on both sides" if before.status == 0 else "fails before, succeeds after"
     return "fails on both sides"

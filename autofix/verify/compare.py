@@ -17,6 +17,7 @@ from autofix.verify.sides import Both, SideError, Sides
 Judge = Callable[[Pair], Outcome]
 
 SAME = "both versions are the same program: only comments or layout differ"
+MAGICS = "only magics or shell lines differ, and those are not run"
 _CRASHED = "internal error of the verifier, please report it"
 
 
@@ -89,7 +90,7 @@ def paired(both: Both) -> Pair:
 
 def compare(sides: Sides, judge: Judge) -> Comparison:
     """Judge every file that both sides have."""
-    files = tuple(Compared(both, judged(judge, paired(both))) for both in sides.files)
+    files = tuple(Compared(both, _outcome(both, judge)) for both in sides.files)
     whole = together([one.outcome.verification for one in files])
     notes = (
         *(f"{path}: new, so there is nothing to compare it with" for path in sides.added),
@@ -100,6 +101,13 @@ def compare(sides: Sides, judge: Judge) -> Comparison:
     elif not files:
         whole = Verification(Verdict.NOT_RUN, "nothing differs")
     return Comparison(whole, files, notes)
+
+
+def _outcome(both: Both, judge: Judge) -> Outcome:
+    asked = paired(both)
+    if asked.same and both.before.magics() != both.after.magics():
+        return Outcome(Verification(Verdict.INCONCLUSIVE, MAGICS))
+    return judged(judge, asked)
 
 
 def together(parts: Sequence[Verification]) -> Verification:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tarfile
@@ -42,6 +43,17 @@ class Side:
 
     def lines(self, first: int, last: int) -> list[str]:
         return [line.rstrip("\r\n") for line in lines(self.document.source.text)[first - 1 : last]]
+
+    def magics(self) -> list[str]:
+        """What only IPython understands in a notebook; it is masked in the module text."""
+        found: list[str] = []
+        notebook = self.document.notebook
+        for cell in notebook.cells if notebook else ():
+            start, end = cell.value
+            source = json.loads(notebook.raw[start:end]) if notebook else ""
+            text = source if isinstance(source, str) else "".join(source)
+            found += [text[a - cell.start : b - cell.start].strip() for a, b in cell.hidden]
+        return found
 
 
 @dataclass(frozen=True)
