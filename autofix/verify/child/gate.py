@@ -55,16 +55,19 @@ class Gate:
         self._poll = poll
         poll.register(self._ours, select.POLLIN)
 
-    def attend(self, ready: list[int]) -> None:
-        """Answer what has woken the poll, if it was this."""
+    def attend(self, ready: dict[int, int]) -> None:
+        """Answer what has woken the poll, if it was this: files, with what happened to them."""
         if self._ours.fileno() in ready and self._poll is not None:
             self._poll.unregister(self._ours)
             _data, files, _flags, _address = socket.recv_fds(self._ours, 1, 1)
             if files:
                 self._listener = files[0]
                 self._poll.register(self._listener, select.POLLIN)
-        elif self._listener in ready:
+        elif ready.get(self._listener, 0) & select.POLLIN:
             self._answer()
+        elif self._listener in ready and self._poll is not None:
+            # Nobody is left to ask. The poll must now wait for the job to be taken down.
+            self._poll.unregister(self._listener)
 
     def _answer(self) -> None:
         # Not there on Windows, where no gate is made.

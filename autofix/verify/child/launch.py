@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from . import gate as gates
-from . import processes
+from . import pages, processes
 from .gate import Gate
 from .worker import Handler, Job, Place, load_handler, run
 
@@ -62,7 +62,7 @@ class Process:
         if os.name == "nt" and self._popen is not None:
             return self._wait_on_windows(self._popen, seconds)
         if self._poll is not None:
-            ready = [file for file, _event in self._poll.poll(seconds * 1000)]
+            ready = dict(self._poll.poll(seconds * 1000))
             if self._commands in ready:
                 raise EOFError
             if self._gate is not None:
@@ -177,6 +177,7 @@ class Forking:
         """Keep the collector of a job from touching, and so copying, what it shares with us."""
         gc.collect()
         gc.freeze()
+        pages.fold()
 
     def launch(self, job: Job) -> Process:
         assert self._handle is not None

@@ -92,7 +92,8 @@ def resident(process: str = "self") -> int:
 
 def _pages(process: str, column: int) -> int:
     try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[column]) * _PAGE
+        with open(f"/proc/{process}/statm") as file:  # noqa: PTH123
+            return int(file.read().split()[column]) * _PAGE
     except (OSError, IndexError):
         return 0
 

@@ -136,7 +136,7 @@ def _watch(
     deadline = time.monotonic() + job.seconds
     next_look = time.monotonic() + _BETWEEN_LOOKS_AT_FILES
     own = processes.resident()
-    pause = _SHORT_ROUND
+    pause = _ROUND
     while True:
         left = deadline - time.monotonic()
         status = process.wait(max(0.0, min(pause, left)))
@@ -146,7 +146,7 @@ def _watch(
             return None, f"took longer than {job.seconds:g} s"
         enough = place.limits.processes + 1
         below = processes.descendants(os.getpid(), launcher.spared, enough)
-        pause = _ROUND if len(below) == 1 else _SHORT_ROUND
+        pause = _ROUND if len(below) <= 1 else _SHORT_ROUND
         excess = limits.excess(place.limits, place.root, below, own)
         if process.asked_for_too_many:
             excess = limits.too_many_processes(place.limits)
