@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import queue
@@ -66,6 +67,8 @@ class Server:
             file.truncate(mailbox.SIZE)
         self._box = mailbox.open_mailbox(self._root / "results")
         self._process = self._start(python, cpu)
+        # For who forgets to close it, or is interrupted.
+        atexit.register(self.close)
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
         self._send({**settings, "root": str(self._root)})
@@ -158,6 +161,7 @@ class Server:
 
     def close(self) -> None:
         """End the server; it ends its jobs. If it cannot any more, end them here."""
+        atexit.unregister(self.close)
         process = self._process
         assert process.stdin is not None and process.stdout is not None
         with suppress(OSError):
