@@ -113,6 +113,8 @@ class _Scope:
             return {"is": "value", "value": literal}
         if isinstance(node, ast.Name):
             values = self.bound.get(node.id, [])
+            if not values and node.id in self.defined:
+                return {"is": "name", "of": node.id}
             return self.spec(values[0], depth + 1) if len(values) == 1 else None
         if isinstance(node, (ast.List, ast.Tuple)) and node.elts:
             items = [self.spec(e, depth + 1) for e in node.elts]

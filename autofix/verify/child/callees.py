@@ -6,6 +6,7 @@ The functions here read one expression for `uses.Reader` and note facts on it.
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING, Any
 
 from . import operands
@@ -160,7 +161,11 @@ def _library(reader: Reader, node: ast.Call, dotted: str) -> None:
         for argument in node.args:
             reader.note(argument, "mathematical")
     elif root == "numpy":
-        reader.note(first, "numpy")
+        sized = last in _SIZED or ".random." in dotted
+        for argument in node.args:
+            reader.note(argument, "size" if sized else "numpy")
+    elif last in ("manual_seed", "seed", "set_num_threads"):
+        reader.note(first, "size")
     elif dotted == "torch.from_numpy":
         reader.note(first, "array")
     elif root in ("torch", "torchvision", "einops"):
@@ -181,7 +186,7 @@ def _torch(reader: Reader, node: ast.Call, dotted: str, last: str) -> None:
         for argument in node.args:
             for part in argument.elts if isinstance(argument, ast.Tuple) else [argument]:
                 reader.note(part, "size")
-    elif last[:1].isupper():
+    elif last[:1].isupper() and not re.search("ReLU|ELU|Softmax|Loss|Threshold|Normal", last):
         fact = "probability" if "Dropout" in last else "size"
         if dotted.startswith("torch.distributions"):
             fact = "tensor"

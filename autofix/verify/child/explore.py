@@ -22,6 +22,7 @@ from .target import Sources, Target
 
 _ATTEMPT_SECONDS = 2.0
 _VARIANTS = 14
+_START = 5.0
 _EMPTY = r"(?i)empty|larger than population|got 0|index out of range|division by zero|of size 0"
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Explorer:
         count = itertools.count()
         for place, recipe in enumerate(self.plans.starts()):
             start: Callable[[], Recipe] = partial(_same, recipe)
-            heapq.heappush(queue, (-100.0, next(count), place, start))
+            heapq.heappush(queue, (0.2 * place - _START, next(count), place, start))
         attempts = 0
         while queue and attempts < budget and time.perf_counter() < self.ends:
             _, _, place, make = heapq.heappop(queue)
@@ -97,6 +98,9 @@ class Explorer:
         options = self.plans.options(tried.recipe)
         for weight, change in moves.moves(tried.recipe, tried.error, tried.blamed, options):
             yield base + weight, change
+        for place, _ in enumerate(tried.recipe["methods"]):
+            left = [m for n, m in enumerate(tried.recipe["methods"]) if n != place]
+            yield base + 2.0, partial(_same, {**tried.recipe, "methods": left})
         for place, primed in enumerate(self.plans.primed(tried.recipe, tried.blamed)):
             weight = 4.5 if re.search(_EMPTY, str(tried.error)) else 1.5
             yield base + weight - 0.2 * place, partial(_same, primed)
@@ -193,5 +197,7 @@ def _same(recipe: Recipe) -> Recipe:
 
 
 def _normal(error: BaseException) -> str:
+    if isinstance(error, lines.TooLong):
+        return "it did not end in time"
     first = str(error).strip().split("\n")[0]
     return re.sub(r"\d+", "#", f"{type(error).__name__}: {first}")[:200]

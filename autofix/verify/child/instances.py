@@ -16,6 +16,7 @@ from .vocabulary import Spec
 
 _DEPTH = 3
 _MOST_CLASSES = 4
+_PLAIN = ("arithmetic", "compared", "flag", "size", "count", "names", "index", "none")
 
 
 class Instances:
@@ -83,8 +84,16 @@ class Instances:
                 known.annotation = parameter.annotation
             elif known.annotation is None and parameter.annotation is not parameter.empty:
                 known.annotation = getattr(parameter.annotation, "__name__", None)
-            kwargs[parameter.name] = propose.candidates(parameter.name, known, self.wanted)[0]
+            kwargs[parameter.name] = self._given(parameter.name, known)
         return {"is": "make", "of": path, "args": [], "kwargs": kwargs}
+
+    def _given(self, name: str, known: Known) -> Spec:
+        """What a constructor is given is a number, unless something says that it is a tensor."""
+        first = propose.candidates(name, known, self.wanted)[0]
+        if first["is"] != "tensor" or known.annotation or known.shapes:
+            return first
+        plain = all(fact in _PLAIN for fact in known.facts) and not known.items
+        return vocabulary.value(vocabulary.whole(name, 2)) if plain else first
 
     def options(self, spec: Spec) -> dict[str, list[Spec]]:
         """Other candidates for the arguments of a constructor."""

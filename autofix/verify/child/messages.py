@@ -128,8 +128,19 @@ def _channels(spec: Spec, match: re.Match[str]) -> Moves:
     shape = spec["shape"]
     if len(shape) >= 3:
         yield 4.0, shaped(spec, [shape[0], want, *shape[2:]])
+        more = shape[1] + want - int(match.group(2) or want)
+        if more > 0 and more != want:
+            yield 3.9, shaped(spec, [shape[0], more, *shape[2:]])
         yield 2.5, shaped(spec, [*shape[:-3], want, *shape[-2:]])
         yield 2.0, shaped(spec, [*shape[:-1], want])
+
+
+def _larger(spec: Spec, match: re.Match[str]) -> Moves:
+    """The layers shrink an image until nothing is left."""
+    shape = spec["shape"]
+    for number, side in enumerate(side for side in SIDES if shape and side > shape[-1]):
+        if len(shape) >= 3:
+            yield 4.0 - 0.1 * number, shaped(spec, [*shape[:-2], side, side])
 
 
 def _normalized(spec: Spec, match: re.Match[str]) -> Moves:
@@ -254,7 +265,8 @@ TENSORS: list[tuple[str, Rule]] = [
      _got_expected),
     (r"(?i)got[^\d]*(?P<got>\d+)\D.*?expect[^\d]*(?P<want>\d+)", _got_expected),
     (r"(?i)must (?:be equal to|match|have)[^\d]*(?P<want>\d+)\D.*?(?P<got>\d+)", _got_expected),
-    (r"to have (\d+) channels", _channels),
+    (r"to have (\d+) channels(?:, but got (\d+))?", _channels),
+    (r"(?i)kernel size can't be greater|output size is too small|too small for", _larger),
     (r"normalized_shape=\[([^\]]*)\]", _normalized),
     (r"shape '\[([^\]]*)\]' is invalid for input of size (\d+)", _reshaped),
     (r"(?i)\blong\b|int64|integer|indices must|one_hot|type Int\b|index tensor|as ind", _whole),

@@ -68,6 +68,9 @@ def _indices(reader: Reader, owner: ast.expr, indices: list[ast.expr]) -> None:
         bound = index.upper if isinstance(index, ast.Slice) else index
         number = _integer(bound) if bound is not None else None
         if number is None:
+            number = _integer(index.lower) if isinstance(index, ast.Slice) and index.lower else None
+            number = 2 * number if number and number > 0 else None  # the halves are alike
+        if number is None:
             continue
         need = number + (not isinstance(index, ast.Slice)) if number >= 0 else -number
         axis = position - len(real) if dots and position > dots[0] else position

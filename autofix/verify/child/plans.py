@@ -10,6 +10,7 @@ from typing import Any
 from . import docs, layers, moves, propose, recipes, slots, vocabulary
 from .instances import Instances, subclass_specs
 from .propose import Known
+from .recipes import Failed
 from .slots import Recipe
 from .target import Sources, Target, is_keyword, parameters, variadic
 from .vocabulary import Spec, value
@@ -66,11 +67,17 @@ class Plans:
     # Where to begin.
 
     def starts(self) -> Iterator[Recipe]:
+        for parameter in self.parameters:
+            first = self.options_of[parameter.name][0]
+            if first["is"] == "impossible" and self._required(parameter.name):
+                raise Failed(f"`{parameter.name}` takes {first['why']}, which cannot be made up")
         for instance in self._instances():
             yield from self._from_calls(instance)
-            for shape in self._shapes():
+            for number, shape in enumerate(self._shapes()):
                 base = self._base(instance)
                 yield self._finished(base, shape)
+                if number == 0:
+                    yield self._finished(self._with_coefficients(base), shape)
             for name in self.options_of:
                 for option in self.options_of[name][1:4]:
                     if self._required(name):
@@ -86,6 +93,19 @@ class Plans:
     def _shapes(self) -> list[list[int]]:
         mentioned = [docs.concrete(list(s)) for s in (self.record or {}).get("mentioned", [])[:3]]
         return [s for n, s in enumerate([*mentioned, *_OPEN]) if s not in mentioned[:n]]
+
+    def _with_coefficients(self, recipe: Recipe) -> Recipe:
+        """Where some parameters are plainly tensors, those only reckoned with may be scalars."""
+        only = {
+            p.name
+            for p in self.parameters
+            if self._known(p).facts and all(f == "arithmetic" for f in self._known(p).facts)
+        }
+        changed: Recipe = json.loads(json.dumps(recipe))
+        for name, spec in changed["arguments"]:
+            if name in only and spec["is"] == "tensor" and spec["shape"] is None:
+                spec["shape"] = []
+        return changed
 
     def _required(self, name: str) -> bool:
         return any(p.name == name and p.default is inspect.Parameter.empty for p in self.parameters)
@@ -252,6 +272,8 @@ def _put(recipe: Recipe, places: list[list[Any]], spec: Spec, direct: bool) -> N
 
 
 def _part(own: Spec, places: list[list[Any]], spec: Spec, direct: bool) -> Spec:
+    if own["is"] == "array" and not places and spec["is"] == "tensor":
+        return {**own, "tensor": spec}
     if not places:
         fits = own["is"] in ("tensor", "tuple", spec["is"])
         if fits and not direct and own["is"] == spec["is"] == "tensor":

@@ -122,7 +122,7 @@ def _shape(known: Known) -> list[Any] | None:
         elements = [part for part in known.items.values() if part.says("element", "mathematical")]
         whole = facts.get("rank at least", 1) > 1 or (known.says("tensor") and not elements)
         shape = [count, 3] if whole and known.says("labels", "product") else [max(count, 1)]
-    elif least and least in RANKED:
+    elif least and least > 1 and least in RANKED:
         shape = list(RANKED[least])
     for key, exact in (("sizes at least", False), ("sizes", True)):
         for axis, size in facts.get(key, []):
@@ -196,6 +196,7 @@ def _sequence(name: str, known: Known, classes: Classes) -> list[Spec]:
         count = each.facts.get("unpack")
         items = [each.items.get(p, Known(None)) for p in range(count or 0)]
         inner = [_part(name, p, k, classes) for p, k in enumerate(items)]
+        inner = [value(p) if items[p].says("index") else s for p, s in enumerate(inner)]
         element = {"is": "tuple", "items": inner} if count else _part(name, 0, each, classes)
         if count or vocabulary.within(name, vocabulary.LOADERS) or not known.says("tensor"):
             kind = "loader" if vocabulary.within(name, vocabulary.LOADERS) else "list"

@@ -47,8 +47,6 @@ class Reader(ast.NodeVisitor):
         for statement in function.body:
             self.visit(statement)
 
-    # What an expression is.
-
     def path(self, node: ast.AST | None) -> Path | None:
         """The parameter, or the part of one, that an expression plainly is."""
         if isinstance(node, ast.Name):
@@ -253,7 +251,7 @@ class Reader(ast.NodeVisitor):
                     self.iterate(element, source.args[position])
                 return None
         path = self.path(source)
-        for name in [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]:
+        for name in (n.id for n in ast.walk(target) if isinstance(n, ast.Name)):
             self.env.pop(name, None)
         if path:
             self.note(source, "iterated")
@@ -269,8 +267,6 @@ class Reader(ast.NodeVisitor):
             node.note("unpack", len(target.elts))
             for position, element in enumerate(target.elts):
                 self._each(element, (*path, ("item", position)))
-
-    # Expressions: the facts themselves are in `callees`.
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)  # first: `f` of `g(f(x))` is called before `g`

@@ -93,7 +93,7 @@ _NUMBERS: dict[str, Any] = {
     "discount": 0.9, "clip": 0.2, "threshold": 0.5, "ratio": 0.5, "coef": 0.5, "coeff": 0.5,
     "factor": 0.5, "smoothing": 0.1, "std": 0.5, "stddev": 0.5, "tol": 1e-3, "tolerance": 1e-3,
     "dropout": 0.0, "drop": 0.0, "slope": 0.2, "gain": 1.0, "regularization": 0.1, "reg": 0.1,
-    "prob": 0.5, "strength": 0.5, "step_size": 0.1, "stepsize": 0.1, "h": 0.1, "noise": 0.1,
+    "prob": 0.5, "strength": 0.5, "step_size": 0.1, "stepsize": 0.1, "noise": 0.1,
     "wd": 0.01, "power": 2.0, "k": 2, "n": 4, "m": 3, "d": 3, "seed": 0, "heads": 2, "head": 2,
     "layers": 2, "depth": 2, "blocks": 2, "kernel": 3, "stride": 1, "padding": 1, "pad": 1,
     "dilation": 1, "groups": 1, "vocab": 10, "classes": 3, "actions": 2, "batch": 4, "patch": 4,
