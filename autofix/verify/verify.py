@@ -9,8 +9,8 @@ from autofix.model import Verdict, Verification
 from autofix.source import parse
 from autofix.verify import hints
 from autofix.verify.drives import Drive, drives
-from autofix.verify.jobs import SEEDS, Recipes, Subject, executions, side, subject, wanted
-from autofix.verify.judge.case import Case
+from autofix.verify.jobs import SEEDS, Recipes, Subject, executions, side, subject, varied, wanted
+from autofix.verify.judge.case import Case, Side
 from autofix.verify.judge.values import refused
 from autofix.verify.judge.verdict import NOTHING, judge
 from autofix.verify.names import unbound
@@ -81,7 +81,7 @@ def _run(drive: Drive, before: Subject, after: Subject, pair: Pair, zygote: Zygo
         recipes, failed_now = _recipes(drive, one, zygote)
         failed = failed or failed_now
         if recipes:
-            case = _both(drive, before, after, pair, recipes, zygote)
+            case = _both(drive, before, after, pair, varied(recipes), zygote)
             if not refused(case.before.raised):
                 return case
     if case is not None:
@@ -96,7 +96,7 @@ def _both(
     """The rewritten version first: its leaves are the measure for the original."""
     asked = [one for seed in SEEDS for one in executions(seed, recipes)]
     ran = zygote.run(after.job(drive.target, asked))
-    new = side(ran.results, ran.failure)
+    new = _without_odd(side(ran.results, ran.failure))
     asked = [
         one
         for exact in new.exact
@@ -106,6 +106,12 @@ def _both(
     asked = asked or executions(SEEDS[0], recipes, [], plain=2)[:2]
     ran = zygote.run(before.job(drive.target, asked))
     return Case(side(ran.results, ran.failure), new, pair.changes, "", "", called=drive.called)
+
+
+def _without_odd(found: Side) -> Side:
+    """Without the seeds at which the program fails though it runs at another."""
+    good = tuple(one for one in found.exact if one["raised"] is None)
+    return replace(found, exact=good) if good else found
 
 
 def _recipes(drive: Drive, one: Subject, zygote: Zygote) -> tuple[Recipes, str | None]:

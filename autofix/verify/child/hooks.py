@@ -139,6 +139,7 @@ def _grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         event = session.event("grad", _weighted(outputs, weights))
         if session.mode.name == "plain":
             session.account()
+        _credit_all(session, event, outputs, weights)
         try:
             result = _originals["grad"](outputs, inputs, *args, **kwargs)
         except BaseException as error:
@@ -153,6 +154,21 @@ def _grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
                 leaf.gradient = True
         session.finish_event(event)
         return result
+
+
+def _credit_all(session: Session, event: Event, outputs: Any, weights: Any) -> None:
+    """The gradient of every leaf, also of those that the program did not ask for."""
+    leaves = [leaf for leaf in session.leaves if leaf.tensor.requires_grad]
+    if session.mode.name != "exact" or not leaves or not event.requires_grad:
+        return
+    inputs = [leaf.tensor for leaf in leaves]
+    try:
+        found = _originals["grad"](outputs, inputs, weights, retain_graph=True, allow_unused=True)
+    except RuntimeError:  # the pass that follows says what is wrong
+        return
+    for leaf, grad in zip(leaves, found):
+        if grad is not None:
+            event.gradients[leaf.index] = tensors.plain(grad)
 
 
 def _patch_function_apply() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import builtins
 import importlib.machinery
 import os
 import sys
@@ -68,7 +69,8 @@ class Program:
         self._serve_imports(probe)
         module = types.ModuleType(self.name)
         module.__file__ = self.path
-        module.__dict__["__builtins__"] = __builtins__
+        # The modules of this package hold a private copy of the builtins.
+        module.__dict__["__builtins__"] = builtins
         module.__dict__[PROBE] = probe
         if self.package:
             module.__package__ = self.package

@@ -76,8 +76,8 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
             self._sightings(given)
         if not (torch.is_grad_enabled() or (session.mode.values_only and not writes)):
             return
-        if kind in ("data.get", "data.set", "detach"):
-            return
+        if kind == "data.set" or (kind == "data.get" and not where(session)[1]):
+            return  # As initialisers do; in the changed lines it is on trial.
         # What is written is not used: it may be an initialiser's doing.
         for tensor in given[1:] if writes else given:
             if tensor.requires_grad and tensor.is_leaf:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name, told
 from autofix.verify.judge.slopes import Fit, Slope, differ, fit, gradient, slopes
 from autofix.verify.judge.statements import neutral
-from autofix.verify.judge.values import crashed_twice, refused
+from autofix.verify.judge.values import crashed_twice, overlaps, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
         slope = f"its slope is {worst.numeric:.4g} by finite differences and {worst.analytic:.4g} by autograd"
         evidence = {"finite_difference": worst.numeric, "autograd": worst.analytic}
         where = _where(look)
-        if look.held is Fit.YES and _truncates(case):
+        if look.held is Fit.YES and look.number and _truncates(case):
             continue
         if look.before is Fit.YES:
             text = f"the gradient of {where} was right and is wrong now: {slope}"
@@ -92,7 +92,7 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
         elif look.held is Fit.YES:
             text = f"the changed lines still stop the gradient of {where}: {slope}"
             yield Sign(Weight.REST, "gradient", text, evidence)
-        elif look.changed and not _opaque(case):
+        elif look.changed is not False and not _opaque(case):
             text = f"the gradient of {where} is not the derivative of its values: {slope}"
             yield Sign(Weight.REST, "gradient", text, evidence)
         else:
@@ -111,8 +111,8 @@ def _opaque(case: Case) -> list[str]:
 
 
 def _truncates(case: Case) -> bool:
-    """A stop was put in because the graph of earlier steps was used up."""
-    return crashed_twice(case.before)
+    """A stop was put in because the graph of earlier steps was used up; the first was right."""
+    return crashed_twice(case.before) and case.before.events[0]["raised"] is None
 
 
 def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
@@ -135,7 +135,7 @@ def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
 
 def _comparable(case: Case) -> bool:
     """Whether the original computed a loss, so that values were compared."""
-    return any(old["base"] for old, _ in case.exact())
+    return any(old["base"] for old, _ in case.exact()) and not overlaps(case)
 
 
 def _dead(case: Case) -> Iterator[Sign]:

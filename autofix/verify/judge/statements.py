@@ -26,21 +26,24 @@ _NEUTRAL = frozenset(
 
 
 def neutral(case: Case) -> bool:
-    """Whether the change leaves the arithmetic alone: it uses no other functions and numbers."""
-    old, new = _words(case.old), _words(case.new)
-    bound = set(re.findall(r"\b(\w+)\s*(?:=|in\b|,)", case.old + "\n" + case.new))
-    apart = [word for word in {*old, *new} if old[word] != new[word]]
-    return all(word in _NEUTRAL or word in bound for word in apart)
+    """Whether the change leaves the arithmetic alone: the same functions, numbers and slices, in
+    the same order, but for what only concerns autograd, types and places."""
+    bound = set(re.findall(r"\b(\w+)\s*(?:[-+*/@]?=(?!=)|in\b|,)", case.old + "\n" + case.new))
+    old, new = ([*_arithmetic(text, bound)] for text in (case.old, case.new))
+    return old == new
+
+
+def _arithmetic(text: str, bound: set[str]) -> Iterator[str]:
+    for token in re.findall(r"[A-Za-z_]\w*|\d+\.?\d*(?:e-?\d+)?|\*\*|[-+*/@:]", _code(text)):
+        if token[0].isdigit():
+            yield str(float(token))
+        elif token not in _NEUTRAL and token not in bound:
+            yield token
 
 
 def rearranged(case: Case) -> bool:
     """Whether the change calls the same things as before: a clean-up, not a repair."""
     return _calls(case.old) == _calls(case.new)
-
-
-def _words(text: str) -> Counter[str]:
-    numbers = [str(float(word)) for word in re.findall(r"(?<![\w.])\d+\.?\d*(?!\w)", _code(text))]
-    return Counter([*re.findall(r"\b[A-Za-z_]\w*", _code(text)), *numbers])
 
 
 def _calls(text: str) -> Counter[str]:
@@ -49,7 +52,7 @@ def _calls(text: str) -> Counter[str]:
 
 def _code(text: str) -> str:
     """Without comments and strings."""
-    return re.sub(r"#[^\n]*|\"[^\"\n]*\"|'[^'\n]*'", " ", text)
+    return re.sub(r":\s*$|#[^\n]*|\"[^\"\n]*\"|'[^'\n]*'", " ", text, flags=re.MULTILINE)
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -69,7 +72,7 @@ def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     """A value that was to be kept changes with something else."""
     if not old["tensors"] or not _COPIES.search(case.new) or not _starts_alike(old, new):
         return
-    if old["changed"] and not new["changed"]:
+    if old["changed"] and not new["changed"] and case.before.raised is None:
         text = (
             f"{old['changed']} of {old['tensors']} kept tensors changed later with what they were "
             "taken from; now they keep their values"
