@@ -78,14 +78,7 @@ def executions(seed: int, recipes: Recipes, wanted: Any = None, *, plain: int = 
 def varied(recipes: Sequence[dict[str, Any]]) -> Recipes:
     """One input as it was found, and one whose floating tensors carry a graph: a function that
     is given data in one place is given the result of a layer in another."""
-    return recipes[0], _with_graphs(recipes[min(1, len(recipes) - 1)])
-
-
-def _with_graphs(value: Any) -> Any:
-    if isinstance(value, dict):
-        given = {name: _with_graphs(item) for name, item in value.items()}
-        return {**given, "style": "graph"} if given.get("style") == "data" else given
-    return [*map(_with_graphs, value)] if isinstance(value, list) else value
+    return recipes[0], {**recipes[min(1, len(recipes) - 1)], "style": "graph"}
 
 
 def side(results: Sequence[Trace], failure: str | None) -> Side:

@@ -29,6 +29,7 @@ class Execution:
     stopped: bool = False
     namespace: Dict[str, Any] = field(default_factory=dict)
     outputs: List[Any] = field(default_factory=list)
+    returned: List[Any] = field(default_factory=list)
     warnings: List[str] = field(default_factory=list)
 
 
@@ -85,7 +86,6 @@ def _run(program: Program, drive: Drive, run: Execution) -> None:
         hooks.seed(session.mode.seed)
         session.paused = False
         built = inputs.build(run.namespace, drive.recipe, session.mode.seed)
-        run.probes.hits = dict(run.probes.hits) if drive.target.endswith("__init__") else {}
         _call(built, run)
 
 
@@ -106,8 +106,11 @@ def _call(built: Any, run: Execution) -> None:
         outputs = [one for one in map(_as_tensor, found) if one.is_floating_point() or one.is_complex()]
     if outputs and not session.events:
         _finish(session, outputs)
+    with hooks.unwatched(session):
+        run.returned = _modules(result)
     if isinstance(built.instance, torch.nn.Module) and not session.optimizers:
         _take_a_step(session, built.instance)
+        _call_again(built, session)
 
 
 def _take_a_step(session: Session, module: torch.nn.Module) -> None:
@@ -130,6 +133,25 @@ def _finish(session: Session, outputs: List[Tensor]) -> None:
     with hooks.unwatched(session):
         event = session.event("returned", root)
         session.finish_event(event)
+
+
+def _call_again(built: Any, session: Session) -> None:
+    """A second call uses the same weights as the first, if they are kept."""
+    if session.mode.name != "plain":
+        return
+    session.turns += 1
+    built.function(*built.args, **built.kwargs)
+
+
+def _modules(result: Any) -> List[Any]:
+    """The parameters of a module that was returned, and whether they are to be trained."""
+    found = result if isinstance(result, (list, tuple)) else [result]
+    return [
+        [name, list(parameter.shape), parameter.requires_grad]
+        for module in found
+        if isinstance(module, torch.nn.Module)
+        for name, parameter in module.named_parameters()
+    ][:500]
 
 
 def _as_tensor(value: Any) -> Tensor:

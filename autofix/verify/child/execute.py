@@ -106,6 +106,7 @@ def _plain(run: Execution, seed: int, program: Program) -> Dict[str, Any]:
         "hits": {str(number): count for number, count in run.probes.hits.items()},
         "probes": run.probes.summary(),
         "outputs": run.outputs,
+        "returned": run.returned,
         "warnings": run.warnings,
         "exits": _exits(run),
         "skipped": program.skipped,
@@ -133,6 +134,7 @@ def _identity(leaf: Leaf, names: Mapping[int, str]) -> Dict[str, Any]:
         "name": names.get(id(leaf.tensor)) or leaf.name,
         "line": leaf.line,
         "module": leaf.module,
+        "turn": leaf.turn,
     }
 
 

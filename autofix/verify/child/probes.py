@@ -31,12 +31,12 @@ class Seen:
     def changed(self) -> int:
         return sum(not _same(tensor, kept) for tensor, kept in self.held)
 
-    def written_unseen(self) -> List[str]:
-        """Tensors in sight that were changed by a write that autograd did not see."""
+    def written(self, *, unseen: bool) -> List[str]:
+        """Tensors in sight that were changed; `unseen`: by a write that autograd did not see."""
         return [
             name
             for name, tensor, kept, version in self.others
-            if tensor._version == version and not _same(tensor, kept)
+            if not _same(tensor, kept) and (not unseen or tensor._version == version)
         ]
 
 
@@ -78,10 +78,15 @@ class Probes:
                 "digests": [one.digests[:8] for one in seen],
                 "nodes": [one.nodes for one in seen],
                 "numbers": [one.number for one in seen],
-                "written_unseen": sorted({name for one in seen for name in one.written_unseen()}),
+                "written": _names(seen, unseen=False),
+                "written_unseen": _names(seen, unseen=True),
             }
             for number, seen in self.seen.items()
         }
+
+
+def _names(seen: List[Seen], *, unseen: bool) -> List[str]:
+    return sorted({name for one in seen for name in one.written(unseen=unseen)})
 
 
 def _number(value: Any) -> Optional[float]:

@@ -61,6 +61,8 @@ class Leaf:
     """The class of the outermost module whose forward used it first."""
     value: Tensor
     """As it was when last looked at."""
+    turn: int = 0
+    """How many backward passes, or calls, were over when it was first used."""
     gradient: bool = False
     state: str = "clean"
     moved: bool = False
@@ -129,6 +131,7 @@ class Session:
         self.idle_steps = 0
         self.opaque: Set[str] = set()
         self.inside_function = 0
+        self.turns = 0
         self.paused = True
 
     # Leaves -------------------------------------------------------------------------------
@@ -150,6 +153,7 @@ class Session:
             frame.f_lineno if frame else 0,
             type(self.stack[0]).__name__ if self.stack else None,
             tensors.plain(tensor),
+            self.turns + len(self.events),
         )
         self.leaves.append(leaf)
         self.by_id[id(tensor)] = leaf

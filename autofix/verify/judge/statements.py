@@ -11,7 +11,7 @@ from autofix.verify.judge.case import Case, Sign, Trace, Weight
 _COPIES = re.compile(r"\b(?:clone|deepcopy|copy|dict|list|state_dict|detach|items|tolist)\b")
 _FREEZES = re.compile(r"requires_grad_\(\s*False\s*\)|\.requires_grad\s*=\s*False|freeze")
 _TYPO = re.compile(r"require_grad\b|requires_grads\b|requires_grad\s*==|\.requires_grad\s*=\s*False")
-_DATA = re.compile(r"\.data\b")
+_DATA = re.compile(r"\.data\s*(?:=(?!=)|[-+*/]=|\.\w+_\(|\[.*\]\s*[-+*/]?=(?!=))")
 
 
 _NEUTRAL = frozenset(
@@ -30,6 +30,15 @@ def neutral(case: Case) -> bool:
     the same order, but for what only concerns autograd, types and places."""
     bound = set(re.findall(r"\b(\w+)\s*(?:[-+*/@]?=(?!=)|in\b|,)", case.old + "\n" + case.new))
     old, new = ([*_arithmetic(text, bound)] for text in (case.old, case.new))
+    return old == new
+
+
+def same_numbers(case: Case) -> bool:
+    """Whether numbers, operators and comparisons are the same, in the same order."""
+    old, new = (
+        re.findall(r"(?<![\w.])\d+\.?\d*|[<>!=]=|[<>]|\*\*|[-+/@]|\bnot\b", _code(text))
+        for text in (case.old, case.new)
+    )
     return old == new
 
 
@@ -59,13 +68,18 @@ def signs(case: Case) -> Iterator[Sign]:
     old, new = case.before.plain, case.after.plain
     if old is None or new is None:
         return
-    for number, seen in old["probes"].items():
-        now = new["probes"].get(number)
-        if now is None:
-            continue
+    for seen, now in _probes(case):
         yield from _kept(case, seen, now)
         yield from _separate(case, seen, now)
         yield from _released(seen, now)
+
+
+def _probes(case: Case) -> Iterator[tuple[Trace, Trace]]:
+    """What a changed statement computed, before and after."""
+    old, new = case.before.plain, case.after.plain
+    if old is not None and new is not None:
+        for number in old["probes"].keys() & new["probes"].keys():
+            yield old["probes"][number], new["probes"][number]
 
 
 def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
@@ -93,6 +107,17 @@ def _separate(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     if spared and "clone" in case.new and _starts_alike(old, new):
         names = " and ".join(f"`{one}`" for one in sorted(spared))
         yield Sign(Weight.GAIN, "aliasing", f"{names} is no longer changed through shared memory")
+
+
+def shares(case: Case) -> bool:
+    """Whether the change parts memory that the original writes to through two names. What was
+    meant only its author knows."""
+    if not re.search(r"\.(?:clone|copy)\(|deepcopy\(", case.new) or not neutral(case):
+        return False
+    return any(
+        _starts_alike(old, new) and set(old["written"]) - set(new["written"])
+        for old, new in _probes(case)
+    )
 
 
 def _released(old: Trace, new: Trace) -> Iterator[Sign]:

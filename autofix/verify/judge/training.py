@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 
@@ -10,6 +10,8 @@ from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, na
 def signs(case: Case) -> Iterator[Sign]:
     if case.after.plain is None or case.before.plain is None:
         return
+    yield from _renewal(case)
+    yield from _returned(case)
     yield from _registration(case)
     yield from _movement(case)
     yield from _order(case)
@@ -24,6 +26,10 @@ def _registration(case: Case) -> Iterator[Sign]:
     if lost:
         text = f"{listed([name(leaf) for leaf in lost])} was listed by `parameters()` and is no longer"
         yield Sign(Weight.LOSS, "registration", text)
+    stray = _stray(case)
+    if stray:
+        text = f"{listed([name(leaf) for leaf in stray])} gets a gradient, but `parameters()` does not list it"
+        yield Sign(Weight.REST, "registration", text)
     rest = [leaf for where, leaf in after.items() if where in before]
     gained = [leaf for where, leaf in new.items() if where not in old and leaf["gradient"]]
     fewer = len(after) < len(before)
@@ -35,8 +41,44 @@ def _registration(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "registration", text)
 
 
-def _unlisted(leaves: list[Trace] | tuple[Trace, ...] | object) -> dict[tuple[object, ...], Trace]:
-    assert isinstance(leaves, (list, tuple))
+def _renewal(case: Case) -> Iterator[Sign]:
+    """Weights that each forward pass makes anew: no optimizer can train them."""
+    before, after = _renewed(case.before.leaves), _renewed(case.after.leaves)
+    if before and after:
+        text = f"{listed([name(leaf) for leaf in after])} is still made anew by each forward pass"
+        yield Sign(Weight.REST, "registration", text)
+    elif after:
+        text = f"{listed([name(leaf) for leaf in after])} is now made anew by each forward pass"
+        yield Sign(Weight.LOSS, "registration", text)
+    elif before:
+        text = f"{listed([name(leaf) for leaf in before])} was made anew by each forward pass, and is kept now"
+        yield Sign(Weight.GAIN, "registration", text)
+
+
+def _renewed(leaves: Sequence[Trace]) -> list[Trace]:
+    """Leaves like one that the module used in an earlier pass, in the same place."""
+    first = {_place(leaf) for leaf in leaves if leaf["turn"] == 0 and leaf["module"]}
+    return [leaf for leaf in leaves if leaf["turn"] and leaf["parameter"] and _place(leaf) in first]
+
+
+def _place(leaf: Trace) -> tuple[object, ...]:
+    return leaf["line"], leaf["module"], tuple(leaf["key"][0])
+
+
+def _returned(case: Case) -> Iterator[Sign]:
+    """The parameters of a module that the called function returns."""
+    assert case.before.plain is not None and case.after.plain is not None
+    old = {(name, *map(str, rest)) for name, *rest in case.before.plain["returned"]}
+    new = {(name, *map(str, rest)) for name, *rest in case.after.plain["returned"]}
+    gained = sorted(f"`{one[0]}`" for one in new - old if one[2] == "True")
+    lost = sorted(f"`{one[0]}`" for one in old - new if one[2] == "True")
+    if lost and not gained:
+        yield Sign(Weight.LOSS, "registration", f"{listed(lost)} is no longer among the parameters to train")
+    elif gained and old and not lost:
+        yield Sign(Weight.GAIN, "registration", f"{listed(gained)} is now among the parameters to train")
+
+
+def _unlisted(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
     return {
         key(leaf): leaf
         for leaf in leaves
@@ -44,9 +86,22 @@ def _unlisted(leaves: list[Trace] | tuple[Trace, ...] | object) -> dict[tuple[ob
     }
 
 
-def _listed(leaves: object) -> dict[tuple[object, ...], Trace]:
-    assert isinstance(leaves, (list, tuple))
+def _listed(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
     return {key(leaf): leaf for leaf in leaves if leaf["listed"]}
+
+
+def _stray(case: Case) -> list[Trace]:
+    """Tensors of a module that the change made into leaves, and nothing will train."""
+    known = {key(leaf) for leaf in case.before.leaves}
+    return [
+        leaf
+        for leaf in case.after.leaves
+        if leaf["gradient"]
+        and leaf["module"]
+        and not (leaf["listed"] or leaf["held"] or leaf["moved"])
+        and key(leaf) not in known
+        and leaf["name"].startswith("self.")
+    ]
 
 
 def _new_leaves(case: Case, gained: list[Trace]) -> bool:
@@ -77,8 +132,7 @@ def _movement(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "training", text)
 
 
-def _sum(leaves: object, field: str) -> int:
-    assert isinstance(leaves, (list, tuple))
+def _sum(leaves: Sequence[Trace], field: str) -> int:
     return sum(leaf[field] for leaf in leaves)
 
 
@@ -122,7 +176,6 @@ def _growth(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "growth", text)
 
 
-def _grows(events: object) -> bool:
-    assert isinstance(events, (list, tuple))
+def _grows(events: Sequence[Trace]) -> bool:
     sizes = [event["nodes"] for event in events[:5]]
     return len(sizes) >= 3 and all(a < b for a, b in zip(sizes, sizes[1:], strict=False))

@@ -35,7 +35,10 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
         return [*values.signs(case, expected=False), *_frozen(case, looks)]
     used = statements.used_result(case)
     signs = [*statements.signs(case)]
-    separate = any(sign.kind == "aliasing" and "shared memory" in sign.text for sign in signs)
+    separate = any(sign.kind == "aliasing" and sign.weight is Weight.GAIN for sign in signs)
+    if not separate and statements.shares(case):
+        text = "the original writes to one memory through two names; if that is meant only its author knows"
+        return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "aliasing", text)]
     signs += values.signs(case, expected=used is not None or separate)
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
@@ -84,9 +87,16 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return Verdict.INCONCLUSIVE, doubts[0].text
     if failed is not None:
         return Verdict.INCONCLUSIVE, failed
+    if gains and not statements.same_numbers(case) and not _compared(gains):
+        return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the change computes something else too"
     if gains:
         return Verdict.CONFIRMED, gains[0].text
     return Verdict.INCONCLUSIVE, NOTHING
+
+
+def _compared(gains: Sequence[Sign]) -> bool:
+    """Whether values were compared all the way: what follows a changed step cannot be."""
+    return any(sign.kind in ("gradient", "crash", "result", "equivalent") for sign in gains)
 
 
 def _supports(case: Case, looks: list[Look]) -> list[str]:
