@@ -6,8 +6,9 @@ import contextlib
 import io
 import traceback
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any
 
 import torch
 
@@ -25,12 +26,12 @@ class Execution:
 
     session: Session
     probes: Probes
-    raised: Optional[Dict[str, Any]] = None
+    raised: dict[str, Any] | None = None
     stopped: bool = False
-    namespace: Dict[str, Any] = field(default_factory=dict)
-    outputs: List[Any] = field(default_factory=list)
-    returned: List[Any] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
+    namespace: dict[str, Any] = field(default_factory=dict)
+    outputs: list[Any] = field(default_factory=list)
+    returned: list[Any] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Drive:
     """What is executed of a program: all of it, or a call by a recipe."""
 
     target: str = ""
-    recipe: Optional[Dict[str, Any]] = None
+    recipe: dict[str, Any] | None = None
 
 
 class _Sink(io.StringIO):
@@ -103,7 +104,9 @@ def _call(built: Any, run: Execution) -> None:
         changed = [tensor for tensor, version in versions if tensor._version != version]
         found = [*tensors.results(result), *changed]
         run.outputs = [_told(one) for one in found[:50]]
-        outputs = [one for one in map(_as_tensor, found) if one.is_floating_point() or one.is_complex()]
+        outputs = [
+            one for one in map(_as_tensor, found) if one.is_floating_point() or one.is_complex()
+        ]
     if outputs and not session.events:
         _finish(session, outputs)
     with hooks.unwatched(session):
@@ -123,7 +126,7 @@ def _take_a_step(session: Session, module: torch.nn.Module) -> None:
         torch.optim.SGD(module.parameters(), lr=0.1).step()
 
 
-def _finish(session: Session, outputs: List[Tensor]) -> None:
+def _finish(session: Session, outputs: list[Tensor]) -> None:
     """The backward pass of what was returned."""
     root = tensors.scalar(outputs)
     if root.requires_grad:
@@ -143,11 +146,11 @@ def _call_again(built: Any, session: Session) -> None:
     built.function(*built.args, **built.kwargs)
 
 
-def _modules(result: Any) -> List[Any]:
+def _modules(result: Any) -> list[Any]:
     """The parameters of a module that was returned, and whether they are to be trained."""
     found = result if isinstance(result, (list, tuple)) else [result]
     return [
-        [name, list(parameter.shape), parameter.requires_grad]
+        [name, list(parameter.shape), parameter.requires_grad, tensors.digest(parameter)]
         for module in found
         if isinstance(module, torch.nn.Module)
         for name, parameter in module.named_parameters()
@@ -159,7 +162,7 @@ def _as_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
 
 
-def _told(value: Any) -> List[Any]:
+def _told(value: Any) -> list[Any]:
     """Shape, type and sum of something that was returned."""
     if isinstance(value, Tensor):
         return [list(value.shape), str(value.dtype)[6:], float(tensors.plain(value).sum())]
@@ -182,7 +185,7 @@ def _quiet(run: Execution, path: str) -> Iterator[None]:
             yield
 
 
-def _described(error: BaseException, path: str) -> Dict[str, Any]:
+def _described(error: BaseException, path: str) -> dict[str, Any]:
     """An exception as data; the line is the innermost one of the program under test."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == path]
@@ -193,4 +196,3 @@ def _described(error: BaseException, path: str) -> Dict[str, Any]:
         "line": lines[-1] if lines else (getattr(error, "lineno", 0) or 0),
         "inside": any("torch" in frame.filename for frame in frames[-2:]),
     }
-

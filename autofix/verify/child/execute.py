@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -11,8 +12,8 @@ from .drive import Drive, Execution, execute
 from .program import Program
 from .session import Event, Leaf, Mode, Plan, direction
 
-Emit = Callable[[Dict[str, Any]], None]
-Key = Tuple[Any, ...]
+Emit = Callable[[dict[str, Any]], None]
+Key = tuple[Any, ...]
 DIRECTIONS = 3
 _LIKE = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")
 
@@ -75,12 +76,13 @@ def _attempt(built: Any) -> None:
 # As the program stands ------------------------------------------------------------------------
 
 
-def _plain(run: Execution, seed: int, program: Program) -> Dict[str, Any]:
+def _plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
     session = run.session
     session.account()
     listed = {id(p): name for root in session.roots for name, p in root.named_parameters()}
     held = {id(p) for opt in session.optimizers for p in hooks.parameters_of(opt)}
     names = _names(run)
+    attributes = {id(tensor) for _, tensor in _attributes(session.roots)}
     return {
         "mode": "plain",
         "seed": seed,
@@ -96,6 +98,7 @@ def _plain(run: Execution, seed: int, program: Program) -> Dict[str, Any]:
                 "listed": id(leaf.tensor) in listed,
                 "held": id(leaf.tensor) in held,
                 "parameter": isinstance(leaf.tensor, torch.nn.Parameter),
+                "attribute": id(leaf.tensor) in attributes,
             }
             for leaf in session.leaves[:2000]
         ],
@@ -113,7 +116,7 @@ def _plain(run: Execution, seed: int, program: Program) -> Dict[str, Any]:
     }
 
 
-def _told(event: Event) -> Dict[str, Any]:
+def _told(event: Event) -> dict[str, Any]:
     return {
         "kind": event.kind,
         "line": event.line,
@@ -128,7 +131,7 @@ def _told(event: Event) -> Dict[str, Any]:
     }
 
 
-def _identity(leaf: Leaf, names: Mapping[int, str]) -> Dict[str, Any]:
+def _identity(leaf: Leaf, names: Mapping[int, str]) -> dict[str, Any]:
     return {
         "key": [list(leaf.key[0]), *leaf.key[1:]],
         "name": names.get(id(leaf.tensor)) or leaf.name,
@@ -138,19 +141,28 @@ def _identity(leaf: Leaf, names: Mapping[int, str]) -> Dict[str, Any]:
     }
 
 
-def _names(run: Execution) -> Dict[int, str]:
+def _names(run: Execution) -> dict[int, str]:
     """Names of leaves as a user would write them."""
-    names: Dict[int, str] = {}
+    names = {id(tensor): name for name, tensor in _attributes(run.session.roots)}
     for root in run.session.roots:
         for name, parameter in root.named_parameters():
-            names.setdefault(id(parameter), name)
+            names[id(parameter)] = name
     for name, value in run.namespace.items():
         if isinstance(value, torch.Tensor):
             names[id(value)] = name
     return names
 
 
-def _exits(run: Execution) -> List[Any]:
+def _attributes(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors that modules hold as plain attributes, where nothing lists them."""
+    for root in roots:
+        for module in root.modules():
+            for name, value in vars(module).items():
+                if isinstance(value, torch.Tensor):
+                    yield f"self.{name}", value
+
+
+def _exits(run: Execution) -> list[Any]:
     told = [(line, name, count) for (line, name), count in run.session.exits.items()]
     return [list(one) for one in sorted(told) if one[1] not in _LIKE][:200]
 
@@ -165,7 +177,7 @@ class _Exact:
         self.program, self.drive, self.plan, self.seed = program, drive, plan, seed
         self.values_only = False
 
-    def result(self, wanted: Optional[Sequence[Any]]) -> Dict[str, Any]:
+    def result(self, wanted: Sequence[Any] | None) -> dict[str, Any]:
         """`wanted`: the leaves of the other version and the sizes of their directions."""
         exact = self._run("exact")
         self._aim(exact, wanted)
@@ -205,7 +217,11 @@ class _Exact:
     def _base(self) -> Execution:
         """The unshifted forward pass; where autograd forbids it, without autograd."""
         base = self._run("base")
-        if base.raised is not None and not base.session.events and base.raised["inside"] is not None:
+        if (
+            base.raised is not None
+            and not base.session.events
+            and base.raised["inside"] is not None
+        ):
             self.values_only = True
             again = self._run("base")
             if again.raised is None or again.session.events:
@@ -213,7 +229,7 @@ class _Exact:
             self.values_only = False
         return base
 
-    def _aim(self, exact: Execution, wanted: Optional[Sequence[Any]]) -> None:
+    def _aim(self, exact: Execution, wanted: Sequence[Any] | None) -> None:
         """Choose the leaves that will be moved, and how far."""
         leaves = exact.session.leaves
         if wanted is None:
@@ -228,10 +244,10 @@ class _Exact:
         for key in sorted(missing, key=repr):
             self.plan.sought.setdefault(key[0], []).append(key)
 
-    def _seen(self) -> List[Tuple[Key, float]]:
+    def _seen(self) -> list[tuple[Key, float]]:
         return list(self.plan.sightings.values())
 
-    def _slopes(self, base: Execution, live: str, count: int = DIRECTIONS) -> Dict[str, Any]:
+    def _slopes(self, base: Execution, live: str, count: int = DIRECTIONS) -> dict[str, Any]:
         """For each direction the losses on either side of the base."""
         pairs, diverged = [], None
         for number in range(count):
@@ -245,7 +261,7 @@ class _Exact:
             pairs.append(sides)
         return {"pairs": pairs, "diverged": diverged}
 
-    def _event(self, event: Event) -> Dict[str, Any]:
+    def _event(self, event: Event) -> dict[str, Any]:
         told = _told(event)
         told["slopes"] = [
             sum(
@@ -255,16 +271,14 @@ class _Exact:
             )
             for number in range(DIRECTIONS)
         ]
-        told["norms"] = {
-            str(index): float(grad.norm()) for index, grad in event.gradients.items()
-        }
+        told["norms"] = {str(index): float(grad.norm()) for index, grad in event.gradients.items()}
         return told
 
     def _direction(self, index: int, number: int) -> torch.Tensor:
         key, size = self.plan.scales[index]
         return direction(key, tuple(key[0]), number) * size
 
-    def _leaves(self, exact: Execution) -> List[Dict[str, Any]]:
+    def _leaves(self, exact: Execution) -> list[dict[str, Any]]:
         names = _names(exact)
         sizes = self.plan.scales
         return [
@@ -273,7 +287,7 @@ class _Exact:
         ]
 
 
-def _sizes(exact: Execution) -> List[float]:
+def _sizes(exact: Execution) -> list[float]:
     """Step sizes with which each leaf weighs about as much in a slope, within bounds."""
     norms = [0.0] * len(exact.session.leaves)
     for event in exact.session.events:
@@ -281,4 +295,3 @@ def _sizes(exact: Execution) -> List[float]:
             norms[index] = max(norms[index], float(grad.norm()))
     largest = max(norms, default=0.0)
     return [min(max(largest / norm, 0.01), 100.0) if norm > 0 else 1.0 for norm in norms]
-

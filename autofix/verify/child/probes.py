@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 import torch
 
@@ -18,20 +18,22 @@ MANY = 400
 class Seen:
     """One time that a changed statement ran, with the tensors of its value."""
 
-    digests: List[str]
+    digests: list[str]
     nodes: int
     """The size of the graph behind the value."""
-    number: Optional[float]
+    number: float | None
     """The value, where it is one number."""
-    held: List[Tuple[Tensor, Tensor]] = field(default_factory=list)
+    held: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     """Tensors and copies of what they held."""
-    others: List[Tuple[str, Tensor, Tensor, int]] = field(default_factory=list)
+    shared: int = 0
+    """How many of them lie in the memory of something else."""
+    others: list[tuple[str, Tensor, Tensor, int]] = field(default_factory=list)
     """Tensors in sight: name, tensor, copy, version."""
 
     def changed(self) -> int:
         return sum(not _same(tensor, kept) for tensor, kept in self.held)
 
-    def written(self, *, unseen: bool) -> List[str]:
+    def written(self, *, unseen: bool) -> list[str]:
         """Tensors in sight that were changed; `unseen`: by a write that autograd did not see."""
         return [
             name
@@ -44,8 +46,8 @@ class Seen:
 class Probes:
     """Called by the instrumented program; see `program.PROBE`."""
 
-    hits: Dict[int, int] = field(default_factory=dict)
-    seen: Dict[int, List[Seen]] = field(default_factory=dict)
+    hits: dict[int, int] = field(default_factory=dict)
+    seen: dict[int, list[Seen]] = field(default_factory=dict)
     session: Any = None
 
     def __call__(self, number: int, value: Any = None) -> Any:
@@ -68,14 +70,24 @@ class Probes:
         held = [(tensor, tensors.plain(tensor)) for tensor in found]
         digests = [tensors.digest(kept) for _, kept in held]
         nodes = max((tensors.nodes_behind(one)[0] for one in found), default=0)
-        known.append(Seen(digests, nodes, _number(value), held, _in_sight(self.session, found)))
+        known.append(
+            Seen(
+                digests,
+                nodes,
+                _number(value),
+                held,
+                _shared(self.session, value, found),
+                _in_sight(self.session),
+            )
+        )
 
-    def summary(self) -> Dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         return {
             str(number): {
                 "tensors": sum(len(one.held) for one in seen),
                 "changed": sum(one.changed() for one in seen),
                 "digests": [one.digests[:8] for one in seen],
+                "shared": sum(one.shared for one in seen),
                 "nodes": [one.nodes for one in seen],
                 "numbers": [one.number for one in seen],
                 "written": _names(seen, unseen=False),
@@ -85,29 +97,58 @@ class Probes:
         }
 
 
-def _names(seen: List[Seen], *, unseen: bool) -> List[str]:
+def _names(seen: list[Seen], *, unseen: bool) -> list[str]:
     return sorted({name for one in seen for name in one.written(unseen=unseen)})
 
 
-def _number(value: Any) -> Optional[float]:
+def _number(value: Any) -> float | None:
     if isinstance(value, Tensor):
         return float(tensors.plain(value)) if value.numel() == 1 else None
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _in_sight(session: Any, found: List[Tensor]) -> List[Tuple[str, Tensor, Tensor, int]]:
-    """The tensors that the program can name here, apart from the value itself."""
+Sighted = tuple[str, Tensor, Tensor, int]
+"""Name, tensor, copy, version."""
+
+
+def _in_sight(session: Any) -> list[Sighted]:
+    """The tensors that the program can name here."""
+    return [
+        (name, value, tensors.plain(value), value._version)
+        for name, value in _named(session)
+        if value.numel() <= 100_000
+    ]
+
+
+def _named(session: Any) -> list[tuple[str, Tensor]]:
     frame = session.user_frame()
     if frame is None:
         return []
-    own = {id(tensor) for tensor in found}
     scopes = [frame.f_locals, getattr(frame.f_locals.get("self"), "__dict__", {})]
     return [
-        (str(name), value, tensors.plain(value), value._version)
+        (str(name), value)
         for scope in scopes
         for name, value in list(scope.items())[:MANY]
-        if isinstance(value, Tensor) and id(value) not in own and value.numel() <= 100_000
+        if isinstance(value, Tensor)
     ]
+
+
+def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
+    """How many tensors of a value share memory with a weight, a gradient or another name."""
+    own = {id(tensor) for tensor in found}
+    names = [tensors.storage(one) for _, one in _named(session)]
+    weights = [leaf.tensor for leaf in session.leaves]
+    for root in session.roots:
+        weights.extend(root.state_dict(keep_vars=True).values())
+    gradients = [one.grad for one in weights if one.grad is not None]
+    places = {tensors.storage(one) for one in [*weights, *gradients] if id(one) not in own}
+    places |= {tensors.storage(one.data) for one in weights if isinstance(value, dict)}
+    spare = 1 if isinstance(value, Tensor) else 0
+    return sum(
+        where in places or names.count(where) > spare
+        for where in map(tensors.storage, found)
+        if where
+    )
 
 
 def _same(tensor: Tensor, kept: Tensor) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any
 
 import torch
 
@@ -33,7 +33,7 @@ class Mode:
     seed: int = 0
     live: str = "spans"
     """Which exits stay open in a shifted run: those in the changed `spans`, `none` or `all`."""
-    direction: Optional[int] = None
+    direction: int | None = None
     sign: float = 0.0
     values_only: bool = False
     """Without autograd, for a program whose forward pass autograd forbids."""
@@ -54,11 +54,11 @@ class Leaf:
 
     tensor: Tensor
     index: int
-    key: Tuple[Any, ...]
+    key: tuple[Any, ...]
     name: str
     line: int
-    module: Optional[str]
-    """The class of the outermost module whose forward used it first."""
+    module: str | None
+    """The class of the outermost module whose forward has used it."""
     value: Tensor
     """As it was when last looked at."""
     turn: int = 0
@@ -88,11 +88,11 @@ class Event:
     kind: str
     line: int
     value: float
-    shape: List[int]
+    shape: list[int]
     requires_grad: bool
     nodes: int = 0
-    raised: Optional[str] = None
-    gradients: Dict[int, Tensor] = field(default_factory=dict)
+    raised: str | None = None
+    gradients: dict[int, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,28 +108,28 @@ class Place:
 class Session:
     """Everything about one execution. The hooks and the watch write into it."""
 
-    def __init__(self, path: str, mode: Mode, plan: "Plan") -> None:
+    def __init__(self, path: str, mode: Mode, plan: Plan) -> None:
         self.path = path
         self.mode = mode
         self.plan = plan
-        self.leaves: List[Leaf] = []
-        self.by_id: Dict[int, Leaf] = {}
-        self.counts: Dict[Tuple[Any, ...], int] = {}
-        self.events: List[Event] = []
-        self.exits: Dict[Tuple[int, str], int] = {}
+        self.leaves: list[Leaf] = []
+        self.by_id: dict[int, Leaf] = {}
+        self.counts: dict[tuple[Any, ...], int] = {}
+        self.events: list[Event] = []
+        self.exits: dict[tuple[int, str], int] = {}
         self.live_exits = 0
-        self.tape: List[Optional[Any]] = []
+        self.tape: list[Any | None] = []
         self.taped = 0
         self.position = 0
-        self.diverged: Optional[str] = None
+        self.diverged: str | None = None
         self.operations = 0
-        self.sightings: Dict[Tuple[Any, ...], Tuple[int, int]] = {}
-        self.stack: List[torch.nn.Module] = []
-        self.roots: List[torch.nn.Module] = []
-        self.optimizers: List[Any] = []
+        self.sightings: dict[tuple[Any, ...], tuple[int, int]] = {}
+        self.stack: list[torch.nn.Module] = []
+        self.roots: list[torch.nn.Module] = []
+        self.optimizers: list[Any] = []
         self.steps = 0
         self.idle_steps = 0
-        self.opaque: Set[str] = set()
+        self.opaque: set[str] = set()
         self.inside_function = 0
         self.turns = 0
         self.paused = True
@@ -138,7 +138,10 @@ class Session:
 
     def use(self, tensor: Tensor) -> None:
         """A differentiable operation takes a leaf; the first time, it is moved if it has to be."""
-        if id(tensor) in self.by_id or not tensors.is_float(tensor):
+        known = self.by_id.get(id(tensor))
+        if known is not None and known.module is None and self.stack:
+            known.module = type(self.stack[0]).__name__
+        if known is not None or not tensors.is_float(tensor):
             return
         frame = self.user_frame()
         shape = tuple(tensor.shape)
@@ -212,7 +215,7 @@ class Session:
                 leaf.lost += leaf.state == "pending"
                 leaf.state = "clean"
 
-    def consumed(self, tensors_: List[Tensor]) -> None:
+    def consumed(self, tensors_: list[Tensor]) -> None:
         """An optimizer takes a step with the gradients that these have."""
         for tensor in tensors_:
             leaf = self.by_id.get(id(tensor))
@@ -239,27 +242,29 @@ class Session:
 class Plan:
     """What the executions of one job share: the changed places and the directions."""
 
-    def __init__(self, spans: List[List[int]], regions: List[List[int]]) -> None:
+    def __init__(self, spans: list[list[int]], regions: list[list[int]]) -> None:
         self.spans = spans
         """Line, column, end line, end column of expressions that the change is about."""
         self.regions = regions
         """First and last lines of statements; whatever runs below them belongs to the change."""
-        self.scales: Dict[int, Tuple[Tuple[Any, ...], float]] = {}
+        self.scales: dict[int, tuple[tuple[Any, ...], float]] = {}
         """Leaf index -> the key that its direction is drawn by, and the size of the direction."""
-        self.sought: Dict[Tuple[int, ...], List[Tuple[Any, ...]]] = {}
-        self.sightings: Dict[Tuple[int, int], Tuple[Tuple[Any, ...], float]] = {}
+        self.sought: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
+        self.sightings: dict[tuple[int, int], tuple[tuple[Any, ...], float]] = {}
 
-    def shift(self, index: int, shape: Tuple[int, ...], mode: Mode) -> Optional[Tensor]:
+    def shift(self, index: int, shape: tuple[int, ...], mode: Mode) -> Tensor | None:
         if index not in self.scales or mode.direction is None:
             return None
         key, scale = self.scales[index]
         return direction(key, shape, mode.direction) * (scale * STEP * mode.sign)
 
 
-def direction(key: Tuple[Any, ...], shape: Tuple[int, ...], number: int) -> Tensor:
+def direction(key: tuple[Any, ...], shape: tuple[int, ...], number: int) -> Tensor:
     """A random direction that both versions draw alike for the same leaf."""
     text = repr((key, number)).encode()
-    seed = sum(byte * 257**place for place, byte in enumerate(tensors.hashlib.sha1(text).digest()[:7]))
+    seed = sum(
+        byte * 257**place for place, byte in enumerate(tensors.hashlib.sha1(text).digest()[:7])
+    )
     generator = torch.Generator().manual_seed(seed % (2**62))
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 

@@ -102,7 +102,11 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     """`a`, `b` and 3 more."""
     unique = list(dict.fromkeys(names))
     if len(unique) <= most:
-        return " and ".join(unique) if len(unique) < 3 else f"{', '.join(unique[:-1])} and {unique[-1]}"
+        return (
+            " and ".join(unique)
+            if len(unique) < 3
+            else f"{', '.join(unique[:-1])} and {unique[-1]}"
+        )
     return f"{', '.join(unique[:most])} and {len(unique) - most} more"
 
 

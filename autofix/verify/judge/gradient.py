@@ -67,7 +67,7 @@ def signs(case: Case, seen: list[Look]) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "gradient", _counts(case))
     elif seen and not right:
         text = "the loss has a kink at each point that was tried, so its slope says nothing"
-        yield Sign(Weight.DOUBT, "gradient", text)
+        yield Sign(Weight.DOUBT, "kink", text)
     yield from _dead(case)
 
 
@@ -99,11 +99,17 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
             text = f"the gradient of {where} differs from finite differences in both versions"
             yield Sign(Weight.DOUBT, "gradient", text, evidence)
         return
-    yield Sign(Weight.GAIN, "gradient", "each backward pass ends where the changed lines cut the graph")
+    yield Sign(
+        Weight.GAIN, "gradient", "each backward pass ends where the changed lines cut the graph"
+    )
 
 
 def _where(look: Look) -> str:
-    return "the result" if look.event["kind"] == "returned" else f"the loss in line {look.event['line']}"
+    return (
+        "the result"
+        if look.event["kind"] == "returned"
+        else f"the loss in line {look.event['line']}"
+    )
 
 
 def _opaque(case: Case) -> list[str]:
@@ -127,9 +133,15 @@ def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
         text = f"the original raises {told(old)} before a value could be compared"
         yield Sign(Weight.DOUBT, "crash", text)
     elif reached:
-        yield Sign(Weight.GAIN, "crash", f"the original raises {told(old)}; the rewritten code runs to the end")
+        yield Sign(
+            Weight.GAIN,
+            "crash",
+            f"the original raises {told(old)}; the rewritten code runs to the end",
+        )
     else:
-        text = f"the rewritten code no longer raises {told(old)}, but nothing gets a gradient either"
+        text = (
+            f"the rewritten code no longer raises {told(old)}, but nothing gets a gradient either"
+        )
         yield Sign(Weight.DOUBT, "crash", text)
 
 
@@ -173,7 +185,9 @@ def _stops(case: Case) -> str:
 
 
 def _counts(case: Case) -> str:
-    leaves = [leaf for leaf in case.after.leaves if leaf["gradient"] or leaf["held"] or leaf["listed"]]
+    leaves = [
+        leaf for leaf in case.after.leaves if leaf["gradient"] or leaf["held"] or leaf["listed"]
+    ]
     keys = {key(leaf) for leaf in leaves}
     now = sum(leaf["gradient"] for leaf in leaves)
     then = sum(leaf["gradient"] for leaf in case.before.leaves if key(leaf) in keys)

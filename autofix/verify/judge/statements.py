@@ -10,7 +10,9 @@ from autofix.verify.judge.case import Case, Sign, Trace, Weight
 
 _COPIES = re.compile(r"\b(?:clone|deepcopy|copy|dict|list|state_dict|detach|items|tolist)\b")
 _FREEZES = re.compile(r"requires_grad_\(\s*False\s*\)|\.requires_grad\s*=\s*False|freeze")
-_TYPO = re.compile(r"require_grad\b|requires_grads\b|requires_grad\s*==|\.requires_grad\s*=\s*False")
+_TYPO = re.compile(
+    r"require_grad\b|requires_grads\b|requires_grad\s*==|\.requires_grad\s*=\s*False"
+)
 _DATA = re.compile(r"\.data\s*(?:=(?!=)|[-+*/]=|\.\w+_\(|\[.*\]\s*[-+*/]?=(?!=))")
 
 
@@ -18,7 +20,7 @@ _NEUTRAL = frozenset(
     "torch nn th tensor stack cat as_tensor from_numpy FloatTensor Tensor new_tensor item float tolist numpy "
     "detach detach_ clone contiguous requires_grad requires_grad_ Parameter Variable autograd no_grad enable_grad "
     "inference_mode data super __init__ to cpu cuda device dtype double long int array np append list "
-    "ModuleList ModuleDict ParameterList ParameterDict register_parameter parameters zero_grad step "
+    "Module ModuleList ModuleDict ParameterList ParameterDict register_parameter parameters zero_grad step "
     "backward retain_graph True False None copy deepcopy state_dict with for in range len enumerate self "
     "view reshape unsqueeze squeeze float32 float64 set_to_none grad expand repeat zip return import as "
     "optimizer optim opt from module add_module setattr".split()
@@ -56,7 +58,9 @@ def rearranged(case: Case) -> bool:
 
 
 def _calls(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\b(\w+)\s*(?=\()|\.(?:data|grad|T)\b|\w+(?==[^=])(?=[^()]*\))", _code(text)))
+    return Counter(
+        re.findall(r"\b(\w+)\s*(?=\()|\.(?:data|grad|T)\b|\w+(?==[^=])(?=[^()]*\))", _code(text))
+    )
 
 
 def _code(text: str) -> str:
@@ -84,16 +88,18 @@ def _probes(case: Case) -> Iterator[tuple[Trace, Trace]]:
 
 def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     """A value that was to be kept changes with something else."""
-    if not old["tensors"] or not _COPIES.search(case.new) or not _starts_alike(old, new):
+    if not old["tensors"] or not _COPIES.search(case.new):
         return
-    if old["changed"] and not new["changed"] and case.before.raised is None:
+    if not (old["changed"] and old["shared"]) or case.before.raised is not None:
+        return
+    if not new["shared"] and _starts_alike(old, new):
         text = (
-            f"{old['changed']} of {old['tensors']} kept tensors changed later with what they were "
-            "taken from; now they keep their values"
+            f"{old['changed']} of {old['tensors']} kept tensors changed with what they were "
+            "taken from; now they are copies"
         )
         yield Sign(Weight.GAIN, "aliasing", text)
-    elif old["changed"] and new["changed"]:
-        text = f"{new['changed']} of {new['tensors']} kept tensors still change later"
+    elif new["changed"] and new["shared"]:
+        text = f"{new['changed']} of {new['tensors']} kept tensors still change with what they were taken from"
         yield Sign(Weight.REST, "aliasing", text)
 
 
@@ -140,7 +146,9 @@ def _numbers_alike(old: Trace, new: Trace) -> bool:
 
 def used_result(case: Case) -> Sign | None:
     """A result that was thrown away is assigned now; values after it differ on purpose."""
-    assigned = re.match(r"\s*(?P<name>[\w.\[\]'\"]+)\s*=\s*(?P<call>.+)$", case.new.strip(), re.DOTALL)
+    assigned = re.match(
+        r"\s*(?P<name>[\w.\[\]'\"]+)\s*=\s*(?P<call>.+)$", case.new.strip(), re.DOTALL
+    )
     thrown = case.old.strip()
     if assigned is None or "=" in thrown.split("(")[0]:
         return None
@@ -161,6 +169,11 @@ def freezes(case: Case) -> bool:
     return bool(_FREEZES.search(case.new) and _TYPO.search(case.old))
 
 
+def unfreezes(case: Case) -> bool:
+    """Whether the change trains what was kept from training on purpose."""
+    return bool(_FREEZES.search(case.old)) and not _FREEZES.search(case.new) and not freezes(case)
+
+
 def cleaned_up(case: Case) -> Sign | None:
     """Nothing but a warning, or a write that autograd cannot see, went away."""
     old, new = case.before.plain, case.after.plain
@@ -168,7 +181,9 @@ def cleaned_up(case: Case) -> Sign | None:
         return None
     gone = _warned(old) - _warned(new)
     if gone:
-        text = f"the same values and the same gradients, without the warning `{sorted(gone)[0][:70]}`"
+        text = (
+            f"the same values and the same gradients, without the warning `{sorted(gone)[0][:70]}`"
+        )
         return Sign(Weight.GAIN, "equivalent", text)
     if _DATA.search(case.old) and not _DATA.search(case.new):
         text = "the same values and the same gradients, without `.data`"

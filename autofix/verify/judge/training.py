@@ -24,7 +24,9 @@ def _registration(case: Case) -> Iterator[Sign]:
     old, new = _listed(case.before.leaves), _listed(case.after.leaves)
     lost = [leaf for where, leaf in old.items() if where in after]
     if lost:
-        text = f"{listed([name(leaf) for leaf in lost])} was listed by `parameters()` and is no longer"
+        text = (
+            f"{listed([name(leaf) for leaf in lost])} was listed by `parameters()` and is no longer"
+        )
         yield Sign(Weight.LOSS, "registration", text)
     stray = _stray(case)
     if stray:
@@ -50,9 +52,15 @@ def _renewal(case: Case) -> Iterator[Sign]:
     elif after:
         text = f"{listed([name(leaf) for leaf in after])} is now made anew by each forward pass"
         yield Sign(Weight.LOSS, "registration", text)
-    elif before:
-        text = f"{listed([name(leaf) for leaf in before])} was made anew by each forward pass, and is kept now"
+    elif before and any(key(leaf) in _listed(case.after.leaves) for leaf in case.before.leaves):
+        names = listed([name(leaf) for leaf in before])
+        text = f"{names} was made anew by each forward pass, and is kept now"
         yield Sign(Weight.GAIN, "registration", text)
+
+
+def renews(case: Case) -> bool:
+    """Whether the original draws new weights in each pass, so that only the first compares."""
+    return bool(_renewed(case.before.leaves))
 
 
 def _renewed(leaves: Sequence[Trace]) -> list[Trace]:
@@ -68,21 +76,36 @@ def _place(leaf: Trace) -> tuple[object, ...]:
 def _returned(case: Case) -> Iterator[Sign]:
     """The parameters of a module that the called function returns."""
     assert case.before.plain is not None and case.after.plain is not None
-    old = {(name, *map(str, rest)) for name, *rest in case.before.plain["returned"]}
-    new = {(name, *map(str, rest)) for name, *rest in case.after.plain["returned"]}
+    first = {one[0]: one[3] for one in case.before.plain["returned"]}
+    other = [
+        f"`{one[0]}`" for one in case.after.plain["returned"] if first.get(one[0], one[3]) != one[3]
+    ]
+    if other:
+        yield Sign(Weight.LOSS, "values", f"{listed(other)} starts from other values")
+    old = {(one[0], str(one[1]), str(one[2])) for one in case.before.plain["returned"]}
+    new = {(one[0], str(one[1]), str(one[2])) for one in case.after.plain["returned"]}
     gained = sorted(f"`{one[0]}`" for one in new - old if one[2] == "True")
     lost = sorted(f"`{one[0]}`" for one in old - new if one[2] == "True")
     if lost and not gained:
-        yield Sign(Weight.LOSS, "registration", f"{listed(lost)} is no longer among the parameters to train")
+        yield Sign(
+            Weight.LOSS,
+            "registration",
+            f"{listed(lost)} is no longer among the parameters to train",
+        )
     elif gained and old and not lost:
-        yield Sign(Weight.GAIN, "registration", f"{listed(gained)} is now among the parameters to train")
+        yield Sign(
+            Weight.GAIN, "registration", f"{listed(gained)} is now among the parameters to train"
+        )
 
 
 def _unlisted(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
     return {
         key(leaf): leaf
         for leaf in leaves
-        if leaf["parameter"] and leaf["gradient"] and leaf["module"] and not leaf["listed"]
+        if (leaf["parameter"] or leaf["attribute"])
+        and leaf["gradient"]
+        and (leaf["module"] or leaf["moved"] is False)
+        and not (leaf["listed"] or leaf["held"])
     }
 
 
@@ -100,7 +123,7 @@ def _stray(case: Case) -> list[Trace]:
         and leaf["module"]
         and not (leaf["listed"] or leaf["held"] or leaf["moved"])
         and key(leaf) not in known
-        and leaf["name"].startswith("self.")
+        and leaf["attribute"]
     ]
 
 
@@ -157,7 +180,9 @@ def _order(case: Case) -> Iterator[Sign]:
         text = "each step added the gradients of earlier steps before, and uses fresh ones now"
         yield Sign(Weight.GAIN, "training", text)
     elif idle[0] > idle[1] or (lost[0] and not lost[1]):
-        text = f"{idle[0]} of {old['steps']} optimizer steps found no gradient before, {idle[1]} now"
+        text = (
+            f"{idle[0]} of {old['steps']} optimizer steps found no gradient before, {idle[1]} now"
+        )
         yield Sign(Weight.GAIN, "training", text)
     elif stale[0] and stale[1] and _touches(case, "zero_grad", ".grad"):
         text = "each step still adds the gradients of earlier steps"

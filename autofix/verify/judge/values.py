@@ -53,14 +53,15 @@ REPAIRABLE = (
 """What autograd, modules and optimizers say to the bugs that a repair is about."""
 
 
-def signs(case: Case, *, expected: bool) -> Iterator[Sign]:
-    """`expected`: the repair is of a kind that changes later values; they are not compared."""
+def signs(case: Case, *, expected: bool, first_only: bool = False) -> Iterator[Sign]:
+    """`expected`: the repair is of a kind that changes later values; they are not compared.
+    `first_only`: values compare up to the first backward pass."""
     yield from _unstable(case)
     yield from _exceptions(case)
     if not expected and not overlaps(case):
-        yield from _moved(case)
+        yield from _moved(case, 1 if first_only else None)
         yield from _outputs(case)
-        yield from _elsewhere(case)
+        yield from _elsewhere(case, 1 if first_only else None)
 
 
 def refused(error: Trace | None) -> bool:
@@ -80,7 +81,9 @@ def environment(error: Trace | None) -> bool:
 
 def crashed_twice(side: Side) -> bool:
     """Whether a backward pass went through a graph that was used up or overwritten."""
-    return any(event["raised"] and any(t in event["raised"] for t in TWICE) for event in side.events)
+    return any(
+        event["raised"] and any(t in event["raised"] for t in TWICE) for event in side.events
+    )
 
 
 def _unstable(case: Case) -> Iterator[Sign]:
@@ -100,7 +103,11 @@ def _exceptions(case: Case) -> Iterator[Sign]:
         return
     if old is None:
         if case.before.plain is not None:
-            yield Sign(Weight.LOSS, "exception", f"the rewritten code raises {told(new)}; the original does not")
+            yield Sign(
+                Weight.LOSS,
+                "exception",
+                f"the rewritten code raises {told(new)}; the original does not",
+            )
     elif case.called and refused(old):
         yield Sign(Weight.DOUBT, "exception", f"the original does not take the inputs: {told(old)}")
     elif environment(old) and old["type"] == new["type"]:
@@ -108,7 +115,11 @@ def _exceptions(case: Case) -> Iterator[Sign]:
     elif (old["type"], _core(old)) == (new["type"], _core(new)):
         yield Sign(Weight.REST, "exception", f"the rewritten code still raises {told(new)}")
     else:
-        yield Sign(Weight.REST, "exception", f"the rewritten code raises {told(new)}; the original raised {told(old)}")
+        yield Sign(
+            Weight.REST,
+            "exception",
+            f"the rewritten code raises {told(new)}; the original raised {told(old)}",
+        )
 
 
 def _core(error: Trace) -> str:
@@ -122,10 +133,10 @@ def _close(a: float, b: float, relative: float) -> bool:
     return a == b or abs(a - b) <= relative * max(abs(a), abs(b)) + relative * 1e-3
 
 
-def _moved(case: Case) -> Iterator[Sign]:
+def _moved(case: Case, most: int | None) -> Iterator[Sign]:
     """Losses that differ: in float64 with no step taken, and before the first step as it stands."""
     for old, new in case.exact():
-        for a, b in zip(old["base"], new["base"], strict=False):
+        for a, b in zip(old["base"][:most], new["base"], strict=False):
             if not _close(a["value"], b["value"], SAME) and not _reduction(a, b):
                 yield _other_value(a, b, new["seed"])
                 return
@@ -138,7 +149,9 @@ def _moved(case: Case) -> Iterator[Sign]:
 def _other_value(a: Trace, b: Trace, seed: int) -> Sign:
     what = "the result" if b["kind"] == "returned" else f"the loss in line {b['line']}"
     text = f"{what} was {a['value']:.6g} and is now {b['value']:.6g} on the same input"
-    return Sign(Weight.LOSS, "values", text, {"before": a["value"], "after": b["value"], "seed": seed})
+    return Sign(
+        Weight.LOSS, "values", text, {"before": a["value"], "after": b["value"], "seed": seed}
+    )
 
 
 def _reduction(old: Trace, new: Trace) -> bool:
@@ -175,12 +188,12 @@ def _form(form: tuple[object, object]) -> str:
     return "a number" if form[1] == "number" else f"a `{form[1]}` tensor of shape {form[0]}"
 
 
-def _elsewhere(case: Case) -> Iterator[Sign]:
+def _elsewhere(case: Case, most: int | None) -> Iterator[Sign]:
     """The same values at one point may come from another function: look beside it."""
     for old, new in case.exact():
         if len(old["matched"]) != len(new["matched"]) or old["values_only"] != new["values_only"]:
             continue
-        for number, (a, b) in enumerate(zip(old["base"], new["base"], strict=False)):
+        for number, (a, b) in enumerate(zip(old["base"][:most], new["base"], strict=False)):
             if _reduction(a, b):
                 continue
             pair = numeric(old, "all", number)[:1], numeric(new, "all", number)[:1]

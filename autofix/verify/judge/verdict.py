@@ -39,7 +39,9 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     if not separate and statements.shares(case):
         text = "the original writes to one memory through two names; if that is meant only its author knows"
         return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "aliasing", text)]
-    signs += values.signs(case, expected=used is not None or separate)
+    signs += values.signs(
+        case, expected=used is not None or separate, first_only=training.renews(case)
+    )
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
     if used is not None:
@@ -54,22 +56,30 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
 
 
 def _still_dead(signs: Sequence[Sign]) -> bool:
-    return any(sign.weight is Weight.REST and "still gets no gradient" in sign.text for sign in signs)
+    return any(
+        sign.weight is Weight.REST and "still gets no gradient" in sign.text for sign in signs
+    )
 
 
 def _frozen(case: Case, looks: list[Look]) -> list[Sign]:
     """Parameters that were to be frozen: no gradient for them, the same for all others."""
     after = {key(leaf) for leaf in case.after.leaves if leaf["gradient"]}
-    stopped = [
-        leaf for leaf in case.before.leaves if leaf["gradient"] and key(leaf) not in after
-    ]
+    stopped = [leaf for leaf in case.before.leaves if leaf["gradient"] and key(leaf) not in after]
     if any(look.after is Fit.NO for look in looks):
         return [Sign(Weight.DOUBT, "gradient", "the other gradients are not right either")]
     if not stopped:
-        return [Sign(Weight.REST, "freezing", "nothing is frozen: every parameter still gets its gradient")]
+        return [
+            Sign(
+                Weight.REST,
+                "freezing",
+                "nothing is frozen: every parameter still gets its gradient",
+            )
+        ]
     if not after:
         return [Sign(Weight.DOUBT, "freezing", "nothing gets a gradient any more")]
-    text = f"{listed([name(leaf) for leaf in stopped])} is frozen now; all others have their gradient"
+    text = (
+        f"{listed([name(leaf) for leaf in stopped])} is frozen now; all others have their gradient"
+    )
     return [Sign(Weight.GAIN, "freezing", text)]
 
 
@@ -78,6 +88,16 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return [sign for sign in signs if sign.weight is weight]
 
     gains, losses, rests, doubts = map(of, (Weight.GAIN, Weight.LOSS, Weight.REST, Weight.DOUBT))
+    if statements.unfreezes(case) and gains:
+        doubts.append(
+            Sign(
+                Weight.DOUBT,
+                "freezing",
+                "what was frozen is trained now; if that is meant only its author knows",
+            )
+        )
+    if gains:
+        doubts = [sign for sign in doubts if sign.kind != "kink"]
     unstable = [sign for sign in doubts if sign.kind == "determinism"]
     if unstable:
         return Verdict.INCONCLUSIVE, unstable[0].text
@@ -96,7 +116,9 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
 
 def _compared(gains: Sequence[Sign]) -> bool:
     """Whether values were compared all the way: what follows a changed step cannot be."""
-    return any(sign.kind in ("gradient", "crash", "result", "equivalent") for sign in gains)
+    return any(
+        sign.kind in ("gradient", "crash", "result", "equivalent", "registration") for sign in gains
+    )
 
 
 def _supports(case: Case, looks: list[Look]) -> list[str]:
