@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import pytest
 
-from autofix.verify.child import processes
+from autofix.verify.child.isolation import processes
 from autofix.verify.zygote import Limits, Ran, Zygote
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")

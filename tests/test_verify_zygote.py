@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from autofix.verify.child import confine, limits, mailbox, processes
+from autofix.verify.child.isolation import confine, limits, mailbox, processes
 from autofix.verify.zygote import Limits, Zygote, ZygoteError
 
 HANDLER = str(Path(__file__).with_name("verify_handler.py"))
@@ -208,7 +208,7 @@ def test_preloading_what_is_not_there_is_no_error() -> None:
 def test_older_kernels_have_weaker_layers_and_no_error(tmp_path: Path) -> None:
     """Each version of Landlock is asked only for what it knows."""
     text = f"""
-from _autofix_child import confine
+from _autofix_child.isolation import confine
 for version in range(0, {confine.landlock_version()} + 1):
     emit({{"version": version, "on": confine.landlock(version, (".",), ("/dev/null",))}})
 """
@@ -221,7 +221,7 @@ for version in range(0, {confine.landlock_version()} + 1):
 def test_signals_are_guarded_where_landlock_does_not() -> None:
     text = """
 import os, signal, subprocess, threading
-from _autofix_child import confine
+from _autofix_child.isolation import confine
 assert confine.guard_signals(os.getpid())
 for target in (os.getppid(), -1, -os.getppid(), 1):
     try: os.kill(target, 0); emit({"sent": target})

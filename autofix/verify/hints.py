@@ -10,7 +10,7 @@ import ast
 from typing import Any
 
 from autofix.verify import call_sites
-from autofix.verify.child import facts
+from autofix.verify.child.reading import facts
 
 Hints = dict[str, Any]
 

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autofix.verify.child import limits, mailbox
+from autofix.verify import child
+from autofix.verify.child.isolation import limits, mailbox
 
-_CHILD = Path(limits.__file__).parent
+_CHILD = Path(child.__file__).parent
 # Importing torch from a cold disk, and whatever else the user's interpreter does at its start.
 _START_SECONDS = 180.0
 # A server that is alive answers this long after the time of a job is up.

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
-from autofix.verify.child import limits as child_limits
-from autofix.verify.child.limits import Limits
+from autofix.verify.child.isolation import limits as child_limits
+from autofix.verify.child.isolation.limits import Limits
 from autofix.verify.server import Answer, Server, ZygoteError
 
 __all__ = ["Limits", "Ran", "Zygote", "ZygoteError"]

@@ -31,13 +31,12 @@ class _Finder:
     def find_spec(
         name: str, path: Sequence[str] | None = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
-        parent, _, module = name.rpartition(".")
-        if name == _PACKAGE:
-            file, folders = _FOLDER / "__init__.py", [str(_FOLDER)]
-        elif parent == _PACKAGE:
-            file, folders = _FOLDER / f"{module}.py", None
-        else:
+        package, *parts = name.split(".")
+        if package != _PACKAGE:
             return None
+        folder = _FOLDER.joinpath(*parts)
+        folders = [str(folder)] if folder.is_dir() else None
+        file = folder / "__init__.py" if folders else folder.with_name(f"{folder.name}.py")
         return importlib.util.spec_from_file_location(
             name, file, loader=_Loader(name, str(file)), submodule_search_locations=folders
         )
@@ -47,7 +46,7 @@ def main() -> None:
     # Python puts the folder of what it runs at the front.
     sys.path[:] = [entry for entry in sys.path if Path(entry).absolute() != _FOLDER]
     sys.meta_path.insert(0, _Finder)
-    serve = importlib.import_module(f"{_PACKAGE}.serve")
+    serve = importlib.import_module(f"{_PACKAGE}.isolation.serve")
     serve.main()
 
 

@@ -13,10 +13,7 @@ from typing import Any
 import torch
 
 from . import explore, recipes
-from .recipes import Failed
 from .target import Target, callable_of
-
-__all__ = ["Built", "Failed", "build", "search"]
 
 
 @dataclasses.dataclass

@@ -52,7 +52,7 @@ class Job:
 
 
 def load_handler(name: str) -> Handler:
-    """`handle` of a module of this package, or of a file."""
+    """`handle` of a module of the package above, or of a file."""
     if name.endswith(".py"):
         spec = importlib.util.spec_from_file_location("_autofix_handler", name)
         if spec is None or spec.loader is None:
@@ -60,7 +60,7 @@ def load_handler(name: str) -> Handler:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     else:
-        module = importlib.import_module(f".{name}", __package__)
+        module = importlib.import_module(f"..{name}", __package__)
     handle: Handler = module.handle
     return handle
 

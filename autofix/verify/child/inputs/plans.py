@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from . import docs, layers, moves, propose, recipes, slots, vocabulary
+from ..reading import docs
+from . import layers, moves, propose, recipes, slots, vocabulary
 from .instances import Instances, subclass_specs
 from .propose import Known
 from .recipes import Failed

@@ -11,11 +11,6 @@ from typing import Any
 
 Spec = dict[str, Any]
 
-DIMENSIONS = {
-    "N": 4, "B": 2, "C": 3, "H": 8, "W": 8, "D": 3, "L": 4, "T": 5, "K": 3, "M": 4, "P": 4,
-    "S": 4, "E": 4, "F": 3, "O": 3, "*": 2,
-}  # fmt: skip
-
 
 def tensor(
     shape: list[Any] | None = None, dtype: str = "float", values: str = "unit", below: int = 2

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..reading import docs
 from . import messages, scalars, slots, vocabulary
 from .propose import RANKED
 from .slots import Recipe, Slot
@@ -158,7 +159,7 @@ def guessed(name: str) -> Spec:
     spec = vocabulary.by_name(name) or tensor([4, 3])
     if spec["is"] == "tensor":
         shape = spec["shape"] if spec["shape"] is not None else [4, 3]
-        sizes = [s if isinstance(s, int) else vocabulary.DIMENSIONS.get(s, 4) for s in shape]
+        sizes = [s if isinstance(s, int) else docs.DIMENSIONS.get(s, 4) for s in shape]
         return {**spec, "shape": sizes}
     return spec
 

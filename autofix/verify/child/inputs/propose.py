@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import annotated, docs, vocabulary
+from ..reading import docs
+from . import annotated, vocabulary
 from .vocabulary import Spec, tensor, value
 
 RANKED: dict[int, list[int]] = {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
-from .vocabulary import DIMENSIONS
-
 Shape = list[object]
+
+DIMENSIONS = {
+    "N": 4, "B": 2, "C": 3, "H": 8, "W": 8, "D": 3, "L": 4, "T": 5, "K": 3, "M": 4, "P": 4,
+    "S": 4, "E": 4, "F": 3, "O": 3, "*": 2,
+}  # fmt: skip
 
 _TOKEN = r"(?:\\?\*|\.\.\.|[A-Za-z_]\w*|\d+)"
 _GROUP = re.compile(rf"[(\[]\s*({_TOKEN}(?:\s*,\s*{_TOKEN})+|\\?\*|\.\.\.|[A-Z]|\d+)\s*,?\s*[)\]]")

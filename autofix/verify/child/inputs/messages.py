@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from . import docs
+from ..reading import docs
 from .propose import RANKED
 from .vocabulary import Spec
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from . import facts as source_facts
+from ..reading import facts as source_facts
 from . import recipes
 from .recipes import Failed
 

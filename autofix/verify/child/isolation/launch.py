@@ -23,6 +23,7 @@ from .gate import Gate
 from .worker import Handler, Job, Place, load_handler, run
 
 _STEP = 0.002
+_CHILD = Path(__file__).absolute().parent.parent
 
 
 class Process:
@@ -145,10 +146,11 @@ def _import_all(modules: list[str]) -> None:
 
 
 def _import_siblings() -> None:
-    """Import the modules of this package, which otherwise each job would do when it needs one."""
-    files = Path(__file__).parent.glob("*.py")
-    names = sorted(file.stem for file in files if not file.stem.startswith("__"))
-    _import_all([f"{__package__}.{name}" for name in names])
+    """Import what runs in a job, which otherwise each job would do when it needs it."""
+    files = [path.relative_to(_CHILD).with_suffix("") for path in _CHILD.rglob("*.py")]
+    names = sorted(".".join(file.parts) for file in files if not file.name.startswith("__"))
+    package = __package__.rpartition(".")[0]
+    _import_all([f"{package}.{name}" for name in names])
 
 
 class Forking:
@@ -243,7 +245,7 @@ class Spawning:
 
     def _begin(self) -> subprocess.Popen[bytes]:
         popen = subprocess.Popen(
-            [sys.executable, str(Path(__file__).absolute().parent)],
+            [sys.executable, str(_CHILD)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
