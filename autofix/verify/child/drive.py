@@ -20,6 +20,10 @@ from .tensors import Tensor
 from .watch import Watch
 
 
+_LEFT_OVER = ("a second time", "modified by an inplace operation", "does not require grad")
+"""What a backward pass says to the leavings of the pass before."""
+
+
 @dataclass
 class Execution:
     """One execution that has ended, however it did."""
@@ -31,6 +35,7 @@ class Execution:
     namespace: dict[str, Any] = field(default_factory=dict)
     outputs: list[Any] = field(default_factory=list)
     returned: list[Any] = field(default_factory=list)
+    modules: List[torch.nn.Module] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -97,6 +102,20 @@ def _call(built: Any, run: Execution) -> None:
         if leaf.requires_grad and session.mode.values_only is False:
             session.use(leaf)
             session.by_id[id(leaf)].name = name
+    result = _once(built, run)
+    with hooks.unwatched(session):
+        given = [*built.args, *built.kwargs.values()]
+        run.modules = [*_modules(result), *_modules(given)]
+        run.returned = _parameters(_modules(result))
+    if isinstance(built.instance, torch.nn.Module) and not session.optimizers:
+        _take_a_step(session, built.instance)
+    if session.steps or isinstance(built.instance, torch.nn.Module):
+        _again(built, run)
+
+
+def _once(built: Any, run: Execution) -> Any:
+    session = run.session
+    begun = len(session.events)
     given = [*tensors.inside(built.args), *tensors.inside(built.kwargs)]
     versions = [(tensor, tensor._version) for tensor in given]
     result = built.function(*built.args, **built.kwargs)
@@ -107,13 +126,24 @@ def _call(built: Any, run: Execution) -> None:
         outputs = [
             one for one in map(_as_tensor, found) if one.is_floating_point() or one.is_complex()
         ]
-    if outputs and not session.events:
+    if outputs and len(session.events) == begun:
         _finish(session, outputs)
-    with hooks.unwatched(session):
-        run.returned = _modules(result)
-    if isinstance(built.instance, torch.nn.Module) and not session.optimizers:
-        _take_a_step(session, built.instance)
-        _call_again(built, session)
+    return result
+
+
+def _again(built: Any, run: Execution) -> None:
+    """A second call tells what stays from the first: weights, gradients, a graph that is used up.
+    That it does not take the same inputs twice says nothing."""
+    run.session.turns += 1
+    outputs = run.outputs
+    try:
+        _once(built, run)
+    except Exception as error:
+        if not any(said in str(error) for said in _LEFT_OVER):
+            return
+        raise
+    finally:
+        run.outputs = outputs
 
 
 def _take_a_step(session: Session, module: torch.nn.Module) -> None:
@@ -138,21 +168,16 @@ def _finish(session: Session, outputs: list[Tensor]) -> None:
         session.finish_event(event)
 
 
-def _call_again(built: Any, session: Session) -> None:
-    """A second call uses the same weights as the first, if they are kept."""
-    if session.mode.name != "plain":
-        return
-    session.turns += 1
-    built.function(*built.args, **built.kwargs)
+def _modules(value: Any) -> list[torch.nn.Module]:
+    found = value if isinstance(value, (list, tuple)) else [value]
+    return [one for one in found if isinstance(one, torch.nn.Module)]
 
 
-def _modules(result: Any) -> list[Any]:
-    """The parameters of a module that was returned, and whether they are to be trained."""
-    found = result if isinstance(result, (list, tuple)) else [result]
+def _parameters(modules: list[torch.nn.Module]) -> list[Any]:
+    """Parameters, whether they are to be trained, and what they hold."""
     return [
         [name, list(parameter.shape), parameter.requires_grad, tensors.digest(parameter)]
-        for module in found
-        if isinstance(module, torch.nn.Module)
+        for module in modules
         for name, parameter in module.named_parameters()
     ][:500]
 
@@ -165,8 +190,10 @@ def _as_tensor(value: Any) -> Tensor:
 def _told(value: Any) -> list[Any]:
     """Shape, type and sum of something that was returned."""
     if isinstance(value, Tensor):
-        return [list(value.shape), str(value.dtype)[6:], float(tensors.plain(value).sum())]
-    return [[], "number", float(value)]
+        nodes, _ = tensors.nodes_behind(value, 1000)
+        total = float(tensors.plain(value).sum())
+        return [list(value.shape), str(value.dtype)[6:], total, nodes]
+    return [[], "number", float(value), 0]
 
 
 @contextlib.contextmanager

@@ -104,6 +104,7 @@ def _plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
         ],
         "parameters": len({id(p) for root in session.roots for p in root.parameters()}),
         "optimizers": [len(hooks.parameters_of(opt)) for opt in session.optimizers],
+        "unheld": _unheld(run, held),
         "steps": session.steps,
         "idle_steps": session.idle_steps,
         "hits": {str(number): count for number, count in run.probes.hits.items()},
@@ -151,6 +152,18 @@ def _names(run: Execution) -> dict[int, str]:
         if isinstance(value, torch.Tensor):
             names[id(value)] = name
     return names
+
+
+def _unheld(run: Execution, held: Set[int]) -> List[str]:
+    """Parameters of a returned module that no optimizer has, if there is one."""
+    if not run.session.optimizers:
+        return []
+    return [
+        name
+        for module in run.modules
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad and id(parameter) not in held
+    ][:100]
 
 
 def _attributes(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tensor]]:

@@ -101,10 +101,12 @@ def _names(seen: list[Seen], *, unseen: bool) -> list[str]:
     return sorted({name for one in seen for name in one.written(unseen=unseen)})
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, Tensor):
-        return float(tensors.plain(value)) if value.numel() == 1 else None
-    return float(value) if isinstance(value, (int, float)) else None
+def _number(value: Any) -> Optional[float]:
+    """The sum of the single numbers in a value."""
+    found = [one for one in tensors.results(value) if isinstance(one, float) or one.numel() == 1]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return sum(float(tensors.plain(torch.as_tensor(one))) for one in found) if found else None
 
 
 Sighted = tuple[str, Tensor, Tensor, int]

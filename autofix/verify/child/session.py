@@ -65,6 +65,8 @@ class Leaf:
     """How many backward passes, or calls, were over when it was first used."""
     gradient: bool = False
     state: str = "clean"
+    mixed: bool = False
+    """Its gradient holds what a step has used already, and something new."""
     moved: bool = False
     stale: int = 0
     lost: int = 0
@@ -75,6 +77,12 @@ class Leaf:
             return False
         self.value = now
         return True
+
+    def spend(self) -> None:
+        """A step uses the gradient."""
+        if self.state == "pending":
+            self.stale += self.mixed
+            self.state = "used"
 
     def empty(self) -> bool:
         grad = self.tensor.grad
@@ -209,23 +217,22 @@ class Session:
         for leaf in self.leaves:
             if leaf.changed():
                 leaf.moved = True
-                if leaf.state == "pending":
-                    leaf.state = "used"
+                leaf.spend()
             if leaf.empty():
                 leaf.lost += leaf.state == "pending"
-                leaf.state = "clean"
+                leaf.state, leaf.mixed = "clean", False
 
     def consumed(self, tensors_: list[Tensor]) -> None:
         """An optimizer takes a step with the gradients that these have."""
         for tensor in tensors_:
             leaf = self.by_id.get(id(tensor))
-            if leaf is not None and leaf.state == "pending":
-                leaf.state = "used"
+            if leaf is not None:
+                leaf.spend()
 
     def received(self, leaf: Leaf, contribution: Tensor) -> None:
         if not bool(contribution.abs().sum() > 0):
             return
-        leaf.stale += leaf.state == "used"
+        leaf.mixed = leaf.mixed or leaf.state == "used"
         leaf.state = "pending"
         leaf.gradient = True
 

@@ -57,6 +57,7 @@ def _consistent(trace: Trace, number: int) -> bool:
 
 def signs(case: Case, seen: list[Look]) -> Iterator[Sign]:
     yield from _crash(case, seen)
+    yield from _before_the_crash(case, seen)
     wrong = [look for look in seen if look.after is Fit.NO]
     if wrong:
         yield from _wrong(case, wrong)
@@ -132,7 +133,7 @@ def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
     elif reached and not _comparable(case) and not neutral(case):
         text = f"the original raises {told(old)} before a value could be compared"
         yield Sign(Weight.DOUBT, "crash", text)
-    elif reached:
+    elif reached or _held(case):
         yield Sign(
             Weight.GAIN,
             "crash",
@@ -143,6 +144,21 @@ def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
             f"the rewritten code no longer raises {told(old)}, but nothing gets a gradient either"
         )
         yield Sign(Weight.DOUBT, "crash", text)
+
+
+def _held(case: Case) -> bool:
+    """Whether a function that trains nothing itself gives all parameters to an optimizer."""
+    plain = case.after.plain
+    assert plain is not None
+    return not plain["events"] and any(plain["optimizers"]) and not plain["unheld"]
+
+
+def _before_the_crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
+    """Passes that were over when the original raised had their gradients."""
+    whole = next((n for n, e in enumerate(case.before.events) if e["raised"]), 0)
+    if any(look.changed and look.number < whole for look in seen):
+        text = "the gradients of the passes before the crash have changed too"
+        yield Sign(Weight.DOUBT, "gradient", text)
 
 
 def _comparable(case: Case) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -134,6 +135,8 @@ def _released(old: Trace, new: Trace) -> Iterator[Sign]:
     if grew and not any(new["nodes"]) and _numbers_alike(old, new):
         text = "the running value held the graph of every step; now it is a plain value"
         yield Sign(Weight.GAIN, "growth", text)
+    elif grew and all(new["nodes"]) and _numbers_alike(old, new):
+        yield Sign(Weight.REST, "growth", "the running value still holds the graph of every step")
 
 
 def _numbers_alike(old: Trace, new: Trace) -> bool:
@@ -145,23 +148,31 @@ def _numbers_alike(old: Trace, new: Trace) -> bool:
 
 
 def used_result(case: Case) -> Sign | None:
-    """A result that was thrown away is assigned now; values after it differ on purpose."""
-    assigned = re.match(
-        r"\s*(?P<name>[\w.\[\]'\"]+)\s*=\s*(?P<call>.+)$", case.new.strip(), re.DOTALL
-    )
-    thrown = case.old.strip()
-    if assigned is None or "=" in thrown.split("(")[0]:
+    """Results that were thrown away are assigned now; values after them differ on purpose."""
+    old, new = _parsed(case.old), _parsed(case.new)
+    if not old or len(old) != len(new):
         return None
-    if re.sub(r"\s+", "", assigned["call"]) != re.sub(r"\s+", "", thrown):
+    for before, after in zip(old, new, strict=True):
+        if not (isinstance(before, ast.Expr) and isinstance(after, ast.Assign)):
+            return None
+        target = ast.unparse(after.targets[0])
+        if ast.dump(before.value) != ast.dump(after.value):
+            return None
+        if target not in {ast.unparse(node) for node in ast.walk(before.value)}:
+            return None
+    seen = [*_probes(case)]
+    if not seen or not _starts_alike(*seen[0]):
         return None
-    old, new = case.before.plain, case.after.plain
-    if old is None or new is None or "0" not in old["probes"] or "0" not in new["probes"]:
-        return None
-    if not _starts_alike(old["probes"]["0"], new["probes"]["0"]):
-        return None
-    if not thrown.startswith(assigned["name"]) and assigned["name"] not in thrown:
-        return None
+    thrown = ast.unparse(old[0])
     return Sign(Weight.GAIN, "result", f"the result of `{thrown}` was thrown away and is used now")
+
+
+def _parsed(text: str) -> list[ast.stmt]:
+    """Changed lines as statements; they may come from blocks of different depth."""
+    try:
+        return ast.parse("\n".join(line.strip() for line in text.splitlines())).body
+    except SyntaxError:
+        return []
 
 
 def freezes(case: Case) -> bool:

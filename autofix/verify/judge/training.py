@@ -15,6 +15,8 @@ def signs(case: Case) -> Iterator[Sign]:
     yield from _registration(case)
     yield from _movement(case)
     yield from _order(case)
+    yield from _optimizers(case)
+    yield from _outputs(case)
     yield from _growth(case)
 
 
@@ -150,9 +152,27 @@ def _movement(case: Case) -> Iterator[Sign]:
     if stuck and ended:
         text = f"{listed([name(leaf) for leaf in stuck])} was trained before and no longer moves"
         yield Sign(Weight.LOSS, "training", text)
+    elif not moving and ended and _idle(case):
+        text = (
+            f"{listed([name(leaf) for leaf in _idle(case)])} gets a gradient and still never moves"
+        )
+        yield Sign(Weight.REST, "training", text)
     elif moving and ended:
         text = f"{listed([name(leaf) for leaf in moving])} did not move before and is trained now"
         yield Sign(Weight.GAIN, "training", text)
+
+
+def _idle(case: Case) -> list[Trace]:
+    """Weights that get gradients and are moved by no step, before and after."""
+    assert case.after.plain is not None
+    if not case.after.plain["steps"] or not _touches(case, "optim", "step", "Parameter", "nn."):
+        return []
+    stuck = {key(leaf) for leaf in case.before.leaves if leaf["gradient"] and not leaf["moved"]}
+    return [
+        leaf
+        for leaf in case.after.leaves
+        if key(leaf) in stuck and leaf["parameter"] and not (leaf["moved"] or leaf["held"])
+    ]
 
 
 def _sum(leaves: Sequence[Trace], field: str) -> int:
@@ -174,7 +194,7 @@ def _order(case: Case) -> Iterator[Sign]:
     elif idle[1] > idle[0] and new["steps"] >= old["steps"]:
         text = f"{idle[1]} of {new['steps']} optimizer steps now find no gradient"
         yield Sign(Weight.LOSS, "training", text)
-    elif lost[1] > lost[0] and old["steps"]:
+    elif lost[1] > lost[0] and old["steps"] and old["events"]:
         yield Sign(Weight.LOSS, "training", "gradients are now thrown away before a step uses them")
     elif stale[0] and not stale[1]:
         text = "each step added the gradients of earlier steps before, and uses fresh ones now"
@@ -184,6 +204,9 @@ def _order(case: Case) -> Iterator[Sign]:
             f"{idle[0]} of {old['steps']} optimizer steps found no gradient before, {idle[1]} now"
         )
         yield Sign(Weight.GAIN, "training", text)
+    elif idle[0] and idle[1]:
+        text = f"{idle[1]} of {new['steps']} optimizer steps still find no gradient"
+        yield Sign(Weight.REST, "training", text)
     elif stale[0] and stale[1] and _touches(case, "zero_grad", ".grad"):
         text = "each step still adds the gradients of earlier steps"
         yield Sign(Weight.REST, "training", text)
@@ -199,6 +222,35 @@ def _growth(case: Case) -> Iterator[Sign]:
     elif before and not after and len(case.after.events) >= len(case.before.events):
         text = "the graph of each step grew with all earlier steps before, and stays small now"
         yield Sign(Weight.GAIN, "growth", text)
+
+
+def _optimizers(case: Case) -> Iterator[Sign]:
+    """Parameters that no optimizer has."""
+    assert case.before.plain is not None and case.after.plain is not None
+    old, new = case.before.plain["unheld"], case.after.plain["unheld"]
+    quoted = [f"`{one}`" for one in new]
+    if new and (case.before.raised is not None or not old):
+        yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}")
+    elif old and not new:
+        gone = listed([f"`{one}`" for one in old])
+        yield Sign(Weight.GAIN, "training", f"no optimizer had {gone} before, one has now")
+    elif old and new and _touches(case, "optim", "Optimizer"):
+        yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}, as before")
+
+
+def _outputs(case: Case) -> Iterator[Sign]:
+    """A function that trains returns values for the log: they need no graph."""
+    old, new = case.before.plain, case.after.plain
+    assert old is not None and new is not None
+    if not case.called or not old["steps"] or len(old["outputs"]) != len(new["outputs"]):
+        return
+    held = any(one[3] for one in old["outputs"])
+    if held and not any(one[3] for one in new["outputs"]):
+        text = "what the function returns held the graphs of its steps, and is plain values now"
+        yield Sign(Weight.GAIN, "growth", text)
+    elif held and _touches(case, "append", "total", "+=", "loss", "item", "detach"):
+        text = "what the function returns still holds the graphs of its steps"
+        yield Sign(Weight.REST, "growth", text)
 
 
 def _grows(events: Sequence[Trace]) -> bool:

@@ -137,12 +137,17 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
     """Losses that differ: in float64 with no step taken, and before the first step as it stands."""
     for old, new in case.exact():
         for a, b in zip(old["base"][:most], new["base"], strict=False):
-            if not _close(a["value"], b["value"], SAME) and not _reduction(a, b):
+            if not _same_kind(a, b) or _close(a["value"], b["value"], SAME):
+                continue
+            if not reduced(case):
                 yield _other_value(a, b, new["seed"])
-                return
+            elif not _reduction(a, b):
+                yield Sign(Weight.DOUBT, "values", _OTHER_REDUCTION)
+            return
     if case.before.events and case.after.events:
         a, b = case.before.events[0], case.after.events[0]
-        if not _close(a["value"], b["value"], SAME_SINGLE) and not _reduction(a, b):
+        apart = _same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE)
+        if apart and not reduced(case):
             yield _other_value(a, b, 0)
 
 
@@ -154,12 +159,29 @@ def _other_value(a: Trace, b: Trace, seed: int) -> Sign:
     )
 
 
+_OTHER_REDUCTION = (
+    "the original could not be differentiated, since its loss is not one number; it is reduced "
+    "now by something else than its sum or mean, so there is no value to compare with"
+)
+
+
+def reduced(case: Case) -> bool:
+    """Whether the original's loss was not one number."""
+    raised = case.before.raised
+    return raised is not None and "only for scalar" in raised["message"]
+
+
+def _same_kind(a: Trace, b: Trace) -> bool:
+    """A function's result stands for a loss only where no backward pass was called."""
+    return bool((a["kind"] == "returned") == (b["kind"] == "returned"))
+
+
 def _reduction(old: Trace, new: Trace) -> bool:
     """A vector that could not be differentiated became its sum or mean."""
     size = 1
     for length in old["shape"]:
         size *= length
-    if size < 2 or new["shape"] or not old["raised"]:
+    if size < 2 or new["shape"]:
         return False
     return any(_close(old["value"] / part, new["value"], 1e-5) for part in (1, size, *old["shape"]))
 
@@ -194,7 +216,7 @@ def _elsewhere(case: Case, most: int | None) -> Iterator[Sign]:
         if len(old["matched"]) != len(new["matched"]) or old["values_only"] != new["values_only"]:
             continue
         for number, (a, b) in enumerate(zip(old["base"][:most], new["base"], strict=False)):
-            if _reduction(a, b):
+            if reduced(case) or not _same_kind(a, b):
                 continue
             pair = numeric(old, "all", number)[:1], numeric(new, "all", number)[:1]
             if not pair[0] or not pair[1] or pair[0][0] is None or pair[1][0] is None:

@@ -46,7 +46,8 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     signs += training.signs(case)
     if used is not None:
         signs.append(used)
-    if statements.rearranged(case):
+    gains = any(sign.weight is Weight.GAIN for sign in signs)
+    if statements.rearranged(case) and not gains:
         signs = [sign for sign in signs if sign.weight is not Weight.REST]
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
