@@ -69,7 +69,9 @@ class _Annotation:
         if last in ("int", "float", "bool", "str", "complex"):
             return self._scalar(last)
         if last in ("ndarray", "NDArray", "ArrayLike"):
-            return [{"is": "array", "tensor": tensor(None)}, tensor(None)]
+            from .propose import arrays
+
+            return [*arrays(self.known), tensor(None)]
         if last == "Module":
             return [*self.classes("", self.known, self.name), vocabulary.model()]
         if last in ("list", "List", "Sequence", "Iterable", "DataLoader", "tuple", "Tuple"):

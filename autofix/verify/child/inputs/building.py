@@ -55,13 +55,9 @@ def build(namespace: dict[str, Any], recipe: dict[str, Any], seed: int) -> Built
 
 def _made(maker: recipes.Maker, arguments: list[Any], prefix: str) -> dict[str, Any]:
     """Optimizers come last: they take the parameters of what is there by then."""
-    late = ("optimizer", "scheduler")
-    made: dict[str, Any] = {}
-    for wanted in (("",), late[:1], late[1:]):
-        for name, spec in arguments:
-            if (spec["is"] in wanted) or (wanted == ("",) and spec["is"] not in late):
-                made[name] = maker.make(spec, prefix + name)
-    return made
+    late = sorted(arguments, key=lambda pair: recipes.LATE.get(pair[1]["is"], 0))
+    made = {name: maker.make(spec, prefix + name) for name, spec in late}
+    return {name: made[name] for name, _ in arguments}
 
 
 def search(

@@ -55,7 +55,8 @@ class Instances:
         known = self.hints.get("calls", {}).get(path, [])
         self.making.append(path)
         try:
-            return [*self._called(path, cls, known), self._made_up(path, cls)]
+            found = [*self._called(path, cls, known), self._made_up(path, cls)]
+            return [_as_data(spec) for spec in found] if issubclass(cls, torch.nn.Module) else found
         finally:
             self.making.pop()
 
@@ -84,15 +85,19 @@ class Instances:
                 known.annotation = parameter.annotation
             elif known.annotation is None and parameter.annotation is not parameter.empty:
                 known.annotation = getattr(parameter.annotation, "__name__", None)
-            kwargs[parameter.name] = self._given(parameter.name, known)
+            spec = self._given(parameter.name, known, issubclass(cls, torch.nn.Module))
+            kwargs[parameter.name] = _as_data(spec) if known.says("initial") else spec
         return {"is": "make", "of": path, "args": [], "kwargs": kwargs}
 
-    def _given(self, name: str, known: Known) -> Spec:
+    def _given(self, name: str, known: Known, module: bool) -> Spec:
         """What a constructor is given is a number, unless something says that it is a tensor."""
         first = propose.candidates(name, known, self.wanted)[0]
         if first["is"] != "tensor" or known.annotation or known.shapes:
             return first
-        plain = all(fact in _PLAIN for fact in known.facts) and not known.items
+        facts = [fact for fact in known.facts if not (module and fact == "element")]
+        plain = all(fact in _PLAIN for fact in facts) and not known.items
+        if plain and "element" in known.facts:
+            return vocabulary.value(vocabulary.real(name))
         return vocabulary.value(vocabulary.whole(name, 2)) if plain else first
 
     def options(self, spec: Spec) -> dict[str, list[Spec]]:
@@ -106,6 +111,23 @@ class Instances:
             name: propose.candidates(name, Known(record["parameters"].get(name)), self.wanted)
             for name in spec["kwargs"]
         }
+
+    def defaults(self, spec: Spec) -> dict[str, list[Spec]]:
+        """For flags and names with a default: what else they may be."""
+        try:
+            cls = recipes.resolve(self.namespace, spec["of"])
+        except Failed:
+            return {}
+        record = self.sources.of(getattr(cls, "__init__", None)) or {"parameters": {}}
+        found: dict[str, list[Spec]] = {}
+        for parameter in _constructor(cls):
+            default = parameter.default
+            if isinstance(default, bool):
+                found[parameter.name] = [vocabulary.value(not default)]
+            elif isinstance(default, str):
+                texts = Known(record["parameters"].get(parameter.name)).facts.get("strings", [])
+                found[parameter.name] = [vocabulary.value(t) for t in texts if t != default]
+        return {name: specs for name, specs in found.items() if name not in spec["kwargs"]}
 
     def _below(self, cls: Any) -> list[tuple[str, Any]]:
         return [
@@ -134,6 +156,19 @@ class Instances:
             if name not in self.making and fits and (module if called else bool(known.own)):
                 found += [(-_alike(parameter, name), s) for s in self.of_class(name, cls)[:2]]
         return [spec for _, spec in sorted(found, key=lambda pair: pair[0])][:_MOST_CLASSES]
+
+
+def _as_data(spec: Spec) -> Spec:
+    """With tensors that carry no graph: a module makes its own parameters of what it is given."""
+    made = {**spec, "style": "data"} if spec["is"] == "tensor" else dict(spec)
+    for field in ("items", "args", "kwargs", "tensor"):
+        inner = made.get(field)
+        if isinstance(inner, list):
+            made[field] = [_as_data(one) for one in inner]
+        elif isinstance(inner, dict):
+            whole = "is" in inner
+            made[field] = _as_data(inner) if whole else {k: _as_data(v) for k, v in inner.items()}
+    return made
 
 
 def _alike(parameter: str, name: str) -> int:

@@ -96,7 +96,7 @@ def _layer(module: Any) -> list[Spec] | None:
         side = max(_SIDE if rank == 2 else 8, *(2 * k for k in module.kernel_size))
         return [tensor([2, module.in_channels, *[side] * rank])]
     if isinstance(module, (nn.EmbeddingBag, nn.Embedding)):
-        return [tensor([2, 5], "long", below=module.num_embeddings)]
+        return [tensor([4, 5], "long", below=module.num_embeddings)]
     if isinstance(module, nn.RNNBase):
         return _recurrent(module)
     if isinstance(module, nn.modules.rnn.RNNCellBase):
@@ -114,9 +114,9 @@ def _layer(module: Any) -> list[Spec] | None:
     if isinstance(module, nn.GroupNorm):
         return [tensor([2, module.num_channels, 8, 8])]
     if isinstance(module, nn.MultiheadAttention):
-        return [tensor([2, 5, module.embed_dim])] * 3
+        return [tensor([4, 5, module.embed_dim])] * 3
     if isinstance(module, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)):
-        return [tensor([2, 5, module.self_attn.embed_dim])] * 2
+        return [tensor([4, 5, module.self_attn.embed_dim])] * 2
     if isinstance(module, (nn.TransformerEncoder, nn.TransformerDecoder)):
         return _layer(module.layers[0])
     return None

@@ -157,6 +157,9 @@ def _reshaped(spec: Spec, match: re.Match[str]) -> Moves:
     shape = spec["shape"]
     if known > 20_000:
         return
+    if not sizes and shape:  # of one element
+        yield 3.3, shaped(spec, shape[1:])
+        yield 3.2, shaped(spec, [*shape[:-1], 1])
     if -1 not in sizes:
         yield 2.0, shaped(spec, sizes)
         if len(sizes) > 2:
@@ -201,7 +204,8 @@ def _kinds(spec: Spec, match: re.Match[str]) -> Moves:
 
 def _smaller(spec: Spec, match: re.Match[str]) -> Moves:
     if spec["dtype"] == "long":
-        yield 4.0, {**spec, "below": max(1, spec.get("below", 2) // 2)}
+        yield 4.0, {**spec, "below": max(1, spec.get("below", 2) - 1)}
+        yield 3.5, {**spec, "below": max(1, spec.get("below", 2) // 2)}
         yield 3.0, {**spec, "below": 1}
 
 
@@ -213,6 +217,8 @@ def _bounds(spec: Spec, match: re.Match[str]) -> Moves:
     numbers = [int(n) for n in re.findall(r"\d+", match.group(0))]
     if len(numbers) == 3 and numbers[0] < 256:
         index, axis, size = numbers
+        for place, changed in enumerate(_replace(spec, index + 1, size)):
+            yield 3.8 - 0.2 * place, changed
         for place, changed in enumerate(_replace(spec, size, index + 1)):
             yield 3.5 - 0.2 * place, changed
         shape = spec["shape"]
@@ -238,6 +244,15 @@ def _square(spec: Spec, match: re.Match[str]) -> Moves:
     head = spec["shape"][:-2]
     for place, size in enumerate((3, 4, 2)):
         yield 3.5 - 0.2 * place, {**shaped(spec, [*head, size, size]), "values": "well"}
+
+
+def _counted(spec: Spec, match: re.Match[str]) -> Moves:
+    """A mean over no rows: as many classes as there are names for."""
+    if spec["dtype"] == "long":
+        for place, below in enumerate((2, 4, 5)):
+            yield 3.0 - 0.2 * place, {**spec, "below": below}
+    elif spec.get("values") != "well":
+        yield 1.5, {**spec, "values": "well"}
 
 
 def _not_shared(spec: Spec, match: re.Match[str]) -> Moves:
@@ -278,6 +293,7 @@ TENSORS: list[tuple[str, Rule]] = [
     (r"out of range in self|is out of bounds$|smaller than num_classes|out of range", _smaller),
     (r"index (\d+) is out of bounds for dimension (\d+) with size (\d+)", _bounds),
     (r"Target \d+ is out of bounds|index \d+ is out of bounds", _smaller),
+    (r"not a number", _counted),
     (r"(?i)singular|invertible|ill-conditioned", _well),
     (r"(?i)square", _square),
     (r"(?i)positive.definite|cholesky", _with_values("positive definite")),

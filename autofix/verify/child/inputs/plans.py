@@ -138,7 +138,7 @@ class Plans:
             return self.options_of[parameter.name][0]
         known = self._known(parameter)
         counted = known.says("count") or vocabulary.within(parameter.name, vocabulary.COUNTS)
-        if type(default) is int and default > 4 and counted:
+        if type(default) is int and (default > 4 or default in (1, 2)) and counted:
             return value(3)
         return None
 
@@ -185,7 +185,7 @@ class Plans:
         for parameter in self.parameters:
             if parameter.name == name and spec["is"] == "value" and type(spec["value"]) is int:
                 counted = self._known(parameter).says("count")
-                if spec["value"] > 4 and (counted or vocabulary.within(name, vocabulary.COUNTS)):
+                if not 3 <= spec["value"] <= 4 and (counted or vocabulary.within(name, vocabulary.COUNTS)):
                     return value(3)
         return spec
 

@@ -12,7 +12,7 @@ from . import annotated, vocabulary
 from .vocabulary import Spec, tensor, value
 
 RANKED: dict[int, list[int]] = {
-    0: [], 1: [4], 2: [4, 3], 3: [2, 4, 3], 4: [2, 3, 8, 8], 5: [1, 2, 4, 4, 4],
+    0: [], 1: [4], 2: [4, 3], 3: [4, 5, 3], 4: [2, 3, 8, 8], 5: [1, 2, 4, 4, 4],
     6: [1, 2, 2, 2, 2, 2],
 }  # fmt: skip
 _LOADED = frozenset("dataset batch_size sampler num_workers drop_last".split())
@@ -98,13 +98,24 @@ def _distinct(found: list[Any]) -> list[Spec]:
 def of_tensor(known: Known) -> Spec:
     """A float tensor, or labels, of the shape that the uses ask for."""
     if known.says("labels", "index"):
-        return tensor(_shape(known) or ["N"], "long")
+        return tensor(_shape(known) or ["N"], "long", below=3)
     values = "unit"
+    if known.says("initial"):
+        return {**tensor(_shape(known)), "style": "data"}
     if known.says("positive definite"):
         values = "positive definite"
     elif known.says("square"):
         values = "well"
     return tensor(_shape(known), values=values)
+
+
+def arrays(known: Known) -> list[Spec]:
+    """Arrays of numpy: in double precision, as numpy makes them, or else as torch does."""
+    spec = of_tensor(known)
+    found = [{"is": "array", "tensor": spec}]
+    if spec["dtype"] == "float":
+        found.insert(0, {"is": "array", "tensor": {**spec, "dtype": "double"}})
+    return found
 
 
 def _shape(known: Known) -> list[Any] | None:
@@ -150,6 +161,9 @@ def _documented(known: Known, found: list[Spec]) -> list[Spec]:
 def _structured(name: str, known: Known, classes: Classes) -> list[Spec]:
     """What has fields, keys or elements, or is called."""
     found: list[Spec] = []
+    if known.says("modules"):
+        each = [*classes("", Known({"facts": {"called": 1}}), name), vocabulary.model()][0]
+        return [{"is": "list", "items": [each] * 3}]
     if known.says("environment") and not known.says("tensor", "module"):
         return [{"is": "impossible", "why": "an environment"}]
     if known.says("optimizer") and not known.says("tensor", "called", "module"):
@@ -173,7 +187,29 @@ def _structured(name: str, known: Known, classes: Classes) -> list[Spec]:
     return found + _sequence(name, known, classes)
 
 
+_LAYERS = {
+    "in_features": {"is": "model", "form": "linear", "sizes": [3, 3]},
+    "out_features": {"is": "model", "form": "linear", "sizes": [3, 3]},
+    "weight": {"is": "model", "form": "linear", "sizes": [3, 3]},
+    "in_channels": {"is": "model", "form": "convolution", "sizes": [3, 4]},
+    "out_channels": {"is": "model", "form": "convolution", "sizes": [3, 4]},
+    "num_embeddings": vocabulary.made("torch.nn.Embedding", 10, 4),
+    "embedding_dim": vocabulary.made("torch.nn.Embedding", 10, 4),
+    "num_features": vocabulary.made("torch.nn.BatchNorm1d", 3),
+}
+
+
+def _layers(known: Known) -> list[Spec]:
+    """A layer of torch that has the fields which are taken; one with buffers, if they are copied."""
+    found = [spec for name, spec in _LAYERS.items() if name in known.own]
+    if known.says("copied"):
+        found.append({**vocabulary.model(), "form": "normalized"})
+    return found[:1]
+
+
 def _callable(name: str, known: Known, classes: Classes) -> list[Spec]:
+    if any(field in known.own for field in _LAYERS):
+        return [*_layers(known), *classes("", known, name)]
     loss = vocabulary.within(name, vocabulary.LOSSES) or "loss" in vocabulary.words(name)
     labels = vocabulary.made("torch.nn.CrossEntropyLoss")
     if loss:
@@ -181,7 +217,7 @@ def _callable(name: str, known: Known, classes: Classes) -> list[Spec]:
     if vocabulary.within(name, vocabulary.ACTIVATIONS):
         return [vocabulary.named("torch.tanh")]
     if known.says("module") or vocabulary.within(name, vocabulary.MODELS) or name in ("G", "D"):
-        return [*classes("", known, name), vocabulary.model()]
+        return [*classes("", known, name), *_layers(known), vocabulary.model()]
     if vocabulary.within(name, vocabulary.SINKS):
         return [{"is": "sink"}]
     forms = ["total", "square", "first"] if known.facts.get("called", 1) < 2 else ["total", "first"]
@@ -232,7 +268,7 @@ def _used(name: str, known: Known) -> list[Spec]:
     """A value without parts: what the body does with it, then what it is called."""
     facts = known.facts
     if known.says("array"):
-        return [{"is": "array", "tensor": of_tensor(known)}]
+        return arrays(known)
     texts = facts.get("strings")
     if texts:
         return [value(text) for text in texts]
@@ -276,7 +312,7 @@ def _tensors(name: str, known: Known) -> list[Spec]:
     if guess is not None and open_shape and guess["dtype"] in ("float", "long"):
         found.append(guess)
     if known.says("numpy") and not known.says("tensor", "element"):
-        found.append({"is": "array", "tensor": first})
+        found += arrays(known)
     return [*found, first]
 
 

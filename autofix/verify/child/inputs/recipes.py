@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 Spec = dict[str, Any]
+LATE = {"optimizer": 1, "scheduler": 2}
 
 
 class Failed(Exception):
@@ -136,7 +137,10 @@ class Maker:
     def _make(self, spec: Spec, name: str) -> Any:
         function = resolve(self.namespace, spec["of"])
         arguments = [self.make(a, f"{name}({p})") for p, a in enumerate(spec["args"])]
-        keywords = {k: self.make(a, f"{name}({k})") for k, a in spec["kwargs"].items()}
+        # Optimizers come last: they take the parameters of what is there by then.
+        late = sorted(spec["kwargs"], key=lambda key: LATE.get(spec["kwargs"][key]["is"], 0))
+        made = {key: self.make(spec["kwargs"][key], f"{name}({key})") for key in late}
+        keywords = {key: made[key] for key in spec["kwargs"]}
         with seeded(seed_for(self.seed, name)):
             return function(*arguments, **keywords)
 
@@ -145,6 +149,11 @@ class Maker:
         with seeded(seed_for(self.seed, name)):
             if spec.get("form") == "convolution":
                 return torch.nn.Conv2d(sizes[0], sizes[1], 3, padding=1)
+            if spec.get("form") == "normalized":
+                return torch.nn.Sequential(
+                    torch.nn.Linear(sizes[0], 8), torch.nn.BatchNorm1d(8), torch.nn.Tanh(),
+                    torch.nn.Linear(8, sizes[1]),
+                )  # fmt: skip
             if spec.get("form") == "linear":
                 return torch.nn.Linear(sizes[0], sizes[1])
             # Not linear: a second derivative of it is not zero.
@@ -154,7 +163,8 @@ class Maker:
 
     def _optimizer(self, spec: Spec, name: str) -> Any:
         """Plain SGD over the models among the arguments, else over their leaves."""
-        models = [m for n, m in self.modules if "(" not in n and "[" not in n]
+        within = name.rpartition("(")[0]
+        models = [m for n, m in self.modules if _beside(n, within) and "[" not in n]
         same = [p for m in models for p in m.parameters()]
         leaves = [t for _, t in self.inputs if t.requires_grad]
         own = [torch.nn.Parameter(torch.ones(1))]
@@ -164,6 +174,11 @@ class Maker:
         found = [o for o in self.objects.values() if isinstance(o, torch.optim.Optimizer)]
         optimizer = found[0] if found else self._optimizer(spec, name)
         return torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.9)
+
+
+def _beside(name: str, within: str) -> bool:
+    """Whether something is an argument of the same call; a call's own arguments end in `)`."""
+    return name.rpartition("(")[0] == within
 
 
 def _once(parameters: list[Any]) -> list[Any]:
@@ -176,10 +191,10 @@ def draw(spec: Spec, generator: torch.Generator) -> torch.Tensor:
     if spec.get("values") == "given":
         return torch.tensor(spec["given"])
     if dtype in ("long", "int"):
-        made = torch.randint(0, max(1, spec.get("below", 2)), shape, generator=generator)
+        made = _classes(shape, max(1, spec.get("below", 2)), generator)
         return made.to(torch.int32 if dtype == "int" else torch.int64)
     if dtype == "bool":
-        return torch.rand(shape, generator=generator) < 0.6
+        return _classes(shape, 5, generator) < 3
     made = torch.rand(shape, generator=generator, dtype=torch.float64) * 0.8 + 0.1
     made = _VALUES.get(spec.get("values", "unit"), _unit)(made)
     if dtype == "complex":
@@ -189,13 +204,23 @@ def draw(spec: Spec, generator: torch.Generator) -> torch.Tensor:
     return made.to(torch.get_default_dtype())
 
 
+def _classes(shape: tuple[int, ...], count: int, generator: torch.Generator) -> torch.Tensor:
+    """Whole numbers below `count`, each as often as the others: no class is without a row."""
+    size = 1
+    for side in shape:
+        size *= side
+    start = int(torch.randint(0, count, (), generator=generator)) if size < count else 0
+    return ((torch.randperm(size, generator=generator) + start) % count).reshape(shape)
+
+
 def _unit(made: torch.Tensor) -> torch.Tensor:
     return made
 
 
 def _signed(made: torch.Tensor) -> torch.Tensor:
     """Of both signs, and not close to zero, where many functions have a kink."""
-    return torch.where(made < 0.5, made - 1.0, made)
+    away = (made - 0.5) * 4.6
+    return away + 0.15 * torch.where(away < 0, -1.0, 1.0)
 
 
 def _rows(made: torch.Tensor) -> torch.Tensor:

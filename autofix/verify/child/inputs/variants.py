@@ -23,12 +23,24 @@ def of_recipe(plans: Plans, recipe: Recipe) -> Iterator[Recipe]:
         if parameter.name not in given and default is not inspect.Parameter.empty:
             for spec in _instead(plans, parameter)[:2]:
                 yield _with_argument(recipe, parameter, spec)
+    yield from _built_otherwise(plans, recipe)
     for number, (name, spec) in enumerate(recipe["arguments"]):
         if spec["is"] == "value":
             for option in plans.all_closed(plans.options_of.get(name, []))[:3]:
                 if option["is"] == "value":
                     yield slots.with_spec(recipe, ("arguments", number, 1), option)
     yield _batched(recipe)
+
+
+def _built_otherwise(plans: Plans, recipe: Recipe) -> Iterator[Recipe]:
+    """The instance with another flag or name instead of a default of its constructor."""
+    own = recipe.get("instance") or {}
+    if own.get("is") != "make" or not plans.target.is_class:
+        return
+    for name, specs in plans.instances.defaults(own).items():
+        for spec in specs[:2]:
+            kwargs = {**own["kwargs"], name: spec}
+            yield slots.with_spec(recipe, ("instance",), {**own, "kwargs": kwargs})
 
 
 def _instead(plans: Plans, parameter: inspect.Parameter) -> list[Spec]:

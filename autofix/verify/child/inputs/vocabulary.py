@@ -79,7 +79,7 @@ ROWS = _words(
 )
 FLAGS = _words(
     "verbose training train bias debug deterministic inplace keepdim batchfirst bidirectional "
-    "affine residual normalize normalized hard render shuffle plot causal flag enabled logits"
+    "affine residual normalize normalized hard render shuffle plot causal flag enabled"
 )
 _NUMBERS: dict[str, Any] = {
     "lr": 0.1, "alpha": 0.5, "gamma": 0.9, "beta": 0.5, "eps": 1e-6, "epsilon": 1e-2, "tau": 0.5,
@@ -90,9 +90,9 @@ _NUMBERS: dict[str, Any] = {
     "dropout": 0.0, "drop": 0.0, "slope": 0.2, "gain": 1.0, "regularization": 0.1, "reg": 0.1,
     "prob": 0.5, "strength": 0.5, "step_size": 0.1, "stepsize": 0.1, "noise": 0.1,
     "wd": 0.01, "power": 2.0, "k": 2, "n": 4, "m": 3, "d": 3, "seed": 0, "heads": 2, "head": 2,
-    "layers": 2, "depth": 2, "blocks": 2, "kernel": 3, "stride": 1, "padding": 1, "pad": 1,
+    "layers": 3, "depth": 3, "blocks": 2, "kernel": 3, "stride": 1, "padding": 1, "pad": 1,
     "dilation": 1, "groups": 1, "vocab": 10, "classes": 3, "actions": 2, "batch": 4, "patch": 4,
-    "degree": 2, "order": 2, "rank": 2, "window": 3, "capacity": 16, "experts": 2, "components": 2,
+    "degree": 2, "order": 2, "rank": 2, "window": 3, "capacity": 16, "experts": 3, "members": 3, "ensemble": 3, "way": 3, "shot": 2, "components": 2,
     "mixtures": 2, "height": 8, "width": 8, "bins": 4, "clusters": 2, "samples": 4, "points": 4,
     "length": 5, "len": 5, "qubits": 2, "embeddings": 10, "tokens": 10, "expansion": 2,
     "dim": 4, "dims": 4, "size": 4, "hidden": 8, "features": 4, "channels": 4, "units": 8,
@@ -209,7 +209,7 @@ _GROUPS: list[tuple[frozenset[str], Spec]] = [
     (SINKS, {"is": "sink"}),
     (ENVIRONMENTS, {"is": "impossible", "why": "an environment"}),
     (IMAGES, tensor(["B", "C", "H", "W"])),
-    (LABELS, tensor(["N"], "long")),
+    (LABELS, tensor(["N"], "long", below=3)),
     (MASKS, tensor(None, "bool")),
     (ROWS, tensor(["N"])),
     (CONFIGS, {"is": "namespace", "items": {}}),

@@ -95,6 +95,8 @@ def is_method(name: str) -> bool:
 
 def _method(reader: Reader, node: ast.Call, function: ast.Attribute) -> None:
     owner, name = function.value, function.attr
+    if name in ("state_dict", "load_state_dict", "buffers", "named_buffers"):
+        reader.note(owner, "copied")
     for kind, group in _METHODS.items():
         if name in group:
             reader.note(owner, kind)
@@ -149,6 +151,8 @@ def _library(reader: Reader, node: ast.Call, dotted: str) -> None:
     if dotted in ("range", "trange", "tqdm.trange"):
         for argument in node.args:
             reader.note(argument, "count")
+    elif dotted in ("copy.deepcopy", "deepcopy"):
+        reader.note(first, "copied")
     elif dotted == "len":
         reader.note(first, "len")
     elif dotted in ("float", "int", "str", "bool", "open", "setattr", "hasattr", "getattr"):
@@ -180,10 +184,24 @@ def _instances(reader: Reader, node: ast.expr) -> list[str]:
 
 def _torch(reader: Reader, node: ast.Call, dotted: str, last: str) -> None:
     first = node.args[0] if node.args else None
+    if any(k.arg == "requires_grad" for k in node.keywords) and first is not None:
+        origin = reader.origin(first)
+        if origin:
+            reader.root.at(origin).note("initial")
     if last in ("tensor", "stack", "cat", "as_tensor", "Tensor", "FloatTensor", "hstack"):
         _displayed(reader, first, last)
-    elif last in _SIZED:
+    elif last == "Parameter":
+        origin = reader.origin(first) if first is not None else None
+        if origin:
+            reader.root.at(origin).note("initial")
+    elif last in ("ModuleList", "Sequential"):
         for argument in node.args:
+            inner = argument.value if isinstance(argument, ast.Starred) else argument
+            reader.note(inner, "modules" if inner is not argument or last == "ModuleList" else "module")
+    elif last in _SIZED:
+        if last in ("full", "full_like"):
+            reader.note(node.args[1] if len(node.args) > 1 else None, "number")
+        for argument in node.args[: 1 if last in ("full", "full_like") else None]:
             for part in argument.elts if isinstance(argument, ast.Tuple) else [argument]:
                 reader.note(part, "size")
     elif last[:1].isupper() and not re.search("ReLU|ELU|Softmax|Loss|Threshold|Normal", last):

@@ -38,6 +38,9 @@ def subscript(reader: Reader, node: ast.Subscript) -> None:
     if owner is not None:
         return dimension(reader, owner, node.slice)
     index = node.slice
+    if isinstance(node.value, ast.Dict):
+        keys = [k.value for k in node.value.keys if isinstance(k, ast.Constant)]
+        return reader.note(index, "strings", [key for key in keys if isinstance(key, str)])
     if isinstance(index, ast.Tuple):
         _indices(reader, node.value, index.elts)
     elif _integer(index) is not None:
