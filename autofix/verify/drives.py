@@ -41,7 +41,10 @@ def _runs(tree: ast.Module) -> bool:
     return any(
         isinstance(node, (ast.For, ast.While, ast.If, ast.With, ast.Try, ast.AugAssign))
         or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
-        or (isinstance(node, ast.Assign) and any(isinstance(n, ast.Call) for n in ast.walk(node.value)))
+        or (
+            isinstance(node, ast.Assign)
+            and any(isinstance(n, ast.Call) for n in ast.walk(node.value))
+        )
         for node in tree.body
     )
 
@@ -79,7 +82,8 @@ def _targets(tree: ast.Module, units: Sequence[str]) -> list[str]:
     useful = [name for name in dict.fromkeys([*own, *callers]) if covered(name)]
     best = max(map(covered, own))
     return sorted(
-        useful, key=lambda name: (-covered(name) if covered(name) > best else -best, name not in own)
+        useful,
+        key=lambda name: (-covered(name) if covered(name) > best else -best, name not in own),
     )
 
 
@@ -90,16 +94,30 @@ def _own_targets(tree: ast.Module, unit: str) -> Iterator[str]:
     if node is None:
         yield unit
         return
-    names = {child.name for child in node.body if isinstance(child, Function)}
     inherits = any("Module" in ast.unparse(base) for base in node.bases)
-    if method not in ("forward", "__init__"):
-        if "forward" in names and _uses(node, "forward", method):
-            yield f"{owner}.forward"
+    constructs = method in ("__init__", "__post_init__")
+    whole = list(_with_forward(tree, node))
+    if method != "forward" and not constructs:
+        if any(_uses(node, user, method) for user in ("forward", "__init__")):
+            yield from whole
         yield unit
-    if "forward" in names:
-        yield f"{owner}.forward"
-    elif method == "__init__" or inherits:
+    yield from whole
+    if not whole and (constructs or inherits):
         yield f"{owner}.__init__"
+
+
+def _with_forward(tree: ast.Module, node: ast.ClassDef) -> Iterator[str]:
+    """The `forward` of a class, or else of a class that is made from it."""
+    if any(isinstance(child, Function) and child.name == "forward" for child in node.body):
+        yield f"{node.name}.forward"
+        return
+    for other in tree.body:
+        if isinstance(other, ast.ClassDef) and other is not node and node.name in _bases(other):
+            yield from _with_forward(tree, other)
+
+
+def _bases(node: ast.ClassDef) -> list[str]:
+    return [base.id for base in node.bases if isinstance(base, ast.Name)]
 
 
 def _uses(node: ast.ClassDef, user: str, method: str) -> bool:

@@ -107,7 +107,7 @@ def _call(built: Any, run: Execution) -> None:
         given = [*built.args, *built.kwargs.values()]
         run.modules = [*_modules(result), *_modules(given)]
         run.returned = _parameters(_modules(result))
-    if isinstance(built.instance, torch.nn.Module) and not session.optimizers:
+    if isinstance(built.instance, torch.nn.Module) and session.events and not session.optimizers:
         _take_a_step(session, built.instance)
     if session.steps or isinstance(built.instance, torch.nn.Module):
         _again(built, run)
@@ -121,7 +121,9 @@ def _once(built: Any, run: Execution) -> Any:
     result = built.function(*built.args, **built.kwargs)
     with hooks.unwatched(session):
         changed = [tensor for tensor, version in versions if tensor._version != version]
-        found = [*tensors.results(result), *changed]
+        returned = list(tensors.results(result))
+        # What was given and is returned counts once.
+        found = [*returned, *(t for t in changed if not any(t is one for one in returned))]
         run.outputs = [_told(one) for one in found[:50]]
         outputs = [
             one for one in map(_as_tensor, found) if one.is_floating_point() or one.is_complex()

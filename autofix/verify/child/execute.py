@@ -55,14 +55,16 @@ def _search(program: Program, job: Mapping[str, Any], emit: Emit) -> None:
     try:
         with torch.enable_grad():
             namespace = program.load(Probes())
-            recipes = inputs.search(namespace, job["target"], job["hints"], 0, _attempt)
+            hints = {**job["hints"], "lines": program.changes}
+            recipes = inputs.search(namespace, job["target"], hints, 0, _attempt)
     except inputs.Failed as error:
         emit({"recipes": [], "failed": str(error), "skipped": program.skipped})
         return
     emit({"recipes": recipes, "failed": None, "skipped": program.skipped})
 
 
-def _attempt(built: Any) -> None:
+def _attempt(built: Any) -> bool:
+    """One call; whether it says anything."""
     import contextlib
     import os
 
@@ -71,6 +73,7 @@ def _attempt(built: Any) -> None:
     found = [one for one in tensors.results(result) if isinstance(one, torch.Tensor)]
     if any(bool(tensors.plain(one).isnan().any()) for one in found):
         raise ValueError("the result is not a number")
+    return inputs.tells(built, result)
 
 
 # As the program stands ------------------------------------------------------------------------

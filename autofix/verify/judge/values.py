@@ -24,6 +24,8 @@ REPAIRABLE = (
     "a leaf Variable that requires grad",
     "a view of a leaf Variable",
     "modified by an inplace operation",
+    "has been modified inplace",
+    "cannot assign",
     "a second time",
     "implicitly created only for scalar",
     "can't optimize a non-leaf",

@@ -65,18 +65,20 @@ def search(
     target: str,
     hints: dict[str, Any],
     seed: int,
-    call: Callable[[Any], None],
+    call: Callable[[Any], Any],
     budget: int = 150,
     seconds: float = 5.0,
 ) -> list[dict[str, Any]]:
     """Recipes with which the target runs to its end: up to three that differ, the best first.
 
-    `call(built)` makes one attempt and raises what the program raises. At most `budget` attempts
+    `call(built)` makes one attempt and raises what the program raises; where it says False, the
+    attempt counts only if there is no better one. `hints["lines"]` has the first and last lines
+    of what the attempts should run, if they can. At most `budget` attempts
     are made to find the first recipe, and the whole takes about `seconds`. Raises `Failed` with
     the reason if there is none. The same seed gives the same recipes.
     """
 
-    def attempt(recipe: dict[str, Any]) -> Callable[[], None]:
+    def attempt(recipe: dict[str, Any]) -> Callable[[], Any]:
         built = build(namespace, recipe, seed)
         return lambda: call(built)
 

@@ -23,10 +23,13 @@ from .target import Sources, Target
 _ATTEMPT_SECONDS = 2.0
 _VARIANTS = 14
 _START = 5.0
+_MOST_BETTER = 40
+_SAYS_NOTHING = "the result does not depend on the inputs"
+_NO_GPU = r"not compiled with CUDA|No CUDA GPUs|Found no NVIDIA driver"
 _EMPTY = r"(?i)empty|larger than population|got 0|index out of range|division by zero|of size 0"
 
 if TYPE_CHECKING:
-    Attempt = Callable[[Recipe], Callable[[], None]]
+    Attempt = Callable[[Recipe], Callable[[], Any]]
 
 
 class Tried:
@@ -38,6 +41,9 @@ class Tried:
         self.error: BaseException | None = None
         self.blamed: frozenset[str] = frozenset()
         self.start = 0
+        self.tells = True
+        self.changed: frozenset[int] = frozenset()
+        """The lines it was to run that it has run."""
 
 
 class Explorer:
@@ -51,6 +57,8 @@ class Explorer:
         self.codes = self._codes()
         self.seen: set[str] = set()
         self.errors: dict[str, int] = {}
+        self.asks_for_gpu = False
+        self.wanted = {n for first, last in hints.get("lines", []) for n in range(first, last + 1)}
         self.ends = 0.0
 
     def _codes(self) -> list[types.CodeType]:
@@ -65,7 +73,8 @@ class Explorer:
         self.ends = time.perf_counter() + seconds
         first = self._first(budget)
         found = [first, *self._variants(first)]
-        return _best([tried for tried in found if tried.error is None])
+        ran = [tried for tried in found if tried.error is None]
+        return _best([tried for tried in ran if tried.tells] or ran)
 
     def _first(self, budget: int) -> Tried:
         """The first recipe that runs to the end."""
@@ -75,34 +84,41 @@ class Explorer:
             start: Callable[[], Recipe] = partial(_same, recipe)
             heapq.heappush(queue, (0.2 * place - _START, next(count), place, start))
         attempts = 0
+        poor: Tried | None = None
         while queue and attempts < budget and time.perf_counter() < self.ends:
             _, _, place, make = heapq.heappop(queue)
             tried = self._try(make())
             if tried is None:
                 continue
             attempts += 1
-            if tried.error is None:
+            if tried.error is None and tried.tells:
                 return tried
+            if tried.error is None and poor is None:
+                poor, budget = tried, min(budget, attempts + _MOST_BETTER)
             tried.start = place
             for score, change in self._mended(tried):
                 heapq.heappush(queue, (-score, next(count), place, change))
+        if poor is not None:
+            return poor
         raise Failed(self._reason())
 
     def _mended(self, tried: Tried) -> Iterator[tuple[float, Callable[[], Recipe]]]:
-        if tried.error is None or isinstance(tried.error, Failed):
+        if isinstance(tried.error, Failed):
             return
-        text = _normal(tried.error)
+        error = tried.error or ValueError(_SAYS_NOTHING)
+        text = _normal(error)
+        self.asks_for_gpu = self.asks_for_gpu or bool(re.search(_NO_GPU, text))
         self.errors[text] = self.errors.get(text, 0) + 1
         base = 4.0 * len(tried.reached) / max(1, self._size) - 0.25 * min(self.errors[text], 12)
         base -= 0.1 * tried.start  # the first ways to start are the most plausible
         options = self.plans.options(tried.recipe)
-        for weight, change in moves.moves(tried.recipe, tried.error, tried.blamed, options):
+        for weight, change in moves.moves(tried.recipe, error, tried.blamed, options):
             yield base + weight, change
         for place, _ in enumerate(tried.recipe["methods"]):
             left = [m for n, m in enumerate(tried.recipe["methods"]) if n != place]
             yield base + 2.0, partial(_same, {**tried.recipe, "methods": left})
         for place, primed in enumerate(self.plans.primed(tried.recipe, tried.blamed)):
-            weight = 4.5 if re.search(_EMPTY, str(tried.error)) else 1.5
+            weight = 4.5 if re.search(_EMPTY, str(error)) else 1.5
             yield base + weight - 0.2 * place, partial(_same, primed)
 
     @property
@@ -121,11 +137,12 @@ class Explorer:
                 same = slots.key(tried.recipe) == slots.key(recipe)
                 if not same and not self._new(tried.recipe):
                     return None
-                self.attempt(tried.recipe)()
+                tried.tells = self.attempt(tried.recipe)() is not False
         except (Exception, SystemExit, lines.TooLong) as error:
             tried.error = error
             tried.blamed = self._blamed(error)
         tried.reached = frozenset(watched.reached)
+        tried.changed = frozenset((watched.reached | watched.elsewhere) & self.wanted)
         return tried
 
     def _new(self, recipe: Recipe) -> bool:
@@ -151,6 +168,8 @@ class Explorer:
         return found if in_target else frozenset(["self"] if self.target.bound else [])
 
     def _reason(self) -> str:
+        if self.asks_for_gpu:
+            return "it asks for a GPU, and there is none"
         if not self.errors:
             return self.plans.problem or "no inputs could be made up"
         text = max(self.errors, key=lambda known: self.errors[known])
@@ -182,11 +201,12 @@ class Explorer:
 def _best(found: list[Tried]) -> list[Recipe]:
     """Up to three: those which add lines first, then those which merely differ."""
     left = list(found)
-    chosen = [max(left, key=lambda tried: len(tried.reached))]
+    chosen = [max(left, key=lambda tried: (len(tried.changed), len(tried.reached)))]
     left.remove(chosen[0])
     while left and len(chosen) < 3:
         seen = frozenset().union(*(tried.reached for tried in chosen))
-        best = max(left, key=lambda tried: len(tried.reached - seen))
+        ran = frozenset().union(*(tried.changed for tried in chosen))
+        best = max(left, key=lambda one: (len(one.changed - ran), len(one.reached - seen)))
         left.remove(best)
         chosen.append(best)
     return [tried.recipe for tried in chosen]

@@ -152,7 +152,8 @@ class Instances:
         for name, cls in self._own():
             owned = self.hints["classes"][name].get("attributes", [])
             fits = all(a in owned or hasattr(cls, a) for a in known.own)
-            module = issubclass(cls, torch.nn.Module)
+            forward = getattr(getattr(cls, "forward", None), "__name__", "")
+            module = issubclass(cls, torch.nn.Module) and forward != "_forward_unimplemented"
             if name not in self.making and fits and (module if called else bool(known.own)):
                 found += [(-_alike(parameter, name), s) for s in self.of_class(name, cls)[:2]]
         return [spec for _, spec in sorted(found, key=lambda pair: pair[0])][:_MOST_CLASSES]

@@ -30,7 +30,10 @@ class Watched:
 
     def __init__(self, codes: list[types.CodeType], seconds: float) -> None:
         self.codes = set(codes)
+        self.files = {code.co_filename for code in codes}
         self.reached: set[int] = set()
+        self.elsewhere: set[int] = set()
+        """Lines of other functions of the same file."""
         self.seconds = seconds
         self._ends = 0.0
 
@@ -38,7 +41,11 @@ class Watched:
         if frame.f_code in self.codes:
             self.reached.add(frame.f_lineno)
             return self._local
-        return None
+        return self._aside if frame.f_code.co_filename in self.files else None
+
+    def _aside(self, frame: types.FrameType, event: str, argument: Any) -> Any:
+        self.elsewhere.add(frame.f_lineno)
+        return self._aside
 
     def _local(self, frame: types.FrameType, event: str, argument: Any) -> Any:
         if event == "line":

@@ -255,6 +255,18 @@ def _counted(spec: Spec, match: re.Match[str]) -> Moves:
         yield 1.5, {**spec, "values": "well"}
 
 
+def _below(spec: Spec, match: re.Match[str]) -> Moves:
+    if spec["dtype"] == "long":
+        yield 4.0, {**spec, "below": int(match.group(1)) + 1}
+
+
+def _elsewhere(spec: Spec, match: re.Match[str]) -> Moves:
+    """On the other side of a kink or a bound the result may depend on it."""
+    for place, values in enumerate(("signed", "large")):
+        if spec["dtype"] == "float" and spec.get("values") != values:
+            yield 3.0 - 0.2 * place, {**spec, "values": values}
+
+
 def _not_shared(spec: Spec, match: re.Match[str]) -> Moves:
     yield from _ranks(spec, match)
 
@@ -284,7 +296,8 @@ TENSORS: list[tuple[str, Rule]] = [
     (r"(?i)kernel size can't be greater|output size is too small|too small for", _larger),
     (r"normalized_shape=\[([^\]]*)\]", _normalized),
     (r"shape '\[([^\]]*)\]' is invalid for input of size (\d+)", _reshaped),
-    (r"(?i)\blong\b|int64|integer|indices must|one_hot|type Int\b|index tensor|as ind", _whole),
+    (r"(?i)\blong\b|int64|integer(?!interval)|indices must|one_hot|type Int\b|index tensor|as ind",
+     _whole),
     (r"(?i)floating|for 'Long'|for 'Bool'|for 'Int'|type Float|dtype float|same dtype|not "
      r"implemented for|Long did not match|to be float|subtract, the|complex dtype", _floating),
     (r"(?i)\bbool\b|boolean|byte", _bool),
@@ -294,6 +307,8 @@ TENSORS: list[tuple[str, Rule]] = [
     (r"index (\d+) is out of bounds for dimension (\d+) with size (\d+)", _bounds),
     (r"Target \d+ is out of bounds|index \d+ is out of bounds", _smaller),
     (r"not a number", _counted),
+    (r"upper_bound=(\d+)", _below),
+    (r"does not depend on the inputs", _elsewhere),
     (r"(?i)singular|invertible|ill-conditioned", _well),
     (r"(?i)square", _square),
     (r"(?i)positive.definite|cholesky", _with_values("positive definite")),

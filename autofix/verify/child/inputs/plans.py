@@ -185,7 +185,9 @@ class Plans:
         for parameter in self.parameters:
             if parameter.name == name and spec["is"] == "value" and type(spec["value"]) is int:
                 counted = self._known(parameter).says("count")
-                if not 3 <= spec["value"] <= 4 and (counted or vocabulary.within(name, vocabulary.COUNTS)):
+                if not 3 <= spec["value"] <= 4 and (
+                    counted or vocabulary.within(name, vocabulary.COUNTS)
+                ):
                     return value(3)
         return spec
 

@@ -200,7 +200,7 @@ _LAYERS = {
 
 
 def _layers(known: Known) -> list[Spec]:
-    """A layer of torch that has the fields which are taken; one with buffers, if they are copied."""
+    """A layer of torch that has the fields which are taken; one with buffers, if copied."""
     found = [spec for name, spec in _LAYERS.items() if name in known.own]
     if known.says("copied"):
         found.append({**vocabulary.model(), "form": "normalized"})
@@ -239,7 +239,10 @@ def _sequence(name: str, known: Known, classes: Classes) -> list[Spec]:
             kind = "loader" if vocabulary.within(name, vocabulary.LOADERS) else "list"
             if known.own and all(key in _LOADED for key in known.own):
                 kind = "loader"
-            found.append({"is": kind, "items": [element, element]})
+            rows = element["is"] == "tensor" and kind == "list"
+            found.append({"is": kind, "items": [element] * (4 if rows else 2)})
+            if rows and each.says("product"):  # `w @ x` for each row of a matrix
+                found.insert(0, tensor([4, 4]))
         if count and known.says("tensor", "arithmetic"):
             found.insert(0, tensor([4, count]))
     count = known.facts.get("unpack") or (len(known.items) and max(known.items) + 1)

@@ -139,14 +139,24 @@ def callable_of(
         return applied
     if not target.bound:
         return _drained(target.raw if not target.is_class else getattr(target.owner, target.last))
-    if target.last in ("__init__", "forward") and isinstance(instance, torch.nn.Module):
+    if target.last in ("__init__", "forward") and has_forward(instance):
         whole: Callable[..., Any] = instance
         return whole
     if target.last == "__init__":
-        return lambda: [_drained(getattr(instance, name))(*given) for name, given in methods]
+        made = [instance] if isinstance(instance, torch.nn.Module) else []
+        return lambda: [*made, *(_drained(getattr(instance, n))(*given) for n, given in methods)]
     if isinstance(target.raw, property):
         return lambda: getattr(instance, target.last)
     return _drained(getattr(instance, target.last))
+
+
+def has_forward(module: Any) -> bool:
+    """Whether something is a module that can be called, and not merely a base of such ones."""
+    forward = getattr(type(module), "forward", None)
+    return (
+        isinstance(module, torch.nn.Module)
+        and getattr(forward, "__name__", "") != "_forward_unimplemented"
+    )
 
 
 def _drained(function: Any) -> Callable[..., Any]:

@@ -75,7 +75,8 @@ LABELS = _words(
 )
 MASKS = _words("mask masks")
 ROWS = _words(
-    "reward rewards done dones terminal terminals returns advantages advantage logprobs logprob"
+    "reward rewards done dones terminal terminals returns advantages advantage logprobs logprob "
+    "oldlogprobs oldlogprob logp oldlogp"
 )
 FLAGS = _words(
     "verbose training train bias debug deterministic inplace keepdim batchfirst bidirectional "
@@ -92,7 +93,8 @@ _NUMBERS: dict[str, Any] = {
     "wd": 0.01, "power": 2.0, "k": 2, "n": 4, "m": 3, "d": 3, "seed": 0, "heads": 2, "head": 2,
     "layers": 3, "depth": 3, "blocks": 2, "kernel": 3, "stride": 1, "padding": 1, "pad": 1,
     "dilation": 1, "groups": 1, "vocab": 10, "classes": 3, "actions": 2, "batch": 4, "patch": 4,
-    "degree": 2, "order": 2, "rank": 2, "window": 3, "capacity": 16, "experts": 3, "members": 3, "ensemble": 3, "way": 3, "shot": 2, "components": 2,
+    "degree": 2, "order": 2, "rank": 2, "window": 3, "capacity": 16, "experts": 3,
+    "members": 3, "ensemble": 3, "way": 3, "shot": 2, "components": 2,
     "mixtures": 2, "height": 8, "width": 8, "bins": 4, "clusters": 2, "samples": 4, "points": 4,
     "length": 5, "len": 5, "qubits": 2, "embeddings": 10, "tokens": 10, "expansion": 2,
     "dim": 4, "dims": 4, "size": 4, "hidden": 8, "features": 4, "channels": 4, "units": 8,

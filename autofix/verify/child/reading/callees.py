@@ -97,6 +97,8 @@ def _method(reader: Reader, node: ast.Call, function: ast.Attribute) -> None:
     owner, name = function.value, function.attr
     if name in ("state_dict", "load_state_dict", "buffers", "named_buffers"):
         reader.note(owner, "copied")
+    if isinstance(owner, ast.Compare) and isinstance(owner.ops[0], ast.Eq):
+        reader.note(owner.left, "labels")  # `(y == k).sum()`
     for kind, group in _METHODS.items():
         if name in group:
             reader.note(owner, kind)
@@ -197,7 +199,9 @@ def _torch(reader: Reader, node: ast.Call, dotted: str, last: str) -> None:
     elif last in ("ModuleList", "Sequential"):
         for argument in node.args:
             inner = argument.value if isinstance(argument, ast.Starred) else argument
-            reader.note(inner, "modules" if inner is not argument or last == "ModuleList" else "module")
+            reader.note(
+                inner, "modules" if inner is not argument or last == "ModuleList" else "module"
+            )
     elif last in _SIZED:
         if last in ("full", "full_like"):
             reader.note(node.args[1] if len(node.args) > 1 else None, "number")
@@ -218,13 +222,20 @@ def _displayed(reader: Reader, first: ast.expr | None, last: str) -> None:
     """`torch.tensor([a, b])` takes values of one element."""
     if not isinstance(first, (ast.List, ast.Tuple)):
         return reader.note(first, "stacked" if last in ("stack", "cat", "hstack") else "data")
-    for part in ast.walk(first):
-        if isinstance(part, ast.List) or not isinstance(part, ast.expr):
-            continue
-        for path in reader.sources(part):
-            if last not in ("cat", "hstack"):
+    if last not in ("cat", "hstack"):
+        for element in _elements(first):
+            for path in reader.sources(element):
                 reader.root.at(path).note("element")
     return None
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    """The innermost elements of nested lists."""
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [inner for element in node.elts for inner in _elements(element)]
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+        return _elements(node.elt)
+    return [] if isinstance(node, ast.Starred) else [node]
 
 
 def _operands(reader: Reader, node: ast.Call, last: str) -> None:

@@ -41,6 +41,8 @@ def subscript(reader: Reader, node: ast.Subscript) -> None:
     if isinstance(node.value, ast.Dict):
         keys = [k.value for k in node.value.keys if isinstance(k, ast.Constant)]
         return reader.note(index, "strings", [key for key in keys if isinstance(key, str)])
+    if isinstance(index, ast.Compare) and isinstance(index.ops[0], ast.Eq):
+        reader.note(index.left, "labels")  # `x[y == k]`
     if isinstance(index, ast.Tuple):
         _indices(reader, node.value, index.elts)
     elif _integer(index) is not None:
