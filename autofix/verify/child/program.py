@@ -1,24 +1,40 @@
 """One version of the user's program: compiled with probes at the changed statements, and loaded."""
 
 from __future__ import annotations
-
 import __future__
 
 import ast
 import builtins
+import contextlib
+import importlib
 import importlib.machinery
 import os
 import sys
 import types
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from . import tensors
 
 PROBE = "__autofix_probe__"
 Probe = Callable[..., Any]
-Lines = Tuple[int, int]
+Lines = tuple[int, int]
 Header = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try)
 Unprobed = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
 Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+class _Relay:
+    """What all copies of a program report to: the probe of the execution that is going on."""
+
+    probe: Probe
+
+    def __call__(self, *args: Any) -> Any:
+        return self.probe(*args)
 
 
 @dataclass
@@ -32,65 +48,89 @@ class Program:
     roots: Sequence[str] = ()
     argv: Sequence[str] = ()
     changes: Sequence[Lines] = ()
-    skipped: List[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     """Top-level statements that failed where only the definitions were wanted."""
+    _loaded: bool = False
+    _relay: _Relay = field(default_factory=_Relay)
 
     def compile(self) -> types.CodeType:
+        return self._whole
+
+    @cached_property
+    def _whole(self) -> types.CodeType:
         return compile(self.tree(), self.path, "exec", dont_inherit=True)
+
+    @cached_property
+    def _definitions(self) -> list[tuple[int, types.CodeType]]:
+        """What defines something, statement by statement, with the line of each."""
+        tree = self.tree()
+        flags = _future_flags(tree)
+        return [
+            (
+                statement.lineno,
+                compile(ast.Module([statement], []), self.path, "exec", flags, True),
+            )
+            for statement in filter(_defines, tree.body)
+        ]
 
     def tree(self) -> ast.Module:
         tree = _Prober(self.changes).visit(ast.parse(self.text, self.path))
         return ast.fix_missing_locations(tree)
 
-    def run(self, probe: Probe) -> Dict[str, Any]:
+    def run(self, probe: Probe) -> dict[str, Any]:
         """Execute the whole program; the namespace is there even when it raises."""
+        forget_modules(self.roots)
         module = self._fresh(probe)
         sys.argv = [self.path, *self.argv]
         exec(self.compile(), module.__dict__)
         return module.__dict__
 
-    def load(self, probe: Probe) -> Dict[str, Any]:
+    def load(self, probe: Probe) -> dict[str, Any]:
         """Execute what defines something: no loops, no bare calls, no `__main__` block."""
+        if not self._loaded or _hold_state(self.roots):
+            forget_modules(self.roots)
+        self._loaded = True
         module = self._fresh(probe)
         sys.argv = [self.path, *self.argv]
         self.skipped.clear()
-        tree = self.tree()
-        flags = _future_flags(tree)
-        for statement in filter(_defines, tree.body):
-            code = compile(ast.Module([statement], []), self.path, "exec", flags, True)
+        for line, code in self._definitions:
             try:
                 exec(code, module.__dict__)
             except Exception as error:
-                self.skipped.append(f"line {statement.lineno}: {type(error).__name__}: {error}")
+                self.skipped.append(f"line {line}: {type(error).__name__}: {error}")
         return module.__dict__
 
     def _fresh(self, probe: Probe) -> types.ModuleType:
-        forget_modules(self.roots)
-        self._serve_imports(probe)
+        self._relay.probe = probe
+        self._serve_imports()
+        for root in reversed(self.roots):
+            if root not in sys.path:
+                sys.path.insert(0, root)
+        if self.package:
+            # As Python does it: the package may import this very file, and needs all of it.
+            with contextlib.suppress(Exception):
+                importlib.import_module(self.package)
         module = types.ModuleType(self.name)
         module.__file__ = self.path
         # The modules of this package hold a private copy of the builtins.
         module.__dict__["__builtins__"] = builtins
-        module.__dict__[PROBE] = probe
+        module.__dict__[PROBE] = self._relay
         if self.package:
             module.__package__ = self.package
         sys.modules[self.name] = module
-        for root in reversed(self.roots):
-            if root not in sys.path:
-                sys.path.insert(0, root)
         return module
 
-    def _serve_imports(self, probe: Probe) -> None:
+    def _serve_imports(self) -> None:
         """Let other files of the project import this version, whatever lies on the disk."""
         real = os.path.realpath(self.path)
         loader = importlib.machinery.SourceFileLoader
         original = getattr(loader.get_code, "original", loader.get_code)
 
-        def get_code(this: Any, fullname: str) -> Optional[types.CodeType]:
+        def get_code(this: Any, fullname: str) -> types.CodeType | None:
             if os.path.realpath(this.get_filename(fullname)) == real:
-                sys.modules[fullname].__dict__[PROBE] = probe
+                sys.modules[fullname].__dict__[PROBE] = self._relay
                 return self.compile()
-            found: Optional[types.CodeType] = original(this, fullname)
+            found: types.CodeType | None = original(this, fullname)
             return found
 
         get_code.original = original  # type: ignore[attr-defined]
@@ -99,13 +139,29 @@ class Program:
 
 def forget_modules(roots: Sequence[str]) -> None:
     """Drop the user's own modules, so that the next execution starts from nothing."""
+    for name in _own_modules(roots):
+        del sys.modules[name]
+
+
+def _hold_state(roots: Sequence[str]) -> bool:
+    """Whether an execution may have left something behind in the user's own modules."""
+    return any(
+        isinstance(value, torch.nn.Module) or any(True for _ in tensors.inside(value))
+        for name in _own_modules(roots)
+        for value in list(vars(sys.modules[name]).values())
+    )
+
+
+def _own_modules(roots: Sequence[str]) -> list[str]:
     folders = tuple(os.path.realpath(root) + os.sep for root in roots)
+    found = []
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if not file or "site-packages" in file or "dist-packages" in file:
             continue
         if name != "__main__" and os.path.realpath(file).startswith(folders):
-            del sys.modules[name]
+            found.append(name)
+    return found
 
 
 def _defines(statement: ast.stmt) -> bool:
@@ -135,8 +191,8 @@ class _Prober(ast.NodeTransformer):
             case.body = self._block(case.body)
         return node
 
-    def _block(self, block: List[ast.stmt]) -> List[ast.stmt]:
-        result: List[ast.stmt] = []
+    def _block(self, block: list[ast.stmt]) -> list[ast.stmt]:
+        result: list[ast.stmt] = []
         for position, statement in enumerate(block):
             number = self._change(statement)
             docstring = position == 0 and _is_text(statement)
@@ -147,7 +203,7 @@ class _Prober(ast.NodeTransformer):
                 result.extend(_probed(statement, number))
         return result
 
-    def _change(self, statement: ast.stmt) -> Optional[int]:
+    def _change(self, statement: ast.stmt) -> int | None:
         first, last = _extent(statement)
         for number, (start, end) in enumerate(self.changes):
             if first <= end and start <= last:
@@ -178,7 +234,7 @@ def _extent(statement: ast.stmt) -> Lines:
     return first, statement.end_lineno or statement.lineno
 
 
-def _probed(statement: ast.stmt, number: int) -> List[ast.stmt]:
+def _probed(statement: ast.stmt, number: int) -> list[ast.stmt]:
     if isinstance(statement, (ast.Expr, ast.Return)):
         if statement.value is not None:
             inner = statement.value
@@ -197,7 +253,7 @@ def _probed(statement: ast.stmt, number: int) -> List[ast.stmt]:
     return [_statement(statement, number, None), statement]
 
 
-def _as_load(target: ast.expr) -> Optional[ast.expr]:
+def _as_load(target: ast.expr) -> ast.expr | None:
     """The target as something to read; None where reading it again could have effects."""
     if isinstance(target, (ast.Name, ast.Attribute)):
         copy: ast.expr = ast.parse(ast.unparse(target), mode="eval").body
@@ -207,11 +263,11 @@ def _as_load(target: ast.expr) -> Optional[ast.expr]:
     return None
 
 
-def _call(number: int, value: Optional[ast.expr], place: ast.AST) -> ast.Call:
-    given: List[ast.expr] = [ast.Constant(number)] + ([value] if value is not None else [])
+def _call(number: int, value: ast.expr | None, place: ast.AST) -> ast.Call:
+    given: list[ast.expr] = [ast.Constant(number)] + ([value] if value is not None else [])
     call = ast.Call(ast.Name(PROBE, ast.Load()), given, [])
     return ast.copy_location(call, place)
 
 
-def _statement(place: ast.stmt, number: int, value: Optional[ast.expr]) -> ast.stmt:
+def _statement(place: ast.stmt, number: int, value: ast.expr | None) -> ast.stmt:
     return ast.copy_location(ast.Expr(_call(number, value, place)), place)
