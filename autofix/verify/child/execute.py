@@ -202,9 +202,7 @@ class _Exact:
             place: self._wanted[key] for key, place in base.session.sightings.items()
         }
         self.plan.sought = {}
-        slopes = {"spans": self._slopes(base, "spans")}
-        slopes["none"] = self._slopes(base, "none") if base.session.live_exits else slopes["spans"]
-        slopes["all"] = self._slopes(base, "all", 1) if base.session.exits else slopes["spans"]
+        slopes = self._all_slopes(base) if wanted is None else {"all": self._slopes(base, "all", 1)}
         session = exact.session
         return {
             "mode": "exact",
@@ -262,6 +260,13 @@ class _Exact:
 
     def _seen(self) -> list[tuple[Key, float]]:
         return list(self.plan.sightings.values())
+
+    def _all_slopes(self, base: Execution) -> dict[str, Any]:
+        """What the version that is the measure for the other is asked for."""
+        slopes = {"spans": self._slopes(base, "spans")}
+        slopes["none"] = self._slopes(base, "none") if base.session.live_exits else slopes["spans"]
+        slopes["all"] = self._slopes(base, "all", 1) if base.session.exits else slopes["spans"]
+        return slopes
 
     def _slopes(self, base: Execution, live: str, count: int = DIRECTIONS) -> dict[str, Any]:
         """For each direction the losses on either side of the base."""

@@ -274,7 +274,8 @@ def seed(number: int) -> None:
     _offset[0] = 1009 * number
     _drawn.clear()
     random.seed(number)
-    torch.manual_seed(0)
+    # Not `torch.manual_seed`: for each device that is not there it formats the whole stack.
+    torch.default_generator.manual_seed(_offset[0])
     try:
         import numpy
     except ImportError:

@@ -13,7 +13,7 @@ import sys
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -153,15 +153,24 @@ def _hold_state(roots: Sequence[str]) -> bool:
 
 
 def _own_modules(roots: Sequence[str]) -> list[str]:
-    folders = tuple(os.path.realpath(root) + os.sep for root in roots)
-    found = []
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if not file or "site-packages" in file or "dist-packages" in file:
-            continue
-        if name != "__main__" and os.path.realpath(file).startswith(folders):
-            found.append(name)
-    return found
+    folders = tuple(_real(root) + os.sep for root in roots)
+    return [
+        name
+        for name, module in list(sys.modules.items())
+        if name != "__main__" and _is_own(getattr(module, "__file__", None), folders)
+    ]
+
+
+@cache
+def _is_own(file: str | None, folders: tuple[str, ...]) -> bool:
+    if not file or "site-packages" in file or "dist-packages" in file:
+        return False
+    return _real(file).startswith(folders)
+
+
+@cache
+def _real(path: str) -> str:
+    return os.path.realpath(path)
 
 
 def _defines(statement: ast.stmt) -> bool:
