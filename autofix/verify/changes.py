@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from autofix.rewrite import lines as texts
 from autofix.source import lines, parse
@@ -57,7 +57,9 @@ class _Definitions:
 def changes(before: str, after: str) -> tuple[Change, ...]:
     """The changes between two texts that parse, in order. There are none if both are the same
     program: comments, layout, docstrings and `pass` do not count."""
-    old, new = normalised(parse(before)), normalised(parse(after))
+    old, new = parse(before), parse(after)
+    _drop_equal_ends(old, new, lines(before), lines(after))
+    old, new = normalised(old), normalised(new)
     if ast.dump(old) == ast.dump(new):
         return ()
     olds = sequences(old, lines(before))
@@ -71,6 +73,44 @@ def changes(before: str, after: str) -> tuple[Change, ...]:
     # What is not the same must not look like it.
     found = found or [Change((1, len(lines(before))), (1, len(lines(after))))]
     return tuple(sorted(found, key=lambda change: (change.before, change.after)))
+
+
+def _drop_equal_ends(
+    old: ast.Module, new: ast.Module, olds: Sequence[str], news: Sequence[str]
+) -> None:
+    """Take out what stands above and below the first and last line that differ, but for the next
+    statement on either side: large files change in few places."""
+    top, bottom = _alike(olds, news), _alike(olds[::-1], news[::-1])
+    bottom = min(bottom, min(len(olds), len(news)) - top)
+    ends = len(olds) - bottom, len(news) - bottom
+    pairs = [*zip(old.body, new.body, strict=False)]
+    head = sum(1 for _ in takewhile(lambda two: all(_last(one) <= top for one in two), pairs))
+    pairs = [*zip(old.body[:head:-1], new.body[:head:-1], strict=False)]
+    tail = sum(1 for _ in takewhile(lambda two: _below(*two, ends), pairs))
+    for tree in (old, new):
+        del tree.body[len(tree.body) - max(tail - 1, 0) :]
+        del tree.body[: max(head - 1, 0)]
+
+
+def _alike(olds: Sequence[str], news: Sequence[str]) -> int:
+    """How many lines are equal from the start."""
+    pairs = enumerate(zip(olds, news, strict=False))
+    differing = next((at for at, (a, b) in pairs if a != b), None)
+    return min(len(olds), len(news)) if differing is None else differing
+
+
+def _below(old: ast.stmt, new: ast.stmt, ends: Span) -> bool:
+    """Whether two statements start at the same place of the lines that are equal at the end."""
+    first = _first(old) - ends[0]
+    return first > 0 and first == _first(new) - ends[1] and old.col_offset == new.col_offset
+
+
+def _first(node: ast.stmt) -> int:
+    return min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+
+
+def _last(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno
 
 
 def _segments(old: Pieces, new: Pieces) -> Iterator[_Segment]:

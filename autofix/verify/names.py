@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ _KNOWN = frozenset(dir(builtins)) | {
     # In notebooks.
     *("get_ipython", "display", "In", "Out", "_", "__", "___"),
 }
+
+_STAR = re.compile(r"import[\s\\(]*\*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def _scopes(text: str) -> _Scopes | None:
         table = symtable.symtable(text, "<module>", "exec")
     except (SyntaxError, ValueError, RecursionError):
         return None
-    if any(
+    if _STAR.search(text) and any(
         isinstance(node, ast.ImportFrom) and any(name.name == "*" for name in node.names)
         for node in ast.walk(parse(text))
     ):
@@ -79,7 +82,7 @@ def _tables(table: symtable.SymbolTable, name: str) -> Iterator[tuple[str, symta
 def _lines(text: str, names: set[str]) -> Iterator[tuple[str, int]]:
     """A line for each name. Where it is bound in some other scope too, it may be one of that."""
     seen: set[str] = set()
-    for node in ast.walk(parse(text)):
+    for node in ast.walk(parse(text)) if names else ():
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
         if node.id in names and node.id not in seen:
