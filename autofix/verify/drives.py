@@ -79,7 +79,7 @@ def _targets(tree: ast.Module, units: Sequence[str]) -> list[str]:
     def covered(name: str) -> int:
         return len(wanted & (reach[name] | {_last(name), name.split(".")[0]}))
 
-    useful = [name for name in dict.fromkeys([*own, *callers]) if covered(name)]
+    useful = [name for name in dict.fromkeys([*own, *callers]) if covered(name) or name in own]
     best = max(map(covered, own))
     return sorted(
         useful,
@@ -134,9 +134,12 @@ def _callees(tree: ast.Module) -> dict[str, set[str]]:
         if isinstance(node, Function):
             found[node.name] = _called(node)
         elif isinstance(node, ast.ClassDef):
-            for child in node.body:
-                if isinstance(child, Function) and not child.name.startswith("__"):
-                    found[f"{node.name}.{child.name}"] = _called(child)
+            methods = [child for child in node.body if isinstance(child, Function)]
+            # What the constructor makes and keeps, any method may call.
+            made = {name for one in methods if one.name == "__init__" for name in _called(one)}
+            for child in methods:
+                if not child.name.startswith("__"):
+                    found[f"{node.name}.{child.name}"] = _called(child) | made
     return found
 
 

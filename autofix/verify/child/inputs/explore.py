@@ -26,7 +26,10 @@ _START = 5.0
 _MOST_BETTER = 40
 _SAYS_NOTHING = "the result does not depend on the inputs"
 _NO_GPU = r"not compiled with CUDA|No CUDA GPUs|Found no NVIDIA driver"
-_EMPTY = r"(?i)empty|larger than population|got 0|index out of range|division by zero|of size 0"
+_EMPTY = (
+    r"(?i)empty|larger than population|got 0|index out of range|division by zero|of size 0"
+    r"|from=0 >= to=0"
+)
 
 if TYPE_CHECKING:
     Attempt = Callable[[Recipe], Callable[[], Any]]
@@ -178,7 +181,8 @@ class Explorer:
     def _variants(self, first: Tried) -> list[Tried]:
         """Other values, flags and options: each may reach other lines."""
         found = []
-        for recipe in itertools.islice(variants.of_recipe(self.plans, first.recipe), _VARIANTS):
+        every = variants.of_recipe(self.plans, first.recipe, longer=first.changed < self.wanted)
+        for recipe in itertools.islice(every, _VARIANTS):
             if time.perf_counter() > self.ends:
                 break
             tried = self._try(recipe)

@@ -131,6 +131,8 @@ def _shape(known: Known) -> list[Any] | None:
         shape = list(RANKED[rank])
     elif facts.get("items") or facts.get("unpack"):
         count = max(facts.get("items") or 0, facts.get("unpack") or 0)
+        if known.says("len", "indexed", "iterated", "sliced"):
+            count = max(count, 4)  # it is gone through, which one or two would not show
         elements = [part for part in known.items.values() if part.says("element", "mathematical")]
         whole = facts.get("rank at least", 1) > 1 or (known.says("tensor") and not elements)
         shape = [count, 3] if whole and known.says("labels", "product") else [max(count, 1)]
@@ -296,6 +298,8 @@ def _used(name: str, known: Known) -> list[Spec]:
     if known.says("mathematical"):
         return [tensor([])]
     if vocabulary.is_number(name) and known.says("arithmetic", "compared", "given to float"):
+        return [value(vocabulary.number(name)), tensor([])]
+    if known.says("ordered"):
         return [value(vocabulary.number(name)), tensor([])]
     if known.says("flag") and not known.says("arithmetic"):
         return [value(True), value(False)]

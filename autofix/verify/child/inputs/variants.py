@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 from . import slots
 from .slots import Recipe
-from .vocabulary import Spec, value
+from .vocabulary import COUNTS, Spec, value, within
 
 if TYPE_CHECKING:
     from .plans import Plans
 
 
-def of_recipe(plans: Plans, recipe: Recipe) -> Iterator[Recipe]:
+_MANY = 12
+
+
+def of_recipe(plans: Plans, recipe: Recipe, *, longer: bool = False) -> Iterator[Recipe]:
+    """`longer`: not all that is wanted was run; some things happen only after a while."""
+    if longer:
+        yield _longer(recipe)
+        yield from _built_otherwise(plans, recipe)
     yield _valued(recipe, "signed")
     given = set(recipe["given"])
     for parameter in plans.parameters:
@@ -23,13 +30,25 @@ def of_recipe(plans: Plans, recipe: Recipe) -> Iterator[Recipe]:
         if parameter.name not in given and default is not inspect.Parameter.empty:
             for spec in _instead(plans, parameter)[:2]:
                 yield _with_argument(recipe, parameter, spec)
-    yield from _built_otherwise(plans, recipe)
+    if not longer:
+        yield from _built_otherwise(plans, recipe)
     for number, (name, spec) in enumerate(recipe["arguments"]):
         if spec["is"] == "value":
             for option in plans.all_closed(plans.options_of.get(name, []))[:3]:
                 if option["is"] == "value":
                     yield slots.with_spec(recipe, ("arguments", number, 1), option)
     yield _batched(recipe)
+
+
+def _longer(recipe: Recipe) -> Recipe:
+    """More batches, and more rounds."""
+    for slot in slots.of_recipe(recipe):
+        spec = slot.spec
+        if slot.kind == "loader" and slot.root != "self":
+            recipe = slots.with_spec(recipe, slot.place, {**spec, "items": spec["items"] * 4})
+        elif slot.kind == "value" and spec["value"] == 3 and within(slot.name, COUNTS):
+            recipe = slots.with_spec(recipe, slot.place, value(_MANY))
+    return recipe
 
 
 def _built_otherwise(plans: Plans, recipe: Recipe) -> Iterator[Recipe]:

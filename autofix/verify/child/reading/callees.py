@@ -79,14 +79,34 @@ def call(reader: Reader, node: ast.Call) -> None:
         _called(reader, node, path)
     if dotted:
         _library(reader, node, dotted)
-        for position, argument in enumerate(node.args):
-            found = reader.path(argument)
-            if found:
-                reader.passed.append((dotted, position, found))
-        for keyword in node.keywords:
-            found = reader.path(keyword.value)
-            if found and keyword.arg:
-                reader.passed.append((dotted, keyword.arg, found))
+    own = path is not None and len(path) == 2 and path[0][1] == "self"
+    called = f"self.{path[1][1]}" if own and path is not None else dotted
+    if called:
+        _passed(reader, node, called)
+
+
+def _passed(reader: Reader, node: ast.Call, called: str) -> None:
+    """What is given on to a function of the file, or to a method of the same object."""
+    for position, argument in enumerate(node.args):
+        found = reader.path(argument)
+        if found:
+            reader.passed.append((called, position, found))
+    for keyword in node.keywords:
+        found = reader.path(keyword.value)
+        if found and keyword.arg:
+            reader.passed.append((called, keyword.arg, found))
+
+
+def _origin(reader: Reader, node: ast.expr | None) -> Any:
+    """Where the values of a new leaf come from: `x` of `torch.tensor(x).to(device)`."""
+    while isinstance(node, ast.Call):
+        if reader.dotted(node.func).startswith("torch.") and node.args:
+            node = node.args[0]
+        elif isinstance(node.func, ast.Attribute):
+            node = node.func.value
+        else:
+            break
+    return reader.origin(node) if node is not None else None
 
 
 def is_method(name: str) -> bool:
@@ -134,8 +154,10 @@ def _called(reader: Reader, node: ast.Call, path: Any) -> None:
             "direct": direct,
         }
     )
+    if len(path) == 2 and path[0][1] == "self":
+        return  # it may be a method of the file, which says more: see `facts`
     for position, argument in enumerate(node.args):
-        reader.note(argument, "tensor" if len(node.args) == 1 or position == 0 else "passed")
+        reader.note(argument, "tensor" if position == 0 else "passed")
 
 
 def _given(reader: Reader, argument: ast.expr) -> Any:
@@ -187,13 +209,13 @@ def _instances(reader: Reader, node: ast.expr) -> list[str]:
 def _torch(reader: Reader, node: ast.Call, dotted: str, last: str) -> None:
     first = node.args[0] if node.args else None
     if any(k.arg == "requires_grad" for k in node.keywords) and first is not None:
-        origin = reader.origin(first)
+        origin = _origin(reader, first)
         if origin:
             reader.root.at(origin).note("initial")
     if last in ("tensor", "stack", "cat", "as_tensor", "Tensor", "FloatTensor", "hstack"):
         _displayed(reader, first, last)
     elif last == "Parameter":
-        origin = reader.origin(first) if first is not None else None
+        origin = _origin(reader, first)
         if origin:
             reader.root.at(origin).note("initial")
     elif last in ("ModuleList", "Sequential"):

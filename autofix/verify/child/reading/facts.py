@@ -42,7 +42,9 @@ def of_module(tree: ast.Module) -> dict[str, Facts]:
 
 def of_function(function: Function, aliases: dict[str, str] | None = None) -> Facts:
     """Facts of one function by itself."""
-    return _facts(function, Reader(function, dict(_USUAL, **(aliases or {}))), None)
+    reader = Reader(function, dict(_USUAL, **(aliases or {})))
+    _merge(function.name, {function.name: (function, reader)}, 0)
+    return _facts(function, reader, None)
 
 
 def functions(
@@ -95,9 +97,16 @@ def _merge(name: str, readers: dict[str, Any], depth: int) -> None:
     passed, reader.passed = reader.passed, []
     for called, place, path in passed:
         constructor = f"{called}.__init__"
-        shift = int(called not in readers)
-        called = constructor if shift else called
-        if called not in readers or path[0][1] == "self":
+        own = called.startswith("self.")
+        if own:
+            called = f"{name.rpartition('.')[0]}.{called[len('self.') :]}"
+        shift = int(own or called not in readers)
+        called = constructor if shift and not own else called
+        if path[0][1] == "self":
+            continue
+        if called not in readers:
+            if own:  # not a method: a layer, or a function that is kept
+                reader.root.at(path).note("tensor" if place == 0 else "passed")
             continue
         _merge(called, readers, depth + 1)
         _, other = readers[called]

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from .uses import Reader
 
 
+_ORDERS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+
+
 def shape_owner(node: ast.AST) -> ast.expr | None:
     """`x` of `x.shape` or `x.size()`."""
     if isinstance(node, ast.Attribute) and node.attr == "shape":
@@ -50,7 +53,7 @@ def subscript(reader: Reader, node: ast.Subscript) -> None:
         reader.note(node.value, "items", place + 1 if place >= 0 else -place)
     elif not isinstance(index, (ast.Constant, ast.Slice)):
         reader.note(node.value, "indexed")
-        reader.note(index, "index")
+        _index(reader, index)
     elif isinstance(index, ast.Slice):
         backwards = index.step is not None and (_integer(index.step) or 0) < 0
         reader.note(node.value, "backwards" if backwards else "sliced")
@@ -62,6 +65,14 @@ def subscript(reader: Reader, node: ast.Subscript) -> None:
     return None
 
 
+def _index(reader: Reader, index: ast.expr) -> None:
+    """What is used as an index; of `table[:, ids[t]]` each element of `ids`."""
+    reader.note(index, "index")
+    key = index.slice if isinstance(index, ast.Subscript) else None
+    if key is not None and not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
+        reader.note(index.value, "labels")  # type: ignore[attr-defined]
+
+
 def _indices(reader: Reader, owner: ast.expr, indices: list[ast.expr]) -> None:
     """`x[:, 2]`: two dimensions, the second of size 3 or more."""
     reader.note(owner, "tensor")
@@ -69,7 +80,7 @@ def _indices(reader: Reader, owner: ast.expr, indices: list[ast.expr]) -> None:
     dots = [p for p, i in enumerate(real) if isinstance(i, ast.Constant) and i.value is ...]
     reader.note(owner, "rank at least", len(real) - len(dots))
     for position, index in enumerate(real):
-        reader.note(index, "index")
+        _index(reader, index)
         bound = index.upper if isinstance(index, ast.Slice) else index
         number = _integer(bound) if bound is not None else None
         if number is None:
@@ -132,3 +143,6 @@ def condition(reader: Reader, test: ast.expr) -> None:
         inner = part.operand if isinstance(part, ast.UnaryOp) else part
         if isinstance(inner, (ast.Name, ast.Attribute)):
             reader.note(inner, "flag")
+        elif isinstance(inner, ast.Compare) and isinstance(inner.ops[0], _ORDERS):
+            for side in (inner.left, *inner.comparators):
+                reader.note(side, "ordered")
