@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from . import hooks, tensors
+from . import hooks, tensors, watch
 from .probes import Probes
 from .program import Program
 from .session import Mode, Plan, Session, Stop
@@ -204,6 +204,9 @@ def _quiet(run: Execution, path: str) -> Iterator[None]:
     torch.set_warn_always(run.session.mode.name == "plain")
 
     def keep(message: Any, category: Any, filename: str, line: int, *rest: Any) -> None:
+        if filename == watch.__file__:  # torch blames its caller, which is the watch
+            frame = run.session.user_frame()
+            filename, line = path, frame.f_lineno if frame else 0
         if filename == path and len(run.warnings) < 200:
             run.warnings.append(f"{line}: {category.__name__}: {str(message).splitlines()[0][:80]}")
 

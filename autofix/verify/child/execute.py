@@ -68,6 +68,8 @@ def _attempt(built: Any) -> bool:
     import contextlib
     import os
 
+    from . import inputs
+
     with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
         result = built.function(*built.args, **built.kwargs)
     found = [one for one in tensors.results(result) if isinstance(one, torch.Tensor)]
@@ -218,7 +220,7 @@ class _Exact:
             ),
             "slopes": slopes,
             "exits": _exits(base),
-            "live_exits": base.session.live_exits,
+            "live": [[*key, count] for key, count in sorted(base.session.live_exits.items())],
             "opaque": sorted(session.opaque | base.session.opaque),
             "outputs": base.outputs or exact.outputs,
         }

@@ -126,18 +126,25 @@ def _named(session: Any) -> list[tuple[str, Tensor]]:
     frame = session.user_frame()
     if frame is None:
         return []
-    scopes = [frame.f_locals, getattr(frame.f_locals.get("self"), "__dict__", {})]
-    return [
-        (str(name), value)
-        for scope in scopes
-        for name, value in list(scope.items())[:MANY]
-        if isinstance(value, Tensor)
-    ]
+    return [(name, value) for name, value in _scope(frame) if isinstance(value, Tensor)]
+
+
+def _scope(frame: Any) -> List[Tuple[str, Any]]:
+    """Local names, and the attributes of `self`."""
+    own = getattr(frame.f_locals.get("self"), "__dict__", {})
+    scopes = [frame.f_locals, own, own.get("_modules") or {}]
+    return [(str(name), value) for scope in scopes for name, value in list(scope.items())[:MANY]]
+
+
+def _names_of(session: Any, value: Any) -> int:
+    frame = session.user_frame()
+    return sum(held is value for _, held in _scope(frame)) if frame is not None else 0
 
 
 def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
     """How many tensors of a value share memory with a weight, a gradient or another name."""
-    own = {id(tensor) for tensor in found}
+    # A name for one weight is that weight; a list of weights was meant to keep them.
+    own = {id(value)}
     names = [tensors.storage(one) for _, one in _named(session)]
     weights = [leaf.tensor for leaf in session.leaves]
     for root in session.roots:
@@ -145,6 +152,8 @@ def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
     gradients = [one.grad for one in weights if one.grad is not None]
     places = {tensors.storage(one) for one in [*weights, *gradients] if id(one) not in own}
     places |= {tensors.storage(one.data) for one in weights if isinstance(value, dict)}
+    if isinstance(value, torch.nn.Module) and _names_of(session, value) > 1:
+        return len(found)
     spare = 1 if isinstance(value, Tensor) else 0
     return sum(
         where in places or names.count(where) > spare

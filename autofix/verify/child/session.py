@@ -125,7 +125,7 @@ class Session:
         self.counts: dict[tuple[Any, ...], int] = {}
         self.events: list[Event] = []
         self.exits: dict[tuple[int, str], int] = {}
-        self.live_exits = 0
+        self.live_exits: Dict[Tuple[int, str], int] = {}
         self.tape: list[Any | None] = []
         self.taped = 0
         self.position = 0

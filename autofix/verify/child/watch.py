@@ -74,7 +74,11 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         session.operations += 1
         if session.plan.sought or session.plan.sightings:
             self._sightings(given)
-        if not (torch.is_grad_enabled() or (session.mode.values_only and not writes)):
+        on = torch.is_grad_enabled() or (session.mode.values_only and not writes)
+        if not on and not any(one.requires_grad for one in given):
+            return
+        # Without grad mode, as initialisers and evaluations run, only what is on trial counts.
+        if not on and not where(session)[1]:
             return
         if kind == "data.set" or (kind == "data.get" and not where(session)[1]):
             return  # As initialisers do; in the changed lines it is on trial.
@@ -133,7 +137,9 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         session = self.session
         place, live = where(session)
         session.exits[place.line, name] = session.exits.get((place.line, name), 0) + 1
-        session.live_exits += live
+        if live:
+            key = place.line, name
+            session.live_exits[key] = session.live_exits.get(key, 0) + 1
         mode = session.mode
         if mode.name == "base":
             session.tape.append(_keep(session, result))

@@ -78,7 +78,15 @@ class Case:
         for side in (self.before, self.after):
             for trace in (side.plain, side.again):
                 reached |= {int(number) for number in (trace or {}).get("hits", ())}
-        return reached
+        return reached | {*self._raising(self.before, 0), *self._raising(self.after, 1)}
+
+    def _raising(self, side: Side, which: int) -> Iterator[int]:
+        """Changes that ran and raised: a statement is noted when it is over."""
+        line = side.raised["line"] if side.raised is not None else 0
+        for number, change in enumerate(self.changes):
+            first, last = change.after if which else change.before
+            if first <= line <= last:
+                yield number
 
     def exact(self) -> Iterator[tuple[Trace, Trace]]:
         """The runs in float64, seed by seed."""

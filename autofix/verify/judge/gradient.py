@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -85,11 +86,14 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
         slope = f"its slope is {worst.numeric:.4g} by finite differences and {worst.analytic:.4g} by autograd"
         evidence = {"finite_difference": worst.numeric, "autograd": worst.analytic}
         where = _where(look)
-        if look.held is Fit.YES and look.number and _truncates(case):
+        if look.held is Fit.YES and _truncates(case, look):
             continue
         if look.before is Fit.YES:
             text = f"the gradient of {where} was right and is wrong now: {slope}"
             yield Sign(Weight.LOSS, "gradient", text, evidence)
+        elif look.held is Fit.YES and _kept_stops(case):
+            text = f"the changed lines stop the gradient of {where}, as they did before: {slope}"
+            yield Sign(Weight.DOUBT, "stop", text, evidence)
         elif look.held is Fit.YES:
             text = f"the changed lines still stop the gradient of {where}: {slope}"
             yield Sign(Weight.REST, "gradient", text, evidence)
@@ -117,9 +121,33 @@ def _opaque(case: Case) -> list[str]:
     return [said for _, new in case.exact() for said in new["opaque"]]
 
 
-def _truncates(case: Case) -> bool:
-    """A stop was put in because the graph of earlier steps was used up; the first was right."""
-    return crashed_twice(case.before) and case.before.events[0]["raised"] is None
+def _kept_stops(case: Case) -> bool:
+    """Whether every stop that the changed lines hold is one that they held before, as often: of
+    two stops of a kind both were in the way."""
+    old, new = _live(case, after=False), _live(case, after=True)
+    return bool(new) and all(0 < old[called] <= count for called, count in new.items())
+
+
+def _live(case: Case, *, after: bool) -> Counter[str]:
+    """How often each kind of stop was met in the changed lines."""
+    found: Counter[str] = Counter()
+    for old, new in case.exact():
+        for _, called, count in (new if after else old)["live"]:
+            found[called] += count
+    return found
+
+
+def _truncates(case: Case, look: Look) -> bool:
+    """A stop was put in because a graph had been used up: the passes before the crash were right,
+    or it keeps one loss from what another loss trains."""
+    if not crashed_twice(case.before):
+        return False
+    whole = case.before.events[0]["raised"] is None
+    if look.number:
+        return whole
+    later = [event["reached"] for event in case.after.events[1:]]
+    first = set(case.after.events[0]["reached"]) if case.after.events else set()
+    return whole and any(set(reached) - first for reached in later)
 
 
 def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
@@ -156,7 +184,7 @@ def _held(case: Case) -> bool:
 def _before_the_crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
     """Passes that were over when the original raised had their gradients."""
     whole = next((n for n, e in enumerate(case.before.events) if e["raised"]), 0)
-    if any(look.changed and look.number < whole for look in seen):
+    if any(look.changed and look.after is Fit.YES and look.number < whole for look in seen):
         text = "the gradients of the passes before the crash have changed too"
         yield Sign(Weight.DOUBT, "gradient", text)
 

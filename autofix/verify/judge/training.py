@@ -82,7 +82,7 @@ def _returned(case: Case) -> Iterator[Sign]:
     other = [
         f"`{one[0]}`" for one in case.after.plain["returned"] if first.get(one[0], one[3]) != one[3]
     ]
-    if other:
+    if other and not case.before.plain["steps"]:
         yield Sign(Weight.LOSS, "values", f"{listed(other)} starts from other values")
     old = {(one[0], str(one[1]), str(one[2])) for one in case.before.plain["returned"]}
     new = {(one[0], str(one[1]), str(one[2])) for one in case.after.plain["returned"]}
@@ -146,8 +146,9 @@ def _movement(case: Case) -> Iterator[Sign]:
         old = before.get(key(leaf))
         if leaf["moved"] and not (old is not None and old["moved"]):
             moving.append(leaf)
-        if old is not None and old["moved"] and not leaf["moved"] and leaf["parameter"]:
-            stuck.append(leaf)
+        if old is not None and old["moved"] and not leaf["moved"] and not leaf["held"]:
+            if leaf["parameter"] and (leaf["gradient"] or old["held"]):
+                stuck.append(leaf)
     ended = case.before.raised is None and case.after.raised is None
     if stuck and ended:
         text = f"{listed([name(leaf) for leaf in stuck])} was trained before and no longer moves"
@@ -160,6 +161,11 @@ def _movement(case: Case) -> Iterator[Sign]:
     elif moving and ended:
         text = f"{listed([name(leaf) for leaf in moving])} did not move before and is trained now"
         yield Sign(Weight.GAIN, "training", text)
+
+
+def _trains(events: Sequence[Trace]) -> bool:
+    """Whether the program calls a backward pass itself."""
+    return any(event["kind"] == "backward" for event in events)
 
 
 def _idle(case: Case) -> list[Trace]:
@@ -183,6 +189,12 @@ def _order(case: Case) -> Iterator[Sign]:
     """What each step uses: gradients of the passes since the last step, and all of them."""
     old, new = case.before.plain, case.after.plain
     assert old is not None and new is not None
+    if _trains(new["events"]) and any(new["optimizers"]) and not new["steps"] and not new["raised"]:
+        if "step" in case.new:
+            yield Sign(Weight.REST, "training", "no optimizer takes a step")
+    if old["raised"] and new["idle_steps"] and not new["raised"]:
+        text = f"{new['idle_steps']} of {new['steps']} optimizer steps find no gradient"
+        yield Sign(Weight.REST, "training", text)
     if old["raised"] or new["raised"]:
         return
     stale = _sum(old["leaves"], "stale"), _sum(new["leaves"], "stale")
@@ -194,7 +206,7 @@ def _order(case: Case) -> Iterator[Sign]:
     elif idle[1] > idle[0] and new["steps"] >= old["steps"]:
         text = f"{idle[1]} of {new['steps']} optimizer steps now find no gradient"
         yield Sign(Weight.LOSS, "training", text)
-    elif lost[1] > lost[0] and old["steps"] and old["events"]:
+    elif lost[1] > lost[0] and old["steps"] and _trains(case.before.events):
         yield Sign(Weight.LOSS, "training", "gradients are now thrown away before a step uses them")
     elif stale[0] and not stale[1]:
         text = "each step added the gradients of earlier steps before, and uses fresh ones now"
@@ -248,9 +260,6 @@ def _outputs(case: Case) -> Iterator[Sign]:
     if held and not any(one[3] for one in new["outputs"]):
         text = "what the function returns held the graphs of its steps, and is plain values now"
         yield Sign(Weight.GAIN, "growth", text)
-    elif held and _touches(case, "append", "total", "+=", "loss", "item", "detach"):
-        text = "what the function returns still holds the graphs of its steps"
-        yield Sign(Weight.REST, "growth", text)
 
 
 def _grows(events: Sequence[Trace]) -> bool:

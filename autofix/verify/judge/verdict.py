@@ -26,7 +26,7 @@ def judge(case: Case) -> Verification:
     evidence = _evidence(case, looks, signs)
     verdict, reason = _weigh(case, signs, failed)
     if verdict is Verdict.CONFIRMED:
-        reason = "; ".join([reason, *_supports(case, looks)])
+        reason = "; ".join([reason, *_supports(case, looks, signs)])
     return Verification(verdict, reason, evidence)
 
 
@@ -45,14 +45,16 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
     if used is not None:
-        signs.append(used)
+        signs.insert(0, used)
     gains = any(sign.weight is Weight.GAIN for sign in signs)
     if statements.rearranged(case) and not gains:
         signs = [sign for sign in signs if sign.weight is not Weight.REST]
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
         if equivalent is not None and not _still_dead(signs):
-            signs = [sign for sign in signs if sign.weight is not Weight.REST] + [equivalent]
+            moved = [*values.later(case)]
+            signs = [sign for sign in signs if sign.weight is not Weight.REST]
+            signs += moved or [equivalent]
     return signs
 
 
@@ -98,7 +100,10 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
             )
         )
     if gains:
-        doubts = [sign for sign in doubts if sign.kind != "kink"]
+        copied = any(sign.kind == "aliasing" for sign in gains)
+        doubts = [
+            sign for sign in doubts if sign.kind != "kink" and not (copied and sign.kind == "stop")
+        ]
     unstable = [sign for sign in doubts if sign.kind == "determinism"]
     if unstable:
         return Verdict.INCONCLUSIVE, unstable[0].text
@@ -122,9 +127,11 @@ def _compared(gains: Sequence[Sign]) -> bool:
     )
 
 
-def _supports(case: Case, looks: list[Look]) -> list[str]:
+def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]:
     said = []
-    if any(old["base"] for old, _ in case.exact()):
+    # What is used or copied now changes the values that follow: they were not compared.
+    apart = any(sign.kind in ("result", "aliasing") for sign in signs)
+    if not apart and any(old["base"] for old, _ in case.exact()):
         count = len(case.before.exact)
         said.append(f"forward values identical on {count} input{'s' * (count != 1)}")
     errors = [look.worst.error for look in looks if look.worst and look.after is Fit.YES]

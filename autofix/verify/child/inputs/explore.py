@@ -68,6 +68,7 @@ class Explorer:
         functions = [self.target.function]
         if self.target.last == "__init__":
             functions.append(getattr(self.target.owner, "forward", None))
+            functions += [vars(self.target.owner)[name] for name, _ in self.plans.methods()]
         if self.target.is_autograd:
             functions.append(getattr(self.target.owner, "backward", None))
         return [code for function in functions for code in lines.codes_of(function)]
@@ -168,7 +169,9 @@ class Explorer:
                 found = frozenset(flow.get(str(trace.tb_lineno), []))
                 in_target = True
             trace = trace.tb_next
-        return found if in_target else frozenset(["self"] if self.target.bound else [])
+        if in_target or self.target.last == "__init__":
+            return found
+        return frozenset(["self"] if self.target.bound else [])
 
     def _reason(self) -> str:
         if self.asks_for_gpu:

@@ -128,7 +128,7 @@ class Plans:
                 given[f"{rest}{number}"] = "rest"
         recipe: Recipe = {
             "target": self.target.name, "arguments": arguments, "given": given,
-            "instance": instance, "methods": self._methods(),
+            "instance": instance, "methods": self.methods(),
         }  # fmt: skip
         return recipe
 
@@ -142,7 +142,7 @@ class Plans:
             return value(3)
         return None
 
-    def _methods(self) -> list[list[Any]]:
+    def methods(self) -> list[list[Any]]:
         """For a class that is no function by itself: its methods, as far as they are simple."""
         if self.target.last != "__init__" or self.called is not None:
             return []
