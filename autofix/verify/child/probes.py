@@ -152,8 +152,8 @@ def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
     gradients = [one.grad for one in weights if one.grad is not None]
     places = {tensors.storage(one) for one in [*weights, *gradients] if id(one) not in own}
     places |= {tensors.storage(one.data) for one in weights if isinstance(value, dict)}
-    if isinstance(value, torch.nn.Module) and _names_of(session, value) > 1:
-        return len(found)
+    if isinstance(value, torch.nn.Module):
+        return len(found) if _names_of(session, value) > 1 else 0
     spare = 1 if isinstance(value, Tensor) else 0
     return sum(
         where in places or names.count(where) > spare

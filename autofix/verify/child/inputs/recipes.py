@@ -136,6 +136,14 @@ class Maker:
 
     def _make(self, spec: Spec, name: str) -> Any:
         function = resolve(self.namespace, spec["of"])
+        # A Parameter of a tensor with a graph would be a cut of our own making.
+        style, self.style = self.style, "data"
+        try:
+            return self._called(function, spec, name)
+        finally:
+            self.style = style
+
+    def _called(self, function: Any, spec: Spec, name: str) -> Any:
         arguments = [self.make(a, f"{name}({p})") for p, a in enumerate(spec["args"])]
         # Optimizers come last: they take the parameters of what is there by then.
         late = sorted(spec["kwargs"], key=lambda key: LATE.get(spec["kwargs"][key]["is"], 0))
