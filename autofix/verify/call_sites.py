@@ -47,10 +47,12 @@ def _scopes(tree: ast.Module) -> Iterator[ast.AST]:
 
 def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a scope in source order, without those of the functions inside it."""
-    for child in ast.iter_child_nodes(scope):
+    todo = [*ast.iter_child_nodes(scope)][::-1]
+    while todo:
+        child = todo.pop()
         if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield child
-            yield from _own_nodes(child)
+            todo.extend([*ast.iter_child_nodes(child)][::-1])
 
 
 def _distinct(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,6 +10,9 @@ from autofix.verify.changes import Change
 
 MOST_CALLS = 6
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_CALLERS = frozenset("__name__ globals vars eval exec Fire main run_module".split())
+"""What may call functions that nothing names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,9 @@ class Drive:
 
 def drives(tree: ast.Module, changes: Sequence[Change]) -> Iterator[Drive]:
     """Ways to reach the changes, the most telling first; `tree` is the rewritten version."""
-    if _runs(tree):
-        yield Drive()
     units = list(dict.fromkeys(_unit(tree, change) for change in changes if not change.imports))
+    if _runs(tree) and _may_reach(tree, units):
+        yield Drive()
     targets = _targets(tree, [unit for unit in units if unit is not None])
     for target in targets[:MOST_CALLS]:
         yield Drive(target)
@@ -47,6 +50,41 @@ def _runs(tree: ast.Module) -> bool:
         )
         for node in tree.body
     )
+
+
+def _may_reach(tree: ast.Module, units: Sequence[str | None]) -> bool:
+    """Whether running the file could call one of the functions: it is named where the file does
+    something, or in what is named there."""
+    named = {name for node in tree.body for part in _at_import(node) for name in _names(part)}
+    if None in units or named & _CALLERS:
+        return True
+    inner = {node.name: _names(node) for node in tree.body if isinstance(node, _DEFINITIONS)}
+    todo = [*named]
+    while todo:
+        further = inner.pop(todo.pop(), set()) - named
+        named |= further
+        todo += further
+    return any(unit is not None and unit.split(".")[0] in named for unit in units)
+
+
+def _at_import(node: ast.stmt) -> Iterator[ast.AST]:
+    """What is evaluated of a statement when the file is run."""
+    if isinstance(node, Function):
+        yield from [*node.decorator_list, node.args]
+    elif isinstance(node, ast.ClassDef):
+        yield from [*node.decorator_list, *node.bases, *node.keywords]
+        for child in node.body:
+            yield from _at_import(child)
+    else:
+        yield node
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {
+        child.id if isinstance(child, ast.Name) else child.attr
+        for child in ast.walk(node)
+        if isinstance(child, (ast.Name, ast.Attribute))
+    }
 
 
 def _unit(tree: ast.Module, change: Change) -> str | None:

@@ -74,8 +74,7 @@ class Program:
         ]
 
     def tree(self) -> ast.Module:
-        tree = _Prober(self.changes).visit(ast.parse(self.text, self.path))
-        return ast.fix_missing_locations(tree)
+        return _Prober(self.changes).visit(ast.parse(self.text, self.path))
 
     def run(self, probe: Probe) -> dict[str, Any]:
         """Execute the whole program; the namespace is there even when it raises."""
@@ -152,13 +151,19 @@ def _hold_state(roots: Sequence[str]) -> bool:
     )
 
 
+_foreign: set[str] = set()
+"""The names of modules that are not the user's; most are not."""
+
+
 def _own_modules(roots: Sequence[str]) -> list[str]:
     folders = tuple(_real(root) + os.sep for root in roots)
-    return [
-        name
-        for name, module in list(sys.modules.items())
-        if name != "__main__" and _is_own(getattr(module, "__file__", None), folders)
-    ]
+    found = []
+    for name in sys.modules.keys() - _foreign - {"__main__"}:
+        if _is_own(getattr(sys.modules[name], "__file__", None), folders):
+            found.append(name)
+        else:
+            _foreign.add(name)
+    return found
 
 
 @cache
@@ -275,7 +280,7 @@ def _as_load(target: ast.expr) -> ast.expr | None:
 def _call(number: int, value: ast.expr | None, place: ast.AST) -> ast.Call:
     given: list[ast.expr] = [ast.Constant(number)] + ([value] if value is not None else [])
     call = ast.Call(ast.Name(PROBE, ast.Load()), given, [])
-    return ast.copy_location(call, place)
+    return ast.fix_missing_locations(ast.copy_location(call, place))
 
 
 def _statement(place: ast.stmt, number: int, value: ast.expr | None) -> ast.stmt:
