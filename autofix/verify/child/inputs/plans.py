@@ -22,6 +22,7 @@ _OPEN: list[list[int]] = [
 ]  # fmt: skip
 _LEARNS = ("model", "make", "optimizer")
 _MOST_ROUNDS = 4
+_SIMPLE = ("tensor", "value", "loader", "list", "tuple", "array", "device", "sink")
 
 
 class Plans:
@@ -149,7 +150,7 @@ class Plans:
         return self.simple_methods()[:3]
 
     def simple_methods(self) -> list[list[Any]]:
-        """Public methods that take nothing but tensors and numbers."""
+        """Public methods that take nothing but tensors, numbers and lists of such."""
         found: list[list[Any]] = []
         for name, raw in vars(self.target.owner).items():
             if name.startswith("_") or not inspect.isfunction(raw) or name == "forward":
@@ -161,7 +162,7 @@ class Plans:
                     known = Known(record["parameters"].get(parameter.name))
                     spec = propose.candidates(parameter.name, known, self.instances.wanted)[0]
                     given.append((parameter.name, spec))
-            if all(spec["is"] in ("tensor", "value") for _, spec in given):
+            if all(spec["is"] in _SIMPLE for _, spec in given):
                 closed = self.all_closed([spec for _, spec in given])
                 found.append([name, [[given[n][0], spec] for n, spec in enumerate(closed)]])
         return found
