@@ -136,9 +136,16 @@ def _scope(frame: Any) -> List[Tuple[str, Any]]:
     return [(str(name), value) for scope in scopes for name, value in list(scope.items())[:MANY]]
 
 
-def _names_of(session: Any, value: Any) -> int:
+def _with_others(session: Any, value: torch.nn.Module, found: List[Tensor]) -> int:
+    """How many tensors of a module belong to another one too, or how many if it has two names."""
     frame = session.user_frame()
-    return sum(held is value for _, held in _scope(frame)) if frame is not None else 0
+    known = [held for _, held in _scope(frame)] if frame is not None else []
+    if sum(held is value for held in known) > 1:
+        return len(found)
+    others = [one for one in known if isinstance(one, torch.nn.Module) and one is not value]
+    apart = [one for one in others if not any(part is value for part in one.modules())]
+    foreign = {id(tensor) for one in apart for tensor in one.state_dict(keep_vars=True).values()}
+    return sum(id(tensor) in foreign for tensor in found)
 
 
 def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
@@ -153,7 +160,7 @@ def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
     places = {tensors.storage(one) for one in [*weights, *gradients] if id(one) not in own}
     places |= {tensors.storage(one.data) for one in weights if isinstance(value, dict)}
     if isinstance(value, torch.nn.Module):
-        return len(found) if _names_of(session, value) > 1 else 0
+        return _with_others(session, value, found)
     spare = 1 if isinstance(value, Tensor) else 0
     return sum(
         where in places or names.count(where) > spare

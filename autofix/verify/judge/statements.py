@@ -190,7 +190,7 @@ def cleaned_up(case: Case) -> Sign | None:
     old, new = case.before.plain, case.after.plain
     if old is None or new is None:
         return None
-    gone = _warned(old) - _warned(new)
+    gone = {said for said in _warned(old) - _warned(new) if "copy construct" in said}
     if gone:
         text = (
             f"the same values and the same gradients, without the warning `{sorted(gone)[0][:70]}`"

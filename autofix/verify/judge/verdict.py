@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from autofix.model import Verdict, Verification
@@ -52,10 +53,13 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
         if equivalent is not None and not _still_dead(signs):
-            moved = [*values.later(case)]
-            signs = [sign for sign in signs if sign.weight is not Weight.REST]
-            signs += moved or [equivalent]
+            signs = [_doubtful(sign) for sign in signs] + [equivalent]
     return signs
+
+
+def _doubtful(sign: Sign) -> Sign:
+    """A stop that stays as it was may be meant: a clean-up says nothing of it."""
+    return replace(sign, weight=Weight.DOUBT) if sign.weight is Weight.REST else sign
 
 
 def _still_dead(signs: Sequence[Sign]) -> bool:
