@@ -190,7 +190,7 @@ def _order(case: Case) -> Iterator[Sign]:
     old, new = case.before.plain, case.after.plain
     assert old is not None and new is not None
     if _trains(new["events"]) and any(new["optimizers"]) and not new["steps"] and not new["raised"]:
-        if "step" in case.new:
+        if ".step" in case.new:
             yield Sign(Weight.REST, "training", "no optimizer takes a step")
     if old["raised"] and new["idle_steps"] and not new["raised"]:
         text = f"{new['idle_steps']} of {new['steps']} optimizer steps find no gradient"
