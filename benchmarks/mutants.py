@@ -73,7 +73,8 @@ class Module:
     @property
     def binds_torch(self) -> bool:
         return any(
-            isinstance(node, ast.Import) and any(a.name == "torch" and not a.asname for a in node.names)
+            isinstance(node, ast.Import)
+            and any(a.name == "torch" and not a.asname for a in node.names)
             for node in self.tree.body
         )
 
@@ -132,7 +133,9 @@ class Module:
             if isinstance(node, ast.Constant) and type(node.value) in (int, float):
                 start, end = self.extent(node)
                 value = node.value
-                yield Edit(start, end, repr(value + 1 if isinstance(value, int) else value * 1.5 + 0.1))
+                yield Edit(
+                    start, end, repr(value + 1 if isinstance(value, int) else value * 1.5 + 0.1)
+                )
 
 
 def _body(function: Function) -> Iterator[ast.AST]:
@@ -153,10 +156,11 @@ def _body(function: Function) -> Iterator[ast.AST]:
 
 def _inside(function: Function) -> Iterator[ast.expr]:
     """Expressions that may hold a tensor with a graph."""
-    called = {
-        id(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)
-    } | {
-        id(node.value) for node in ast.walk(function) if isinstance(node, ast.Attribute) and node.attr in ("shape", "dtype", "device", "ndim", "T")
+    called = {id(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)} | {
+        id(node.value)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("shape", "dtype", "device", "ndim", "T")
     }
     for node in _body(function):
         if not isinstance(node, _CUTTABLE) or id(node) in called:

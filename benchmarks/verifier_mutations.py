@@ -98,6 +98,7 @@ def main() -> None:
     options.add_argument("--cuts", type=int, default=3, help="of each function")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--seconds", type=float, default=130, help="for each package, at most")
     options.add_argument("--save", type=Path, help="write every pair to this file, as JSON")
     given = options.parse_args()
     sys.path[:0] = [str(Path(path).resolve()) for path in given.path]
@@ -107,10 +108,10 @@ def main() -> None:
             found = [*_usable(pool.map, package, given)]
             _report(package, found)
             everything += found
+            if given.save:
+                _save(given.save, everything)
     if len(given.package) > 1:
         _report("all", everything)
-    if given.save:
-        _save(given.save, everything)
 
 
 # The functions --------------------------------------------------------------------------------
@@ -122,13 +123,13 @@ def _usable(run: Any, package: str, given: argparse.Namespace) -> Iterator[Found
     if given.only:
         subjects = [one for one in subjects if one.target == given.only]
     random.Random(given.seed).shuffle(subjects)
-    good = 0
-    for first in range(0, len(subjects), 4 * given.jobs):
-        for found in run(_study, subjects[first : first + 4 * given.jobs]):
+    good, ends = 0, time.monotonic() + given.seconds
+    for first in range(0, len(subjects), 2 * given.jobs):
+        for found in run(_study, subjects[first : first + 2 * given.jobs]):
             if good < given.functions:
                 good += bool(found.asked)
                 yield found
-        if good >= given.functions:
+        if good >= given.functions or time.monotonic() > ends:
             return
 
 
@@ -227,7 +228,9 @@ def _halves(
             yield "one of two", (a.edit, b.edit), (a.edit,)
 
 
-def _ask(bench: Bench, subject: Subject, module: Module, kind: str, old: Edits, new: Edits) -> Asked:
+def _ask(
+    bench: Bench, subject: Subject, module: Module, kind: str, old: Edits, new: Edits
+) -> Asked:
     texts = module.with_edits(*old), module.with_edits(*new)
     before, after = (Version(text, subject.path, (subject.root,)) for text in texts)
     started = time.perf_counter()
@@ -265,7 +268,11 @@ def _piece(text: str, name: str) -> str:
     tree = ast.parse(text)
     node = [n for n in tree.body if getattr(n, "name", None) == name][-1]
     first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
-    future = [ast.unparse(n) for n in tree.body if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
+    future = [
+        ast.unparse(n)
+        for n in tree.body
+        if isinstance(n, ast.ImportFrom) and n.module == "__future__"
+    ]
     return "\n".join([*future, *text.splitlines()[first - 1 : node.end_lineno]])
 
 
@@ -285,12 +292,27 @@ def _report(title: str, found: Sequence[Found]) -> None:
     right = Counter(one.verdict for one in asked if one.kind == "right")
     wrong = Counter(one.verdict for one in asked if one.kind in WRONG)
     told = right["confirmed"] + right["refuted"]
-    print(f"  right ones accepted {right['confirmed']} of {told} told, {_percent(right['confirmed'], told)}")
+    print(
+        f"  right ones accepted {right['confirmed']} of {told} told, {_percent(right['confirmed'], told)}"
+    )
     everything = sum(wrong.values())
-    print(f"  wrong ones accepted {wrong['confirmed']} of {everything}, {_percent(wrong['confirmed'], everything)}")
-    reasons = Counter(_short(one.reason) for one in asked if one.verdict == "inconclusive" and one.kind == "right")
+    print(
+        f"  wrong ones accepted {wrong['confirmed']} of {everything}, {_percent(wrong['confirmed'], everything)}"
+    )
+    reasons = Counter(
+        _short(one.reason) for one in asked if one.verdict == "inconclusive" and one.kind == "right"
+    )
     for reason, count in reasons.most_common(6):
         print(f"    {count:>4} right ones inconclusive: {reason}")
+    for each in found:
+        for one in each.asked:
+            if (one.kind == "right" and one.verdict in ("refuted", "crashed")) or (
+                one.kind in WRONG and one.verdict == "confirmed"
+            ):
+                what = " ".join(one.what.split())
+                print(f"    {one.verdict}, {one.kind}: {each.subject.module}:{each.subject.target}")
+                print(f"      {what[:150]}")
+                print(f"      {one.reason[:200]}", flush=True)
     if asked:
         _times(asked)
 

@@ -85,9 +85,7 @@ def side(results: Sequence[Trace], failure: str | None) -> Side:
     """What came back for one version."""
     plain = [one for one in results if one.get("mode") == "plain"]
     exact = tuple(one for one in results if one.get("mode") == "exact")
-    return Side(
-        plain[0] if plain else None, plain[1] if len(plain) > 1 else None, exact, failure
-    )
+    return Side(plain[0] if plain else None, plain[1] if len(plain) > 1 else None, exact, failure)
 
 
 def wanted(exact: Trace) -> list[Any]:

@@ -97,9 +97,7 @@ def _header(node: ast.stmt) -> Lines:
 
 def _rules_a_block(node: ast.stmt) -> bool:
     """Whether its header decides how autograd treats all of its block."""
-    return isinstance(
-        node, (ast.With, ast.AsyncWith, ast.FunctionDef, ast.AsyncFunctionDef)
-    )
+    return isinstance(node, (ast.With, ast.AsyncWith, ast.FunctionDef, ast.AsyncFunctionDef))
 
 
 def _region(node: ast.stmt) -> Lines:
@@ -112,7 +110,12 @@ def _span(node: ast.AST) -> Span:
         first, last = _header(node)
         return first, 0, last, _WHOLE
     end = node.end_col_offset
-    return node.lineno, node.col_offset, node.end_lineno or node.lineno, _WHOLE if end is None else end
+    return (
+        node.lineno,
+        node.col_offset,
+        node.end_lineno or node.lineno,
+        _WHOLE if end is None else end,
+    )
 
 
 def _differences(old: ast.AST, new: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
@@ -129,11 +132,7 @@ def _differences(old: ast.AST, new: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]
     if not simple:
         yield old, new
         return
-    inner = [
-        pair
-        for a, b in zip(*parts, strict=True)
-        for pair in _differences(a, b)
-    ]
+    inner = [pair for a, b in zip(*parts, strict=True) for pair in _differences(a, b)]
     placed = all(isinstance(one, (ast.expr, ast.stmt)) for pair in inner for one in pair)
     if inner and placed:
         yield from inner

@@ -159,7 +159,9 @@ def _outcome(pair: Pair, tried: Sequence[Tried], zygote: Zygote) -> Outcome:
         line = pair.changes[missed[0]].after[0]
         reason = f"the change in line {line} was not run; of the others: {whole.reason}"
         whole = replace(whole, verdict=Verdict.INCONCLUSIVE, reason=reason)
-    return Outcome(whole, tuple(_judged(pair, number, tried, whole) for number in range(len(pair.changes))))
+    return Outcome(
+        whole, tuple(_judged(pair, number, tried, whole) for number in range(len(pair.changes)))
+    )
 
 
 def _best(tried: Sequence[Tried]) -> Tried:
@@ -178,7 +180,11 @@ def _with_evidence(best: Tried, tried: Sequence[Tried], zygote: Zygote) -> Verif
         "inputs": str(best.drive),
         **best.verification.evidence,
         "tried": [
-            {"drive": str(one.drive), "verdict": one.verification.verdict.value, "reason": one.verification.reason}
+            {
+                "drive": str(one.drive),
+                "verdict": one.verification.verdict.value,
+                "reason": one.verification.reason,
+            }
             for one in tried
         ],
         "torch": zygote.torch,
@@ -194,7 +200,9 @@ def _judged(pair: Pair, number: int, tried: Sequence[Tried], whole: Verification
         return Judged(change, replace(whole, evidence={}))
     reaching = [one for one in tried if number in one.reached]
     if not reaching:
-        return Judged(change, Verification(Verdict.INCONCLUSIVE, "the changed lines were never run"))
+        return Judged(
+            change, Verification(Verdict.INCONCLUSIVE, "the changed lines were never run")
+        )
     best = _best(reaching)
     evidence = {"inputs": str(best.drive), **best.verification.evidence}
     return Judged(change, replace(best.verification, evidence=evidence))
@@ -202,4 +210,3 @@ def _judged(pair: Pair, number: int, tried: Sequence[Tried], whole: Verification
 
 def _same_for_all(pair: Pair, verification: Verification) -> Outcome:
     return Outcome(verification, tuple(Judged(change, verification) for change in pair.changes))
-

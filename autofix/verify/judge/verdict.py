@@ -53,7 +53,8 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
         if equivalent is not None and not _still_dead(signs):
-            signs = [_doubtful(sign) for sign in signs] + [equivalent]
+            moved = [*values.later(case)]
+            signs = [*map(_doubtful, signs), *(moved or [equivalent])]
     return signs
 
 

@@ -9,7 +9,8 @@ from . import vocabulary
 from .vocabulary import Spec, tensor, value
 
 if TYPE_CHECKING:
-    from .propose import Classes, Known
+    from .known import Known
+    from .propose import Classes
 
 _SEQUENCES = {"list": "list", "sequence": "list", "iterable": "list", "collection": "list"}
 _TYPED = {

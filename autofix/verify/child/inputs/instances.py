@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from . import propose, recipes, vocabulary
-from .propose import Known
+from .known import Known
 from .recipes import Failed
 from .target import Sources, parameters
 from .vocabulary import Spec

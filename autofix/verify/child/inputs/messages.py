@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ..reading import docs
+from . import kinds
 from .propose import RANKED
 from .vocabulary import Spec
 
@@ -175,44 +176,10 @@ def _reshaped(spec: Spec, match: re.Match[str]) -> Moves:
             yield 3.4 - 0.1 * number, shaped(spec, [*shape[:2], side, side])
 
 
-def _whole(spec: Spec, match: re.Match[str]) -> Moves:
-    if spec["dtype"] != "long":
-        yield 4.0, {**spec, "dtype": "long", "below": 2}
-
-
-def _floating(spec: Spec, match: re.Match[str]) -> Moves:
-    if spec["dtype"] not in ("float", "double"):
-        yield 3.0, {**spec, "dtype": "float", "values": "unit"}
-
-
-def _bool(spec: Spec, match: re.Match[str]) -> Moves:
-    if spec["dtype"] != "bool":
-        yield 3.5, {**spec, "dtype": "bool"}
-
-
-def _complex(spec: Spec, match: re.Match[str]) -> Moves:
-    if spec["dtype"] != "complex":
-        yield 2.5, {**spec, "dtype": "complex"}
-
-
-def _kinds(spec: Spec, match: re.Match[str]) -> Moves:
-    text = match.group(0).lower()
-    for word, dtype in (("double", "double"), ("float", "float"), ("long", "long")):
-        if word in text and spec["dtype"] != dtype:
-            yield 2.5, {**spec, "dtype": dtype, "below": spec.get("below", 2)}
-
-
-def _smaller(spec: Spec, match: re.Match[str]) -> Moves:
-    if spec["dtype"] == "long":
-        yield 4.0, {**spec, "below": max(1, spec.get("below", 2) - 1)}
-        yield 3.5, {**spec, "below": max(1, spec.get("below", 2) // 2)}
-        yield 3.0, {**spec, "below": 1}
-
-
 def _bounds(spec: Spec, match: re.Match[str]) -> Moves:
     """`index 5 is out of bounds for dimension 1 with size 3`."""
     if spec["dtype"] == "long":
-        yield from _smaller(spec, match)
+        yield from kinds.smaller(spec, match)
         return
     numbers = [int(n) for n in re.findall(r"\d+", match.group(0))]
     if len(numbers) == 3 and numbers[0] < 256:
@@ -226,45 +193,10 @@ def _bounds(spec: Spec, match: re.Match[str]) -> Moves:
             yield 3.0, shaped(spec, [*shape[:axis], index + 1, *shape[axis + 1 :]])
 
 
-def _with_values(values: str) -> Rule:
-    def rule(spec: Spec, match: re.Match[str]) -> Moves:
-        if spec.get("values") != values:
-            yield 4.0, {**spec, "values": values}
-
-    return rule
-
-
-def _well(spec: Spec, match: re.Match[str]) -> Moves:
-    yield from _with_values("well")(spec, match)
-    if len(spec["shape"]) >= 2:
-        yield 3.0, {**shaped(spec, [*spec["shape"][:-2], 3, 3]), "values": "well"}
-
-
 def _square(spec: Spec, match: re.Match[str]) -> Moves:
     head = spec["shape"][:-2]
     for place, size in enumerate((3, 4, 2)):
         yield 3.5 - 0.2 * place, {**shaped(spec, [*head, size, size]), "values": "well"}
-
-
-def _counted(spec: Spec, match: re.Match[str]) -> Moves:
-    """A mean over no rows: as many classes as there are names for."""
-    if spec["dtype"] == "long":
-        for place, below in enumerate((2, 4, 5)):
-            yield 3.0 - 0.2 * place, {**spec, "below": below}
-    elif spec.get("values") != "well":
-        yield 1.5, {**spec, "values": "well"}
-
-
-def _below(spec: Spec, match: re.Match[str]) -> Moves:
-    if spec["dtype"] == "long":
-        yield 4.0, {**spec, "below": int(match.group(1)) + 1}
-
-
-def _elsewhere(spec: Spec, match: re.Match[str]) -> Moves:
-    """On the other side of a kink or a bound the result may depend on it."""
-    for place, values in enumerate(("signed", "large")):
-        if spec["dtype"] == "float" and spec.get("values") != values:
-            yield 3.0 - 0.2 * place, {**spec, "values": values}
 
 
 def _not_shared(spec: Spec, match: re.Match[str]) -> Moves:
@@ -297,25 +229,26 @@ TENSORS: list[tuple[str, Rule]] = [
     (r"normalized_shape=\[([^\]]*)\]", _normalized),
     (r"shape '\[([^\]]*)\]' is invalid for input of size (\d+)", _reshaped),
     (r"(?i)\blong\b|int64|integer(?!interval)|indices must|one_hot|type Int\b|index tensor|as ind",
-     _whole),
+     kinds.whole),
     (r"(?i)floating|for 'Long'|for 'Bool'|for 'Int'|type Float|dtype float|same dtype|not "
-     r"implemented for|Long did not match|to be float|subtract, the|complex dtype", _floating),
-    (r"(?i)\bbool\b|boolean|byte", _bool),
-    (r"(?i)complex", _complex),
-    (r"(?i)(?:same dtype|did not match|dtype|data type|scalar type).*", _kinds),
-    (r"out of range in self|is out of bounds$|smaller than num_classes|out of range", _smaller),
+     r"implemented for|Long did not match|to be float|subtract, the|complex dtype", kinds.floating),
+    (r"(?i)\bbool\b|boolean|byte", kinds.boolean),
+    (r"(?i)complex", kinds.imaginary),
+    (r"(?i)(?:same dtype|did not match|dtype|data type|scalar type).*", kinds.named),
+    (r"out of range in self|is out of bounds$|smaller than num_classes|out of range",
+     kinds.smaller),
     (r"index (\d+) is out of bounds for dimension (\d+) with size (\d+)", _bounds),
-    (r"Target \d+ is out of bounds|index \d+ is out of bounds", _smaller),
-    (r"not a number", _counted),
-    (r"upper_bound=(\d+)", _below),
-    (r"does not depend on the inputs", _elsewhere),
-    (r"(?i)singular|invertible|ill-conditioned", _well),
+    (r"Target \d+ is out of bounds|index \d+ is out of bounds", kinds.smaller),
+    (r"not a number", kinds.counted),
+    (r"upper_bound=(\d+)", kinds.below),
+    (r"does not depend on the inputs", kinds.elsewhere),
+    (r"(?i)singular|invertible|ill-conditioned", kinds.well),
     (r"(?i)square", _square),
-    (r"(?i)positive.definite|cholesky", _with_values("positive definite")),
-    (r"(?i)simplex|sum to (?:1|one)|probabilit|between 0 and 1", _with_values("rows")),
-    (r"(?i)orthogonal|rotation|determinant", _with_values("rotation")),
-    (r"(?i)unit.?norm|normali[sz]ed|unit vector", _with_values("normal")),
-    (r"(?i)increasing|sorted|monoton|ascending", _with_values("sorted")),
+    (r"(?i)positive.definite|cholesky", kinds.with_values("positive definite")),
+    (r"(?i)simplex|sum to (?:1|one)|probabilit|between 0 and 1", kinds.with_values("rows")),
+    (r"(?i)orthogonal|rotation|determinant", kinds.with_values("rotation")),
+    (r"(?i)unit.?norm|normali[sz]ed|unit vector", kinds.with_values("normal")),
+    (r"(?i)increasing|sorted|monoton|ascending", kinds.with_values("sorted")),
 ]  # fmt: skip
 
 

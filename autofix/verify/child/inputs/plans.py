@@ -10,7 +10,7 @@ from typing import Any
 from ..reading import docs
 from . import layers, moves, propose, recipes, slots, vocabulary
 from .instances import Instances, subclass_specs
-from .propose import Known
+from .known import Known
 from .recipes import Failed
 from .slots import Recipe
 from .target import Sources, Target, is_keyword, parameters, variadic

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ..reading import docs
 from . import annotated, vocabulary
+from .known import Known
 from .vocabulary import Spec, tensor, value
 
 RANKED: dict[int, list[int]] = {
@@ -17,37 +16,6 @@ RANKED: dict[int, list[int]] = {
 }  # fmt: skip
 _LOADED = frozenset("dataset batch_size sampler num_workers drop_last".split())
 _PAIRED = frozenset("batch sample data item pair hidden state hc transition carry".split())
-
-
-class Known:
-    """What the source says of one parameter, or of a part of one."""
-
-    def __init__(self, record: dict[str, Any] | None) -> None:
-        record = record or {}
-        self.facts: dict[str, Any] = record.get("facts", {})
-        self.annotation: str | None = record.get("annotation")
-        self.shapes: list[list[Any]] = record.get("shapes", [])
-        self.attributes: dict[str, Known] = {}
-        self.keys: dict[str, Known] = {}
-        self.items: dict[int, Known] = {}
-        self.each: Known | None = None
-        for kind, key, inner in record.get("parts", []):
-            if kind == "attr":
-                self.attributes[key] = Known(inner)
-            elif kind == "key":
-                self.keys[key] = Known(inner)
-            elif kind == "item":
-                self.items[key] = Known(inner)
-            else:
-                self.each = Known(inner)
-
-    def says(self, *facts: str) -> bool:
-        return any(self.facts.get(fact) for fact in facts)
-
-    @property
-    def own(self) -> dict[str, Known]:
-        """Attributes that no tensor has."""
-        return {k: v for k, v in self.attributes.items() if not hasattr(torch.Tensor, k)}
 
 
 if TYPE_CHECKING:
