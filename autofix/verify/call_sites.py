@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from autofix.verify.child.reading.parts import statements
+
 Spec = dict[str, Any]
 
 _SHAPED = {
@@ -24,13 +26,14 @@ def of_module(tree: ast.Module, aliases: dict[str, str]) -> dict[str, list[dict[
     """By name of the function or class called: `{"args": [...], "kwargs": {...}}` of each call."""
     defined = {
         node.name
-        for node in ast.walk(tree)
+        for node in statements(tree)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
     }
     found: dict[str, list[dict[str, Any]]] = {}
     instances: dict[str, str] = {}
+    shared = _assigned(tree)
     for scope in _scopes(tree):
-        reader = _Scope(scope, tree, aliases, defined)
+        reader = _Scope(scope, shared, aliases, defined)
         instances.update(reader.instances)
         for node in _own_nodes(scope):
             if isinstance(node, ast.Call):
@@ -40,7 +43,7 @@ def of_module(tree: ast.Module, aliases: dict[str, str]) -> dict[str, list[dict[
 
 def _scopes(tree: ast.Module) -> Iterator[ast.AST]:
     yield tree
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node
 
@@ -68,14 +71,18 @@ class _Scope:
     """One function body, or the module, and what its names are bound to."""
 
     def __init__(
-        self, scope: ast.AST, tree: ast.Module, aliases: dict[str, str], defined: set[str]
+        self,
+        scope: ast.AST,
+        shared: dict[str, list[ast.expr]],
+        aliases: dict[str, str],
+        defined: set[str],
     ) -> None:
+        """`shared`: what is assigned at module level."""
         self.aliases = aliases
         self.defined = defined
-        self.bound: dict[str, list[ast.expr]] = {}
-        for part in [tree] if scope is tree else [tree, scope]:
-            own = _assigned(part)
-            self.bound.update(own)
+        self.bound = dict(shared)
+        if not isinstance(scope, ast.Module):
+            self.bound.update(_assigned(scope))
         for name in _parameter_names(scope):
             self.bound.pop(name, None)
         self.instances = {

@@ -11,6 +11,7 @@ from typing import Any
 
 from autofix.verify import call_sites
 from autofix.verify.child.reading import facts
+from autofix.verify.child.reading.parts import statements
 
 Hints = dict[str, Any]
 
@@ -34,7 +35,7 @@ def for_function(tree: ast.Module, qualname: str) -> Hints:
 def _classes(tree: ast.Module, known: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
     """The bases of each class of the file, and the attributes that its methods set."""
     found = {}
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.ClassDef):
             records = [r for name, r in known.items() if name.startswith(f"{node.name}.")]
             attributes = {a for record in records for a in record["attributes"]}

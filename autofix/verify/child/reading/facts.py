@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import docs
-from .parts import Node
+from .parts import Node, statements
 from .uses import Reader
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 def imported(tree: ast.Module) -> dict[str, str]:
     """What the imported names stand for: `F` is `torch.nn.functional`."""
     aliases = dict(_USUAL)
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 bound = alias.asname or alias.name.split(".")[0]

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import ast
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 Step = tuple[str, Any]
 Path = tuple[Step, ...]
+
+
+def statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    """Every statement, the outer ones first: as `ast.walk`, without the expressions."""
+    todo = deque([tree])
+    while todo:
+        node = todo.popleft()
+        if isinstance(node, ast.stmt):
+            yield node
+        for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                todo.extend(block)
 
 
 class Node:
