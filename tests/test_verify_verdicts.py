@@ -1,0 +1,135 @@
+"""The verdict on pairs of small programs, each of which is really run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import verdict_gradients
+import verdict_others
+import verdict_training
+from verdict_case import HEAD, Expected
+
+from autofix.model import Verdict
+from autofix.verify.outcome import Outcome, Settings
+from autofix.verify.pair import Version, pair
+from autofix.verify.sides import of_paths
+from autofix.verify.verify import verify
+from autofix.verify.zygote import Limits, Zygote
+
+PAIRS: list[Expected] = [
+    *verdict_gradients.CUTS,
+    *verdict_gradients.MEANT,
+    *verdict_gradients.CRASHES,
+    *verdict_training.REGISTRATION,
+    *verdict_training.STEPS,
+    *verdict_training.STATEMENTS,
+    *verdict_others.CLEAN,
+    *verdict_others.UNCERTAIN,
+    *verdict_others.SAME,
+    *verdict_others.BROKEN,
+]
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with Zygote(sys.executable, Limits(seconds=60)) as started:
+        yield started
+
+
+def judged(before: str, after: str, folder: Path, zygote: Zygote) -> Outcome:
+    path = folder / "program.py"
+    path.write_text(before)
+    old, new = (Version(text, str(path), (str(folder),)) for text in (before, after))
+    return verify(pair(old, new), Settings(sys.executable), zygote)
+
+
+@pytest.mark.parametrize("expected", PAIRS, ids=str)
+def test_verdict(expected: Expected, tmp_path: Path, zygote: Zygote) -> None:
+    outcome = judged(expected.before, expected.after, tmp_path, zygote)
+    found = outcome.verification
+    assert (found.verdict.value, found.reason) == (expected.verdict, found.reason)
+    for words in expected.words:
+        assert words in found.reason
+
+
+def test_swapping_the_sides_of_a_repair_is_never_confirmed(tmp_path: Path, zygote: Zygote) -> None:
+    confirmed = [one for one in PAIRS if one.verdict == "confirmed"]
+    wrong = []
+    for expected in confirmed[::4]:
+        outcome = judged(expected.after, expected.before, tmp_path, zygote)
+        if outcome.verification.verdict is Verdict.CONFIRMED:
+            wrong.append((expected.name, outcome.verification.reason))
+    assert not wrong
+
+
+NOTEBOOK = [
+    HEAD + "torch.manual_seed(0)\nnet, head = nn.Linear(3, 4), nn.Linear(4, 1)\n",
+    "%matplotlib inline\nx = torch.randn(8, 3)\nh = torch.tensor(net(x).tolist())\n",
+    "loss = head(h).pow(2).mean()\nloss.backward()\n",
+]
+
+
+def notebook(path: Path, cells: list[str]) -> Path:
+    made = [
+        {"cell_type": "code", "source": text, "metadata": {}, "outputs": [], "execution_count": 1}
+        for text in cells
+    ]
+    content = {"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 2}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_notebook(tmp_path: Path, zygote: Zygote) -> None:
+    cells = [text.replace("torch.tensor(net(x).tolist())", "net(x)") for text in NOTEBOOK]
+    before = notebook(tmp_path / "a.ipynb", NOTEBOOK)
+    after = notebook(tmp_path / "b.ipynb", cells)
+    (both,) = of_paths(before, after).files
+    compared = pair(both.before.version, both.after.version)
+    outcome = verify(compared, Settings(sys.executable), zygote)
+    assert outcome.verification.verdict is Verdict.CONFIRMED
+    assert "2 of 4 parameters" in outcome.verification.reason
+
+
+def test_the_same_program(tmp_path: Path, zygote: Zygote) -> None:
+    text = verdict_gradients.CUTS[0].before
+    outcome = judged(text, text, tmp_path, zygote)
+    assert outcome.verification.verdict is Verdict.INCONCLUSIVE
+    assert outcome.verification.reason.startswith("nothing to confirm")
+    assert outcome.changes == ()
+
+
+def test_each_change_has_its_verdict(tmp_path: Path, zygote: Zygote) -> None:
+    """Two functions: one is repaired, the other one is not."""
+    before = HEAD + (
+        "def one(x: torch.Tensor):\n    return torch.tensor(x.tolist()) * 2\n\n"
+        "def two(x: torch.Tensor):\n    return torch.tensor(x.tolist()) * 3\n"
+    )
+    head, _, tail = before.rpartition("torch.tensor(x.tolist())")
+    after = head.replace("torch.tensor(x.tolist())", "x") + "x.detach().clone()" + tail
+    outcome = judged(before, after, tmp_path, zygote)
+    assert outcome.verification.verdict is Verdict.REFUTED
+    assert [one.verification.verdict.value for one in outcome.changes] == ["confirmed", "refuted"]
+
+
+def test_a_verdict_names_what_it_rests_on(tmp_path: Path, zygote: Zygote) -> None:
+    expected = next(one for one in PAIRS if one.name == "cut in a function")
+    found = judged(expected.before, expected.after, tmp_path, zygote).verification
+    assert found.evidence["inputs"] == "a call of `rotation`"
+    assert found.evidence["seeds"] == [0, 1]
+    assert 0 <= found.evidence["worst_error"] < 1e-4
+    assert found.evidence["torch"] == zygote.torch
+    assert list(zygote.layers) == found.evidence["isolation"]
+    assert [one["verdict"] for one in found.evidence["tried"]] == ["confirmed"]
+
+
+def test_what_is_right_is_still_right_the_second_time(tmp_path: Path, zygote: Zygote) -> None:
+    expected = next(one for one in PAIRS if one.name == "half of a cut")
+    first, second = (judged(expected.before, expected.after, tmp_path, zygote) for _ in range(2))
+    assert first == second
