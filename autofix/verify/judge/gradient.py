@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name, told
@@ -183,10 +183,16 @@ def _held(case: Case) -> bool:
 
 def _before_the_crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
     """Passes that were over when the original raised had their gradients."""
+    if _listed(case.after.leaves) > _listed(case.before.leaves):
+        return  # of a weight that `parameters()` did not list then, and now does
     whole = next((n for n, e in enumerate(case.before.events) if e["raised"]), 0)
     if any(look.changed and look.after is Fit.YES and look.number < whole for look in seen):
         text = "the gradients of the passes before the crash have changed too"
         yield Sign(Weight.DOUBT, "gradient", text)
+
+
+def _listed(leaves: Sequence[Trace]) -> int:
+    return sum(bool(leaf["listed"]) for leaf in leaves)
 
 
 def _comparable(case: Case) -> bool:

@@ -61,7 +61,8 @@ class Explorer:
         self.seen: set[str] = set()
         self.errors: dict[str, int] = {}
         self.asks_for_gpu = False
-        self.wanted = {n for first, last in hints.get("lines", []) for n in range(first, last + 1)}
+        self.changes: list[tuple[int, int]] = [(a, b) for a, b in hints.get("lines", [])]
+        self.wanted = {n for first, last in self.changes for n in range(first, last + 1)}
         self.ends = 0.0
 
     def _codes(self) -> list[types.CodeType]:
@@ -184,7 +185,7 @@ class Explorer:
     def _variants(self, first: Tried) -> list[Tried]:
         """Other values, flags and options: each may reach other lines."""
         found = []
-        every = variants.of_recipe(self.plans, first.recipe, longer=first.changed < self.wanted)
+        every = variants.of_recipe(self.plans, first.recipe, longer=self._misses(first))
         for recipe in itertools.islice(every, _VARIANTS):
             if time.perf_counter() > self.ends:
                 break
@@ -194,6 +195,10 @@ class Explorer:
                 if tried.error is not None:
                     found += self._repaired(tried)
         return found
+
+    def _misses(self, tried: Tried) -> bool:
+        """Whether it ran none of the lines of one of the changes."""
+        return any(not tried.changed & set(range(a, b + 1)) for a, b in self.changes if a <= b)
 
     def _repaired(self, tried: Tried) -> list[Tried]:
         """A variant that failed gets a few tries to be mended."""
