@@ -22,7 +22,7 @@ from typing import Any
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROGRAMS = ("train.py", "calibrate.py", "match_joints.ipynb")
 WIDTHS = (20, 34)
-BEFORE, AFTER = "as written", "after `autofix apply`"
+BEFORE, AFTER = "as written", "after `autofix apply --verify`"
 
 Outcome = dict[str, Any]
 """What became of one program: `error` and `where`, or `losses` and `parameters`."""
@@ -32,8 +32,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, "examples")
         shutil.copytree(EXAMPLES, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        print("$ autofix apply examples/   # in a copy; yours stay as they are", flush=True)
-        apply = [sys.executable, "-m", "autofix", "apply", "--isolated", "examples"]
+        said = "$ autofix apply --verify examples/   # in a copy; yours stay as they are"
+        print(said, flush=True)
+        apply = [sys.executable, "-m", "autofix", "apply", "--isolated", "--verify", "examples"]
         subprocess.run(apply, cwd=scratch, check=False, stderr=subprocess.STDOUT)
         print("\nTraining both, which takes some seconds ...\n", flush=True)
         with ThreadPoolExecutor() as pool:
