@@ -39,18 +39,28 @@ def trials(before: str, after: str, changes: Sequence[Change]) -> tuple[Trial, T
         olds = [*_statements(old, change.before)]
         news = [*_statements(new, change.after)]
         _compare(olds, news, change, spans)
-        regions[0].extend(_regions(olds))
-        regions[1].extend(_region(node) for node in news if _rules_a_block(node))
+        kept = {_header_text(node) for node in olds} & {_header_text(node) for node in news}
+        regions[0].extend(_regions(olds, kept))
+        regions[1].extend(_region(node) for node in news if _rules(node, kept))
     return (
         Trial(tuple(spans[0]), tuple(regions[0])),
         Trial(tuple(spans[1]), tuple(regions[1])),
     )
 
 
-def _regions(olds: Sequence[ast.stmt]) -> Iterator[Lines]:
+def _regions(olds: Sequence[ast.stmt], kept: set[str]) -> Iterator[Lines]:
     """The edit may have taken away a call whose callee holds the stop."""
     for node in olds:
-        yield _region(node) if _rules_a_block(node) else _header(node)
+        yield _region(node) if _rules(node, kept) else _header(node)
+
+
+def _rules(node: ast.stmt, kept: set[str]) -> bool:
+    """Whether a header that came or went decides how autograd treats all of its block."""
+    return _rules_a_block(node) and _header_text(node) not in kept
+
+
+def _header_text(node: ast.stmt) -> str:
+    return " ".join(map(ast.dump, _parts(node)))
 
 
 def _compare(
