@@ -20,7 +20,8 @@ from .recipes import Failed
 from .slots import Recipe
 from .target import Sources, Target
 
-_ATTEMPT_SECONDS = 2.0
+_ATTEMPT_SECONDS = 2.5
+_WALL = 2.4
 _VARIANTS = 14
 _START = 5.0
 _MOST_BETTER = 40
@@ -63,7 +64,7 @@ class Explorer:
         self.asks_for_gpu = False
         self.changes: list[tuple[int, int]] = [(a, b) for a, b in hints.get("lines", [])]
         self.wanted = {n for first, last in self.changes for n in range(first, last + 1)}
-        self.ends = 0.0
+        self.ends = self.ends_at_last = 0.0
 
     def _codes(self) -> list[types.CodeType]:
         functions = [self.target.function]
@@ -75,7 +76,8 @@ class Explorer:
         return [code for function in functions for code in lines.codes_of(function)]
 
     def run(self, budget: int, seconds: float) -> list[Recipe]:
-        self.ends = time.perf_counter() + seconds
+        self.ends = time.process_time() + seconds
+        self.ends_at_last = time.perf_counter() + _WALL * seconds
         first = self._first(budget)
         found = [first, *self._variants(first)]
         ran = [tried for tried in found if tried.error is None]
@@ -90,7 +92,7 @@ class Explorer:
             heapq.heappush(queue, (0.2 * place - _START, next(count), place, start))
         attempts = 0
         poor: Tried | None = None
-        while queue and attempts < budget and time.perf_counter() < self.ends:
+        while queue and attempts < budget and self._left() > 0:
             _, _, place, make = heapq.heappop(queue)
             tried = self._try(make())
             if tried is None:
@@ -157,7 +159,13 @@ class Explorer:
         return not known
 
     def _time_left(self) -> float:
-        return max(0.05, min(_ATTEMPT_SECONDS, self.ends - time.perf_counter()))
+        return max(0.05, min(_ATTEMPT_SECONDS, self._left()))
+
+    def _left(self) -> float:
+        """Seconds of this process, so that others that run meanwhile make no difference; a program
+        that sleeps has a limit as well."""
+        wall = self.ends_at_last - time.perf_counter()
+        return min(self.ends - time.process_time(), wall)
 
     def _blamed(self, error: BaseException) -> frozenset[str]:
         """The parameters that reach the line of the target which raised."""
@@ -187,7 +195,7 @@ class Explorer:
         found = []
         every = variants.of_recipe(self.plans, first.recipe, longer=self._misses(first))
         for recipe in itertools.islice(every, _VARIANTS):
-            if time.perf_counter() > self.ends:
+            if self._left() <= 0:
                 break
             tried = self._try(recipe)
             if tried is not None:
@@ -204,7 +212,7 @@ class Explorer:
         """A variant that failed gets a few tries to be mended."""
         choices = sorted(self._mended(tried), key=lambda pair: -pair[0])[:4]
         for _, change in choices:
-            again = self._try(change()) if time.perf_counter() < self.ends else None
+            again = self._try(change()) if self._left() > 0 else None
             if again is not None and again.error is None:
                 return [again]
         return []
