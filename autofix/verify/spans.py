@@ -33,13 +33,18 @@ def trials(before: str, after: str, changes: Sequence[Change]) -> tuple[Trial, T
     old, new = parse(before), parse(after)
     spans: tuple[list[Span], list[Span]] = ([], [])
     regions: tuple[list[Lines], list[Lines]] = ([], [])
-    for change in changes:
-        if change.imports:
-            continue
-        olds = [*_statements(old, change.before)]
-        news = [*_statements(new, change.after)]
+    pairs = [
+        (change, [*_statements(old, change.before)], [*_statements(new, change.after)])
+        for change in changes
+        if not change.imports
+    ]
+    headers = (
+        {_header_text(n) for p in pairs for n in p[1]},
+        {_header_text(n) for p in pairs for n in p[2]},
+    )
+    kept = headers[0] & headers[1]
+    for change, olds, news in pairs:
         _compare(olds, news, change, spans)
-        kept = {_header_text(node) for node in olds} & {_header_text(node) for node in news}
         regions[0].extend(_regions(olds, kept))
         regions[1].extend(_region(node) for node in news if _rules(node, kept))
     return (
@@ -102,6 +107,8 @@ def _header(node: ast.stmt) -> Lines:
     body = getattr(node, "body", None)
     if isinstance(body, list) and body:
         return first, max(first, body[0].lineno - 1)
+    if isinstance(node, ast.Match):
+        return first, max(first, node.cases[0].pattern.lineno - 1)
     return first, node.end_lineno or node.lineno
 
 

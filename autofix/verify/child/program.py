@@ -245,6 +245,9 @@ def _extent(statement: ast.stmt) -> Lines:
     body = getattr(statement, "body", None)
     if isinstance(body, list) and body:
         return first, max(first, body[0].lineno - 1)
+    cases = getattr(statement, "cases", ())
+    if cases:
+        return first, max(first, cases[0].pattern.lineno - 1)
     return first, statement.end_lineno or statement.lineno
 
 
@@ -254,6 +257,8 @@ def _probed(statement: ast.stmt, number: int) -> list[ast.stmt]:
             inner = statement.value
             statement.value = ast.copy_location(_call(number, inner, inner), inner)
             return [statement]
+        return [_statement(statement, number, None), statement]
+    if isinstance(statement, ast.AnnAssign) and statement.value is None:
         return [_statement(statement, number, None), statement]
     if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
@@ -271,6 +276,8 @@ def _as_load(target: ast.expr) -> ast.expr | None:
     """The target as something to read; None where reading it again could have effects."""
     if isinstance(target, (ast.Name, ast.Attribute)):
         copy: ast.expr = ast.parse(ast.unparse(target), mode="eval").body
+        for node in ast.walk(copy):
+            ast.copy_location(node, target)
         return copy
     if isinstance(target, ast.Subscript) and isinstance(target.value, (ast.Name, ast.Attribute)):
         return _as_load(target.value)
