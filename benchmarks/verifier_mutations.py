@@ -8,9 +8,8 @@ by the same cut in other words, and by the published text with one number or ope
 texts go through `verify()`, as an edit of a user would. Cuts that change no gradient are no bugs
 and are left out, and so are changed numbers that change no value; `mutation_truth.py` tells.
 
-Packages are taken from where Python finds them; `--path FOLDER` names one more place, such as one
-that was filled by `pip install --no-deps --target FOLDER/site-packages kornia geoopt`. `--package`
-takes a subpackage, too (`pytorch3d.transforms`).
+The packages must be installed for the Python that runs this; a virtual environment of their own
+will do. `--package` takes a subpackage, too (`pytorch3d.transforms`).
 """
 
 from __future__ import annotations
@@ -82,17 +81,18 @@ class Bench:
 
     cuts: int
     seed: int
+    packages: tuple[str, ...] = ()
     settings: Settings = field(default_factory=lambda: Settings(sys.executable))
 
     def __post_init__(self) -> None:
-        self.zygote = Zygote(sys.executable, self.settings.limits)
-        self.truth = Zygote(sys.executable, self.settings.limits, handler=TRUTH)
+        # What is measured is a verification once the packages have been imported.
+        self.zygote = Zygote(sys.executable, self.settings.limits, self.packages)
+        self.truth = Zygote(sys.executable, self.settings.limits, self.packages, handler=TRUTH)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--package", action="append", required=True)
-    options.add_argument("--path", action="append", default=[])
     options.add_argument("--functions", type=int, default=20, help="of each package")
     options.add_argument("--only", help="the name of one function")
     options.add_argument("--cuts", type=int, default=3, help="of each function")
@@ -101,7 +101,6 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=130, help="for each package, at most")
     options.add_argument("--save", type=Path, help="write every pair to this file, as JSON")
     given = options.parse_args()
-    sys.path[:0] = [str(Path(path).resolve()) for path in given.path]
     everything: list[Found] = []
     with ProcessPoolExecutor(given.jobs, initializer=_start, initargs=(given,)) as pool:
         for package in given.package:
@@ -137,7 +136,7 @@ def _subjects(package: str) -> Iterator[Subject]:
     """The functions and the `forward` methods of a package that compute something."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        sys.exit(f"`{package}` is not installed: name its place by --path")
+        sys.exit(f"`{package}` is not installed")
     origin = Path(spec.origin)
     folder = origin.parent
     root = folder.parents[package.count(".")] if origin.name == "__init__.py" else folder
@@ -172,8 +171,7 @@ _bench: list[Bench] = []
 
 
 def _start(given: argparse.Namespace) -> None:
-    sys.path[:0] = given.path
-    _bench.append(Bench(given.cuts, given.seed))
+    _bench.append(Bench(given.cuts, given.seed, tuple(given.package)))
 
 
 def _study(subject: Subject) -> Found:
