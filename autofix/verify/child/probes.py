@@ -25,6 +25,8 @@ class Seen:
     """The value, where it is one number."""
     held: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     """Tensors and copies of what they held."""
+    overlap: int = 0
+    """How many of them have elements that share one place in memory."""
     shared: int = 0
     """How many of them lie in the memory of something else."""
     others: list[tuple[str, Tensor, Tensor, int]] = field(default_factory=list)
@@ -76,6 +78,7 @@ class Probes:
                 nodes,
                 _number(value),
                 held,
+                sum(_overlaps(one) for one in found),
                 _shared(self.session, value, found),
                 _in_sight(self.session),
             )
@@ -87,6 +90,7 @@ class Probes:
                 "tensors": sum(len(one.held) for one in seen),
                 "changed": sum(one.changed() for one in seen),
                 "digests": [one.digests[:8] for one in seen],
+                "overlap": sum(one.overlap for one in seen),
                 "shared": sum(one.shared for one in seen),
                 "nodes": [one.nodes for one in seen],
                 "numbers": [one.number for one in seen],
@@ -107,6 +111,12 @@ def _number(value: Any) -> Optional[float]:
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return sum(float(tensors.plain(torch.as_tensor(one))) for one in found) if found else None
+
+
+def _overlaps(tensor: Tensor) -> bool:
+    if tensor.layout != torch.strided:
+        return False
+    return any(step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape))
 
 
 Sighted = tuple[str, Tensor, Tensor, int]

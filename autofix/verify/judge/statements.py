@@ -91,6 +91,12 @@ def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     """A value that was to be kept changes with something else."""
     if not old["tensors"] or not _COPIES.search(case.new):
         return
+    if old["changed"] and old["overlap"] and not new["overlap"] and _starts_alike(old, new):
+        text = (
+            "the rows of an expanded tensor were one memory that was written to; now they are apart"
+        )
+        yield Sign(Weight.GAIN, "aliasing", text)
+        return
     if not (old["changed"] and old["shared"]) or case.before.raised is not None:
         return
     if not new["shared"] and _starts_alike(old, new):
@@ -178,6 +184,19 @@ def _parsed(text: str) -> list[ast.stmt]:
 def freezes(case: Case) -> bool:
     """Whether the change is there to stop the training of something, and said so before."""
     return bool(_FREEZES.search(case.new) and _TYPO.search(case.old))
+
+
+_DISCRETE = re.compile(r"argmax|\.round\(|\.sign\(|\.int\(|\.long\(|[!=]=|\.eq\(|\.floor\(|>|<")
+
+
+def was_discrete(case: Case) -> bool:
+    """Whether the original's values jump: what has a gradient in their place has other values."""
+    return bool(_DISCRETE.search(case.old)) and not _DISCRETE.search(case.new)
+
+
+def starts_freezing(case: Case) -> bool:
+    """Whether the change stops the training of something that was trained."""
+    return bool(_FREEZES.search(case.new)) and not _FREEZES.search(case.old)
 
 
 def unfreezes(case: Case) -> bool:

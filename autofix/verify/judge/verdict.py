@@ -40,6 +40,9 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     if not separate and statements.shares(case):
         text = "the original writes to one memory through two names; if that is meant only its author knows"
         return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "aliasing", text)]
+    if statements.was_discrete(case):
+        text = "the original's loss jumps, and another one stands in its place; which one is meant only its author knows"
+        return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "values", text)]
     signs += values.signs(
         case, expected=used is not None or separate, first_only=training.renews(case)
     )
@@ -96,6 +99,10 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return [sign for sign in signs if sign.weight is weight]
 
     gains, losses, rests, doubts = map(of, (Weight.GAIN, Weight.LOSS, Weight.REST, Weight.DOUBT))
+    if statements.starts_freezing(case) and gains and not statements.freezes(case):
+        doubts.append(
+            Sign(Weight.DOUBT, "freezing", "the change keeps something from being trained")
+        )
     if statements.unfreezes(case) and gains:
         doubts.append(
             Sign(
