@@ -123,11 +123,6 @@ def test_a_file_that_only_defines_is_not_run() -> None:
         "for _ in range(2): Net()",
         "if __name__ == '__main__': main()",
     ],
-        "train(Net())",
-        "net = Net()",
-        "for _ in range(2): Net()",
-        "if __name__ == '__main__': main()",
-    ],
 )
 def test_a_file_that_does_something_is_run_first(line: str) -> None:
     program = dedent(MODULE) + "def train(n): return n\ndef main(): Net()\n" + line + "\n"

@@ -52,9 +52,11 @@ def install() -> None:
     _patch_function_apply()
     _patch_optimizers()
     _patch_modules()
+    _patch_parameters()
     _patch_seeds()
     _patch_initialisers()
     _patch_constructors()
+    _patch_arrays()
     _patch_loader()
 
 
@@ -264,6 +266,20 @@ def _patch_modules() -> None:
     torch.nn.Module.__call__ = call  # type: ignore[method-assign]
 
 
+def _patch_parameters() -> None:
+    """Weights that are made inside of a forward pass are made again by the next one."""
+    original = torch.nn.Parameter.__new__
+
+    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        made = original(cls, *args, **kwargs)
+        session = current()
+        if session is not None and session.stack:
+            session.made_inside.append(made)
+        return made
+
+    torch.nn.Parameter.__new__ = new  # type: ignore[method-assign,assignment]
+
+
 # Chance ---------------------------------------------------------------------------------------
 
 _offset = [0]
@@ -362,6 +378,19 @@ def _patch_constructors() -> None:
         return result
 
     meta.__call__ = call
+
+
+def _patch_arrays() -> None:
+    """`torch.from_numpy` is not among what a mode sees."""
+    original = torch.from_numpy
+
+    @wraps(original)
+    def from_numpy(array: Any) -> Any:
+        session, result = current(), original(array)
+        wide = session is not None and session.mode.frozen and result.is_floating_point()
+        return result.double() if wide else result
+
+    torch.from_numpy = from_numpy
 
 
 def set_precision(wide: bool) -> None:
