@@ -28,6 +28,8 @@ _PASS = frozenset(
     "is_tensor is_same_size get_device has_names type_as_ __bool__ __contains__ share_memory_ "
     "manual_seed _is_view is_shared allclose equal isnan isinf argmax argmin".split()
 )
+_ARBITRARY = frozenset("svd linalg_svd qr linalg_qr eig linalg_eig linalg_eigh lobpcg".split())
+"""Their factors may turn where the input moves a little: no slope is theirs alone."""
 _NARROW = (torch.float32, torch.float16, torch.bfloat16)
 _WIDEN = frozenset("float half bfloat16".split())
 _Kind = Tuple[str, bool]
@@ -72,6 +74,8 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
     def _before(self, kind: str, writes: bool, given: List[Tensor]) -> None:
         session = self.session
         session.operations += 1
+        if kind in _ARBITRARY:
+            session.opaque.add(f"`{kind}` is free to choose a basis")
         if session.plan.sought or session.plan.sightings:
             self._sightings(given)
         on = torch.is_grad_enabled() or (session.mode.values_only and not writes)
