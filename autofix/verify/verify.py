@@ -9,7 +9,17 @@ from autofix.model import Verdict, Verification
 from autofix.source import parse
 from autofix.verify import hints
 from autofix.verify.drives import Drive, drives
-from autofix.verify.jobs import SEEDS, Recipes, Subject, executions, side, subject, varied, wanted
+from autofix.verify.jobs import (
+    SEEDS,
+    Job,
+    Recipes,
+    Subject,
+    executions,
+    side,
+    subject,
+    varied,
+    wanted,
+)
 from autofix.verify.judge.case import Case, Side
 from autofix.verify.judge.values import refused
 from autofix.verify.judge.verdict import NOTHING, judge
@@ -114,7 +124,7 @@ def _without_odd(found: Side) -> Side:
     return replace(found, exact=good) if good else found
 
 
-def _recipes(drive: Drive, one: Subject, zygote: Zygote) -> tuple[Recipes, str | None]:
+def _recipes(drive: Drive, one: Subject, zygote: Zygote) -> tuple[Sequence[Job], str | None]:
     """Inputs that a version of the function takes, or why there are none."""
     asked = hints.for_function(parse(one.version.text), drive.target)
     ran = zygote.run(one.job(drive.target, (), hints=asked))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
-from typing import Any, Dict
+from typing import Any
 
 import torch
 
@@ -33,6 +33,6 @@ class _Absent(types.ModuleType):
 
 def leave_out() -> None:
     """Do without the compiler; `torch.compile` and explicit imports still find it."""
-    known: Dict[str, Any] = sys.modules  # type: ignore[assignment]
+    known: dict[str, Any] = sys.modules
     if NAME not in known:
         torch._dynamo = known[NAME] = _Absent(NAME)

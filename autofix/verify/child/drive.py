@@ -19,7 +19,6 @@ from .session import Mode, Plan, Session, Stop
 from .tensors import Tensor
 from .watch import Watch
 
-
 _LEFT_OVER = ("a second time", "modified by an inplace operation", "does not require grad")
 """What a backward pass says to the leavings of the pass before."""
 
@@ -35,7 +34,7 @@ class Execution:
     namespace: dict[str, Any] = field(default_factory=dict)
     outputs: list[Any] = field(default_factory=list)
     returned: list[Any] = field(default_factory=list)
-    modules: List[torch.nn.Module] = field(default_factory=list)
+    modules: list[torch.nn.Module] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -212,7 +211,7 @@ def _quiet(run: Execution, path: str) -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always" if run.session.mode.name == "plain" else "ignore")
-        warnings.showwarning = keep
+        warnings.showwarning = keep  # type: ignore[assignment]
         with contextlib.redirect_stdout(_Sink()), contextlib.redirect_stderr(_Sink()):
             yield
 

@@ -87,6 +87,7 @@ def _plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
     listed = {id(p): name for root in session.roots for name, p in root.named_parameters()}
     held = {id(p) for opt in session.optimizers for p in hooks.parameters_of(opt)}
     names = _names(run)
+    inside = {id(tensor) for tensor in session.made_inside}
     attributes = {id(tensor) for _, tensor in _attributes(session.roots)}
     return {
         "mode": "plain",
@@ -104,6 +105,7 @@ def _plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
                 "held": id(leaf.tensor) in held,
                 "parameter": isinstance(leaf.tensor, torch.nn.Parameter),
                 "attribute": id(leaf.tensor) in attributes,
+                "inside": id(leaf.tensor) in inside,
             }
             for leaf in session.leaves[:2000]
         ],
@@ -116,6 +118,7 @@ def _plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
         "probes": run.probes.summary(),
         "outputs": run.outputs,
         "returned": run.returned,
+        "trainable": _trainable(run.modules),
         "warnings": run.warnings,
         "exits": _exits(run),
         "skipped": program.skipped,
@@ -159,7 +162,7 @@ def _names(run: Execution) -> dict[int, str]:
     return names
 
 
-def _unheld(run: Execution, held: Set[int]) -> List[str]:
+def _unheld(run: Execution, held: set[int]) -> list[str]:
     """Parameters of a returned module that no optimizer has, if there is one."""
     if not run.session.optimizers:
         return []
@@ -169,6 +172,15 @@ def _unheld(run: Execution, held: Set[int]) -> List[str]:
         for name, parameter in module.named_parameters()
         if parameter.requires_grad and id(parameter) not in held
     ][:100]
+
+
+def _trainable(modules: Sequence[torch.nn.Module]) -> list[str]:
+    return [
+        name
+        for module in modules
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    ][:500]
 
 
 def _attributes(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tensor]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import types
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
@@ -15,11 +17,11 @@ from . import compiler, tensors
 from .session import Event, Leaf, Session
 from .tensors import Tensor
 
-_current: List[Session] = []
-_originals: Dict[str, Callable[..., Any]] = {}
+_current: list[Session] = []
+_originals: dict[str, Callable[..., Any]] = {}
 
 
-def current() -> Optional[Session]:
+def current() -> Session | None:
     return _current[0] if _current and not _current[0].paused else None
 
 
@@ -60,7 +62,7 @@ def install() -> None:
     _patch_loader()
 
 
-def _patch(owner: Any, name: str, wrapper: Optional[Callable[..., Any]]) -> None:
+def _patch(owner: Any, name: str, wrapper: Callable[..., Any] | None) -> None:
     original = getattr(owner, name)
     _originals[name] = original
     if wrapper is not None:
@@ -192,7 +194,7 @@ def _patch_function_apply() -> None:
         finally:
             session.inside_function -= 1
 
-    torch.autograd.Function.apply = classmethod(watched_apply)  # type: ignore[assignment]
+    torch.autograd.Function.apply = classmethod(watched_apply)  # type: ignore[method-assign, assignment]
 
 
 # Optimizers -----------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
     return result
 
 
-def parameters_of(optimizer: Any) -> List[Tensor]:
+def parameters_of(optimizer: Any) -> list[Tensor]:
     return [tensor for group in optimizer.param_groups for tensor in group["params"]]
 
 
@@ -277,7 +279,7 @@ def _patch_parameters() -> None:
             session.made_inside.append(made)
         return made
 
-    torch.nn.Parameter.__new__ = new  # type: ignore[method-assign,assignment]
+    torch.nn.Parameter.__new__ = new  # type: ignore[method-assign]
 
 
 # Chance ---------------------------------------------------------------------------------------
@@ -305,8 +307,8 @@ def _patch_seeds() -> None:
     def manual_seed(value: Any) -> Any:
         return original(int(value) + _offset[0])
 
-    torch.manual_seed = manual_seed
-    torch.random.manual_seed = manual_seed
+    torch.manual_seed = manual_seed  # type: ignore[assignment]
+    torch.random.manual_seed = manual_seed  # type: ignore[assignment]
     python_seed = random.seed
 
     def shifted_seed(value: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -323,10 +325,10 @@ def _patch_seeds() -> None:
     def numpy_seed(value: Any = None) -> None:
         array_seed(value + _offset[0] if isinstance(value, int) else value)
 
-    numpy.random.seed = numpy_seed
+    numpy.random.seed = numpy_seed  # type: ignore[assignment]
 
 
-_drawn: Dict[Any, int] = {}
+_drawn: dict[Any, int] = {}
 
 
 def _patch_initialisers() -> None:
@@ -357,7 +359,7 @@ def _steady(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _number(value: Any) -> int:
-    return int(tensors.hashlib.sha1(repr(value).encode()).hexdigest()[:12], 16)
+    return int(hashlib.sha1(repr(value).encode()).hexdigest()[:12], 16)
 
 
 # Constructors that the mode does not see ------------------------------------------------------
@@ -390,7 +392,7 @@ def _patch_arrays() -> None:
         wide = session is not None and session.mode.frozen and result.is_floating_point()
         return result.double() if wide else result
 
-    torch.from_numpy = from_numpy
+    torch.from_numpy = from_numpy  # type: ignore[assignment]
 
 
 def set_precision(wide: bool) -> None:
@@ -399,7 +401,7 @@ def set_precision(wide: bool) -> None:
     if not hasattr(torch, "_autofix_float_tensor"):
         torch._autofix_float_tensor = torch.FloatTensor  # type: ignore[attr-defined]
     torch.FloatTensor = (  # type: ignore[misc]
-        torch.DoubleTensor if wide else torch._autofix_float_tensor  # type: ignore[attr-defined]
+        torch.DoubleTensor if wide else torch._autofix_float_tensor  # type: ignore[attr-defined, assignment]
     )
 
 

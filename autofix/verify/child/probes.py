@@ -105,7 +105,7 @@ def _names(seen: list[Seen], *, unseen: bool) -> list[str]:
     return sorted({name for one in seen for name in one.written(unseen=unseen)})
 
 
-def _number(value: Any) -> Optional[float]:
+def _number(value: Any) -> float | None:
     """The sum of the single numbers in a value."""
     found = [one for one in tensors.results(value) if isinstance(one, float) or one.numel() == 1]
     if isinstance(value, int) and not isinstance(value, bool):
@@ -139,14 +139,14 @@ def _named(session: Any) -> list[tuple[str, Tensor]]:
     return [(name, value) for name, value in _scope(frame) if isinstance(value, Tensor)]
 
 
-def _scope(frame: Any) -> List[Tuple[str, Any]]:
+def _scope(frame: Any) -> list[tuple[str, Any]]:
     """Local names, and the attributes of `self`."""
     own = getattr(frame.f_locals.get("self"), "__dict__", {})
     scopes = [frame.f_locals, own, own.get("_modules") or {}]
     return [(str(name), value) for scope in scopes for name, value in list(scope.items())[:MANY]]
 
 
-def _with_others(session: Any, value: torch.nn.Module, found: List[Tensor]) -> int:
+def _with_others(session: Any, value: torch.nn.Module, found: list[Tensor]) -> int:
     """How many tensors of a module belong to another one too, or how many if it has two names."""
     frame = session.user_frame()
     known = [held for _, held in _scope(frame)] if frame is not None else []

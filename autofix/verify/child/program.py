@@ -74,7 +74,8 @@ class Program:
         ]
 
     def tree(self) -> ast.Module:
-        return _Prober(self.changes).visit(ast.parse(self.text, self.path))
+        tree: ast.Module = _Prober(self.changes).visit(ast.parse(self.text, self.path))
+        return tree
 
     def run(self, probe: Probe) -> dict[str, Any]:
         """Execute the whole program; the namespace is there even when it raises."""
@@ -133,7 +134,7 @@ class Program:
             return found
 
         get_code.original = original  # type: ignore[attr-defined]
-        loader.get_code = get_code  # type: ignore[method-assign]
+        loader.get_code = get_code  # type: ignore[method-assign, assignment]
 
 
 def forget_modules(roots: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,7 +126,7 @@ class Session:
         self.counts: dict[tuple[Any, ...], int] = {}
         self.events: list[Event] = []
         self.exits: dict[tuple[int, str], int] = {}
-        self.live_exits: Dict[Tuple[int, str], int] = {}
+        self.live_exits: dict[tuple[int, str], int] = {}
         self.tape: list[Any | None] = []
         self.taped = 0
         self.position = 0
@@ -134,6 +135,7 @@ class Session:
         self.sightings: dict[tuple[Any, ...], tuple[int, int]] = {}
         self.stack: list[torch.nn.Module] = []
         self.roots: list[torch.nn.Module] = []
+        self.made_inside: list[Tensor] = []
         self.optimizers: list[Any] = []
         self.steps = 0
         self.idle_steps = 0
@@ -189,7 +191,8 @@ class Session:
         """Note a root of a backward pass; its value is what finite differences are taken of."""
         frame = frame or self.user_frame()
         roots = [root] if isinstance(root, Tensor) else list(tensors.inside(root))
-        nodes, found = 0, []
+        nodes = 0
+        found: list[Tensor] = []
         for one in roots:
             size, ends = tensors.nodes_behind(one)
             nodes, found = max(nodes, size), [*found, *ends]
@@ -269,9 +272,7 @@ class Plan:
 def direction(key: tuple[Any, ...], shape: tuple[int, ...], number: int) -> Tensor:
     """A random direction that both versions draw alike for the same leaf."""
     text = repr((key, number)).encode()
-    seed = sum(
-        byte * 257**place for place, byte in enumerate(tensors.hashlib.sha1(text).digest()[:7])
-    )
+    seed = sum(byte * 257**place for place, byte in enumerate(hashlib.sha1(text).digest()[:7]))
     generator = torch.Generator().manual_seed(seed % (2**62))
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 

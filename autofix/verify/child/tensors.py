@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Iterator, List, Sequence, Set, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -23,12 +24,12 @@ def inside(value: Any, depth: int = DEPTH) -> Iterator[Tensor]:
             yield from inside(item, depth - 1)
 
 
-def deep(value: Any) -> Iterator[Tuple[str, Tensor]]:
+def deep(value: Any) -> Iterator[tuple[str, Tensor]]:
     """The same with names, also through objects and modules."""
     yield from _deep(value, "", DEPTH, set())
 
 
-def _deep(value: Any, name: str, depth: int, seen: Set[int]) -> Iterator[Tuple[str, Tensor]]:
+def _deep(value: Any, name: str, depth: int, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, Tensor):
         yield name, value
         return
@@ -111,11 +112,11 @@ def scalar(outputs: Sequence[Tensor]) -> Tensor:
     return total if isinstance(total, Tensor) else torch.zeros((), dtype=torch.float64)
 
 
-def nodes_behind(root: Tensor, most: int = 20_000) -> Tuple[int, List[Tensor]]:
+def nodes_behind(root: Tensor, most: int = 20_000) -> tuple[int, list[Tensor]]:
     """The size of the graph behind a tensor, and the leaves that it ends in."""
-    seen: Set[Any] = set()
-    todo = [root.grad_fn] if root.grad_fn is not None else []
-    found: List[Tensor] = []
+    seen: set[Any] = set()
+    todo: list[Any] = [root.grad_fn] if root.grad_fn is not None else []
+    found: list[Tensor] = []
     while todo and len(seen) < most:
         node = todo.pop()
         if node is None or node in seen:

@@ -1,4 +1,4 @@
-"""The mode under which a program runs: sees every torch call, and holds values that leave the graph.
+"""The mode under which a program runs: sees each torch call, and holds what leaves the graph.
 
 A value leaves the graph where an operation takes a tensor that requires grad and gives floats
 that do not. In shifted runs such values are replayed from the tape of the unshifted run, so that
@@ -8,7 +8,8 @@ a stop that the change is not about has no slope.
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -32,21 +33,21 @@ _ARBITRARY = frozenset("svd linalg_svd qr linalg_qr eig linalg_eig linalg_eigh l
 """Their factors may turn where the input moves a little: no slope is theirs alone."""
 _NARROW = (torch.float32, torch.float16, torch.bfloat16)
 _WIDEN = frozenset("float half bfloat16".split())
-_Kind = Tuple[str, bool]
+_Kind = tuple[str, bool]
 """What to do with a function, and whether it writes into its first argument."""
 
 
-class Watch(TorchFunctionMode):  # type: ignore[misc]
+class Watch(TorchFunctionMode):
     """Feeds a session."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.kinds: Dict[Any, _Kind] = {}
+        self.kinds: dict[Any, _Kind] = {}
         self.wide = session.mode.frozen
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Tuple[Any, ...] = (), kwargs: Any = None
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
         session = self.session
@@ -71,7 +72,7 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
             return self._exit(kind, result, writes)
         return result
 
-    def _before(self, kind: str, writes: bool, given: List[Tensor]) -> None:
+    def _before(self, kind: str, writes: bool, given: list[Tensor]) -> None:
         session = self.session
         session.operations += 1
         if kind in _ARBITRARY:
@@ -91,7 +92,7 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
             if tensor.requires_grad and tensor.is_leaf:
                 session.use(tensor)
 
-    def _sightings(self, given: List[Tensor]) -> None:
+    def _sightings(self, given: list[Tensor]) -> None:
         session = self.session
         for number, tensor in enumerate(given):
             if tensors.is_float(tensor) and tuple(tensor.shape) in session.plan.sought:
@@ -104,7 +105,7 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
                 shift = direction(key, tuple(tensor.shape), session.mode.direction)
                 move(tensor, shift * (scale * STEP * session.mode.sign))
 
-    def _is_update(self, kind: str, writes: bool, args: Tuple[Any, ...]) -> bool:
+    def _is_update(self, kind: str, writes: bool, args: tuple[Any, ...]) -> bool:
         """Whether a parameter is being trained by hand; such a step is left out like any other."""
         session = self.session
         if not (session.mode.frozen and session.events and args):
@@ -120,7 +121,7 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         held = (leaf.tensor for leaf in session.leaves if not _is_gradient(leaf.tensor, target))
         return memory != 0 and any(tensors.storage(leaf) == memory for leaf in held)
 
-    def _leaves_graph(self, result: Any, given: List[Tensor], writes: bool) -> bool:
+    def _leaves_graph(self, result: Any, given: list[Tensor], writes: bool) -> bool:
         session = self.session
         if not session.mode.frozen and session.steps:
             return False
@@ -169,7 +170,7 @@ def _is_gradient(leaf: Tensor, target: Tensor) -> bool:
     return leaf.grad is not None and leaf.grad is target
 
 
-def _keep(session: Session, result: Any) -> Optional[Any]:
+def _keep(session: Session, result: Any) -> Any | None:
     """The value for the tape; None when the tape is full."""
     if isinstance(result, Tensor):
         session.taped += result.numel()
@@ -222,7 +223,7 @@ def _classify(func: Any) -> _Kind:
     )
 
 
-def _widened(func: Any, kind: str, args: Tuple[Any, ...], kwargs: Any) -> Any:
+def _widened(func: Any, kind: str, args: tuple[Any, ...], kwargs: Any) -> Any:
     """Ask for float64 where the program asks for a narrower type."""
     if kind in _WIDEN:
         return torch.Tensor.double, args[:1], {}
@@ -252,10 +253,10 @@ def _doubled(func: Callable[..., Any]) -> Callable[..., Any]:
 
 # Where ----------------------------------------------------------------------------------------
 
-_places: Dict[Tuple[Any, int], Place] = {}
+_places: dict[tuple[Any, int], Place] = {}
 
 
-def where(session: Session) -> Tuple[Place, bool]:
+def where(session: Session) -> tuple[Place, bool]:
     """The call that is being made, and whether the change is about it."""
     frame = session.user_frame()
     if frame is None:
@@ -292,7 +293,7 @@ def _position(code: Any, offset: int, line: int) -> Place:
     return Place(first, column, last or first, end or 0)
 
 
-def _within(place: Place, span: List[int]) -> bool:
+def _within(place: Place, span: list[int]) -> bool:
     line, column, end_line, end_column = span
     if place.end_column == 0:
         return line <= place.line <= end_line
