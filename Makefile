@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 JOBS ?= 2
 
-.PHONY: help demo test lint types docs bench clean
+.PHONY: help demo test lint types docs bench bench-verifier clean
 
 help:
 	@echo "make demo   repair the programs of examples/ and see them learn"
@@ -17,6 +17,7 @@ help:
 	@echo "make types  mypy"
 	@echo "make docs   write docs/rules/ and the generated parts of README.md"
 	@echo "make bench  how long autofix takes, against a bare ast.parse"
+	@echo "make bench-verifier ARGS='--package kornia'   how often the verifier is wrong"
 	@echo "make clean  delete .venv and caches"
 
 demo: $(VENV)/.demo
@@ -41,6 +42,9 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+bench-verifier: $(VENV)/.dev
+	$(BIN)/python benchmarks/verifier_mutations.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

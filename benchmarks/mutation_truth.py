@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,6 @@ import torch
 SEEDS = (11, 12, 13)
 SAME = 1e-6
 OTHER = 1e-3
-Seen = "tuple[torch.Tensor, torch.Tensor]"
 
 
 def handle(job: Mapping[str, Any], emit: Callable[[dict[str, Any]], None]) -> None:
@@ -59,7 +59,7 @@ def _judged(inputs: Any, space: Any, text: str, recipes: Any, clean: Any) -> Any
     except BaseException:
         return None
     values = gradients = 0.0
-    for old, new in zip(clean, seen):
+    for old, new in zip(clean, seen, strict=True):
         if old is None:
             continue
         if new is None or new[0].shape != old[0].shape or new[1].shape != old[1].shape:
@@ -110,7 +110,7 @@ def _run(inputs: Any, space: Any, recipe: Any, seed: int) -> Any:
     gradient = torch.cat(
         [
             (torch.zeros_like(leaf) if grad is None else grad).detach().double().reshape(-1)
-            for leaf, grad in zip(leaves, found)
+            for leaf, grad in zip(leaves, found, strict=True)
         ]
     )
     usable = bool(values.isfinite().all()) and bool(gradient.isfinite().all())
@@ -119,6 +119,9 @@ def _run(inputs: Any, space: Any, recipe: Any, seed: int) -> Any:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):  # noqa: PTH123
-        with contextlib.redirect_stderr(sink):
-            yield
+    with (
+        Path(os.devnull).open("w") as sink,
+        contextlib.redirect_stdout(sink),
+        contextlib.redirect_stderr(sink),
+    ):
+        yield

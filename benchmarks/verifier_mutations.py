@@ -17,21 +17,19 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
-import json
 import random
-import statistics
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mutants import Cut, Edit, Function, Module, nested
+from mutation_report import Asked, Found, Subject, report, save
 
-from autofix.model import Verdict
 from autofix.verify import hints
 from autofix.verify.outcome import Settings
 from autofix.verify.pair import Version, pair
@@ -41,38 +39,6 @@ from autofix.verify.zygote import Zygote
 TRUTH = str(Path(__file__).with_name("mutation_truth.py"))
 SAME, OTHER = 1e-9, 1e-3
 CANDIDATES = 14
-WRONG = ("cut moved", "cut in other words", "other number", "cut put in")
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A function of a package."""
-
-    package: str
-    module: str
-    path: str
-    root: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One pair of texts, and what the verifier said."""
-
-    kind: str
-    what: str
-    verdict: str
-    reason: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """All pairs of one function; `skipped` says why there are none."""
-
-    subject: Subject
-    asked: tuple[Asked, ...] = ()
-    skipped: str | None = None
 
 
 @dataclass
@@ -105,12 +71,12 @@ def main() -> None:
     with ProcessPoolExecutor(given.jobs, initializer=_start, initargs=(given,)) as pool:
         for package in given.package:
             found = [*_usable(pool.map, package, given)]
-            _report(package, found)
+            report(package, found)
             everything += found
             if given.save:
-                _save(given.save, everything)
+                save(given.save, everything)
     if len(given.package) > 1:
-        _report("all", everything)
+        report("all", everything)
 
 
 # The functions --------------------------------------------------------------------------------
@@ -221,7 +187,7 @@ def _halves(
 ) -> Iterator[tuple[str, Edits, Edits]]:
     """Two cuts of which one is repaired. As far as it goes that is right, where it changes
     the gradient, so it is counted by itself."""
-    for a, b in zip(bugs, bugs[1:], strict=False):
+    for a, b in pairwise(bugs):
         if not nested([a, b]):
             yield "one of two", (a.edit, b.edit), (a.edit,)
 
@@ -272,74 +238,6 @@ def _piece(text: str, name: str) -> str:
         if isinstance(n, ast.ImportFrom) and n.module == "__future__"
     ]
     return "\n".join([*future, *text.splitlines()[first - 1 : node.end_lineno]])
-
-
-# The report -----------------------------------------------------------------------------------
-
-
-def _report(title: str, found: Sequence[Found]) -> None:
-    asked = [one for each in found for one in each.asked]
-    good = sum(bool(each.asked) for each in found)
-    print(f"\n{title}: {good} functions, {len(asked)} pairs")
-    skipped = Counter(_short(each.skipped) for each in found if each.skipped)
-    print(f"  passed over: {', '.join(f'{n} {why}' for why, n in skipped.most_common(4))}")
-    for kind in ("right", *WRONG, "one of two"):
-        verdicts = Counter(one.verdict for one in asked if one.kind == kind)
-        shown = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
-        print(f"  {kind:<20}{sum(verdicts.values()):>5}: {shown}")
-    right = Counter(one.verdict for one in asked if one.kind == "right")
-    wrong = Counter(one.verdict for one in asked if one.kind in WRONG)
-    told = right["confirmed"] + right["refuted"]
-    print(
-        f"  right ones accepted {right['confirmed']} of {told} told, {_percent(right['confirmed'], told)}"
-    )
-    everything = sum(wrong.values())
-    print(
-        f"  wrong ones accepted {wrong['confirmed']} of {everything}, {_percent(wrong['confirmed'], everything)}"
-    )
-    reasons = Counter(
-        _short(one.reason) for one in asked if one.verdict == "inconclusive" and one.kind == "right"
-    )
-    for reason, count in reasons.most_common(6):
-        print(f"    {count:>4} right ones inconclusive: {reason}")
-    for each in found:
-        for one in each.asked:
-            if (one.kind == "right" and one.verdict in ("refuted", "crashed")) or (
-                one.kind in WRONG and one.verdict == "confirmed"
-            ):
-                what = " ".join(one.what.split())
-                print(f"    {one.verdict}, {one.kind}: {each.subject.module}:{each.subject.target}")
-                print(f"      {what[:150]}")
-                print(f"      {one.reason[:200]}", flush=True)
-    if asked:
-        _times(asked)
-
-
-def _short(reason: str | None) -> str:
-    return str(reason).partition(":")[0][:80]
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f} %" if whole else "none"
-
-
-def _times(asked: Sequence[Asked]) -> None:
-    seconds = sorted(one.seconds for one in asked)
-    late = seconds[int(0.9 * (len(seconds) - 1))]
-    print(f"  one verify(): median {statistics.median(seconds):.3f} s, 9 of 10 within {late:.3f} s")
-
-
-def _save(file: Path, found: Sequence[Found]) -> None:
-    rows = [
-        {
-            "function": f"{each.subject.module}:{each.subject.target}",
-            "skipped": each.skipped,
-            **({} if one is None else {name: getattr(one, name) for name in Asked.__slots__}),
-        }
-        for each in found
-        for one in (each.asked or (None,))
-    ]
-    file.write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":
