@@ -67,10 +67,11 @@ def _attempt(built: Any) -> bool:
     """One call; whether it says anything."""
     import contextlib
     import os
+    from pathlib import Path
 
     from . import inputs
 
-    with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
+    with Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
         result = built.function(*built.args, **built.kwargs)
     found = [one for one in tensors.results(result) if isinstance(one, torch.Tensor)]
     if any(bool(tensors.plain(one).isnan().any()) for one in found):

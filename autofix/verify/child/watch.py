@@ -23,11 +23,12 @@ _SKIP = frozenset(
     "grad _grad is_cuda is_sparse retains_grad _backward_hooks".split()
 )
 _PASS = frozenset(
-    "size dim numel nelement stride is_floating_point is_complex __len__ __repr__ __format__ __str__ "
-    "__hash__ register_hook requires_grad_ retain_grad backward is_contiguous data_ptr storage_offset "
-    "_set_grad_enabled set_grad_enabled untyped_storage element_size __reduce_ex__ __deepcopy__ "
-    "is_tensor is_same_size get_device has_names type_as_ __bool__ __contains__ share_memory_ "
-    "manual_seed _is_view is_shared allclose equal isnan isinf argmax argmin".split()
+    "size dim numel nelement stride is_floating_point is_complex __len__ __repr__ __format__ "
+    "__str__ __hash__ register_hook requires_grad_ retain_grad backward is_contiguous data_ptr "
+    "storage_offset _set_grad_enabled set_grad_enabled untyped_storage element_size "
+    "__reduce_ex__ __deepcopy__ is_tensor is_same_size get_device has_names type_as_ __bool__ "
+    "__contains__ share_memory_ manual_seed _is_view is_shared allclose equal isnan isinf "
+    "argmax argmin".split()
 )
 _ARBITRARY = frozenset("svd linalg_svd qr linalg_qr eig linalg_eig linalg_eigh lobpcg".split())
 """Their factors may turn where the input moves a little: no slope is theirs alone."""

@@ -83,7 +83,10 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
     for look in wrong:
         worst = look.worst
         assert worst is not None
-        slope = f"its slope is {worst.numeric:.4g} by finite differences and {worst.analytic:.4g} by autograd"
+        slope = (
+            f"its slope is {worst.numeric:.4g} by finite differences and "
+            f"{worst.analytic:.4g} by autograd"
+        )
         evidence = {"finite_difference": worst.numeric, "autograd": worst.analytic}
         where = _where(look)
         if look.held is Fit.YES and _truncates(case, look):
@@ -242,7 +245,8 @@ def _counts(case: Case) -> str:
     now = sum(leaf["gradient"] for leaf in leaves)
     then = sum(leaf["gradient"] for leaf in case.before.leaves if key(leaf) in keys)
     if then < now:
-        return f"{then} of {len(leaves)} parameters had a gradient before, {now} of {len(leaves)} after"
+        count = len(leaves)
+        return f"{then} of {count} parameters had a gradient before, {now} of {count} after"
     return "the gradient was not the derivative of the loss, and is now"
 
 

@@ -18,13 +18,14 @@ _DATA = re.compile(r"\.data\s*(?:=(?!=)|[-+*/]=|\.\w+_\(|\[.*\]\s*[-+*/]?=(?!=))
 
 
 _NEUTRAL = frozenset(
-    "torch nn th tensor stack cat as_tensor from_numpy FloatTensor Tensor new_tensor item float tolist numpy "
-    "detach detach_ clone contiguous requires_grad requires_grad_ Parameter Variable autograd no_grad enable_grad "
-    "inference_mode data super __init__ to cpu cuda device dtype double long int array np append list "
-    "Module ModuleList ModuleDict ParameterList ParameterDict register_parameter parameters zero_grad step "
-    "backward retain_graph True False None copy deepcopy state_dict with for in range len enumerate self "
-    "view reshape unsqueeze squeeze float32 float64 set_to_none grad expand repeat zip return import as "
-    "optimizer optim opt from module add_module setattr".split()
+    "torch nn th tensor stack cat as_tensor from_numpy FloatTensor Tensor new_tensor item float "
+    "tolist numpy detach detach_ clone contiguous requires_grad requires_grad_ Parameter "
+    "Variable autograd no_grad enable_grad inference_mode data super __init__ to cpu cuda "
+    "device dtype double long int array np append list Module ModuleList ModuleDict "
+    "ParameterList ParameterDict register_parameter parameters zero_grad step backward "
+    "retain_graph True False None copy deepcopy state_dict with for in range len enumerate self "
+    "view reshape unsqueeze squeeze float32 float64 set_to_none grad expand repeat zip return "
+    "import as optimizer optim opt from module add_module setattr".split()
 )
 
 
@@ -106,7 +107,10 @@ def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
         )
         yield Sign(Weight.GAIN, "aliasing", text)
     elif new["changed"] and new["shared"]:
-        text = f"{new['changed']} of {new['tensors']} kept tensors still change with what they were taken from"
+        text = (
+            f"{new['changed']} of {new['tensors']} kept tensors still change with what they "
+            "were taken from"
+        )
         yield Sign(Weight.REST, "aliasing", text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 
@@ -32,13 +33,19 @@ def _registration(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.LOSS, "registration", text)
     stray = _stray(case)
     if stray:
-        text = f"{listed([name(leaf) for leaf in stray])} gets a gradient, but `parameters()` does not list it"
+        text = (
+            f"{listed([name(leaf) for leaf in stray])} gets a gradient, but `parameters()` "
+            "does not list it"
+        )
         yield Sign(Weight.REST, "registration", text)
     rest = [leaf for where, leaf in after.items() if where in before]
     gained = [leaf for where, leaf in new.items() if where not in old and leaf["gradient"]]
     fewer = len(after) < len(before)
     if rest and (fewer or gained or _touches(case, "self.", "nn.", "Module")) and before:
-        text = f"{len(rest)} of the {len(before)} weights that `parameters()` did not list are still missing"
+        text = (
+            f"{len(rest)} of the {len(before)} weights that `parameters()` did not list are "
+            "still missing"
+        )
         yield Sign(Weight.REST, "registration", f"{text}: {listed([name(leaf) for leaf in rest])}")
     elif gained and (before or _new_leaves(case, gained)):
         text = f"`parameters()` now lists {listed([name(leaf) for leaf in gained])}"
@@ -66,13 +73,8 @@ def renews(case: Case) -> bool:
 
 
 def _renewed(leaves: Sequence[Trace]) -> list[Trace]:
-    """Leaves like one that the module used in an earlier pass, in the same place."""
-    first = {_place(leaf) for leaf in leaves if leaf["turn"] == 0 and leaf["module"]}
-    return [leaf for leaf in leaves if leaf["turn"] and leaf["parameter"] and _place(leaf) in first]
-
-
-def _place(leaf: Trace) -> tuple[object, ...]:
-    return leaf["line"], leaf["module"], tuple(leaf["key"][0])
+    """Weights that a forward pass made although it was not the first."""
+    return [leaf for leaf in leaves if leaf["turn"] and leaf["inside"]]
 
 
 def _returned(case: Case) -> Iterator[Sign]:
@@ -229,7 +231,10 @@ def _growth(case: Case) -> Iterator[Sign]:
     before, after = _grows(case.before.events), _grows(case.after.events)
     sizes = [event["nodes"] for event in case.after.events[:4]]
     if after and (not before or _touches(case, "retain_graph")):
-        text = f"each backward pass goes through all earlier ones: the graph grows from {sizes[0]} to {sizes[-1]} nodes"
+        text = (
+            "each backward pass goes through all earlier ones: the graph grows from "
+            f"{sizes[0]} to {sizes[-1]} nodes"
+        )
         yield Sign(Weight.LOSS, "growth", text)
     elif before and not after and len(case.after.events) >= len(case.before.events):
         text = "the graph of each step grew with all earlier steps before, and stays small now"
@@ -264,4 +269,4 @@ def _outputs(case: Case) -> Iterator[Sign]:
 
 def _grows(events: Sequence[Trace]) -> bool:
     sizes = [event["nodes"] for event in events[:5]]
-    return len(sizes) >= 3 and all(a < b for a, b in zip(sizes, sizes[1:], strict=False))
+    return len(sizes) >= 3 and all(a < b for a, b in pairwise(sizes))

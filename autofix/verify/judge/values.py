@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, told
 from autofix.verify.judge.slopes import Fit, compared, floor_of, numeric
 
-SAME = 1e-7
+SAME = 2e-6
 """Relative, in float64: a vectorised form rounds otherwise than a loop."""
 SAME_SINGLE = 1e-3
 """Relative, in the precision of the program."""
@@ -94,7 +94,10 @@ def _unstable(case: Case) -> Iterator[Sign]:
         return
     for a, b in zip(first["events"], second["events"], strict=False):
         if not _close(a["value"], b["value"], SAME_SINGLE):
-            text = f"the original is not deterministic: the loss in line {a['line']} differs between two runs"
+            text = (
+                f"the original is not deterministic: the loss in line {a['line']} differs "
+                "between two runs"
+            )
             yield Sign(Weight.DOUBT, "determinism", text)
             return
 

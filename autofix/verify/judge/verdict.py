@@ -38,10 +38,16 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     signs = [*statements.signs(case)]
     separate = any(sign.kind == "aliasing" and sign.weight is Weight.GAIN for sign in signs)
     if not separate and statements.shares(case):
-        text = "the original writes to one memory through two names; if that is meant only its author knows"
+        text = (
+            "the original writes to one memory through two names; if that is meant only "
+            "its author knows"
+        )
         return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "aliasing", text)]
     if statements.was_discrete(case):
-        text = "the original's loss jumps, and another one stands in its place; which one is meant only its author knows"
+        text = (
+            "the original's loss jumps, and another one stands in its place; which one is "
+            "meant only its author knows"
+        )
         return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "values", text)]
     signs += values.signs(
         case, expected=used is not None or separate, first_only=training.renews(case)
@@ -78,6 +84,12 @@ def _frozen(case: Case, looks: list[Look]) -> list[Sign]:
     stopped = [leaf for leaf in case.before.leaves if leaf["gradient"] and key(leaf) not in after]
     if any(look.after is Fit.NO for look in looks):
         return [Sign(Weight.DOUBT, "gradient", "the other gradients are not right either")]
+    before, now = case.before.plain, case.after.plain
+    assert before is not None and now is not None
+    flags = [one for one in before["trainable"] if one not in now["trainable"]]
+    if flags and now["trainable"]:
+        names = listed([f"`{one}`" for one in flags])
+        return [Sign(Weight.GAIN, "freezing", f"{names} is frozen now; all others stay trainable")]
     if not stopped:
         return [
             Sign(

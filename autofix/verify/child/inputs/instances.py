@@ -66,7 +66,7 @@ class Instances:
         names = [p.name for p in _constructor(cls)]
         found = []
         for call in calls:
-            given = dict(zip(names, call["args"]))  # noqa: B905 - Python 3.9 has no `strict`
+            given = dict(zip(names, call["args"]))
             given.update(call["kwargs"])
             kept = {n: s if s is not None else made_up.get(n) for n, s in given.items()}
             whole = {**made_up, **{n: s for n, s in kept.items() if s is not None}}

@@ -174,7 +174,7 @@ class Plans:
         if self.target.last == "__init__" and self.called is not None:
             key = f"{self.target.owner_name}.forward"
         for call in self.hints.get("calls", {}).get(key, []):
-            given = dict(zip(names, call["args"]))  # noqa: B905 - Python 3.9 has no `strict`
+            given = dict(zip(names, call["args"]))
             given.update({n: s for n, s in call["kwargs"].items() if n in names})
             chosen = {n: self._small(n, s) for n, s in given.items() if s is not None}
             if chosen:

@@ -166,7 +166,7 @@ def guard_signals(lowest: int) -> bool:
         _step(_RETURN, _ERROR | errno.EPERM),
     ]
     program = _prologue(machine)
-    for left, number in zip(range(len(machine.signals), 0, -1), machine.signals):  # noqa: B905
+    for left, number in zip(range(len(machine.signals), 0, -1), machine.signals):
         program.append(_step(_EQUAL, number, left, 0))
     return _install([*program, _step(_RETURN, _ALLOW), *judge])
 

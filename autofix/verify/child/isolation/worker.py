@@ -181,14 +181,14 @@ def _redirect(outputs: list[str]) -> None:
 def _renew_streams() -> list[io.TextIOWrapper]:
     """New objects for the standard streams: the old ones may hold what imports have printed."""
     new = [_text(0, "r"), _text(1, "w"), _text(2, "w")]
-    for name, stream in zip(("stdin", "stdout", "stderr"), new):  # noqa: B905
+    for name, stream in zip(("stdin", "stdout", "stderr"), new):
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     return new[1:]
 
 
 def _text(number: int, mode: str) -> io.TextIOWrapper:
-    raw = open(number, mode + "b", closefd=False)  # noqa: SIM115
+    raw = open(number, mode + "b", closefd=False)
     errors = "surrogateescape" if mode == "r" else "backslashreplace"
     # By lines, so that what was printed before a crash is kept.
     return io.TextIOWrapper(raw, encoding="utf-8", errors=errors, line_buffering=True)
