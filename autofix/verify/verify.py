@@ -141,7 +141,7 @@ def _recipes(drive: Drive, one: Subject, zygote: Zygote) -> tuple[Sequence[Job],
 def _settled(pair: Pair, tried: Sequence[Tried]) -> bool:
     if any(one.verification.verdict is Verdict.REFUTED for one in tried):
         return True
-    return not (_needed(pair) - _confirmed(tried))
+    return not (_needed(pair) - _confirmed(pair, tried))
 
 
 def _needed(pair: Pair) -> set[int]:
@@ -149,13 +149,22 @@ def _needed(pair: Pair) -> set[int]:
     return {number for number, change in enumerate(pair.changes) if not change.imports}
 
 
-def _confirmed(tried: Sequence[Tried]) -> set[int]:
-    return {
+def _confirmed(pair: Pair, tried: Sequence[Tried]) -> set[int]:
+    """The changes that a confirming run went through. A statement that was taken out is seen by
+    what else has changed in its function."""
+    reached = {
         number
         for one in tried
         if one.verification.verdict is Verdict.CONFIRMED
         for number in one.reached
     }
+    units = {pair.changes[number].unit for number in reached}
+    gone = {
+        number
+        for number, change in enumerate(pair.changes)
+        if change.after[1] < change.after[0] and change.unit in units
+    }
+    return reached | gone
 
 
 def _outcome(pair: Pair, tried: Sequence[Tried], zygote: Zygote) -> Outcome:
@@ -164,7 +173,7 @@ def _outcome(pair: Pair, tried: Sequence[Tried], zygote: Zygote) -> Outcome:
         return _same_for_all(pair, Verification(Verdict.INCONCLUSIVE, reason))
     best = _best(tried)
     whole = _with_evidence(best, tried, zygote)
-    missed = sorted(_needed(pair) - _confirmed(tried))
+    missed = sorted(_needed(pair) - _confirmed(pair, tried))
     if whole.verdict is Verdict.CONFIRMED and missed:
         line = pair.changes[missed[0]].after[0]
         reason = f"the change in line {line} was not run; of the others: {whole.reason}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, told
 from autofix.verify.judge.slopes import Fit, compared, floor_of, numeric
 
-SAME = 2e-6
+SAME = 5e-5
 """Relative, in float64: a vectorised form rounds otherwise than a loop."""
 SAME_SINGLE = 1e-3
 """Relative, in the precision of the program."""

@@ -6,7 +6,7 @@ bind root; and whoever only looks from time to time has lost against a bomb of s
 
 from __future__ import annotations
 
-import array  # noqa: F401  `socket` imports it late, in each job anew.
+import array
 import errno
 import os
 import re

@@ -36,8 +36,8 @@ def _children(process: int) -> list[int]:
     found = []
     try:
         # `Path` takes three times as long, and this is a race with what forks.
-        for task in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208
-            with open(f"/proc/{process}/task/{task}/children") as file:  # noqa: PTH123
+        for task in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{task}/children") as file:
                 found += [int(word) for word in file.read().split()]
     except OSError:
         pass  # It has ended meanwhile.
@@ -92,7 +92,7 @@ def resident(process: str = "self") -> int:
 
 def _pages(process: str, column: int) -> int:
     try:
-        with open(f"/proc/{process}/statm") as file:  # noqa: PTH123
+        with open(f"/proc/{process}/statm") as file:
             return int(file.read().split()[column]) * _PAGE
     except (OSError, IndexError):
         return 0

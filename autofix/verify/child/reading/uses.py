@@ -295,4 +295,4 @@ class Reader(ast.NodeVisitor):
         operands.condition(self, node.test)
         self.generic_visit(node)
 
-    visit_IfExp = visit_If  # noqa: N815 - the name that `ast` asks for
+    visit_IfExp = visit_If
