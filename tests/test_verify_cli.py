@@ -154,8 +154,8 @@ def test_the_same_program_is_not_run(fake: Fake) -> None:
     save("a.py", OLD)
     save("b.py", OLD.replace("([x])", "( [x] )  # one"))
     result = autofix("a.py", "b.py")
-    assert (result.exit_code, fake.pairs) == (0, [])
-    assert result.stdout.startswith("not-run: both versions are the same program")
+    assert (result.exit_code, fake.pairs) == (3, [])
+    assert result.stdout.startswith("not-run: nothing to confirm: both versions are the same program")
     assert "confirmed" not in result.stdout
 
 
@@ -256,7 +256,7 @@ def test_trees_that_share_nothing(fake: Fake) -> None:
     result = autofix("old", "new")
     assert result.exit_code == 3
     assert result.stdout == "inconclusive: no file is on both sides\n"
-    assert autofix("old", "old").stdout == "not-run: nothing differs\n"
+    assert autofix("old", "old").stdout == "not-run: nothing to confirm: nothing differs\n"
 
 
 def test_notebooks(fake: Fake) -> None:
@@ -311,7 +311,7 @@ def test_a_revision(fake: Fake, project: Path) -> None:
     save("data.txt", "1")
     git("add", ".")
     git("commit", "-qm", "one")
-    assert autofix("--git", "HEAD").stdout == "not-run: nothing differs\n"
+    assert autofix("--git", "HEAD").stdout == "not-run: nothing to confirm: nothing differs\n"
     save("src/a.py", NEW)
     save("data.txt", "2")
     result = autofix("--git", "HEAD")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autofix.verify.sides import Sides
 
 _CONFIRMED, _REFUTED, _INCONCLUSIVE = 0, 1, 3
-_STATUS = {"confirmed": _CONFIRMED, "not-run": _CONFIRMED, "refuted": _REFUTED}
+_STATUS = {"confirmed": _CONFIRMED, "refuted": _REFUTED}
 
 
 @click.command("verify", short_help="Run two versions of a program, and judge the change.")
@@ -48,7 +48,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     The code runs in processes of its own, with limits. That guards against accidents, not against
     hostile code.
 
-    Exit status: 0 confirmed, or both are the same program; 1 refuted; 2 nothing could be run; 3
+    Exit status: 0 confirmed; 1 refuted; 2 nothing could be run; 3 nothing to confirm, or
     inconclusive.
     """
     from autofix.cli._output import say

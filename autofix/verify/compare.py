@@ -16,7 +16,7 @@ from autofix.verify.sides import Both, SideError, Sides
 
 Judge = Callable[[Pair], Outcome]
 
-SAME = "both versions are the same program: only comments or layout differ"
+SAME = "nothing to confirm: both versions are the same program, but for comments and layout"
 MAGICS = "only magics or shell lines differ, and those are not run"
 _CRASHED = "internal error of the verifier, please report it"
 
@@ -99,7 +99,7 @@ def compare(sides: Sides, judge: Judge) -> Comparison:
     if not files and notes:
         whole = Verification(Verdict.INCONCLUSIVE, "no file is on both sides")
     elif not files:
-        whole = Verification(Verdict.NOT_RUN, "nothing differs")
+        whole = Verification(Verdict.NOT_RUN, "nothing to confirm: nothing differs")
     return Comparison(whole, files, notes)
 
 
