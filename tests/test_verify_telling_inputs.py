@@ -1,7 +1,9 @@
 """Inputs have meaning: results depend on them, loops go round, and the changed lines are run."""
 
 import ast
+import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,3 +248,11 @@ def test_what_needs_a_gpu_says_so() -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(inputs.Failed, match="asks for a GPU"):
         found("def f(x):\n    return x.cuda() * 2", "f")
+
+
+def test_an_import_is_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(3.2)\nnumber = 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = "def f(x):\n    import slow_to_import\n    return x * slow_to_import.number"
+    assert found(text, "f")[0]
+    del sys.modules["slow_to_import"]

@@ -8,8 +8,11 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+_STEP = 0.25
+_MOST_WAITS = 40
 
 
 class TooLong(BaseException):
@@ -36,6 +39,7 @@ class Watched:
         """Lines of other functions of the same file."""
         self.seconds = seconds
         self._ends = 0.0
+        self._waits = 0
 
     def _global(self, frame: types.FrameType, event: str, argument: Any) -> Any:
         if frame.f_code in self.codes:
@@ -58,16 +62,33 @@ class Watched:
     def watching(self) -> Iterator[None]:
         self._ends = time.perf_counter() + self.seconds
         before = sys.gettrace()
-        with _alarm(self.seconds):
+        with _alarm(self.seconds, self._wait):
             sys.settrace(self._global)
             try:
                 yield
             finally:
                 sys.settrace(before)
 
+    def _wait(self, frame: types.FrameType | None) -> bool:
+        """An import that is cut off leaves half a module behind, which no later attempt can use:
+        it is waited for, and its time does not count."""
+        if self._waits >= _MOST_WAITS or not _importing(frame):
+            return False
+        self._waits += 1
+        self._ends += _STEP
+        return True
+
+
+def _importing(frame: types.FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
 
 @contextlib.contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
+def _alarm(seconds: float, wait: Callable[[types.FrameType | None], bool]) -> Iterator[None]:
     """Stops also what runs long outside the watched lines, where the system can."""
     main = threading.current_thread() is threading.main_thread()
     if not main or not hasattr(signal, "setitimer"):
@@ -75,7 +96,9 @@ def _alarm(seconds: float) -> Iterator[None]:
         return
 
     def ring(number: int, frame: types.FrameType | None) -> None:
-        raise TooLong
+        if not wait(frame):
+            raise TooLong
+        signal.setitimer(signal.ITIMER_REAL, _STEP)
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
