@@ -290,7 +290,7 @@ def test_notebooks_that_differ_in_magics_alone(fake: Fake) -> None:
         assert result.exit_code == 3
         assert result.stdout.startswith("inconclusive: only magics or shell lines differ")
     save("b.ipynb", text.replace("x = 1", "x  = 1"))
-    assert autofix("a.ipynb", "b.ipynb").exit_code == 0
+    assert autofix("a.ipynb", "b.ipynb").exit_code == 3
     assert fake.pairs == []
 
 
