@@ -102,9 +102,15 @@ def _measured(
     session: Session, event: Event, roots: Any, weights: Any, args: Any, kwargs: Any
 ) -> Any:
     """The real backward pass; what it adds to each leaf is noted."""
+    # Gradients of two leaves may lie in one memory; added to in place, both would be wrong. Where
+    # no step is taken, each pass starts from none.
+    held = [(leaf, leaf.tensor.grad) for leaf in session.leaves if session.mode.frozen]
+    for leaf, _ in held:
+        leaf.tensor.grad = None
     before = {
-        leaf.index: None if leaf.tensor.grad is None else tensors.plain(leaf.tensor.grad)
+        leaf.index: tensors.plain(leaf.tensor.grad)
         for leaf in session.leaves
+        if leaf.tensor.grad is not None
     }
     try:
         result = _originals["backward"](roots, weights, *args, **kwargs)
@@ -114,11 +120,13 @@ def _measured(
         raise
     for leaf in session.leaves:
         after = leaf.tensor.grad
-        if after is None:
-            continue
-        old = before.get(leaf.index)
-        added = tensors.plain(after) - old if old is not None else tensors.plain(after)
-        _credit(session, event, leaf, added)
+        if after is not None:
+            old = before.get(leaf.index)
+            added = tensors.plain(after) - old if old is not None else tensors.plain(after)
+            _credit(session, event, leaf, added)
+    for leaf, old in held:
+        if old is not None:
+            leaf.tensor.grad = old if leaf.tensor.grad is None else old + leaf.tensor.grad
     return result
 
 
@@ -233,9 +241,11 @@ def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
             session.consumed(held)
     else:
         session.steps += 1
+        session.searching = True
     result = step(self, *((closure,) if closure is not None else ()), *args, **kwargs)
     with unwatched(session):
         session.account()
+        session.searching = False
     return result
 
 
@@ -275,8 +285,12 @@ def _patch_parameters() -> None:
     def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
         made = original(cls, *args, **kwargs)
         session = current()
-        if session is not None and session.stack:
+        if session is None:
+            return made
+        if session.stack:
             session.made_inside.append(made)
+        elif any(one.requires_grad for one in tensors.inside([args[:1], kwargs.get("data")])):
+            session.begin(made)
         return made
 
     torch.nn.Parameter.__new__ = new  # type: ignore[method-assign]

@@ -138,6 +138,8 @@ class Session:
         self.made_inside: list[Tensor] = []
         self.optimizers: list[Any] = []
         self.steps = 0
+        self.searching = False
+        """A step calls a closure that computes the loss as often as it likes."""
         self.idle_steps = 0
         self.opaque: set[str] = set()
         self.inside_function = 0
@@ -173,7 +175,20 @@ class Session:
         if self.mode.sign and self.mode.direction is not None:
             shift = self.plan.shift(leaf.index, shape, self.mode)
             if shift is not None:
-                move(tensor, shift)
+                # Not in place: another leaf may lie in the same memory, and has a shift of its own.
+                with torch.no_grad():
+                    tensor.data = tensor.data + shift.to(tensor.device, tensor.dtype)
+
+    def begin(self, leaf: Tensor) -> None:
+        """A Parameter is made of a value that has a gradient, outside of any forward pass: it
+        starts a graph of its own, and does not move with what it was made of."""
+        if self.mode.name == "base":
+            self.tape.append(tensors.plain(leaf))
+        elif self.mode.name == "shifted" and self.position < len(self.tape):
+            kept = self.tape[self.position]
+            self.position += 1
+            if isinstance(kept, Tensor) and kept.shape == leaf.shape:
+                leaf.data = kept.to(leaf.dtype)
 
     def see(self, tensor: Tensor, argument: int) -> None:
         """Look for values that the other version has as a leaf and this one does not."""
@@ -222,7 +237,7 @@ class Session:
                 leaf.moved = True
                 leaf.spend()
             if leaf.empty():
-                leaf.lost += leaf.state == "pending"
+                leaf.lost += leaf.state == "pending" and not self.searching
                 leaf.state, leaf.mixed = "clean", False
 
     def consumed(self, tensors_: list[Tensor]) -> None:

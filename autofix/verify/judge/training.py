@@ -108,7 +108,7 @@ def _unlisted(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
         for leaf in leaves
         if (leaf["parameter"] or leaf["attribute"])
         and leaf["gradient"]
-        and (leaf["module"] or leaf["moved"] is False)
+        and leaf["module"]
         and not (leaf["listed"] or leaf["held"])
     }
 
