@@ -231,6 +231,7 @@ class _Exact:
             "matched": sorted(
                 [*(leaf.key for leaf in self._aimed), *(hit[0] for hit in self._seen())], key=repr
             ),
+            "direct": len(self._aimed),
             "slopes": slopes,
             "exits": _exits(base),
             "live": [[*key, count] for key, count in sorted(base.session.live_exits.items())],

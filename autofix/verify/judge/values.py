@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, told
-from autofix.verify.judge.slopes import Fit, compared, floor_of, numeric
+from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric
 
 SAME = 5e-5
 """Relative, in float64: a vectorised form rounds otherwise than a loop."""
@@ -63,7 +63,7 @@ def signs(case: Case, *, expected: bool, first_only: bool = False) -> Iterator[S
     if not expected and not overlaps(case):
         yield from _moved(case, 1 if first_only else None)
         yield from _outputs(case)
-        yield from _elsewhere(case, 1 if first_only else None)
+        yield from _elsewhere(case)
 
 
 def refused(error: Trace | None) -> bool:
@@ -223,21 +223,28 @@ def _form(form: tuple[object, object]) -> str:
     return "a number" if form[1] == "number" else f"a `{form[1]}` tensor of shape {form[0]}"
 
 
-def _elsewhere(case: Case, most: int | None) -> Iterator[Sign]:
+def _elsewhere(case: Case) -> Iterator[Sign]:
     """The same values at one point may come from another function: look beside it."""
     for old, new in case.exact():
-        if len(old["matched"]) != len(new["matched"]) or old["values_only"] != new["values_only"]:
+        number = next((n for n in range(len(new["events"])) if differ(old, new, n)), 0)
+        if not _aligned(old, new, number) or reduced(case):
             continue
-        for number, (a, b) in enumerate(zip(old["base"][:most], new["base"], strict=False)):
-            if reduced(case) or not _same_kind(a, b):
-                continue
-            pair = numeric(old, "all", number)[:1], numeric(new, "all", number)[:1]
-            if not pair[0] or not pair[1] or pair[0][0] is None or pair[1][0] is None:
-                continue
-            if compared(pair[0][0], pair[1][0], floor_of(new, number)) is Fit.NO:
-                text = (
-                    f"the rewritten code is another function: beside the given point its loss "
-                    f"changes by {pair[1][0]:.4g} where the original's changes by {pair[0][0]:.4g}"
-                )
-                yield Sign(Weight.LOSS, "values", text)
-                return
+        before, after = (numeric(trace, "all", number)[:1] for trace in (old, new))
+        if not before or not after or before[0] is None or after[0] is None:
+            continue
+        if compared(before[0], after[0], floor_of(new, number)) is Fit.NO:
+            text = (
+                f"the rewritten code is another function: beside the given point its loss "
+                f"changes by {after[0]:.4g} where the original's changes by {before[0]:.4g}"
+            )
+            yield Sign(Weight.LOSS, "values", text)
+            return
+
+
+def _aligned(old: Trace, new: Trace, number: int) -> bool:
+    """Whether the same leaves were moved in both, and led to the same kind of event."""
+    if old["values_only"] != new["values_only"] or old["direct"] != new["direct"]:
+        return False
+    if number >= min(len(old["base"]), len(new["base"])):
+        return False
+    return _same_kind(old["base"][number], new["base"][number])

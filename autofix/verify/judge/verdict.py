@@ -32,7 +32,7 @@ def judge(case: Case) -> Verification:
 
 
 def _signs(case: Case, looks: list[Look]) -> list[Sign]:
-    if statements.freezes(case):
+    if statements.freezes(case) and not statements.rearranged(case):
         return [*values.signs(case, expected=False), *_frozen(case, looks)]
     used = statements.used_result(case)
     signs = [*statements.signs(case)]
