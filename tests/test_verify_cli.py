@@ -155,7 +155,9 @@ def test_the_same_program_is_not_run(fake: Fake) -> None:
     save("b.py", OLD.replace("([x])", "( [x] )  # one"))
     result = autofix("a.py", "b.py")
     assert (result.exit_code, fake.pairs) == (3, [])
-    assert result.stdout.startswith("not-run: nothing to confirm: both versions are the same program")
+    assert result.stdout.startswith(
+        "not-run: nothing to confirm: both versions are the same program"
+    )
     assert "confirmed" not in result.stdout
 
 

@@ -11,10 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from autofix.verify.child import hooks, tensors  # noqa: E402
+from autofix.verify.child import chance, constructors, hooks, tensors  # noqa: E402
 from autofix.verify.child.drive import Drive, Execution, execute  # noqa: E402
+from autofix.verify.child.mode import Mode  # noqa: E402
+from autofix.verify.child.plan import Plan, direction  # noqa: E402
 from autofix.verify.child.program import Program  # noqa: E402
-from autofix.verify.child.session import Mode, Plan, Stop, direction  # noqa: E402
+from autofix.verify.child.session import Stop  # noqa: E402
 
 # The hooks are installed once per process, and stay: without a session they do nothing.
 hooks.install()
@@ -24,8 +26,8 @@ hooks.install()
 def as_it_was() -> Iterator[None]:
     state, python = torch.get_rng_state(), random.getstate()
     yield
-    hooks.seed(0)
-    hooks.set_precision(False)
+    chance.seed(0)
+    constructors.set_precision(False)
     torch.set_rng_state(state)
     random.setstate(python)
 

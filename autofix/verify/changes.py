@@ -106,7 +106,8 @@ def _below(old: ast.stmt, new: ast.stmt, ends: Span) -> bool:
 
 
 def _first(node: ast.stmt) -> int:
-    return min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(one.lineno for one in decorators)])
 
 
 def _last(node: ast.stmt) -> int:

@@ -12,10 +12,13 @@ from typing import Any
 
 import torch
 
-from . import hooks, tensors, watch
+from . import chance, constructors, tensors, watch
+from .current import unwatched, watched
+from .mode import Mode
+from .plan import Plan
 from .probes import Probes
 from .program import Program
-from .session import Mode, Plan, Session, Stop
+from .session import Session, Stop
 from .tensors import Tensor
 from .watch import Watch
 
@@ -58,8 +61,8 @@ def execute(program: Program, drive: Drive, mode: Mode, plan: Plan, tape: Any = 
     session = Session(program.path, mode, plan)
     session.tape = tape if tape is not None else []
     run = Execution(session, Probes(session=session))
-    hooks.seed(mode.seed)
-    hooks.set_precision(mode.frozen)
+    chance.seed(mode.seed)
+    constructors.set_precision(mode.frozen)
     torch.set_grad_enabled(not mode.values_only)
     with _quiet(run, program.path):
         try:
@@ -80,15 +83,15 @@ def execute(program: Program, drive: Drive, mode: Mode, plan: Plan, tape: Any = 
 def _run(program: Program, drive: Drive, run: Execution) -> None:
     session = run.session
     if drive.recipe is None:
-        with Watch(session), hooks.watched(session):
+        with Watch(session), watched(session):
             run.namespace = program.run(run.probes)
         return
     from . import inputs
 
-    with Watch(session), hooks.watched(session):
+    with Watch(session), watched(session):
         session.paused = True
         run.namespace = program.load(run.probes)
-        hooks.seed(session.mode.seed)
+        chance.seed(session.mode.seed)
         session.paused = False
         built = inputs.build(run.namespace, drive.recipe, session.mode.seed)
         _call(built, run)
@@ -102,7 +105,7 @@ def _call(built: Any, run: Execution) -> None:
             session.use(leaf)
             session.by_id[id(leaf)].name = name
     result = _once(built, run)
-    with hooks.unwatched(session):
+    with unwatched(session):
         given = [*built.args, *built.kwargs.values()]
         run.modules = [*_modules(result), *_modules(given)]
         run.returned = _parameters(_modules(result))
@@ -118,7 +121,7 @@ def _once(built: Any, run: Execution) -> Any:
     given = [*tensors.inside(built.args), *tensors.inside(built.kwargs)]
     versions = [(tensor, tensor._version) for tensor in given]
     result = built.function(*built.args, **built.kwargs)
-    with hooks.unwatched(session):
+    with unwatched(session):
         changed = [tensor for tensor, version in versions if tensor._version != version]
         returned = list(tensors.results(result))
         # What was given and is returned counts once.
@@ -164,7 +167,7 @@ def _finish(session: Session, outputs: list[Tensor]) -> None:
         torch.autograd.backward(root)
         session.events[-1].kind = "returned"
         return
-    with hooks.unwatched(session):
+    with unwatched(session):
         event = session.event("returned", root)
         session.finish_event(event)
 

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
 import types
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
-from . import compiler, tensors
+from . import chance, compiler, constructors, tensors
+from .current import current, unwatched
 from .session import Event, Leaf, Session
 from .tensors import Tensor
 
-_current: list[Session] = []
 _originals: dict[str, Callable[..., Any]] = {}
-
-
-def current() -> Session | None:
-    return _current[0] if _current and not _current[0].paused else None
-
-
-@contextmanager
-def watched(session: Session) -> Iterator[None]:
-    _current[:] = [session]
-    session.paused = False
-    try:
-        yield
-    finally:
-        session.paused = True
-
-
-@contextmanager
-def unwatched(session: Session) -> Iterator[None]:
-    before, session.paused = session.paused, True
-    try:
-        yield
-    finally:
-        session.paused = before
 
 
 def install() -> None:
@@ -55,11 +29,8 @@ def install() -> None:
     _patch_optimizers()
     _patch_modules()
     _patch_parameters()
-    _patch_seeds()
-    _patch_initialisers()
-    _patch_constructors()
-    _patch_arrays()
-    _patch_loader()
+    chance.install()
+    constructors.install()
 
 
 def _patch(owner: Any, name: str, wrapper: Callable[..., Any] | None) -> None:
@@ -294,145 +265,3 @@ def _patch_parameters() -> None:
         return made
 
     torch.nn.Parameter.__new__ = new  # type: ignore[method-assign]
-
-
-# Chance ---------------------------------------------------------------------------------------
-
-_offset = [0]
-
-
-def seed(number: int) -> None:
-    """Start all generators alike; `torch.manual_seed(0)` in the program then means this too."""
-    _offset[0] = 1009 * number
-    _drawn.clear()
-    random.seed(number)
-    # Not `torch.manual_seed`: for each device that is not there it formats the whole stack.
-    torch.default_generator.manual_seed(_offset[0])
-    try:
-        import numpy
-    except ImportError:
-        return
-    numpy.random.seed(_offset[0])
-
-
-def _patch_seeds() -> None:
-    original = torch.manual_seed
-
-    def manual_seed(value: Any) -> Any:
-        return original(int(value) + _offset[0])
-
-    torch.manual_seed = manual_seed  # type: ignore[assignment]
-    torch.random.manual_seed = manual_seed  # type: ignore[assignment]
-    python_seed = random.seed
-
-    def shifted_seed(value: Any = None, *args: Any, **kwargs: Any) -> None:
-        shifted = value + _offset[0] if isinstance(value, int) else value
-        python_seed(shifted, *args, **kwargs)
-
-    random.seed = shifted_seed  # type: ignore[assignment]
-    try:
-        import numpy
-    except ImportError:
-        return
-    array_seed = numpy.random.seed
-
-    def numpy_seed(value: Any = None) -> None:
-        array_seed(value + _offset[0] if isinstance(value, int) else value)
-
-    numpy.random.seed = numpy_seed  # type: ignore[assignment]
-
-
-_drawn: dict[Any, int] = {}
-
-
-def _patch_initialisers() -> None:
-    """The n-th initialisation of a shape draws the same values wherever it stands in the program,
-    so that a layer which is made earlier or later starts from the same weights."""
-    for name in dir(torch.nn.init):
-        original = getattr(torch.nn.init, name)
-        if name.endswith("_") and not name.startswith("_") and callable(original):
-            setattr(torch.nn.init, name, _steady(original))
-
-
-def _steady(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-        session = current()
-        if session is None or not isinstance(tensor, Tensor) or kwargs.get("generator") is not None:
-            return original(tensor, *args, **kwargs)
-        kind = (original.__name__, tuple(tensor.shape))
-        _drawn[kind] = _drawn.get(kind, 0) + 1
-        state = torch.get_rng_state()
-        torch.default_generator.manual_seed(_number((kind, _drawn[kind], _offset[0])))
-        try:
-            return original(tensor, *args, **kwargs)
-        finally:
-            torch.set_rng_state(state)
-
-    return initialise
-
-
-def _number(value: Any) -> int:
-    return int(hashlib.sha1(repr(value).encode()).hexdigest()[:12], 16)
-
-
-# Constructors that the mode does not see ------------------------------------------------------
-
-
-def _patch_constructors() -> None:
-    """In float64 runs `torch.FloatTensor` has to be double as well."""
-    meta: Any = type(torch.autograd.Variable)
-    original = meta.__call__ if "__call__" in vars(meta) else type.__call__
-
-    def call(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        session = current()
-        result = original(cls, *args, **kwargs)
-        if session is None or not args or not isinstance(args[0], Tensor):
-            return result
-        if session.mode.frozen and args[0].requires_grad and not args[0].is_leaf:
-            session.opaque.add("`Variable` starts a new graph")
-        return result
-
-    meta.__call__ = call
-
-
-def _patch_arrays() -> None:
-    """`torch.from_numpy` is not among what a mode sees."""
-    original = torch.from_numpy
-
-    @wraps(original)
-    def from_numpy(array: Any) -> Any:
-        session, result = current(), original(array)
-        wide = session is not None and session.mode.frozen and result.is_floating_point()
-        return result.double() if wide else result
-
-    torch.from_numpy = from_numpy  # type: ignore[assignment]
-
-
-def set_precision(wide: bool) -> None:
-    """Float64 by default, and in the constructors that name a type."""
-    torch.set_default_dtype(torch.float64 if wide else torch.float32)
-    if not hasattr(torch, "_autofix_float_tensor"):
-        torch._autofix_float_tensor = torch.FloatTensor  # type: ignore[attr-defined]
-    torch.FloatTensor = (  # type: ignore[misc]
-        torch.DoubleTensor if wide else torch._autofix_float_tensor  # type: ignore[attr-defined, assignment]
-    )
-
-
-def _patch_loader() -> None:
-    """Loader workers would be processes that nothing watches; autocast would lose digits."""
-    loader = torch.utils.data.DataLoader
-    original = loader.__init__
-
-    @wraps(original)
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        kwargs["num_workers"] = 0
-        for name in ("prefetch_factor", "persistent_workers", "multiprocessing_context"):
-            kwargs.pop(name, None)
-        original(self, *_without_workers(args), **kwargs)
-
-    loader.__init__ = init  # type: ignore[method-assign]
-
-
-def _without_workers(args: Sequence[Any]) -> Sequence[Any]:
-    return args[:5]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import torch
 
 from . import tensors
+from .mode import Mode
+from .plan import Plan
 from .tensors import Tensor
 
-STEP = 1e-6
-"""The size of a finite difference, in float64."""
 EVENTS = 4
 """How many backward passes of a program are compared."""
 TAPE = 20_000_000
@@ -22,31 +21,6 @@ TAPE = 20_000_000
 
 class Stop(BaseException):
     """Enough was seen. Not an `Exception`, so that user code does not swallow it."""
-
-
-@dataclass(frozen=True)
-class Mode:
-    """How a program is executed."""
-
-    name: str
-    """`plain`: as it stands. `exact`: in float64, with no step taken. `base`: the same without
-    backward passes. `shifted`: as `base`, with the leaves moved, for finite differences."""
-    seed: int = 0
-    live: str = "spans"
-    """Which exits stay open in a shifted run: those in the changed `spans`, `none` or `all`."""
-    direction: int | None = None
-    sign: float = 0.0
-    values_only: bool = False
-    """Without autograd, for a program whose forward pass autograd forbids."""
-
-    @property
-    def frozen(self) -> bool:
-        """No optimizer takes a step."""
-        return self.name != "plain"
-
-    @property
-    def forward_only(self) -> bool:
-        return self.name in ("base", "shifted")
 
 
 @dataclass
@@ -262,40 +236,6 @@ class Session:
         while frame is not None and frame.f_code.co_filename != self.path:
             frame = frame.f_back
         return frame
-
-
-class Plan:
-    """What the executions of one job share: the changed places and the directions."""
-
-    def __init__(self, spans: list[list[int]], regions: list[list[int]]) -> None:
-        self.spans = spans
-        """Line, column, end line, end column of expressions that the change is about."""
-        self.regions = regions
-        """First and last lines of statements; whatever runs below them belongs to the change."""
-        self.scales: dict[int, tuple[tuple[Any, ...], float]] = {}
-        """Leaf index -> the key that its direction is drawn by, and the size of the direction."""
-        self.sought: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
-        self.sightings: dict[tuple[int, int], tuple[tuple[Any, ...], float]] = {}
-
-    def shift(self, index: int, shape: tuple[int, ...], mode: Mode) -> Tensor | None:
-        if index not in self.scales or mode.direction is None:
-            return None
-        key, scale = self.scales[index]
-        return direction(key, shape, mode.direction) * (scale * STEP * mode.sign)
-
-
-def direction(key: tuple[Any, ...], shape: tuple[int, ...], number: int) -> Tensor:
-    """A random direction that both versions draw alike for the same leaf."""
-    text = repr((key, number)).encode()
-    seed = sum(byte * 257**place for place, byte in enumerate(hashlib.sha1(text).digest()[:7]))
-    generator = torch.Generator().manual_seed(seed % (2**62))
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-def move(tensor: Tensor, shift: Tensor) -> None:
-    """Shift a tensor in place, unseen by autograd."""
-    with torch.no_grad():
-        tensor.data.add_(shift.to(tensor.dtype).to(tensor.device))
 
 
 def _name_of(tensor: Tensor, frame: Any) -> str:

@@ -15,6 +15,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from . import tensors
+from .plan import STEP, direction, move
 from .session import TAPE, Place, Session
 from .tensors import Tensor
 
@@ -100,8 +101,6 @@ class Watch(TorchFunctionMode):
                 session.see(tensor, number)
             hit = session.plan.sightings.get((session.operations, number))
             if hit is not None and session.mode.sign and session.mode.direction is not None:
-                from .session import STEP, direction, move
-
                 key, scale = hit
                 shift = direction(key, tuple(tensor.shape), session.mode.direction)
                 move(tensor, shift * (scale * STEP * session.mode.sign))

@@ -148,9 +148,9 @@ def _movement(case: Case) -> Iterator[Sign]:
         old = before.get(key(leaf))
         if leaf["moved"] and not (old is not None and old["moved"]):
             moving.append(leaf)
-        if old is not None and old["moved"] and not leaf["moved"] and not leaf["held"]:
-            if leaf["parameter"] and (leaf["gradient"] or old["held"]):
-                stuck.append(leaf)
+        left = old is not None and old["moved"] and not leaf["moved"] and not leaf["held"]
+        if left and leaf["parameter"] and (leaf["gradient"] or (old or leaf)["held"]):
+            stuck.append(leaf)
     ended = case.before.raised is None and case.after.raised is None
     if stuck and ended:
         text = f"{listed([name(leaf) for leaf in stuck])} was trained before and no longer moves"
@@ -191,9 +191,9 @@ def _order(case: Case) -> Iterator[Sign]:
     """What each step uses: gradients of the passes since the last step, and all of them."""
     old, new = case.before.plain, case.after.plain
     assert old is not None and new is not None
-    if _trains(new["events"]) and any(new["optimizers"]) and not new["steps"] and not new["raised"]:
-        if ".step" in case.new:
-            yield Sign(Weight.REST, "training", "no optimizer takes a step")
+    still = _trains(new["events"]) and any(new["optimizers"]) and not new["steps"]
+    if still and not new["raised"] and ".step" in case.new:
+        yield Sign(Weight.REST, "training", "no optimizer takes a step")
     if old["raised"] and new["idle_steps"] and not new["raised"]:
         text = f"{new['idle_steps']} of {new['steps']} optimizer steps find no gradient"
         yield Sign(Weight.REST, "training", text)

@@ -58,7 +58,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
         signs.insert(0, used)
     gains = any(sign.weight is Weight.GAIN for sign in signs)
     if statements.rearranged(case) and not gains:
-        signs = [sign for sign in signs if sign.weight is not Weight.REST]
+        signs = [one for one in signs if one.weight is Weight.LOSS or one.kind == "determinism"]
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
         if equivalent is not None and not _still_dead(signs):

@@ -6,7 +6,6 @@ bind root; and whoever only looks from time to time has lost against a bomb of s
 
 from __future__ import annotations
 
-import array
 import errno
 import os
 import re

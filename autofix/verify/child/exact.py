@@ -1,0 +1,154 @@
+"""The gradients of a program in float64, and the finite differences that they should equal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from . import told
+from .drive import Drive, Execution, execute
+from .mode import Mode
+from .plan import Plan, direction
+from .program import Program
+from .session import Event
+
+Key = tuple[Any, ...]
+DIRECTIONS = 3
+
+
+class Exact:
+    """The gradients of a program in float64, and the finite differences that they should equal."""
+
+    def __init__(self, program: Program, drive: Drive, plan: Plan, seed: int) -> None:
+        self.program, self.drive, self.plan, self.seed = program, drive, plan, seed
+        self.values_only = False
+
+    def result(self, wanted: Sequence[Any] | None) -> dict[str, Any]:
+        """`wanted`: the leaves of the other version and the sizes of their directions."""
+        exact = self._run("exact")
+        self._aim(exact, wanted)
+        base = self._base()
+        self.plan.sightings = {
+            place: self._wanted[key] for key, place in base.session.sightings.items()
+        }
+        self.plan.sought = {}
+        slopes = self._all_slopes(base) if wanted is None else {"all": self._slopes(base, "all", 1)}
+        session = exact.session
+        return {
+            "mode": "exact",
+            "seed": self.seed,
+            "raised": exact.raised,
+            "base_raised": base.raised,
+            "values_only": self.values_only,
+            "events": [self._event(event) for event in session.events],
+            "base": [told.event(event) for event in base.session.events],
+            "leaves": self._leaves(exact),
+            "matched": sorted(
+                [*(leaf.key for leaf in self._aimed), *(hit[0] for hit in self._seen())], key=repr
+            ),
+            "direct": len(self._aimed),
+            "slopes": slopes,
+            "exits": told.exits(base),
+            "live": [[*key, count] for key, count in sorted(base.session.live_exits.items())],
+            "opaque": sorted(session.opaque | base.session.opaque),
+            "outputs": base.outputs or exact.outputs,
+        }
+
+    def _run(self, name: str, **given: Any) -> Execution:
+        tape = given.pop("tape", None)
+        mode = Mode(name, self.seed, values_only=self.values_only, **given)
+        return execute(self.program, self.drive, mode, self.plan, tape)
+
+    def _base(self) -> Execution:
+        """The unshifted forward pass; where autograd forbids it, without autograd."""
+        base = self._run("base")
+        if (
+            base.raised is not None
+            and not base.session.events
+            and base.raised["inside"] is not None
+        ):
+            self.values_only = True
+            again = self._run("base")
+            if again.raised is None or again.session.events:
+                return again
+            self.values_only = False
+        return base
+
+    def _aim(self, exact: Execution, wanted: Sequence[Any] | None) -> None:
+        """Choose the leaves that will be moved, and how far."""
+        leaves = exact.session.leaves
+        if wanted is None:
+            sizes = _sizes(exact)
+            self._wanted = {leaf.key: (leaf.key, sizes[leaf.index]) for leaf in leaves}
+        else:
+            keys = [((tuple(key[0]), *key[1:]), size) for key, size in wanted]
+            self._wanted = {key: (key, size) for key, size in keys}
+        self._aimed = [leaf for leaf in leaves if leaf.key in self._wanted]
+        self.plan.scales = {leaf.index: self._wanted[leaf.key] for leaf in self._aimed}
+        missing = set(self._wanted) - {leaf.key for leaf in self._aimed}
+        for key in sorted(missing, key=repr):
+            self.plan.sought.setdefault(key[0], []).append(key)
+
+    def _seen(self) -> list[tuple[Key, float]]:
+        return list(self.plan.sightings.values())
+
+    def _all_slopes(self, base: Execution) -> dict[str, Any]:
+        """What the version that is the measure for the other is asked for."""
+        slopes = {"spans": self._slopes(base, "spans")}
+        slopes["none"] = self._slopes(base, "none") if base.session.live_exits else slopes["spans"]
+        slopes["all"] = self._slopes(base, "all", 1) if base.session.exits else slopes["spans"]
+        return slopes
+
+    def _slopes(self, base: Execution, live: str, count: int = DIRECTIONS) -> dict[str, Any]:
+        """For each direction the losses on either side of the base."""
+        pairs, diverged = [], None
+        for number in range(count):
+            sides = []
+            for sign in (1.0, -1.0):
+                run = self._run(
+                    "shifted", live=live, direction=number, sign=sign, tape=base.session.tape
+                )
+                diverged = diverged or run.session.diverged
+                sides.append([event.value for event in run.session.events])
+            pairs.append(sides)
+        return {"pairs": pairs, "diverged": diverged}
+
+    def _event(self, event: Event) -> dict[str, Any]:
+        data = told.event(event)
+        data["slopes"] = [
+            sum(
+                float((grad * self._direction(index, number)).sum())
+                for index, grad in event.gradients.items()
+                if index in self.plan.scales
+            )
+            for number in range(DIRECTIONS)
+        ]
+        data["norms"] = {str(index): float(grad.norm()) for index, grad in event.gradients.items()}
+        return data
+
+    def _direction(self, index: int, number: int) -> torch.Tensor:
+        key, size = self.plan.scales[index]
+        return direction(key, tuple(key[0]), number) * size
+
+    def _leaves(self, exact: Execution) -> list[dict[str, Any]]:
+        names = told.names(exact)
+        sizes = self.plan.scales
+        return [
+            {
+                **told.identity(leaf, names),
+                "size": sizes[leaf.index][1] if leaf.index in sizes else 0.0,
+            }
+            for leaf in exact.session.leaves
+        ]
+
+
+def _sizes(exact: Execution) -> list[float]:
+    """Step sizes with which each leaf weighs about as much in a slope, within bounds."""
+    norms = [0.0] * len(exact.session.leaves)
+    for event in exact.session.events:
+        for index, grad in event.gradients.items():
+            norms[index] = max(norms[index], float(grad.norm()))
+    largest = max(norms, default=0.0)
+    return [min(max(largest / norm, 0.01), 100.0) if norm > 0 else 1.0 for norm in norms]

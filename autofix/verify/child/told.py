@@ -1,0 +1,131 @@
+"""An execution as plain data, for the side that judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from .drive import Execution
+from .hooks import parameters_of
+from .program import Program
+from .session import Event, Leaf
+
+_LIKE = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")
+
+
+def plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
+    session = run.session
+    session.account()
+    listed = {id(p): name for root in session.roots for name, p in root.named_parameters()}
+    held = {id(p) for opt in session.optimizers for p in parameters_of(opt)}
+    known = names(run)
+    inside = {id(tensor) for tensor in session.made_inside}
+    attributes = {id(tensor) for _, tensor in _attributes(session.roots)}
+    return {
+        "mode": "plain",
+        "seed": seed,
+        "raised": run.raised,
+        "events": [event(one) for one in session.events[:200]],
+        "leaves": [
+            {
+                **identity(leaf, known),
+                "gradient": leaf.gradient,
+                "moved": leaf.moved,
+                "stale": leaf.stale,
+                "lost": leaf.lost,
+                "listed": id(leaf.tensor) in listed,
+                "held": id(leaf.tensor) in held,
+                "parameter": isinstance(leaf.tensor, torch.nn.Parameter),
+                "attribute": id(leaf.tensor) in attributes,
+                "inside": id(leaf.tensor) in inside,
+            }
+            for leaf in session.leaves[:2000]
+        ],
+        "parameters": len({id(p) for root in session.roots for p in root.parameters()}),
+        "optimizers": [len(parameters_of(opt)) for opt in session.optimizers],
+        "unheld": _unheld(run, held),
+        "steps": session.steps,
+        "idle_steps": session.idle_steps,
+        "hits": {str(number): count for number, count in run.probes.hits.items()},
+        "probes": run.probes.summary(),
+        "outputs": run.outputs,
+        "returned": run.returned,
+        "trainable": _trainable(run.modules),
+        "warnings": run.warnings,
+        "exits": exits(run),
+        "skipped": program.skipped,
+    }
+
+
+def event(seen: Event) -> dict[str, Any]:
+    return {
+        "kind": seen.kind,
+        "line": seen.line,
+        "value": seen.value,
+        "shape": seen.shape,
+        "requires_grad": seen.requires_grad,
+        "nodes": seen.nodes,
+        "raised": seen.raised,
+        "reached": sorted(
+            index for index, grad in seen.gradients.items() if bool(grad.abs().sum() > 0)
+        ),
+    }
+
+
+def identity(leaf: Leaf, names: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "key": [list(leaf.key[0]), *leaf.key[1:]],
+        "name": names.get(id(leaf.tensor)) or leaf.name,
+        "line": leaf.line,
+        "module": leaf.module,
+        "turn": leaf.turn,
+    }
+
+
+def names(run: Execution) -> dict[int, str]:
+    """Names of leaves as a user would write them."""
+    found = {id(tensor): name for name, tensor in _attributes(run.session.roots)}
+    for root in run.session.roots:
+        for name, parameter in root.named_parameters():
+            found[id(parameter)] = name
+    for name, value in run.namespace.items():
+        if isinstance(value, torch.Tensor):
+            found[id(value)] = name
+    return found
+
+
+def _unheld(run: Execution, held: set[int]) -> list[str]:
+    """Parameters of a returned module that no optimizer has, if there is one."""
+    if not run.session.optimizers:
+        return []
+    return [
+        name
+        for module in run.modules
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad and id(parameter) not in held
+    ][:100]
+
+
+def _trainable(modules: Sequence[torch.nn.Module]) -> list[str]:
+    return [
+        name
+        for module in modules
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    ][:500]
+
+
+def _attributes(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors that modules hold as plain attributes, where nothing lists them."""
+    for root in roots:
+        for module in root.modules():
+            for name, value in vars(module).items():
+                if isinstance(value, torch.Tensor):
+                    yield f"self.{name}", value
+
+
+def exits(run: Execution) -> list[Any]:
+    told = [(line, name, count) for (line, name), count in run.session.exits.items()]
+    return [list(one) for one in sorted(told) if one[1] not in _LIKE][:200]
