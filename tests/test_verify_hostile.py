@@ -250,7 +250,7 @@ def test_a_copy_of_the_job_emits_nothing(ground: Ground) -> None:
 WRITES = {
     "overwrite": "open(ROOT + '/project/a.py', 'w')",
     "append": "open(ROOT + '/home/.bashrc', 'a').write('x')",
-    "create": "open(ROOT + '/home/new', 'w')",
+    "create": "open(ROOT + '/home' + '/new', 'w')",
     "create in tmp": "open('/tmp/hostile', 'w')",
     "unlink": "os.unlink(ROOT + '/project/a.py')",
     "rename": "os.rename(ROOT + '/project/a.py', ROOT + '/project/z.py')",

@@ -196,7 +196,7 @@ CUTS = [
         "            h = torch.tanh(self.inner(x))\n",
         "            h = self.inner(x)\n        h = torch.tanh(h)\n",
         "inconclusive",
-        "as they did before",
+        "nothing to confirm",
     ),
 ]
 

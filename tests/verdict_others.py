@@ -115,7 +115,7 @@ SAME = [
         "h = torch.tensor(torch.tanh(first(x)).tolist())",
         "rows = torch.tanh(first(x)).tolist()\n    h = torch.tensor(rows)",
         "inconclusive",
-        "as they did before",
+        "nothing to confirm",
     ),
     case(
         "a temporary variable in a forward",
@@ -123,7 +123,7 @@ SAME = [
         "h = torch.from_numpy(self.inner(x).detach().numpy())",
         "z = self.inner(x)\n        h = torch.from_numpy(z.detach().numpy())",
         "inconclusive",
-        "as they did before",
+        "nothing to confirm",
     ),
     case("another spelling", SCRIPT, "** 2", "** 2.0", "inconclusive", "nothing to confirm"),
 ]

@@ -60,7 +60,8 @@ def rearranged(case: Case) -> bool:
 
 
 def _calls(text: str) -> Counter[str]:
-    return Counter(
+    attributes = re.findall(r"\.\w+(?=\s*=[^=])", _code(text))
+    return Counter(attributes) + Counter(
         re.findall(r"\b(\w+)\s*(?=\()|\.(?:data|grad|T)\b|\w+(?==[^=])(?=[^()]*\))", _code(text))
     )
 

@@ -63,7 +63,7 @@ def signs(case: Case, *, expected: bool, first_only: bool = False) -> Iterator[S
     if not expected and not overlaps(case):
         yield from _moved(case, 1 if first_only else None)
         yield from _outputs(case)
-        yield from _elsewhere(case)
+        yield from _elsewhere(case, first_only=first_only)
 
 
 def refused(error: Trace | None) -> bool:
@@ -223,10 +223,11 @@ def _form(form: tuple[object, object]) -> str:
     return "a number" if form[1] == "number" else f"a `{form[1]}` tensor of shape {form[0]}"
 
 
-def _elsewhere(case: Case) -> Iterator[Sign]:
+def _elsewhere(case: Case, *, first_only: bool) -> Iterator[Sign]:
     """The same values at one point may come from another function: look beside it."""
     for old, new in case.exact():
-        number = next((n for n in range(len(new["events"])) if differ(old, new, n)), 0)
+        known = range(0 if first_only else len(new["events"]))
+        number = next((n for n in known if differ(old, new, n)), 0)
         if not _aligned(old, new, number) or reduced(case):
             continue
         before, after = (numeric(trace, "all", number)[:1] for trace in (old, new))
