@@ -141,7 +141,9 @@ def _watch(
         left = deadline - time.monotonic()
         status = process.wait(max(0.0, min(pause, left)))
         if status is not None:
-            return status, None
+            # It may have ended by itself when it was refused one more.
+            refused = process.asked_for_too_many
+            return status, limits.too_many_processes(place.limits) if refused else None
         if left <= 0:
             return None, f"took longer than {job.seconds:g} s"
         enough = place.limits.processes + 1
