@@ -74,7 +74,7 @@ class Verdict(str, Enum):
     """What came of running the code before and after a change."""
 
     CONFIRMED = "confirmed"
-    """Ran on both sides: the same values, and the gradient is now the derivative of them."""
+    """Ran on both sides: something was wrong and is right now, and nothing compared got worse."""
     REFUTED = "refuted"
     """There is a counter-example."""
     INCONCLUSIVE = "inconclusive"

@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -12,6 +13,8 @@ import pytest
 
 from autofix.verify.child.isolation import processes
 from autofix.verify.zygote import Limits, Ran, Zygote
+
+TEMPORARY = tempfile.gettempdir()
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
 
@@ -61,13 +64,13 @@ def ground(tmp_path: Path, zygote: Zygote) -> Iterator[Ground]:
     made = Ground(tmp_path, zygote)
     made.run("pass")
     before, running = made.seen(), made.below()
-    beside = _names("/tmp", "hostile*")
+    beside = _names(TEMPORARY, "hostile*")
     yield made
     assert made.seen() == before
     after = made.run("emit({'alive': 1 + 1})")
     assert (after.failure, after.results) == (None, ({"alive": 2},))
     assert len(made.below()) == len(running)
-    assert _names("/tmp", "hostile*") == beside
+    assert _names(TEMPORARY, "hostile*") == beside
     made.listener.close()
 
 
@@ -250,8 +253,8 @@ def test_a_copy_of_the_job_emits_nothing(ground: Ground) -> None:
 WRITES = {
     "overwrite": "open(ROOT + '/project/a.py', 'w')",
     "append": "open(ROOT + '/home/.bashrc', 'a').write('x')",
-    "create": "open(ROOT + '/home' + '/new', 'w')",
-    "create in tmp": "open('/tmp/hostile', 'w')",
+    "create": "open(ROOT + '/home/.profile', 'w')",
+    "create in tmp": f"open({TEMPORARY + '/hostile'!r}, 'w')",
     "unlink": "os.unlink(ROOT + '/project/a.py')",
     "rename": "os.rename(ROOT + '/project/a.py', ROOT + '/project/z.py')",
     "move here": "os.rename(ROOT + '/project/a.py', 'a.py')",

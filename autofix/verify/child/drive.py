@@ -33,7 +33,6 @@ class Execution:
     session: Session
     probes: Probes
     raised: dict[str, Any] | None = None
-    stopped: bool = False
     namespace: dict[str, Any] = field(default_factory=dict)
     outputs: list[Any] = field(default_factory=list)
     returned: list[Any] = field(default_factory=list)
@@ -68,7 +67,7 @@ def execute(program: Program, drive: Drive, mode: Mode, plan: Plan, tape: Any = 
         try:
             _run(program, drive, run)
         except Stop:
-            run.stopped = True
+            pass
         except SystemExit as error:
             if error.code not in (None, 0):
                 run.raised = _described(error, program.path)

@@ -14,7 +14,6 @@ from .plan import Plan, direction
 from .program import Program
 from .session import Event
 
-Key = tuple[Any, ...]
 DIRECTIONS = 3
 
 
@@ -30,30 +29,21 @@ class Exact:
         exact = self._run("exact")
         self._aim(exact, wanted)
         base = self._base()
-        self.plan.sightings = {
-            place: self._wanted[key] for key, place in base.session.sightings.items()
-        }
-        self.plan.sought = {}
         slopes = self._all_slopes(base) if wanted is None else {"all": self._slopes(base, "all", 1)}
         session = exact.session
         return {
             "mode": "exact",
             "seed": self.seed,
             "raised": exact.raised,
-            "base_raised": base.raised,
             "values_only": self.values_only,
             "events": [self._event(event) for event in session.events],
             "base": [told.event(event) for event in base.session.events],
             "leaves": self._leaves(exact),
-            "matched": sorted(
-                [*(leaf.key for leaf in self._aimed), *(hit[0] for hit in self._seen())], key=repr
-            ),
-            "direct": len(self._aimed),
+            "aimed": len(self.plan.scales),
             "slopes": slopes,
             "exits": told.exits(base),
             "live": [[*key, count] for key, count in sorted(base.session.live_exits.items())],
             "opaque": sorted(session.opaque | base.session.opaque),
-            "outputs": base.outputs or exact.outputs,
         }
 
     def _run(self, name: str, **given: Any) -> Execution:
@@ -80,19 +70,12 @@ class Exact:
         """Choose the leaves that will be moved, and how far."""
         leaves = exact.session.leaves
         if wanted is None:
-            sizes = _sizes(exact)
-            self._wanted = {leaf.key: (leaf.key, sizes[leaf.index]) for leaf in leaves}
+            sizes = dict(zip((leaf.key for leaf in leaves), _sizes(exact)))
         else:
-            keys = [((tuple(key[0]), *key[1:]), size) for key, size in wanted]
-            self._wanted = {key: (key, size) for key, size in keys}
-        self._aimed = [leaf for leaf in leaves if leaf.key in self._wanted]
-        self.plan.scales = {leaf.index: self._wanted[leaf.key] for leaf in self._aimed}
-        missing = set(self._wanted) - {leaf.key for leaf in self._aimed}
-        for key in sorted(missing, key=repr):
-            self.plan.sought.setdefault(key[0], []).append(key)
-
-    def _seen(self) -> list[tuple[Key, float]]:
-        return list(self.plan.sightings.values())
+            sizes = {(tuple(key[0]), *key[1:]): size for key, size in wanted}
+        self.plan.scales = {
+            leaf.index: (leaf.key, sizes[leaf.key]) for leaf in leaves if leaf.key in sizes
+        }
 
     def _all_slopes(self, base: Execution) -> dict[str, Any]:
         """What the version that is the measure for the other is asked for."""
@@ -125,7 +108,6 @@ class Exact:
             )
             for number in range(DIRECTIONS)
         ]
-        data["norms"] = {str(index): float(grad.norm()) for index, grad in event.gradients.items()}
         return data
 
     def _direction(self, index: int, number: int) -> torch.Tensor:

@@ -24,8 +24,6 @@ class Plan:
         """First and last lines of statements; whatever runs below them belongs to the change."""
         self.scales: dict[int, tuple[tuple[Any, ...], float]] = {}
         """Leaf index -> the key that its direction is drawn by, and the size of the direction."""
-        self.sought: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
-        self.sightings: dict[tuple[int, int], tuple[tuple[Any, ...], float]] = {}
 
     def shift(self, index: int, shape: tuple[int, ...], mode: Mode) -> Tensor | None:
         if index not in self.scales or mode.direction is None:
@@ -40,9 +38,3 @@ def direction(key: tuple[Any, ...], shape: tuple[int, ...], number: int) -> Tens
     seed = sum(byte * 257**place for place, byte in enumerate(hashlib.sha1(text).digest()[:7]))
     generator = torch.Generator().manual_seed(seed % (2**62))
     return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-def move(tensor: Tensor, shift: Tensor) -> None:
-    """Shift a tensor in place, unseen by autograd."""
-    with torch.no_grad():
-        tensor.data.add_(shift.to(tensor.dtype).to(tensor.device))

@@ -105,8 +105,6 @@ class Session:
         self.taped = 0
         self.position = 0
         self.diverged: str | None = None
-        self.operations = 0
-        self.sightings: dict[tuple[Any, ...], tuple[int, int]] = {}
         self.stack: list[torch.nn.Module] = []
         self.roots: list[torch.nn.Module] = []
         self.made_inside: list[Tensor] = []
@@ -163,16 +161,6 @@ class Session:
             self.position += 1
             if isinstance(kept, Tensor) and kept.shape == leaf.shape:
                 leaf.data = kept.to(leaf.dtype)
-
-    def see(self, tensor: Tensor, argument: int) -> None:
-        """Look for values that the other version has as a leaf and this one does not."""
-        shape = tuple(tensor.shape)
-        if self.plan.sought.get(shape):
-            key = (shape, tensors.digest(tensor))
-            for wanted in self.plan.sought[shape]:
-                if wanted[:2] == key and wanted not in self.sightings:
-                    self.sightings[wanted] = (self.operations, argument)
-                    return
 
     # Events -------------------------------------------------------------------------------
 

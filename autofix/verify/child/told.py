@@ -43,7 +43,6 @@ def plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
             }
             for leaf in session.leaves[:2000]
         ],
-        "parameters": len({id(p) for root in session.roots for p in root.parameters()}),
         "optimizers": [len(parameters_of(opt)) for opt in session.optimizers],
         "unheld": _unheld(run, held),
         "steps": session.steps,

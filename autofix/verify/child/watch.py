@@ -15,7 +15,6 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from . import tensors
-from .plan import STEP, direction, move
 from .session import TAPE, Place, Session
 from .tensors import Tensor
 
@@ -68,42 +67,24 @@ class Watch(TorchFunctionMode):
         if self._is_update(kind, writes, args):
             return args[0] if kind != "data.set" else None
         result = func(*args, **kwargs)
-        if self.wide and kind == "from_numpy" and result.dtype in _NARROW:
-            result = result.double()
         if self._leaves_graph(result, given, writes):
             return self._exit(kind, result, writes)
         return result
 
     def _before(self, kind: str, writes: bool, given: list[Tensor]) -> None:
         session = self.session
-        session.operations += 1
         if kind in _ARBITRARY:
             session.opaque.add(f"`{kind}` is free to choose a basis")
-        if session.plan.sought or session.plan.sightings:
-            self._sightings(given)
-        on = torch.is_grad_enabled() or (session.mode.values_only and not writes)
-        if not on and not any(one.requires_grad for one in given):
-            return
-        # Without grad mode, as initialisers and evaluations run, only what is on trial counts.
-        if not on and not where(session)[1]:
-            return
-        if kind == "data.set" or (kind == "data.get" and not where(session)[1]):
-            return  # As initialisers do; in the changed lines it is on trial.
         # What is written is not used: it may be an initialiser's doing.
-        for tensor in given[1:] if writes else given:
-            if tensor.requires_grad and tensor.is_leaf:
-                session.use(tensor)
-
-    def _sightings(self, given: list[Tensor]) -> None:
-        session = self.session
-        for number, tensor in enumerate(given):
-            if tensors.is_float(tensor) and tuple(tensor.shape) in session.plan.sought:
-                session.see(tensor, number)
-            hit = session.plan.sightings.get((session.operations, number))
-            if hit is not None and session.mode.sign and session.mode.direction is not None:
-                key, scale = hit
-                shift = direction(key, tuple(tensor.shape), session.mode.direction)
-                move(tensor, shift * (scale * STEP * session.mode.sign))
+        read = given[1:] if writes else given
+        leaves = [one for one in read if one.requires_grad and one.is_leaf]
+        if not leaves or kind == "data.set":
+            return
+        differentiable = torch.is_grad_enabled() or (session.mode.values_only and not writes)
+        # Initialisers and evaluations use neither; in the changed lines both are on trial.
+        if (differentiable and kind != "data.get") or where(session)[1]:
+            for leaf in leaves:
+                session.use(leaf)
 
     def _is_update(self, kind: str, writes: bool, args: tuple[Any, ...]) -> bool:
         """Whether a parameter is being trained by hand; such a step is left out like any other."""

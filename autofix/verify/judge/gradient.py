@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name, told
-from autofix.verify.judge.slopes import Fit, Slope, differ, fit, gradient, slopes
+from autofix.verify.judge.slopes import Fit, Slope, differ, fit, slopes
 from autofix.verify.judge.statements import neutral
 from autofix.verify.judge.values import crashed_twice, overlaps, refused
 
@@ -223,7 +223,7 @@ def _dead(case: Case) -> Iterator[Sign]:
     unreached = not any(event["reached"] for event in case.after.events)
     if sloped and unreached:
         text = f"{listed([name(leaf) for leaf in dead])} still gets no gradient{_stops(case)}"
-        yield Sign(Weight.REST, "gradient", text)
+        yield Sign(Weight.REST, "dead", text)
 
 
 def _stops(case: Case) -> str:
@@ -259,7 +259,3 @@ def measured(case: Case, seen: list[Look]) -> dict[str, object]:
         "worst_error": max(errors, default=None),
         "seeds": sorted({new["seed"] for _, new in case.exact()}),
     }
-
-
-def has_gradients(trace: Trace) -> bool:
-    return any(gradient(trace, number) for number in range(len(trace["events"])))

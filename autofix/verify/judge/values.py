@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, told
 from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric
 
-SAME = 5e-5
+SAME = 1e-6
 """Relative, in float64: a vectorised form rounds otherwise than a loop."""
 SAME_SINGLE = 1e-3
 """Relative, in the precision of the program."""
@@ -141,7 +141,7 @@ def _close(a: float, b: float, relative: float) -> bool:
 def _moved(case: Case, most: int | None) -> Iterator[Sign]:
     """Losses that differ: in float64 with no step taken, and before the first step as it stands."""
     for old, new in case.exact():
-        for a, b in zip(old["base"][:most], new["base"], strict=False):
+        for a, b in _pairs(old, new, most):
             if not _same_kind(a, b) or _close(a["value"], b["value"], SAME):
                 continue
             if not reduced(case):
@@ -154,6 +154,24 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
         apart = _same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE)
         if apart and not reduced(case):
             yield _other_value(a, b, 0)
+
+
+def _pairs(old: Trace, new: Trace, most: int | None) -> Iterator[tuple[Trace, Trace]]:
+    """Losses that the versions have in common. Beyond the first pass with another gradient a
+    program that takes its steps by hand goes its own way."""
+    last = next((n + 1 for n in range(len(new["events"])) if differ(old, new, n)), None)
+    yield from list(zip(old["base"], new["base"], strict=False))[: most or last]
+
+
+def worst(case: Case) -> float:
+    """The largest relative difference of losses that were compared."""
+    gaps = [
+        abs(a["value"] - b["value"]) / max(abs(a["value"]), abs(b["value"]))
+        for old, new in case.exact()
+        for a, b in _pairs(old, new, None)
+        if _same_kind(a, b) and a["value"] != b["value"]
+    ]
+    return max(gaps, default=0.0)
 
 
 def later(case: Case) -> Iterator[Sign]:
@@ -244,7 +262,7 @@ def _elsewhere(case: Case, *, first_only: bool) -> Iterator[Sign]:
 
 def _aligned(old: Trace, new: Trace, number: int) -> bool:
     """Whether the same leaves were moved in both, and led to the same kind of event."""
-    if old["values_only"] != new["values_only"] or old["direct"] != new["direct"]:
+    if old["values_only"] != new["values_only"] or old["aimed"] != new["aimed"]:
         return False
     if number >= min(len(old["base"]), len(new["base"])):
         return False

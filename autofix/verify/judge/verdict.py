@@ -8,7 +8,7 @@ from typing import Any
 
 from autofix.model import Verdict, Verification
 from autofix.verify.judge import gradient, statements, training, values
-from autofix.verify.judge.case import Case, Sign, Weight, key, listed, name
+from autofix.verify.judge.case import Case, Sign, Weight, key, listed, name, told
 from autofix.verify.judge.gradient import Look
 from autofix.verify.judge.slopes import Fit
 
@@ -37,21 +37,13 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     used = statements.used_result(case)
     signs = [*statements.signs(case)]
     separate = any(sign.kind == "aliasing" and sign.weight is Weight.GAIN for sign in signs)
-    if not separate and statements.shares(case):
-        text = (
-            "the original writes to one memory through two names; if that is meant only "
-            "its author knows"
-        )
-        return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "aliasing", text)]
-    if statements.was_discrete(case):
-        text = (
-            "the original's loss jumps, and another one stands in its place; which one is "
-            "meant only its author knows"
-        )
-        return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "values", text)]
-    signs += values.signs(
-        case, expected=used is not None or separate, first_only=training.renews(case)
-    )
+    expected = used is not None or separate
+    compared = [*values.signs(case, expected=expected, first_only=training.renews(case))]
+    apart = any(sign.kind == "values" and sign.weight is Weight.LOSS for sign in compared)
+    choice = _choice(case) if apart else None
+    if choice is not None:
+        return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "values", choice)]
+    signs += compared
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
     if used is not None:
@@ -61,21 +53,30 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
         signs = [one for one in signs if one.weight is Weight.LOSS or one.kind == "determinism"]
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
-        if equivalent is not None and not _still_dead(signs):
+        if equivalent is not None and not any(sign.kind == "dead" for sign in signs):
             moved = [*values.later(case)]
             signs = [*map(_doubtful, signs), *(moved or [equivalent])]
     return signs
 
 
+def _choice(case: Case) -> str | None:
+    """Why values that differ may be what the author wants."""
+    if statements.shares(case):
+        return (
+            "the original writes to one memory through two names; if that is meant only its "
+            "author knows"
+        )
+    if statements.was_discrete(case):
+        return (
+            "the original's loss jumps, and another one stands in its place; which one is meant "
+            "only its author knows"
+        )
+    return None
+
+
 def _doubtful(sign: Sign) -> Sign:
     """A stop that stays as it was may be meant: a clean-up says nothing of it."""
     return replace(sign, weight=Weight.DOUBT) if sign.weight is Weight.REST else sign
-
-
-def _still_dead(signs: Sequence[Sign]) -> bool:
-    return any(
-        sign.weight is Weight.REST and "still gets no gradient" in sign.text for sign in signs
-    )
 
 
 def _frozen(case: Case, looks: list[Look]) -> list[Sign]:
@@ -157,11 +158,16 @@ def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]
     apart = any(sign.kind in ("result", "aliasing") for sign in signs)
     if not apart and any(old["base"] for old, _ in case.exact()):
         count = len(case.before.exact)
-        said.append(f"forward values identical on {count} input{'s' * (count != 1)}")
+        said.append(f"forward values {_likeness(case)} on {count} input{'s' * (count != 1)}")
     errors = [look.worst.error for look in looks if look.worst and look.after is Fit.YES]
     if errors:
         said.append(f"finite differences agree to {max(errors):.0e}")
     return said
+
+
+def _likeness(case: Case) -> str:
+    worst = values.worst(case)
+    return "identical" if worst == 0 else f"equal to {worst:.0e}"
 
 
 def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str, Any]:
@@ -185,7 +191,5 @@ def _unrun(case: Case, failed: str | None) -> str:
 def _unreached(case: Case) -> str:
     raised = case.after.raised or case.before.raised
     if raised is not None:
-        from autofix.verify.judge.case import told
-
         return f"the changed lines were not reached: the program stops with {told(raised)}"
     return "the changed lines were never run"

@@ -199,10 +199,6 @@ def _square(spec: Spec, match: re.Match[str]) -> Moves:
         yield 3.5 - 0.2 * place, {**shaped(spec, [*head, size, size]), "values": "well"}
 
 
-def _not_shared(spec: Spec, match: re.Match[str]) -> Moves:
-    yield from _ranks(spec, match)
-
-
 TENSORS: list[tuple[str, Rule]] = [
     (r"only one element tensors|cannot be converted to Scalar|a single element|must be real number"
      r"|only 0-dim|length-1 arrays|not tensor with .* elements|only integer tensors", _scalar),

@@ -62,7 +62,6 @@ ACTIVATIONS = _words("activation act nonlinearity actfn activationfn")
 FUNCTIONS = _words("fn func function f callback callable closure transform forwardfn energy")
 SINKS = _words("logger writer log progress pbar tracker meter wandb summarywriter tensorboard")
 ENVIRONMENTS = _words("env environment envs simulator gym")
-FILES = _words("path file filename filepath dir directory folder root checkpoint ckpt url")
 IMAGES = _words("img image images imgs pixels picture photo")
 MATRICES = _words("matrix mat matrices cov covariance precision rot rotation homography jacobian")
 COUNTS = _words(
