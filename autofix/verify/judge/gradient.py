@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name, told
+from autofix.verify.judge.edit import neutral
 from autofix.verify.judge.slopes import Fit, Slope, differ, fit, slopes
-from autofix.verify.judge.statements import neutral
 from autofix.verify.judge.values import crashed_twice, overlaps, refused
 
 

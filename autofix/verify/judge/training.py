@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
+from autofix.verify.judge.edit import touches
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -41,7 +42,7 @@ def _registration(case: Case) -> Iterator[Sign]:
     rest = [leaf for where, leaf in after.items() if where in before]
     gained = [leaf for where, leaf in new.items() if where not in old and leaf["gradient"]]
     fewer = len(after) < len(before)
-    if rest and (fewer or gained or _touches(case, "self.", "nn.", "Module")) and before:
+    if rest and (fewer or gained or touches(case, "self.", "nn.", "Module")) and before:
         text = (
             f"{len(rest)} of the {len(before)} weights that `parameters()` did not list are "
             "still missing"
@@ -136,10 +137,6 @@ def _new_leaves(case: Case, gained: list[Trace]) -> bool:
     return any(key(leaf) not in known for leaf in gained)
 
 
-def _touches(case: Case, *words: str) -> bool:
-    return any(word in case.old + case.new for word in words)
-
-
 def _movement(case: Case) -> Iterator[Sign]:
     """Leaves that get a gradient: do they move?"""
     before = {key(leaf): leaf for leaf in case.before.leaves}
@@ -173,7 +170,7 @@ def _trains(events: Sequence[Trace]) -> bool:
 def _idle(case: Case) -> list[Trace]:
     """Weights that get gradients and are moved by no step, before and after."""
     assert case.after.plain is not None
-    if not case.after.plain["steps"] or not _touches(case, "optim", "step", "Parameter", "nn."):
+    if not case.after.plain["steps"] or not touches(case, "optim", "step", "Parameter", "nn."):
         return []
     stuck = {key(leaf) for leaf in case.before.leaves if leaf["gradient"] and not leaf["moved"]}
     return [
@@ -221,7 +218,7 @@ def _order(case: Case) -> Iterator[Sign]:
     elif idle[0] and idle[1]:
         text = f"{idle[1]} of {new['steps']} optimizer steps still find no gradient"
         yield Sign(Weight.REST, "training", text)
-    elif stale[0] and stale[1] and _touches(case, "zero_grad", ".grad"):
+    elif stale[0] and stale[1] and touches(case, "zero_grad", ".grad"):
         text = "each step still adds the gradients of earlier steps"
         yield Sign(Weight.REST, "training", text)
 
@@ -230,7 +227,7 @@ def _growth(case: Case) -> Iterator[Sign]:
     """Graphs that reach ever further back."""
     before, after = _grows(case.before.events), _grows(case.after.events)
     sizes = [event["nodes"] for event in case.after.events[:4]]
-    if after and (not before or _touches(case, "retain_graph")):
+    if after and (not before or touches(case, "retain_graph")):
         text = (
             "each backward pass goes through all earlier ones: the graph grows from "
             f"{sizes[0]} to {sizes[-1]} nodes"
@@ -251,7 +248,7 @@ def _optimizers(case: Case) -> Iterator[Sign]:
     elif old and not new:
         gone = listed([f"`{one}`" for one in old])
         yield Sign(Weight.GAIN, "training", f"no optimizer had {gone} before, one has now")
-    elif old and new and _touches(case, "optim", "Optimizer"):
+    elif old and new and touches(case, "optim", "Optimizer"):
         yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}, as before")
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from autofix.model import Verdict, Verification
-from autofix.verify.judge import gradient, statements, training, values
+from autofix.verify.judge import edit, gradient, statements, training, values
 from autofix.verify.judge.case import Case, Sign, Weight, key, listed, name, told
 from autofix.verify.judge.gradient import Look
 from autofix.verify.judge.slopes import Fit
@@ -32,7 +32,7 @@ def judge(case: Case) -> Verification:
 
 
 def _signs(case: Case, looks: list[Look]) -> list[Sign]:
-    if statements.freezes(case) and not statements.rearranged(case):
+    if edit.freezes(case) and not edit.rearranged(case):
         return [*values.signs(case, expected=False), *_frozen(case, looks)]
     used = statements.used_result(case)
     signs = [*statements.signs(case)]
@@ -49,7 +49,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     if used is not None:
         signs.insert(0, used)
     gains = any(sign.weight is Weight.GAIN for sign in signs)
-    if statements.rearranged(case) and not gains:
+    if edit.rearranged(case) and not gains:
         signs = [one for one in signs if one.weight is Weight.LOSS or one.kind == "determinism"]
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
@@ -66,7 +66,7 @@ def _choice(case: Case) -> str | None:
             "the original writes to one memory through two names; if that is meant only its "
             "author knows"
         )
-    if statements.was_discrete(case):
+    if edit.was_discrete(case):
         return (
             "the original's loss jumps, and another one stands in its place; which one is meant "
             "only its author knows"
@@ -112,11 +112,11 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return [sign for sign in signs if sign.weight is weight]
 
     gains, losses, rests, doubts = map(of, (Weight.GAIN, Weight.LOSS, Weight.REST, Weight.DOUBT))
-    if statements.starts_freezing(case) and gains and not statements.freezes(case):
+    if edit.starts_freezing(case) and gains and not edit.freezes(case):
         doubts.append(
             Sign(Weight.DOUBT, "freezing", "the change keeps something from being trained")
         )
-    if statements.unfreezes(case) and gains:
+    if edit.unfreezes(case) and gains:
         doubts.append(
             Sign(
                 Weight.DOUBT,
@@ -138,7 +138,7 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return Verdict.INCONCLUSIVE, doubts[0].text
     if failed is not None:
         return Verdict.INCONCLUSIVE, failed
-    if gains and not statements.same_numbers(case) and not _compared(gains):
+    if gains and not edit.same_numbers(case) and not _compared(gains):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the change computes something else too"
     if gains:
         return Verdict.CONFIRMED, gains[0].text
