@@ -91,7 +91,8 @@ def _attribute(node: ast.Attribute, frame: Frame) -> Value:
 
 def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     """`owner.attr`, read."""
-    from autofix.flow.functions import call_closure, class_attribute
+    from autofix.flow.functions import call_closure
+    from autofix.flow.instances import class_attribute
 
     name = node.attr
     if isinstance(owner.ref, Instance):
@@ -198,7 +199,7 @@ def tensor_attribute(owner: Value, name: str, node: ast.AST, frame: Frame) -> Va
         return OTHER
     if name == "grad":
         if owner.leaf:
-            frame.program.optimized |= owner.cuts
+            frame.program.cuts.optimized |= owner.cuts
         return tensor(Graph.NO, owner.shape, owner.dtype)
     shape = shapes.transposed(owner.shape) if name in ("T", "mT", "H", "mH") else owner.shape
     return frame.derive(

@@ -130,7 +130,7 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
     if isinstance(op, ast.MatMult):
         shape = shapes.matmul(a.shape, b.shape)
         if a.cuts or b.cuts:
-            frame.program.multiplied(a, b)
+            frame.program.cuts.multiplied(a, b)
         product = frame.derive("`@`", node, [a, b], shape, promote(a.dtype, b.dtype))
         save_operator(node, op, a, b, product, frame)
         return product
@@ -143,13 +143,13 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
     dtype = binary_dtype(a, b, op)
     kind = Kind.TENSOR
     if isinstance(op, ast.Pow):
-        frame.program.distance(a)
+        frame.program.cuts.distance(a)
     if isinstance(op, (ast.Mult, ast.Div)) and (a.cuts or b.cuts):
-        frame.program.multiplied(a, b)
+        frame.program.cuts.multiplied(a, b)
     result = frame.derive(f"`{sign}`", node, [a, b], shape, dtype, **more)
     save_operator(node, op, a, b, result, frame)
     if isinstance(op, ast.Sub):
-        frame.program.subtracted(a, b, result)
+        frame.program.cuts.subtracted(a, b, result)
     if (a.kind | b.kind) & Kind.NUMBER and a.kind != Kind.TENSOR and b.kind != Kind.TENSOR:
         kind |= Kind.NUMBER  # both may be numbers on some path
     return result if kind == Kind.TENSOR else result.but(kind=kind)

@@ -9,7 +9,7 @@ from autofix.flow import shapes
 from autofix.flow.access import iterate
 from autofix.flow.arithmetic import operate
 from autofix.flow.frame import Frame, all_cuts
-from autofix.flow.functions import class_attribute
+from autofix.flow.instances import class_attribute
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.stores import store_attribute
 from autofix.flow.values import (

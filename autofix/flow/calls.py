@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from autofix.flow.access import iterate
 from autofix.flow.frame import Frame, all_cuts, expression
-from autofix.flow.functions import call_closure, class_attribute, construct, escape
+from autofix.flow.functions import call_closure, escape
+from autofix.flow.instances import class_attribute, construct
 from autofix.flow.library import call_library
 from autofix.flow.methods import call_method
 from autofix.flow.modules import call_module, module_method

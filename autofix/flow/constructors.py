@@ -50,11 +50,11 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
     cuts = all_cuts(data)
     if inner is not None:
         made = frame.cut(given.node, inner.but(cuts=cuts), through=True)
-        frame.program.copies(given.node, made, inner.storage, data.aliases)
+        frame.program.cuts.copies(given.node, made, inner.storage, data.aliases)
         cuts = cuts | made
     value = tensor(Graph.NO, data_shape(data), dtype, cuts=cuts)
     if wants_grad:
-        if frame.program.is_silencer(value) and not _is_given(data):
+        if frame.program.cuts.is_silencer(value) and not _is_given(data):
             return value.but(leaf=True)
         why = Why("made with `requires_grad=True`", given.node.lineno)
         return value.but(graph=Graph.YES, leaf=True, why=why)

@@ -176,6 +176,6 @@ def _yield(node: ast.Yield, frame: Frame) -> Value:
     if node.value is not None:
         value = frame.eval(node.value)
         if frame.needed is not None:
-            frame.program.need(value, frame.needed, node.lineno)
+            frame.program.cuts.need(value, frame.needed, node.lineno)
         frame.yielded.append(value)
     return UNKNOWN

@@ -8,12 +8,13 @@ from functools import cached_property
 
 # The modules below register how each kind of node is interpreted.
 from autofix.flow import access, arithmetic, calls, expressions, statements  # noqa: F401
+from autofix.flow.cuts import Demand
 from autofix.flow.describe import describe_value
 from autofix.flow.evidence import static_name
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functions import enter
 from autofix.flow.index import FUNCTIONS, FunctionNode, Index, root_name
-from autofix.flow.program import Demand, Exhausted, Program
+from autofix.flow.program import Exhausted, Program
 from autofix.flow.state import Key, State
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
 from autofix.flow.walk import walk
@@ -113,7 +114,7 @@ class Facts:
         skim.classes = self.program.classes
         skim.finished = True
         # Values that mention cuts go from one to the other, by way of the module and the classes.
-        skim.share_cuts(self.program)
+        skim.cuts.share(self.program.cuts)
         return skim
 
     def reached(self, node: ast.expr) -> bool:
@@ -125,7 +126,7 @@ class Facts:
         """If a graph is cut at `node` and something needs the gradient behind it: how sure it is
         that there is a graph, and what needs it."""
         self._cover(node)
-        return None if self._silent else self.program.needed(node)
+        return None if self._silent else self.program.cuts.needed(node)
 
     def overwrites_saved(self, target: ast.AST) -> bool:
         """Does the write to `target` change memory that autograd has kept for the backward pass,
@@ -146,33 +147,33 @@ class Facts:
     def used_as_leaf(self, node: ast.AST) -> bool:
         """Is what comes out of the cut at `node` optimized, or asked for its own `.grad`?"""
         self._cover(node)
-        return self.program.is_leaf_of(node)
+        return self.program.cuts.is_leaf_of(node)
 
     def is_carried(self, node: ast.AST) -> bool:
         """Does the cut at `node` separate turns of a loop that each have a backward pass?"""
         self._cover(node)
-        return not self._silent and self.program.is_carried(node)
+        return not self._silent and self.program.cuts.is_carried(node)
 
     def is_weight(self, node: ast.AST) -> bool:
         """Is what comes out of the cut at `node` a factor of log-probabilities, or of the very
         values that were cut: most often a constant on purpose?"""
         self._cover(node)
-        return not self._silent and self.program.is_weight(node)
+        return not self._silent and self.program.cuts.is_weight(node)
 
     def is_target(self, node: ast.AST) -> bool:
         """Does what comes out of the cut at `node` reach the target of a loss function?"""
         self._cover(node)
-        return self.program.is_target_of(node)
+        return self.program.cuts.is_target_of(node)
 
     def arrays(self, node: ast.AST) -> list[ast.Call]:
         """The `x.numpy()` calls where x is downstream of the cut at `node`."""
         self._cover(node)
-        return self.program.read_as_arrays(node)
+        return self.program.cuts.read_as_arrays(node)
 
     def silencers(self, node: ast.AST) -> list[ast.AST]:
         """The targets of `x.requires_grad = True` where x is downstream of the cut at `node`."""
         self._cover(node)
-        return self.program.silenced_by(node)
+        return self.program.cuts.silenced_by(node)
 
     def library_name(self, node: ast.expr) -> str | None:
         """The full dotted name (``torch.nn.functional.relu``) that an expression refers to."""

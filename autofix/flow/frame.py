@@ -141,7 +141,7 @@ class Frame:
             more["computed"] = graph > Graph.NO
         result = tensor(graph, shape, dtype, cuts=cuts, why=why, **more)
         if graph > Graph.NO and "storage" not in more:
-            self.program.come_from(result, inputs)
+            self.program.cuts.come_from(result, inputs)
         return result
 
     def cut(self, node: ast.AST, value: Value, through: bool = False) -> frozenset[int]:
@@ -150,7 +150,7 @@ class Frame:
         kept = all_cuts(value) if through else EMPTY
         if not self.state.grad or value.graph == Graph.NO:
             return kept
-        return kept | {self.program.cut(node, value.graph, kept)}
+        return kept | {self.program.cuts.made(node, value.graph, kept)}
 
 
 def all_cuts(value: Value, depth: int = 4) -> frozenset[int]:

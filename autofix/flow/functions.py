@@ -1,4 +1,4 @@
-"""Functions and classes of the analysed file: called with what they are called with."""
+"""Functions of the analysed file: called with what they are called with."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _run(inner: Frame, closure: Closure) -> Value:
         if isinstance(function, ast.Lambda):
             value = inner.eval(function.body)
             if inner.needed is not None:
-                program.need(value, inner.needed, function.lineno)
+                program.cuts.need(value, inner.needed, function.lineno)
             return value
         for decorator in function.decorator_list:
             mode = mode_of(decorator, program.values.get(decorator, UNKNOWN), inner)
@@ -220,142 +220,6 @@ def _decorated(function: FunctionNode, name: str) -> bool:
     return any(isinstance(d, ast.Name) and d.id == name for d in function.decorator_list)
 
 
-def construct(
-    info: ClassInfo,
-    values: Sequence[Value],
-    keywords: Mapping[str, Value],
-    node: ast.AST,
-    frame: Frame,
-) -> Value:
-    """A new object; its attributes are what `__init__` makes of these arguments."""
-    key = None
-    if getattr(frame.function, "name", "") == "__init__":
-        # One part of a model stands for all parts of the same class made with the same arguments.
-        given = (*values, *keywords.values())
-        key = (info, frame.state.grad, *keywords, *(v.key() for v in given))
-        made = frame.program.parts.get(key)
-        if made is not None:
-            return made
-    instance = Instance(info)
-    value = instance_value(instance)
-    if key is not None:
-        frame.program.parts[key] = value
-    initialiser = info.find("__init__")
-    if initialiser is not None and isinstance(initialiser.ref, Closure):
-        call_closure(initialiser.ref.bind(value), values, keywords, node, frame)
-        settle(instance, frame.state)
-    else:
-        _fill_fields(instance, values, keywords, frame)
-    for base in info.foreign_bases:
-        if base.endswith(("ModuleList", "Sequential", "ParameterList")):
-            return value.but(elem=UNKNOWN)
-    return value
-
-
-def _fill_fields(
-    instance: Instance, values: Sequence[Value], keywords: Mapping[str, Value], frame: Frame
-) -> None:
-    """A dataclass or NamedTuple: arguments become the annotated fields, in order."""
-    fields = [
-        n.target.id
-        for n in instance.info.node.body
-        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
-    ]
-    for name, value in (*zip(fields, values, strict=False), *keywords.items()):
-        frame.state.bound[instance.identity, name] = value
-        if not frame.program.skims:
-            instance.info.note(name, value)
-
-
-def settle(instance: Instance, state: State) -> None:
-    """After a method ran: the class's table learns what its lists and dicts hold by now."""
-    for name in list(instance.info.table):
-        value = state.bound.get((instance.identity, name))
-        if value is not None and value.aliases:
-            instance.info.note(name, state.look(value))
-
-
-def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
-    """`owner.name` of an object of a class in this file: set on it, in its class, or by any of
-    its methods. None if nothing here says anything of it."""
-    instance: Instance = owner.ref
-    found = frame.state.bound.get((instance.identity, name))
-    if found is not None:
-        return _unfrozen(found, instance, frame)
-    in_class = instance.info.find(name)
-    if in_class is not None and isinstance(in_class.ref, Closure):
-        return Value(Kind.FUNCTION, ref=in_class.ref.bind(owner))
-    survey(instance.info, name, frame)
-    stored = instance.info.table.get(name)
-    if stored is not None:
-        frame.state.bound[instance.identity, name] = stored
-        return stored
-    return in_class
-
-
-def _unfrozen(value: Value, owner: Instance, frame: Frame) -> Value:
-    """A parameter or submodule, as it is if the module that has it is frozen."""
-    frozen = frame.program.frozen
-    if owner.identity not in frozen:
-        return value
-    if value.kind == Kind.MODULE:
-        frozen |= value.aliases
-        if isinstance(value.ref, Instance):
-            frozen.add(value.ref.identity)
-    return value.but(graph=Graph.NO, leaf=False) if value.parameter else value
-
-
-def survey(info: ClassInfo, name: str, frame: Frame) -> None:
-    """Look into every method that stores `self.<name>`."""
-    if name in info.surveyed or frame.program.skims:
-        return
-    info.surveyed.add(name)
-    for method in info.methods():
-        if method in frame.program.active or method in info.entered:
-            continue
-        if name in stored_attributes(method, frame):
-            info.entered.add(method)
-            enter(method, frame.program, owner=info)
-
-
-def stored_attributes(method: FunctionNode, frame: Frame) -> set[str]:
-    """The names under which a method stores something on its first argument."""
-    known = frame.program.stored.get(method)
-    if known is None:
-        known = frame.program.stored[method] = _stored_attributes(method, frame)
-    return known
-
-
-def _stored_attributes(method: FunctionNode, frame: Frame) -> set[str]:
-    if not method.args.args:
-        return set()
-    me = method.args.args[0].arg
-    names: set[str] = set()
-    for node in frame.program.index.body_nodes(method):
-        match node:
-            case ast.Attribute(value=ast.Name(id=owner), attr=attr, ctx=ast.Store()) if owner == me:
-                names.add(attr)
-            case ast.Subscript(
-                value=ast.Attribute(value=ast.Name(id=owner), attr=attr), ctx=ast.Store()
-            ) if owner == me:
-                names.add(attr)
-            case ast.Call(
-                func=ast.Attribute(
-                    value=ast.Attribute(value=ast.Name(id=owner), attr=attr),
-                    attr="append" | "extend" | "insert" | "update" | "appendleft",
-                )
-            ) if owner == me:
-                names.add(attr)
-            case ast.Call(
-                func=ast.Attribute(attr="register_buffer" | "register_parameter" | "add_module"),
-                args=[ast.Constant(value=str(text)), *_],
-            ):
-                names.add(text)
-            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(text)), *_]):
-                names.add(text)
-    return names
-
-
 def enter(
     function: FunctionNode,
     program: Program,
@@ -389,6 +253,14 @@ def enter(
     if instance is not None and not program.skims:
         settle(instance, frame.state)
     return result
+
+
+def settle(instance: Instance, state: State) -> None:
+    """After a method ran: the class's table learns what its lists and dicts hold by now."""
+    for name in list(instance.info.table):
+        value = state.bound.get((instance.identity, name))
+        if value is not None and value.aliases:
+            instance.info.note(name, state.look(value))
 
 
 def escape(value: Value, node: ast.AST, frame: Frame) -> None:

@@ -118,7 +118,7 @@ def _unknown(given: Arguments, frame: Frame) -> Value:
 
 def _backward(given: Arguments, frame: Frame) -> Value:
     for value in given.values[:1]:
-        frame.program.need(value, "a backward pass runs through it", given.node.lineno, True)
+        frame.program.cuts.need(value, "a backward pass runs through it", given.node.lineno, True)
     return NONE
 
 
@@ -160,7 +160,7 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
 def _autograd(name: str, given: Arguments, frame: Frame) -> Value:
     outputs = given.get(0, "tensors", "outputs")
     if outputs is not None:
-        frame.program.need(outputs, f"`{name}` runs through it", given.node.lineno, True)
+        frame.program.cuts.need(outputs, f"`{name}` runs through it", given.node.lineno, True)
     if name.endswith("backward"):
         return NONE
     higher = given.keywords.get("create_graph")
@@ -168,7 +168,7 @@ def _autograd(name: str, given: Arguments, frame: Frame) -> Value:
     inputs = given.get(1, "inputs")
     for one in (inputs.items or (inputs,)) if inputs is not None else ():
         if one.leaf:
-            frame.program.optimized |= one.cuts
+            frame.program.cuts.optimized |= one.cuts
     if inputs is not None and inputs.items is not None:
         return sequence(tuple(tensor(graph, v.shape, v.dtype) for v in inputs.items))
     shape = inputs.shape if inputs is not None and inputs.is_tensor else None
@@ -180,7 +180,7 @@ def _optimizer(given: Arguments, frame: Frame) -> Value:
     """What an optimizer is given is used as a leaf of its own."""
     parameters = given.get(0, "params")
     if parameters is not None:
-        frame.program.optimized |= all_cuts(parameters)
+        frame.program.cuts.optimized |= all_cuts(parameters)
         trained = contents(parameters)
         if trained is not None and trained.parameter:
             frame.program.frozen -= trained.storage

@@ -66,10 +66,10 @@ def call_method(
 def _backward(receiver: Value, given: Arguments, frame: Frame) -> Value:
     line = given.node.lineno
     if receiver.kind & (Kind.TENSOR | Kind.NUMBER | Kind.NUMPY) or not given.values:
-        frame.program.need(receiver, "`backward()` runs through it", line, True)
+        frame.program.cuts.need(receiver, "`backward()` runs through it", line, True)
     else:  # accelerator.backward(loss), self.manual_backward(loss)
-        frame.program.need(given.values[0], "`backward()` runs through it", line, True)
-        frame.program.need(receiver, "`backward()` runs through it", line, True)
+        frame.program.cuts.need(given.values[0], "`backward()` runs through it", line, True)
+        frame.program.cuts.need(receiver, "`backward()` runs through it", line, True)
     return NONE
 
 
@@ -107,9 +107,9 @@ def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
     name = func.attr
     added = given.values[-1] if given.values else None
     if name in ("append", "appendleft", "insert", "add", "extend"):
-        frame.program.carried.grow(receiver.aliases, frame.program.loops)
+        frame.program.cuts.carried.grow(receiver.aliases, frame.program.cuts.loops)
     elif name in ("clear", "pop", "popleft"):
-        frame.program.carried.empty(receiver.aliases)
+        frame.program.cuts.carried.empty(receiver.aliases)
     if name in ("append", "appendleft", "insert", "add") and added is not None:
         at_end = name == "append" and receiver.items is not None and len(receiver.items) < 16
         if at_end and receiver.items is not None:

@@ -60,7 +60,7 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
         trains = has_parameters(module)
     trains = trains and not identity(module) & frame.program.frozen
     if op is not None and op.reduction and len(inputs) > 1:
-        frame.program.targets |= all_cuts(inputs[1])
+        frame.program.cuts.targets |= all_cuts(inputs[1])
     flat = [v for value in inputs if (v := contents(value)) is not None]
     shape = _shape(name, op, module, flat)
     label = f"`{name}`" if name else "a module"
@@ -178,7 +178,8 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
     graph = Graph.MAYBE if frame.state.grad else Graph.NO
     cuts = frozenset().union(*(all_cuts(v) for v in given.all()))
     if name in ("backward", "manual_backward") and given.values:
-        frame.program.need(given.values[0], "`backward()` runs through it", given.node.lineno, True)
+        line = given.node.lineno
+        frame.program.cuts.need(given.values[0], "`backward()` runs through it", line, True)
         return NONE
     if name in ("log", "log_dict", "print", "save_hyperparameters"):
         return NONE

@@ -87,11 +87,11 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     if op.shape == "loss" and (target := given.named("target", op.args)) is not None:
         # `mse_loss(data, output)`, the wrong way round, has its target in front
         if first is None or first is target or first.graph > Graph.NO or all_cuts(first):
-            frame.program.targets |= all_cuts(target)
+            frame.program.cuts.targets |= all_cuts(target)
         if first is not None and first.graph == Graph.NO and target.graph == Graph.YES:
-            frame.program.targets |= all_cuts(first)
+            frame.program.cuts.targets |= all_cuts(first)
     if first is not None and name in ("pow", "square", "abs"):
-        frame.program.distance(first)
+        frame.program.cuts.distance(first)
     label = f"`.{name}`" if receiver is not None else f"`{name}`"
     node = given.node
     dtype = _dtype(op, name, receiver, tensors, given)
@@ -109,7 +109,7 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
         return value
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
     if first is not None and first.kind & Kind.SEQUENCE and (parts := contents(first)) is not None:
-        frame.program.gathered.update(dict.fromkeys(value.storage, parts.storage))
+        frame.program.cuts.gathered.update(dict.fromkeys(value.storage, parts.storage))
     if op.saves:
         save(op, name, _by_name(op, receiver, given), value, frame)
     flag = given.keywords.get("requires_grad")
@@ -157,8 +157,8 @@ def _plain(
         return sequence(None, number(cuts=cuts))
     if op.ret == "numpy":
         if first is not None and first.cuts and first.graph == Graph.NO:
-            earlier = frame.program.arrays.get(given.node, EMPTY)
-            frame.program.arrays[given.node] = earlier | first.cuts
+            earlier = frame.program.cuts.arrays.get(given.node, EMPTY)
+            frame.program.cuts.arrays[given.node] = earlier | first.cuts
         return Value(Kind.NUMPY, cuts=cuts | (first.cuts if first is not None else EMPTY))
     if op.ret == "sizes" and first is not None:
         axis = given.get(0, "dim")

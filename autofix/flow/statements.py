@@ -91,7 +91,7 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
     old = frame.eval(node.target)
     right = frame.eval(node.value)
     if old.kind == Kind.SEQUENCE and isinstance(node.op, ast.Add) and old.aliases:
-        frame.program.carried.grow(old.aliases, frame.program.loops)
+        frame.program.cuts.carried.grow(old.aliases, frame.program.cuts.loops)
         frame.state.store(old, operate(node, old, right, node.op, frame))
         return
     new = operate(node, old, right, node.op, frame)
@@ -136,7 +136,7 @@ def _class(node: ast.ClassDef, frame: Frame) -> None:
 def _return(node: ast.Return, frame: Frame) -> None:
     value = NONE if node.value is None else frame.eval(node.value)
     if frame.needed is not None:
-        frame.program.need(value, frame.needed, node.lineno)
+        frame.program.cuts.need(value, frame.needed, node.lineno)
     frame.returned.append(value)
     frame.left_at.append(frame.state.fork())
     frame.state.dead = True
@@ -153,7 +153,7 @@ def _delete(node: ast.Delete, frame: Frame) -> None:
         if isinstance(target, ast.Name):
             frame.state.bound.pop(target.id, None)
         elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
-            frame.program.carried.empty(frame.eval(target.value).aliases)
+            frame.program.cuts.carried.empty(frame.eval(target.value).aliases)
 
 
 @statement(ast.Import)
@@ -259,12 +259,12 @@ def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
     """Interpret a loop's body until nothing new is learned. A loop is taken to run at least once:
     code whose loops never run computes nothing that could be repaired."""
     frame.exits.append([])
-    frame.program.loops.append(node)
-    frame.program.turns.append(0)
-    frame.program.carried.start(node)
+    frame.program.cuts.loops.append(node)
+    frame.program.cuts.turns.append(0)
+    frame.program.cuts.carried.start(node)
     after = frame.state
     for _ in range(TURNS):
-        frame.program.turns[-1] += 1
+        frame.program.cuts.turns[-1] += 1
         before = frame.state
         frame.state = before.fork()
         turn()
@@ -277,8 +277,8 @@ def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
         if settled(before, after):
             break
         frame.state = merge(before, after)
-    frame.program.loops.pop()
-    frame.program.turns.pop()
+    frame.program.cuts.loops.pop()
+    frame.program.cuts.turns.pop()
     frame.exits.pop()
     frame.state = after
 

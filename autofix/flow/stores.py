@@ -72,8 +72,8 @@ def store_attribute(
         freeze(owner, not value.const, node, frame)
     elif owner.may_be_tensor and attribute == "requires_grad" and value.const is True:
         if owner.cuts:
-            earlier = frame.program.silencers.get(node, frozenset())
-            frame.program.silencers[node] = earlier | owner.cuts
+            earlier = frame.program.cuts.silencers.get(node, frozenset())
+            frame.program.cuts.silencers[node] = earlier | owner.cuts
         requires_grad(owner, "`requires_grad = True`", line, frame)
 
 
@@ -94,7 +94,7 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     if it has a graph already.)"""
     if owner.graph == Graph.YES or not owner.is_tensor:
         return owner
-    if frame.program.is_silencer(owner):
+    if frame.program.cuts.is_silencer(owner):
         return owner.but(leaf=True)
     changed = owner.but(graph=Graph.YES, leaf=True, why=Why(text, line))
     for key, other in frame.state.bound.items():
@@ -136,7 +136,7 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
     if owner.graph > Graph.NO:
         if owner.storage & frame.program.saved:
             frame.program.overwritten.add(target)
-        written = written.but(cuts=written.cuts | {frame.program.cut(target, graph)})
+        written = written.but(cuts=written.cuts | {frame.program.cuts.made(target, graph)})
     before = dict(frame.state.bound)
     frame.state.mutate(owner, written)
     for other in (*frame.scopes, *frame.program.callers):

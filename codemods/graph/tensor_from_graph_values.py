@@ -74,11 +74,11 @@ from autofix.codemods.graph._stacking import (
     like_what,
 )
 from autofix.flow.constructors import CONSTRUCTORS, TYPED
+from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
 from autofix.flow.operations import dtype_name
-from autofix.flow.program import Demand
 from autofix.flow.values import FLOATING, INTEGRAL, Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite.nodes import expression, in_place_of, replace

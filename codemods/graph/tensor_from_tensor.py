@@ -52,8 +52,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
-from autofix.flow.program import Demand
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability

@@ -1,0 +1,95 @@
+"""What the text of an edit says: which words it took out and which it brought in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from autofix.verify.judge.case import Case
+
+_FREEZES = re.compile(r"requires_grad_\(\s*False\s*\)|\.requires_grad\s*=\s*False|freeze")
+_TYPO = re.compile(
+    r"require_grad\b|requires_grads\b|requires_grad\s*==|\.requires_grad\s*=\s*False"
+)
+
+_NEUTRAL = frozenset(
+    "torch nn th tensor stack cat as_tensor from_numpy FloatTensor Tensor new_tensor item float "
+    "tolist numpy detach detach_ clone contiguous requires_grad requires_grad_ Parameter "
+    "Variable autograd no_grad enable_grad inference_mode data super __init__ to cpu cuda "
+    "device dtype double long int array np append list Module ModuleList ModuleDict "
+    "ParameterList ParameterDict register_parameter parameters zero_grad step backward "
+    "retain_graph True False None copy deepcopy state_dict with for in range len enumerate self "
+    "view reshape unsqueeze squeeze float32 float64 set_to_none grad expand repeat zip return "
+    "import as optimizer optim opt from module add_module setattr".split()
+)
+
+
+def neutral(case: Case) -> bool:
+    """Whether the change leaves the arithmetic alone: the same functions, numbers and slices, in
+    the same order, but for what only concerns autograd, types and places."""
+    bound = set(re.findall(r"\b(\w+)\s*(?:[-+*/@]?=(?!=)|in\b|,)", case.old + "\n" + case.new))
+    old, new = ([*_arithmetic(text, bound)] for text in (case.old, case.new))
+    return old == new
+
+
+def same_numbers(case: Case) -> bool:
+    """Whether numbers, operators and comparisons are the same, in the same order."""
+    old, new = (
+        re.findall(r"(?<![\w.])\d+\.?\d*|[<>!=]=|[<>]|\*\*|[-+/@]|\bnot\b", _code(text))
+        for text in (case.old, case.new)
+    )
+    return old == new
+
+
+def _arithmetic(text: str, bound: set[str]) -> Iterator[str]:
+    for token in re.findall(r"[A-Za-z_]\w*|\d+\.?\d*(?:e-?\d+)?|\*\*|[-+*/@:]", _code(text)):
+        if token[0].isdigit():
+            yield str(float(token))
+        elif token not in _NEUTRAL and token not in bound:
+            yield token
+
+
+def rearranged(case: Case) -> bool:
+    """Whether the change calls the same things as before: a clean-up, not a repair."""
+    return _calls(case.old) == _calls(case.new)
+
+
+def _calls(text: str) -> Counter[str]:
+    attributes = re.findall(r"\.\w+(?=\s*=[^=])", _code(text))
+    return Counter(attributes) + Counter(
+        re.findall(r"\b(\w+)\s*(?=\()|\.(?:data|grad|T)\b|\w+(?==[^=])(?=[^()]*\))", _code(text))
+    )
+
+
+def _code(text: str) -> str:
+    """Without comments and strings."""
+    return re.sub(r":\s*$|#[^\n]*|\"[^\"\n]*\"|'[^'\n]*'", " ", text, flags=re.MULTILINE)
+
+
+def freezes(case: Case) -> bool:
+    """Whether the change is there to stop the training of something, and said so before."""
+    return bool(_FREEZES.search(case.new) and _TYPO.search(case.old))
+
+
+_DISCRETE = re.compile(r"argmax|\.round\(|\.sign\(|\.int\(|\.long\(|[!=]=|\.eq\(|\.floor\(|>|<")
+
+
+def was_discrete(case: Case) -> bool:
+    """Whether the original's values jump: what has a gradient in their place has other values."""
+    return bool(_DISCRETE.search(case.old)) and not _DISCRETE.search(case.new)
+
+
+def starts_freezing(case: Case) -> bool:
+    """Whether the change stops the training of something that was trained."""
+    return bool(_FREEZES.search(case.new)) and not _FREEZES.search(case.old)
+
+
+def unfreezes(case: Case) -> bool:
+    """Whether the change trains what was kept from training on purpose."""
+    return bool(_FREEZES.search(case.old)) and not _FREEZES.search(case.new) and not freezes(case)
+
+
+def touches(case: Case, *words: str) -> bool:
+    """Whether one of the words stands in the changed lines, before or after."""
+    return any(word in case.old + case.new for word in words)
