@@ -90,4 +90,8 @@ def side(results: Sequence[Trace], failure: str | None) -> Side:
 
 def wanted(exact: Trace) -> list[Any]:
     """The leaves of a version, for the other one to move alike."""
-    return [[[list(key(leaf)[0]), *key(leaf)[1:]], leaf["size"]] for leaf in exact["leaves"]]
+    return [
+        [[list(key(leaf)[0]), *key(leaf)[1:]], leaf["size"]]
+        for leaf in exact["leaves"]
+        if not leaf["derived"]
+    ]

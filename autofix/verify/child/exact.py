@@ -74,7 +74,9 @@ class Exact:
         else:
             sizes = {(tuple(key[0]), *key[1:]): size for key, size in wanted}
         self.plan.scales = {
-            leaf.index: (leaf.key, sizes[leaf.key]) for leaf in leaves if leaf.key in sizes
+            leaf.index: (leaf.key, sizes[leaf.key])
+            for leaf in leaves
+            if leaf.key in sizes and not leaf.derived
         }
 
     def _all_slopes(self, base: Execution) -> dict[str, Any]:
@@ -121,6 +123,7 @@ class Exact:
             {
                 **told.identity(leaf, names),
                 "size": sizes[leaf.index][1] if leaf.index in sizes else 0.0,
+                "derived": leaf.derived,
             }
             for leaf in exact.session.leaves
         ]

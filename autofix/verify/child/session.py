@@ -36,6 +36,9 @@ class Leaf:
     """The class of the outermost module whose forward has used it."""
     value: Tensor
     """As it was when last looked at."""
+    derived: bool = False
+    """It was computed from what requires grad, behind a cut. It is nothing that could be trained,
+    and its gradient says nothing of what it was computed from."""
     turn: int = 0
     """How many backward passes, or calls, were over when it was first used."""
     gradient: bool = False
@@ -108,6 +111,8 @@ class Session:
         self.stack: list[torch.nn.Module] = []
         self.roots: list[torch.nn.Module] = []
         self.made_inside: list[Tensor] = []
+        self.severed: dict[int, Tensor] = {}
+        """Tensors without a graph that were computed from some that have one."""
         self.optimizers: list[Any] = []
         self.steps = 0
         self.searching = False
@@ -140,7 +145,8 @@ class Session:
             frame.f_lineno if frame else 0,
             type(self.stack[0]).__name__ if self.stack else None,
             tensors.plain(tensor),
-            self.turns + len(self.events),
+            derived=id(tensor) in self.severed,
+            turn=self.turns + len(self.events),
         )
         self.leaves.append(leaf)
         self.by_id[id(tensor)] = leaf

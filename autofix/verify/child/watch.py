@@ -67,6 +67,8 @@ class Watch(TorchFunctionMode):
         if self._is_update(kind, writes, args):
             return args[0] if kind != "data.set" else None
         result = func(*args, **kwargs)
+        if session.mode.name == "exact":
+            self._follow(result, given)
         if self._leaves_graph(result, given, writes):
             return self._exit(kind, result, writes)
         return result
@@ -85,6 +87,14 @@ class Watch(TorchFunctionMode):
         if (differentiable and kind != "data.get") or where(session)[1]:
             for leaf in leaves:
                 session.use(leaf)
+
+    def _follow(self, result: Any, given: list[Tensor]) -> None:
+        """Mark what is computed behind a cut, however many steps behind."""
+        severed = self.session.severed
+        if any(one.requires_grad or id(one) in severed for one in given):
+            for one in tensors.inside(result):
+                if not one.requires_grad and tensors.is_float(one):
+                    severed[id(one)] = one
 
     def _is_update(self, kind: str, writes: bool, args: tuple[Any, ...]) -> bool:
         """Whether a parameter is being trained by hand; such a step is left out like any other."""

@@ -71,6 +71,23 @@ def signs(case: Case, seen: list[Look]) -> Iterator[Sign]:
         text = "the loss has a kink at each point that was tried, so its slope says nothing"
         yield Sign(Weight.DOUBT, "kink", text)
     yield from _dead(case)
+    yield from _anew(case)
+
+
+def _anew(case: Case) -> Iterator[Sign]:
+    """The edit has made a leaf of something that was computed: that hides a cut, it mends none."""
+    for old, new in case.exact():
+        known = {key(leaf) for leaf in old["leaves"]}
+        made = [
+            leaf
+            for leaf in new["leaves"]
+            if leaf["derived"] and not leaf["turn"] and key(leaf) not in known
+        ]
+        if made and any(word in case.new for word in ("requires_grad", "Parameter", "Variable")):
+            names = listed([name(leaf) for leaf in made])
+            text = f"{names} starts a graph of its own: what it is computed from gets no gradient"
+            yield Sign(Weight.REST, "gradient", text)
+            return
 
 
 def _starts(case: Case) -> bool:

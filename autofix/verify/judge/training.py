@@ -191,9 +191,8 @@ def _order(case: Case) -> Iterator[Sign]:
     still = _trains(new["events"]) and any(new["optimizers"]) and not new["steps"]
     if still and not new["raised"] and ".step" in case.new:
         yield Sign(Weight.REST, "training", "no optimizer takes a step")
-    if old["raised"] and new["idle_steps"] and not new["raised"]:
-        text = f"{new['idle_steps']} of {new['steps']} optimizer steps find no gradient"
-        yield Sign(Weight.REST, "training", text)
+    if old["raised"] and not new["raised"]:
+        yield from _steps(case, new)
     if old["raised"] or new["raised"]:
         return
     stale = _sum(old["leaves"], "stale"), _sum(new["leaves"], "stale")
@@ -220,6 +219,19 @@ def _order(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.REST, "training", text)
     elif stale[0] and stale[1] and touches(case, "zero_grad", ".grad"):
         text = "each step still adds the gradients of earlier steps"
+        yield Sign(Weight.REST, "training", text)
+
+
+def _steps(case: Case, new: Trace) -> Iterator[Sign]:
+    """The same where the original has no steps to compare with."""
+    idle = new["idle_steps"]
+    if idle:
+        # An optimizer that was made up for a call need not be that of the weights.
+        foreign = case.called and idle == new["steps"]
+        text = f"{idle} of {new['steps']} optimizer steps find no gradient"
+        yield Sign(Weight.DOUBT if foreign else Weight.REST, "training", text)
+    if _sum(new["leaves"], "stale"):
+        text = "each step adds the gradients of earlier steps"
         yield Sign(Weight.REST, "training", text)
 
 

@@ -9,6 +9,8 @@ from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric
 
 SAME = 1e-6
 """Relative, in float64: a vectorised form rounds otherwise than a loop."""
+HARDLY = 1e-4
+"""What differs by less is no counter-example."""
 SAME_SINGLE = 1e-3
 """Relative, in the precision of the program."""
 ENVIRONMENT = (
@@ -144,7 +146,11 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
         for a, b in _pairs(old, new, most):
             if not _same_kind(a, b) or _close(a["value"], b["value"], SAME):
                 continue
-            if not reduced(case):
+            if _close(a["value"], b["value"], HARDLY):
+                gap = abs(a["value"] - b["value"]) / max(abs(a["value"]), abs(b["value"]))
+                text = f"the values differ by {gap:.0e} of their size: little, but not by rounding"
+                yield Sign(Weight.DOUBT, "values", text)
+            elif not reduced(case):
                 yield _other_value(a, b, new["seed"])
             elif not _reduction(a, b):
                 yield Sign(Weight.DOUBT, "values", _OTHER_REDUCTION)
