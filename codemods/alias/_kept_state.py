@@ -1,0 +1,219 @@
+"""Is a state dict used again after the weights that it shares have changed?"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from enum import Enum
+
+from autofix.codemods.alias._training import changes_weights
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.order import Order, Set
+from autofix.flow.uses import Use, uses_in
+from autofix.flow.values import Kind
+
+_COPIES = frozenset(
+    {"deepcopy", "clone", "cpu", "numpy", "tolist", "new_tensor", "tensor", "dumps"}
+)
+_SAME_MEMORY = frozenset({"detach", "data", "contiguous"})
+
+
+class How(Enum):
+    LOADED = "loaded"
+    SAVED = "saved"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    node: ast.expr
+    """What is to be copied."""
+    how: How
+    line: int
+    certain: bool
+    element: ast.expr | None = None
+    """The element of the comprehension that has to be copied instead."""
+    shallow: ast.Call | None = None
+    """`copy.copy(...)` or `dict(...)` around it, which is to be made a deep copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrapped:
+    node: ast.expr
+    element: ast.expr | None = None
+    shallow: ast.Call | None = None
+
+
+def kept_state(facts: Facts, call: ast.Call) -> Kept | None:
+    wrapped = _wrapped(facts, call)
+    if wrapped is None:
+        return None
+    assert isinstance(call.func, ast.Attribute)
+    found: Kept | None = None
+    for use in uses_in(facts).follow(wrapped.node):
+        how = _how(facts, use)
+        if how is None:
+            continue
+        certain = _stale(facts, call, use, how)
+        if certain is None or (found is not None and found.certain >= certain):
+            continue
+        line = getattr(use.user, "lineno", call.lineno)
+        found = Kept(wrapped.node, how, line, certain, wrapped.element, wrapped.shallow)
+    return found
+
+
+def _wrapped(facts: Facts, call: ast.Call) -> _Wrapped | None:
+    """The dict with what makes a new dict of the same tensors; None if they are copied."""
+    node: ast.expr = call
+    parents = facts.index.parents
+    while True:
+        parent = parents.get(node)
+        above = parents.get(parent) if parent is not None else None
+        if isinstance(parent, ast.Attribute) and isinstance(above, ast.Call):
+            if parent.attr == "copy" and above.func is parent:
+                node = above
+                continue
+            if parent.attr == "items" and isinstance(parents.get(above), ast.comprehension):
+                return _comprehension(parents.get(parents.get(above)))  # type: ignore[arg-type]
+            return None
+        if isinstance(parent, ast.Call) and node in parent.args:
+            name = last_name(parent.func)
+            if name == "copy":
+                return _Wrapped(parent, shallow=parent)
+            if name in ("dict", "OrderedDict"):
+                return _Wrapped(parent)
+            return None
+        return _Wrapped(node)
+
+
+def _comprehension(node: ast.AST | None) -> _Wrapped | None:
+    """`{k: v for k, v in ...}`: `v`, `v.data` and `v.detach()` share the memory."""
+    if not isinstance(node, ast.DictComp):
+        return None
+    inner: ast.expr = node.value
+    while isinstance(inner, (ast.Attribute, ast.Call)):
+        name = last_name(inner.func if isinstance(inner, ast.Call) else inner)
+        if name not in _SAME_MEMORY:
+            return None
+        inner = inner.func if isinstance(inner, ast.Call) else inner.value
+    return _Wrapped(node, element=node.value) if isinstance(inner, ast.Name) else None
+
+
+def _how(facts: Facts, use: Use) -> How | None:
+    user = use.user
+    if use.stored:
+        return None
+    if isinstance(user, ast.Call):
+        name = last_name(user.func)
+        if name == "load_state_dict" and use.node in (
+            *user.args,
+            *(k.value for k in user.keywords),
+        ):
+            return How.LOADED
+        if name in ("save", "save_file") and use.node in user.args:
+            return How.SAVED
+    if isinstance(user, ast.Return) and not uses_in(facts).calls_of(facts.index.function_of(user)):
+        return How.RETURNED
+    return None
+
+
+def _stale(facts: Facts, call: ast.Call, use: Use, how: How) -> bool | None:
+    """Have the weights changed when the dict is used? True if that is certain, None if not."""
+    made = use.origin or call
+    start, end = facts.index.statement_of(made), facts.index.statement_of(use.node)
+    if start is None or end is None or start is end:
+        return None
+    same = how == How.LOADED and _same_model(facts, call, use)
+    if facts.index.function_of(start) is not facts.index.function_of(end):
+        return _in_other_method(facts, start, use, how, same)
+    order = _order(facts, start)
+    kills = {start, *_rebound(facts, start, use)}
+    events = [s for s in order.after(start, kills) if s is not end and changes_weights(facts, s)]
+    if use.user is not end and isinstance(use.user, ast.Call):
+        events = [s for s in events if s is not facts.index.statement_of(use.user)]
+    events = [s for s in events if not _only_loads_other(facts, s, call)]
+    later: Set = order.after_any(events, kills)
+    if end not in later:
+        return None
+    if how == How.LOADED:
+        return True if same else (False if _trains_it(facts, call, events) else None)
+    return False if _trains_it(facts, call, events) else None
+
+
+def _order(facts: Facts, node: ast.stmt) -> Order:
+    return Order(facts.index.function_of(node) or facts.tree)
+
+
+def _rebound(facts: Facts, start: ast.stmt, use: Use) -> set[ast.stmt]:
+    """The statements that give the name or attribute that holds the dict another value."""
+    node = use.node
+    while isinstance(node, (ast.Subscript, ast.Call)):
+        node = node.value if isinstance(node, ast.Subscript) else node.func
+    found: set[ast.stmt] = set()
+    names = uses_in(facts).names
+    if isinstance(node, ast.Name):
+        stores: list[ast.expr] = list(names.stores(node))
+    elif isinstance(node, ast.Attribute):
+        text = ast.dump(node.value)
+        stores = [s for s in names.stored.get(node.attr, ()) if ast.dump(s.value) == text]
+    else:
+        return found
+    for store in stores:
+        statement = facts.index.statement_of(store)
+        if statement is not None:
+            found.add(statement)
+    return found
+
+
+def _same_model(facts: Facts, call: ast.Call, use: Use) -> bool:
+    user = use.user
+    if not (isinstance(user, ast.Call) and isinstance(user.func, ast.Attribute)):
+        return False
+    assert isinstance(call.func, ast.Attribute)
+    mine, other = call.func.value, user.func.value
+    if ast.unparse(mine) == ast.unparse(other):
+        return True
+    a, b = facts.value(mine), facts.value(other)
+    return a.kind == b.kind == Kind.MODULE and a.ref is not None and a.ref is b.ref
+
+
+def _only_loads_other(facts: Facts, statement: ast.stmt, call: ast.Call) -> bool:
+    """`target.load_state_dict(...)` as the only thing that looks like training."""
+    assert isinstance(call.func, ast.Attribute)
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="load_state_dict", value=owner))):
+            return ast.unparse(owner) != ast.unparse(call.func.value)
+    return False
+
+
+def _trains_it(facts: Facts, call: ast.Call, events: list[ast.stmt]) -> bool:
+    """Is it this model that is trained? Its optimizer is made of its parameters, or there is no
+    other model in sight."""
+    assert isinstance(call.func, ast.Attribute)
+    mine = ast.unparse(call.func.value)
+    owners = set()
+    for name in ("parameters", "named_parameters", "state_dict", "load_state_dict", "train"):
+        for read in uses_in(facts).names.attributes.get(name, ()):
+            if facts.index.function_of(read) is facts.index.function_of(call):
+                owners.add(ast.unparse(read.value))
+    models = {o for o in owners if o.rpartition(".")[2].lower()[:3] not in ("opt", "sch", "sca")}
+    return bool(events) and models <= {mine}
+
+
+def _in_other_method(facts: Facts, start: ast.stmt, use: Use, how: How, same: bool) -> bool | None:
+    """Kept in an attribute by one method, loaded by another: there is no reason to keep it but
+    that the model changes in between."""
+    if how != How.LOADED or not same:
+        return None
+    kept, loaded = facts.index.function_of(start), facts.index.function_of(use.node)
+    if not isinstance(kept, FUNCTIONS):
+        return None
+    assert isinstance(use.user, ast.Call) and isinstance(use.user.func, ast.Attribute)
+    owner = use.user.func.value
+    if isinstance(owner, ast.Attribute):  # a model that is made again has memory of its own
+        for store in uses_in(facts).names.stored.get(owner.attr, ()):
+            inside = facts.index.function_of(store)
+            if inside is not None and inside.name != "__init__":
+                return None
+    return None if loaded is None else True

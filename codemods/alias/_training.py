@@ -1,0 +1,110 @@
+"""Which statements change the weights of a model in place."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
+from autofix.flow.walk import children, walk
+
+_TRAINS = re.compile(r"train|fit|learn|epoch|optimi[sz]e|finetune|fine_tune|update|step", re.I)
+_NOT_TRAINS = re.compile(r"sched|warmup|lr_|pbar|tqdm|bar$|eval|valid|test|profil|timer", re.I)
+_OPTIMIZER = re.compile(r"opt(im(izer)?s?)?(_?\w)?$|_opt(im(izer)?s?)?$|^optim", re.I)
+_REPLACES = frozenset({"load_state_dict", "apply", "reset_parameters", "vector_to_parameters"})
+_LAYERS = 4
+
+
+def head(statement: ast.stmt) -> list[ast.AST]:
+    """The nodes that run with a statement itself: of a compound one, those of its head."""
+    blocks = ("body", "orelse", "finalbody", "handlers", "cases")
+    inside = {id(n) for block in blocks for n in getattr(statement, block, ())}
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+        return []
+    found: list[ast.AST] = [statement]
+    for node in found:  # grows while it is read
+        found += [child for child in children(node) if id(child) not in inside]
+    return found
+
+
+def changes_weights(facts: Facts, statement: ast.stmt) -> bool:
+    """May running the statement train a model, or load other weights into it?"""
+    return any(_trains(facts, node, _LAYERS, set()) for node in head(statement))
+
+
+def _trains(facts: Facts, node: ast.AST, layers: int, seen: set[FunctionNode]) -> bool:
+    if isinstance(node, ast.AugAssign):
+        return _is_weight(facts, node.target)
+    if not isinstance(node, ast.Call):
+        return False
+    name = last_name(node.func) or ""
+    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if name == "step" and owner is not None:
+        return _steps(facts, owner)
+    if name in _REPLACES:
+        return not (owner is not None and _is_optimizer(facts, owner))
+    if name.endswith("_") and owner is not None and not name.startswith("_"):
+        return _is_weight(facts, owner) and name not in ("requires_grad_", "zero_grad_")
+    known = _function(facts, node)
+    if known is not None:
+        if known in seen or not layers:
+            return False
+        seen.add(known)
+        return any(_trains(facts, n, layers - 1, seen) for n in walk(known) if n is not known)
+    if any(_is_optimizer(facts, a) for a in (*node.args, *(k.value for k in node.keywords))):
+        return name not in ("DataParallel", "prepare") and not name.endswith(("LR", "Scheduler"))
+    return bool(_TRAINS.search(name)) and not _NOT_TRAINS.search(name) and _given_model(facts, node)
+
+
+def _function(facts: Facts, call: ast.Call) -> FunctionNode | None:
+    """The function of this file that a call runs, also by a name that only one method has."""
+    names = uses_in(facts).names
+    known = names.function_named(call.func)
+    if known is not None:
+        return known
+    ref = facts.value(call.func).ref
+    node = getattr(ref, "node", None)
+    if isinstance(node, FUNCTIONS):
+        return node
+    found = names.definitions.get(last_name(call.func) or "", [])
+    if isinstance(call.func, ast.Attribute) and len(found) == 1 and isinstance(found[0], FUNCTIONS):
+        return found[0]
+    return None
+
+
+def _steps(facts: Facts, owner: ast.expr) -> bool:
+    text = last_name(owner) or ""
+    return facts.value(owner).kind == Kind.OPTIMIZER or not _NOT_TRAINS.search(text)
+
+
+def _is_optimizer(facts: Facts, node: ast.expr) -> bool:
+    return bool(_OPTIMIZER.search(last_name(node) or "")) or (
+        facts.value(node).kind == Kind.OPTIMIZER
+    )
+
+
+def _given_model(facts: Facts, call: ast.Call) -> bool:
+    """A function elsewhere whose name says that it trains: it is given a model, or has one."""
+    given = (*call.args, *(k.value for k in call.keywords))
+    if any(facts.value(a).kind & Kind.MODULE for a in given):
+        return True
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    known = Kind.MODULE | Kind.OBJECT | Kind.UNKNOWN
+    if owner is not None and facts.value(owner).kind & known:
+        return last_name(call.func) != "update"  # `trainer.fit(loader)`; dicts have `update`, too
+    return any(re.search(r"model|net", last_name(a) or "", re.I) for a in given)
+
+
+def _is_weight(facts: Facts, node: ast.expr) -> bool:
+    """`p`, `p.data`, `p.data[0]` of a parameter."""
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        if isinstance(node, ast.Attribute) and node.attr == "grad":
+            return False
+        value = facts.value(node)
+        if value.leaf:
+            return True
+        node = node.value
+    return facts.value(node).leaf

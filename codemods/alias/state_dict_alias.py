@@ -1,0 +1,108 @@
+"""The best weights are kept as `model.state_dict()`, which goes on changing with the model.
+
+## What it does
+
+Finds `best = model.state_dict()` where the model is trained on (or gets other weights) afterwards,
+and `best` is then loaded, saved or returned as if it were what it was.
+
+## Why is this bad
+
+`state_dict()` copies nothing: its tensors are the memory of the parameters and buffers. An
+optimizer writes into that memory, so what was kept at the best epoch holds the weights of the last
+one. `model.load_state_dict(best)` then copies each tensor onto itself. Nothing fails; early
+stopping, rollbacks and "best model" checkpoints do nothing. `dict(...)`, `copy.copy(...)`,
+`.copy()` and a comprehension over `.items()` make a new dict of the same tensors.
+
+## Example
+
+```python
+if accuracy > best_accuracy:
+    best_weights = model.state_dict()
+```
+
+## Use instead
+
+```python
+if accuracy > best_accuracy:
+    best_weights = copy.deepcopy(model.state_dict())
+```
+
+## Fix safety
+
+The fix copies the tensors, with `copy.deepcopy` or, in a comprehension, with `.clone()`. Nothing
+before the point where the copy is used can change. It is safe where this file shows that the
+weights are loaded back into the model that they were taken from, after training. It is unsafe where
+they are only saved, returned or loaded into another model later. What is saved or loaded at once,
+before anything is trained, is left alone, and so is the state of optimizers.
+
+## How it is verified
+
+Both versions run on the same inputs. After the repair, what is loaded at the end must be the
+weights of the moment when they were kept.
+
+## References
+
+- https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
+- https://discuss.pytorch.org/t/copying-weights-from-one-net-to-another/1492
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.alias._kept_state import Kept, kept_state
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.values import Kind
+from autofix.model import Applicability, Edit
+from autofix.rewrite.names import spell
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG402", trigger=r"state_dict\s*\(")
+
+
+@rule.visit(ast.Call)
+def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    if not (isinstance(node.func, ast.Attribute) and node.func.attr == "state_dict"):
+        return
+    if not _is_model(node.func.value, facts):
+        return
+    kept = kept_state(facts, node)
+    if kept is None:
+        return
+    owner = facts.source.segment(node.func.value)
+    message = (
+        f"`{facts.source.segment(node)}` shares the memory of the weights: by the time it is "
+        f"{kept.how.value} (line {kept.line}), it holds those of the last step"
+    )
+    tier = Applicability.SAFE if kept.certain else Applicability.UNSAFE
+    note = None if kept.certain else f"that `{owner}` is trained in between is likely, not shown"
+    yield Report(node, message, fix=fix(tier, *_copied(facts, kept)), note=note)
+
+
+def _is_model(owner: ast.expr, facts: Facts) -> bool:
+    """Not an optimizer's, a scheduler's or a scaler's state."""
+    value = facts.value(owner)
+    if value.kind == Kind.MODULE:
+        return True
+    name = (last_name(owner) or "").lower()
+    others = ("opt", "sched", "scaler", "loader", "sampler", "meter", "metric", "stopper")
+    return bool(value.kind & (Kind.UNKNOWN | Kind.MODULE | Kind.OBJECT)) and not any(
+        word in name for word in others
+    )
+
+
+def _copied(facts: Facts, kept: Kept) -> tuple[Edit, ...]:
+    """The edits that copy the tensors where the dict is taken."""
+    if kept.element is not None:  # `{k: v for k, v in model.state_dict().items()}`
+        end = facts.source.span(kept.element)[1]
+        return (Edit(end, end, ".clone()"),)
+    start, end = facts.source.span(kept.node)
+    shallow = kept.shallow
+    if shallow is not None:  # `copy.copy(...)`, `dict(...)`
+        start, end = facts.source.span(shallow.func)
+        spelled = spell(facts, "copy.deepcopy", kept.node)
+        return (*spelled.edits, Edit(start, end, spelled.code))
+    spelled = spell(facts, "copy.deepcopy", kept.node)
+    return (*spelled.edits, Edit(start, start, f"{spelled.code}("), Edit(end, end, ")"))
