@@ -42,7 +42,7 @@ class Source:
             return start + column_utf8
         return start + len(prefix.encode("utf-8")[:column_utf8].decode("utf-8"))
 
-    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+    def span(self, node: ast.expr | ast.stmt | ast.keyword) -> tuple[int, int]:
         assert node.end_lineno is not None and node.end_col_offset is not None
         return (
             self.offset(node.lineno, node.col_offset),

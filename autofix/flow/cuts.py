@@ -114,6 +114,8 @@ class Cuts:
 
     def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
+        if value.is_number and not backward:
+            return  # whoever is handed a number asks for no gradient
         carries = value.graph > Graph.NO and not value.leaf
         for token in value.cuts:
             inside = self.behind.get(token, EMPTY)

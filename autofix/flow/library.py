@@ -258,7 +258,7 @@ _SPECIAL: dict[str, Callable[[Arguments, Frame], Value]] = {
 def _math(given: Arguments, frame: Frame) -> Value:
     cuts = EMPTY
     for value in given.values:
-        cuts = cuts | (frame.cut(given.node, value) if value.may_be_tensor else value.cuts)
+        cuts = cuts | frame.cut(given.node, value, through=True)
     return number(cuts=cuts)
 
 

@@ -95,6 +95,8 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
         frame.state.store(old, operate(node, old, right, node.op, frame))
         return
     new = operate(node, old, right, node.op, frame)
+    if old.leaf and not frame.state.grad:
+        new = old  # an update of what is trained: it stays a leaf, whatever the step depends on
     if old.is_tensor and new.is_tensor:
         new = new.but(storage=old.storage, shape=old.shape, shape_id=old.shape_id, dtype=old.dtype)
         if isinstance(node.target, ast.Name):
