@@ -16,6 +16,7 @@ pytest.importorskip("torch")
 
 import gradient_probe as gp
 import outcome_probe as op
+import training_probe as tp
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 MARK = re.compile(r"#\s*(AG\d{3})\b(?:[ ]+(unsafe|display|declined))?")
@@ -58,6 +59,8 @@ def test_a_marked_program_has_a_probe_that_shows_the_bug(path: Path) -> None:
     assert probe_of(path).exists()
     if op.tells_outcome(probe_of(path)):
         assert op.wrong(path, probe_of(path))
+    elif tp.has_model(probe_of(path)):
+        assert tp.bugs(path, probe_of(path)) or fixed_of(path).exists()  # which has more to train
     else:
         assert gp.bugs(path, probe_of(path))
 
@@ -66,6 +69,8 @@ def test_a_marked_program_has_a_probe_that_shows_the_bug(path: Path) -> None:
 def test_any_other_program_with_a_probe_runs(path: Path) -> None:
     if op.tells_outcome(probe_of(path)):  # what is shown has the bug, a look-alike has not
         assert bool(op.wrong(path, probe_of(path))) == bool(tiers(path))
+    elif tp.has_model(probe_of(path)):
+        assert bool(tp.bugs(path, probe_of(path))) == bool(tiers(path))
     else:
         assert gp.runs(path, probe_of(path)) == []
 
@@ -76,8 +81,10 @@ def test_the_golden_repair_is_proven(path: Path) -> None:
     assert gp.source_of(path) != gp.source_of(fixed_of(path))
     if op.tells_outcome(probe_of(path)):
         assert op.compare(path, fixed_of(path), probe_of(path)) == []
-        return
-    assert gp.compare(path, fixed_of(path), probe_of(path), exact=exact) == []
+    elif tp.has_model(probe_of(path)):
+        assert tp.compare(path, fixed_of(path), probe_of(path)) == []
+    else:
+        assert gp.compare(path, fixed_of(path), probe_of(path), exact=exact) == []
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=title)

@@ -8,12 +8,14 @@ from functools import cached_property
 
 # The modules below register how each kind of node is interpreted.
 from autofix.flow import access, arithmetic, calls, expressions, statements  # noqa: F401
+from autofix.flow.class_table import ClassTable
 from autofix.flow.cuts import Demand
 from autofix.flow.describe import describe_value
 from autofix.flow.evidence import static_name
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functions import enter
 from autofix.flow.index import FUNCTIONS, FunctionNode, Index, root_name
+from autofix.flow.objects import ClassInfo
 from autofix.flow.program import Exhausted, Program
 from autofix.flow.state import Key, State
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
@@ -65,6 +67,7 @@ class Facts:
     _covered: set[ast.AST] = field(default_factory=set)
     _skimmed: set[ast.AST] = field(default_factory=set)
     _silent: bool = False
+    _tables: dict[ast.ClassDef, ClassTable] = field(default_factory=dict)
 
     @cached_property
     def index(self) -> Index:
@@ -138,6 +141,21 @@ class Facts:
         """What is bound when a `for` or `while` is reached: names, and the heap."""
         self._cover(loop)
         return {} if self._silent else self.program.before.get(loop, {})
+
+    def class_table(self, node: ast.ClassDef) -> ClassTable:
+        """What a class keeps on its objects, over its methods and bases."""
+        table = self._tables.get(node)
+        if table is None:
+            info = self._class_info(node)
+            lineage = tuple(each.node for each in info.lineage) if info is not None else (node,)
+            table = self._tables[node] = ClassTable(node, info, lineage)
+        return table
+
+    def _class_info(self, node: ast.ClassDef) -> ClassInfo | None:
+        outer = self.index.outer_function(node)
+        if outer is not None:
+            self._attempt(lambda: self._cover_function(outer, self.program))
+        return None if self._silent else self.program.classes.get(node)
 
     def grad_enabled(self, call: ast.Call) -> bool:
         """Was gradient mode on in some evaluation of this call?"""

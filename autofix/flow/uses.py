@@ -64,15 +64,18 @@ class Uses:
     def __post_init__(self) -> None:
         self.names = Names(self.facts.index)
 
-    def follow(self, node: ast.expr, origin: ast.Call | None = None) -> list[Use]:
-        """Every place where the value of `node` stops being merely handed on."""
-        todo: list[tuple[ast.expr, int, ast.Call | None]] = [(node, False, origin)]
+    def follow(
+        self, node: ast.expr, origin: ast.Call | None = None, *, held: int = NOT
+    ) -> list[Use]:
+        """Every place where the value of `node`, or (`held`) what it holds, stops being merely
+        handed on."""
+        todo: list[tuple[ast.expr, int, ast.Call | None]] = [(node, held, origin)]
         seen = set(todo)
         found: dict[Use, None] = {}
         while todo and len(seen) < MOST:
-            at, held, origin = todo.pop()
+            at, how, origin = todo.pop()
             leaves = isinstance(self.facts.index.parents.get(at), _LEAVING)
-            for step in self._step(at, held):
+            for step in self._step(at, how):
                 if isinstance(step, Use):
                     found[replace(step, origin=origin)] = None
                     continue

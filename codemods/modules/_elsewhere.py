@@ -1,0 +1,160 @@
+"""Are the parts that a Module keeps in a plain container registered, or trained, by another way?"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._kept import Kept
+from autofix.flow.class_table import self_name
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.objects import Instance
+from autofix.flow.uses import ADDING, CONTAINERS, INSIDE, Use, uses_in
+from autofix.flow.values import Kind
+
+_REGISTERING = frozenset(
+    {"ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict", "__setattr__"}
+    | {"add_module", "register_module", "register_parameter", "setattr"}
+)
+_LISTING = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "grad"})
+_FREEZING = frozenset({"eval", "requires_grad_", "requires_grad"})
+_HANDED = re.compile(r"append|yield|extend|\+=|optim|return|requires_grad|add_param|=\s*\[|chain")
+_LOOKED_AT = re.compile(r"numel|init|uniform_|normal_|fill_|norm|print|nelement|shape|size")
+_BUILTINS = CONTAINERS | frozenset(
+    {"len", "print", "sum", "map", "filter", "next", "isinstance", "range", "hasattr", "id", "repr"}
+    | {"str", "any", "all", "min", "max", "type", "super", "partial", "int", "bool"}
+)
+
+
+def reads_of(facts: Facts, kept: Kept) -> list[ast.Attribute]:
+    """Where the attribute is read: on the object itself in classes that share its code, and
+    wherever an attribute of that name is read of an object that may be one."""
+    found = []
+    for read in uses_in(facts).names.attributes.get(kept.attribute, ()):
+        owner, function = facts.index.class_of(read), facts.index.function_of(read)
+        me = self_name(function) if function is not None and owner is not None else None
+        if owner is not None and isinstance(read.value, ast.Name) and read.value.id == me:
+            if _related(facts, owner, kept):
+                found.append(read)
+            continue
+        ref = facts.value(read.value).ref
+        if not isinstance(ref, Instance) or kept.table.node in (i.node for i in ref.info.lineage):
+            found.append(read)
+    return found
+
+
+def _related(facts: Facts, owner: ast.ClassDef, kept: Kept) -> bool:
+    mine = kept.table
+    return owner in mine.lineage or mine.node in facts.class_table(owner).lineage
+
+
+def known_elsewhere(facts: Facts, kept: Kept) -> bool:
+    """Is there another way by which the parts are registered, optimized, or meant to be fixed?"""
+    if kept.table.keeps_own_books:
+        return True
+    if any(_is_own_attribute(facts, part) for part in parts_of(facts, kept)):
+        return True
+    follow, names = uses_in(facts).follow, uses_in(facts).names
+    uses = [use for read in reads_of(facts, kept) for use in follow(read, held=INSIDE)]
+    for part in parts_of(facts, kept):
+        starts = names.all_loads(part) if isinstance(part, ast.Name) else [part]
+        uses += [use for start in starts for use in follow(start)]
+    for store in kept.roots:
+        if isinstance(store.value, ast.Name):
+            loads = names.all_loads(store.value)
+            uses += [use for load in loads for use in follow(load, held=INSIDE)]
+    if any(_registers(facts, use, kept) for use in uses):
+        return True
+    calls = [u.user for u in uses if isinstance(u.user, ast.Call) and u.user.func is u.node]
+    return bool(calls) and all(without_gradient(facts, call) for call in calls)
+
+
+def parts_of(facts: Facts, kept: Kept) -> list[ast.expr]:
+    """The expressions that make what the container holds."""
+    found: list[ast.expr] = []
+    for store in (*kept.roots, *kept.fills):
+        if store.value is not None:
+            found += _parts(facts, store.value)
+    return found
+
+
+def _parts(facts: Facts, value: ast.expr) -> Iterator[ast.expr]:
+    match value:
+        case ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts):
+            for each in elts:
+                yield from _parts(facts, each)
+        case ast.Dict(values=values):
+            for each in values:
+                yield from _parts(facts, each)
+        case ast.ListComp(elt=made) | ast.SetComp(elt=made) | ast.GeneratorExp(elt=made):
+            yield from _parts(facts, made)
+        case ast.DictComp(value=made):
+            yield from _parts(facts, made)
+        case ast.BinOp(left=left, right=right):
+            yield from _parts(facts, left)
+            yield from _parts(facts, right)
+        case ast.Name():
+            yield value
+            for load in uses_in(facts).names.all_loads(value):
+                adder = facts.index.parents.get(load)
+                call = facts.index.parents.get(adder) if adder is not None else None
+                adds = isinstance(adder, ast.Attribute) and adder.attr in ADDING
+                if adds and isinstance(call, ast.Call) and call.args:
+                    yield call.args[-1]
+        case ast.Call() | ast.Attribute() | ast.Subscript():
+            yield value
+
+
+def _is_own_attribute(facts: Facts, part: ast.expr) -> bool:
+    """`self.layers = [self.a, self.rest[0]]`"""
+    value = facts.value(part)
+    own = part.value if isinstance(part, ast.Subscript) else part
+    return isinstance(own, ast.Attribute) and bool(value.kind & Kind.MODULE or value.parameter)
+
+
+def _registers(facts: Facts, use: Use, kept: Kept) -> bool:
+    user = use.user
+    if use.stored:
+        target = use.node
+        other = isinstance(target, ast.Attribute) and target.attr != kept.attribute
+        return other and not use.contained and target.attr not in ("data", "grad")
+    if isinstance(user, ast.Attribute):
+        if use.contained:
+            return user.attr == "__dict__"
+        if user.attr in _LISTING:
+            return not _only_looked_at(facts, user)
+        return user.attr in _FREEZING
+    if isinstance(user, ast.Call) and user.func is not use.node:
+        name = last_name(user.func)
+        return name in _REGISTERING or (use.contained and _unknown(facts, user))
+    return False
+
+
+def _unknown(facts: Facts, call: ast.Call) -> bool:
+    """Might the callee do with the parts whatever it likes (an optimizer, another file)?"""
+    name = last_name(call.func)
+    if isinstance(call.func, ast.Name) and name in _BUILTINS:
+        return False
+    if isinstance(call.func, ast.Attribute) and name in ADDING | {"join", "format", "info"}:
+        return False
+    if name in uses_in(facts).names.definitions:
+        return False
+    dotted = facts.library_name(call.func) or "?"
+    return not dotted.startswith("torch.") or ".optim." in dotted or ".autograd." in dotted
+
+
+def _only_looked_at(facts: Facts, listing: ast.Attribute) -> bool:
+    """`for p in layer.parameters(): nn.init.normal_(p)`, `sum(p.numel() for ...)`"""
+    statement = facts.index.statement_of(listing)
+    for owner in facts.index.ancestors(listing):
+        if isinstance(owner, (ast.GeneratorExp, ast.ListComp)):
+            statement = None
+            text = facts.source.segment(owner)
+            return bool(_LOOKED_AT.search(text)) and not _HANDED.search(text)
+        if isinstance(owner, (ast.stmt, *FUNCTIONS)):
+            break
+    text = facts.source.segment(statement) if statement is not None else ""
+    return bool(_LOOKED_AT.search(text)) and not _HANDED.search(text)

@@ -1,0 +1,139 @@
+"""Lists and dicts of modules or Parameters that a Module keeps as plain attributes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autofix.flow.class_table import ClassTable, How, Store, weighted
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph, Kind, Value
+
+_CONTAINERS = Kind.SEQUENCE | Kind.DICT
+_FILLING = (How.ELEMENT, How.ADDED, How.AUGMENTED)
+_MIXED = Kind.NUMBER | Kind.STRING | Kind.FUNCTION | Kind.LIBRARY | Kind.OTHER | Kind.UNKNOWN
+"""What may stand in a list beside modules."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """An attribute that holds a plain list, tuple, set or dict of parts that have weights."""
+
+    table: ClassTable
+    attribute: str
+    roots: tuple[Store, ...]
+    """Where the container is made."""
+    fills: tuple[Store, ...]
+    """Where something is put into it."""
+    nested: bool
+    """It holds lists of the parts."""
+    mixed: bool
+    """It holds other things, too."""
+    certain: bool
+    """Some part is known to have weights."""
+
+    @property
+    def is_dict(self) -> bool:
+        return any(_is_dict(root.value) for root in self.roots)
+
+
+def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Kept]:
+    """The containers that the class itself makes, or makes of what a base class makes."""
+    for attribute, stores in table.stores.items():
+        if attribute == "?" or attribute in (table.info.body if table.info else {}):
+            continue  # set under a computed name; a property or the like
+        assigned = [s for s in stores if s.how == How.ASSIGNED]
+        if not any(_may_be_container(facts, s.value) for s in assigned):
+            continue
+        roots = [s for s in assigned if _is_container(facts, s)]
+        rest = [s for s in assigned if s not in roots and not _is_none(s.value)]
+        fills = [s for s in stores if s.how in _FILLING]
+        others = [s for s in stores if s.how in (How.REGISTERED, How.BUFFER, How.DELETED)]
+        if not roots or rest or others or not any(s.owner is table.node for s in (*roots, *fills)):
+            continue
+        if any(s.owner not in _here(facts) for s in (*roots, *fills)):
+            continue  # of another file
+        elements, nested = _content(facts, roots, fills)
+        if _hold(elements, parameters):
+            mixed = any(v.kind & _MIXED for v in elements)
+            sure = not mixed and any(v.parameter or weighted(v) for v in elements)
+            yield Kept(table, attribute, tuple(roots), tuple(fills), nested, mixed, sure)
+
+
+def _here(facts: Facts) -> set[ast.AST]:
+    return {n for names in uses_in(facts).names.definitions.values() for n in names}
+
+
+def _is_dict(value: ast.expr | None) -> bool:
+    if isinstance(value, (ast.Dict, ast.DictComp)):
+        return True
+    return isinstance(value, ast.Call) and last_name(value.func) in ("dict", "OrderedDict")
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def _may_be_container(facts: Facts, value: ast.expr | None) -> bool:
+    """By the syntax alone, which spares the analysis most classes."""
+    match value:
+        case ast.List() | ast.Tuple() | ast.ListComp() | ast.Dict() | ast.DictComp() | ast.Set():
+            return True
+        case ast.SetComp() | ast.Name() | ast.BinOp() | ast.IfExp():
+            return True
+        case ast.Call(func=func):
+            name = last_name(func)
+            known = name in uses_in(facts).names.definitions
+            return name in ("list", "tuple", "dict", "OrderedDict", "set", "sorted") or known
+    return False
+
+
+def _is_container(facts: Facts, store: Store) -> bool:
+    if store.value is None or not _may_be_container(facts, store.value):
+        return False
+    kind = facts.value(store.value).kind
+    return bool(kind & _CONTAINERS) and not kind & ~_CONTAINERS
+
+
+def _content(facts: Facts, roots: list[Store], fills: list[Store]) -> tuple[list[Value], bool]:
+    """What the elements are, and whether they stand in lists inside the container."""
+    elements = [v for s in roots if s.value is not None for v in _elements(facts.value(s.value))]
+    for store in fills:
+        if store.value is None:
+            continue
+        value = facts.value(store.value)
+        called = last_name(store.node.func) if isinstance(store.node, ast.Call) else ""
+        if store.how == How.AUGMENTED or called in ("extend", "update"):
+            elements += _elements(value)
+        else:
+            elements.append(value)
+    nested = any(v.kind & Kind.SEQUENCE for v in elements)
+    if nested:
+        elements = [i for v in elements for i in (_elements(v) if v.kind & Kind.SEQUENCE else [v])]
+    return elements, nested
+
+
+def _elements(value: Value) -> list[Value]:
+    if value.kind == Kind.SEQUENCE and value.items is not None:
+        return list(value.items)
+    if value.kind == Kind.DICT and value.entries:
+        return list(value.entries.values())
+    return [value.elem] if value.elem is not None else []
+
+
+def _hold(elements: list[Value], parameters: bool) -> bool:
+    """Is there a part with weights, and nothing that is not known to stand beside such parts?"""
+    if parameters:
+        found = [v for v in elements if v.kind != Kind.NONE]
+        return bool(found) and all(_trains(v) for v in found)
+    if any(v.kind & ~(Kind.MODULE | Kind.NONE | _MIXED) for v in elements):
+        return False
+    parts = [v.but(kind=Kind.MODULE) for v in elements if v.kind & Kind.MODULE]
+    return any(weighted(v) is not False for v in parts)
+
+
+def _trains(value: Value) -> bool:
+    return value.is_tensor and value.leaf and value.graph == Graph.YES

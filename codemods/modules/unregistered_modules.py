@@ -1,0 +1,114 @@
+"""A Module keeps layers in a plain list, tuple or dict, where `parameters()` does not find them.
+
+## What it does
+
+Finds an attribute of an `nn.Module` that is a list, tuple, set or dict of modules with weights:
+written out, made by a comprehension or by `* n`, filled in a loop, nested, or a tuple by a comma
+that was left at the end of the line.
+
+## Why is this bad
+
+A Module registers what is set as an attribute of it, and does not look into lists and dicts. The
+layers are used in `forward` and get gradients, but `parameters()` and `state_dict()` do not list
+them: no optimizer moves them, a checkpoint does not hold them, `.to(device)` leaves them behind.
+
+## Example
+
+```python
+self.layers = [nn.Linear(8, 8) for _ in range(3)]
+self.heads = {"age": nn.Linear(8, 1), "sex": nn.Linear(8, 2)}
+self.out = nn.Linear(8, 1),
+```
+
+## Use instead
+
+```python
+self.layers = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)])
+self.heads = nn.ModuleDict({"age": nn.Linear(8, 1), "sex": nn.Linear(8, 2)})
+self.out = nn.Linear(8, 1)
+```
+
+## Fix safety
+
+The list becomes an `nn.ModuleList`, the dict an `nn.ModuleDict`. Where they would not do (keys that
+are no strings, elements that are no modules, `sort`, `get`), the container stays and an
+`nn.ModuleList` of what it holds is set beside it. A stray comma goes, with the `[0]` of those who
+made do with it. Forward values stay the same. The `state_dict` gains keys, and an optimizer gains
+parameters.
+
+It is safe where this file itself gives `parameters()` to an optimizer and loads no checkpoint, and
+unsafe otherwise. Parts that are registered by another way (`add_module`, `setattr`,
+`nn.Sequential(*self.layers)`), that are given to an optimizer by name, frozen, run without
+gradients, or hidden in a list of one element, are left alone.
+
+## How it is verified
+
+The original and the rewritten code run on the same inputs. Forward values must be equal; the
+parameters must be missing before and listed after, and one optimizer step must move them.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/generated/torch.nn.ModuleList.html
+- https://discuss.pytorch.org/t/when-should-i-use-nn-modulelist-and-when-should-i-use-nn-sequential/5463
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.modules._comma import stray_comma
+from autofix.codemods.modules._elsewhere import known_elsewhere, reads_of
+from autofix.codemods.modules._kept import Kept, kept_in
+from autofix.codemods.modules._tier import tier
+from autofix.codemods.modules._wrap import repaired
+from autofix.flow.class_table import How
+from autofix.flow.facts import Facts
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG501", trigger=r"class\b.*\(")
+
+
+@rule.visit(ast.ClassDef)
+def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
+    table = facts.class_table(node)
+    if not table.may_be_module:
+        return
+    for kept in kept_in(facts, table, parameters=False):
+        if not _hidden(facts, kept) and not known_elsewhere(facts, kept):
+            yield _report(facts, kept)
+
+
+def _hidden(facts: Facts, kept: Kept) -> bool:
+    """`self.teacher = [teacher]`: a list of one element keeps a module out, on purpose."""
+    if len(kept.roots) != 1 or kept.fills:
+        return False
+    value = kept.roots[0].value
+    if not isinstance(value, (ast.List, ast.Tuple)) or len(value.elts) != 1:
+        return False
+    if isinstance(value, ast.Tuple) and not facts.source.segment(value).startswith("("):
+        return False
+    if isinstance(value.elts[0], (ast.Name, ast.Attribute)):
+        return True
+    parents = [facts.index.parents.get(read) for read in reads_of(facts, kept)]
+    return all(isinstance(p, ast.Subscript) and isinstance(p.slice, ast.Constant) for p in parents)
+
+
+def _report(facts: Facts, kept: Kept) -> Report:
+    root = kept.roots[0]
+    kind = "dict" if kept.is_dict else "list"
+    comma = stray_comma(facts, kept)
+    message = f"`{kept.attribute}` is a plain {kind} of modules: their weights are not registered"
+    if comma is not None:
+        message = f"a comma makes `{kept.attribute}` a tuple: its weights are not registered"
+        return Report(root.statement, message, fix=fix(tier(facts, kept), *comma), note=_NOTE)
+    repair = repaired(facts, kept, parameters=False)
+    if isinstance(repair, str):
+        return Report(root.statement, message, declined=repair)
+    note = _NOTE
+    if any(isinstance(s.value, ast.BinOp) for s in kept.roots if s.how == How.ASSIGNED):
+        note = "`* n` repeats the same module: all of them share one set of weights"
+    return Report(root.statement, message, fix=fix(tier(facts, kept), *repair.edits), note=note)
+
+
+_NOTE = "the module gains parameters; checkpoints written before lack their keys"
