@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autofix.model import Edit
@@ -28,6 +29,57 @@ def remove_statement(facts: Facts, node: ast.AST) -> Edit | None:
         return Edit(start, end, "pass")
     newline = 2 if text[line_end : line_end + 2] == "\r\n" else 1
     return Edit(line_start, min(line_end + newline, len(text)), "")
+
+
+def insert_before(facts: Facts, statement: ast.stmt, code: str) -> Edit:
+    """The edit that puts one simple statement before another, on a line of its own if that has
+    one."""
+    start = facts.source.span(statement)[0]
+    first, _ = _line_around(facts, statement)
+    indent = facts.source.text[first:start]
+    if indent.strip():  # `a; statement`, `if a: statement`
+        return Edit(start, start, f"{code}; ")
+    return Edit(first, first, f"{indent}{code}\n")
+
+
+def insert_after(facts: Facts, statement: ast.stmt, code: str) -> Edit:
+    """The edit that puts one simple statement behind another."""
+    start, end = facts.source.span(statement)
+    first, last = _line_around(facts, statement)
+    indent, rest = facts.source.text[first:start], facts.source.text[end:last].strip()
+    if indent.strip() or (rest and not rest.startswith("#")):
+        return Edit(end, end, f"; {code}")
+    return Edit(last, last, f"\n{indent}{code}")
+
+
+def lines_of(facts: Facts, statements: Sequence[ast.stmt]) -> tuple[int, int] | None:
+    """The span of the whole lines that neighbouring statements stand on, with the comments right
+    above them; None if anything else stands there."""
+    text = facts.source.text
+    first, _ = _line_around(facts, statements[0])
+    _, last = _line_around(facts, statements[-1])
+    start, end = facts.source.span(statements[0])[0], facts.source.span(statements[-1])[1]
+    rest = text[end:last].strip()
+    if text[first:start].strip() or (rest and not rest.startswith("#")):
+        return None
+    indent = text[first:start]
+    while first and (above := facts.source.line_starts[facts.source.line_of(first) - 2]) >= 0:
+        line = text[above:first]
+        if not line.startswith(f"{indent}#"):
+            break
+        first = above
+    newline = 2 if text[last : last + 2] == "\r\n" else 1
+    return first, min(last + newline, len(text))
+
+
+def _line_around(facts: Facts, statement: ast.stmt) -> tuple[int, int]:
+    """Where the first line of a statement starts, and where its last line ends."""
+    start, end = facts.source.span(statement)
+    first = facts.source.line_starts[facts.source.line_of(start) - 1]
+    last = end
+    while last < len(facts.source.text) and facts.source.text[last] not in "\r\n":
+        last += 1
+    return first, last
 
 
 def _only_one(facts: Facts, statement: ast.stmt) -> bool:

@@ -1,0 +1,96 @@
+"""Who is who in a training loop: which expressions are optimizers, schedulers and modules.
+
+The analysis is asked first. What comes from another file is told by how this file made it, and an
+argument by its name, as a reader would.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from autofix.flow import torch_api
+from autofix.flow.index import last_name
+from autofix.flow.objects import Instance
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
+
+if TYPE_CHECKING:
+    from autofix.flow.facts import Facts
+
+_OPTIMIZER = re.compile(
+    r"(?i)^_*(?:(?:\w+_)?opts?|opt_?[a-z]{1,2}|opt_\w+|\w*optim(?:i[sz]ers?)?|optim(?:i[sz]ers?)?_?\w{0,12})"
+    r"\d*_*$"
+)
+_SCHEDULER = re.compile(r"(?i)sched|warm_?up|plateau|annealing")
+_MODULE = re.compile(
+    r"(?i)^_*(?:\w*(?:model|net|network|encoder|decoder|actor|critic|generator|discriminator|policy"
+    r"|classifier|module|backbone|head|student)|net_?[dg]|[dg])\d*_*$"
+)
+
+
+def is_optimizer(node: ast.expr, facts: Facts) -> bool:
+    """Is `node` an optimizer of torch, or one that is used and called like it?"""
+    value = facts.value(node)
+    if value.kind == Kind.OPTIMIZER:
+        return True
+    if value.kind not in (Kind.UNKNOWN, Kind.NONE | Kind.UNKNOWN, Kind.NONE | Kind.OPTIMIZER):
+        return bool(value.kind & Kind.OPTIMIZER) or isinstance(value.ref, Instance)
+    if is_scheduler(node, facts):
+        return False
+    if any(optimizer_class(call, facts) for call in constructors(node, facts)):
+        return True
+    name = plain_name(node)
+    return name is not None and _OPTIMIZER.search(name) is not None
+
+
+def is_scheduler(node: ast.expr, facts: Facts) -> bool:
+    name = plain_name(node)
+    if name is not None and _SCHEDULER.search(name):
+        return True
+    return any(scheduler_class(call, facts) for call in constructors(node, facts))
+
+
+def optimizer_class(call: ast.Call, facts: Facts) -> str | None:
+    """The class of torch.optim that a call makes an object of."""
+    name = facts.library_name(call.func) or ""
+    return name.rpartition(".")[2] if torch_api.is_optimizer(name) else None
+
+
+def scheduler_class(call: ast.Call, facts: Facts) -> str | None:
+    """The class of torch.optim.lr_scheduler that a call makes an object of."""
+    name = facts.library_name(call.func) or ""
+    return name.rpartition(".")[2] if torch_api.is_scheduler(name) else None
+
+
+def is_module_name(node: ast.expr) -> bool:
+    """Does a reader take the name for that of a model?"""
+    name = plain_name(node)
+    return name is not None and _MODULE.search(name) is not None
+
+
+def plain_name(node: ast.expr) -> str | None:
+    """`opt` of `opt`, `self.opt`, `opts[0]` is `opts`."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return last_name(node)
+
+
+def constructors(node: ast.expr, facts: Facts) -> list[ast.Call]:
+    """The calls whose result this file stores under the name (or as the attribute) of `node`."""
+    names = uses_in(facts).names
+    if isinstance(node, ast.Name):
+        targets: list[ast.expr] = list(names.stores(node))
+    elif isinstance(node, ast.Attribute):
+        targets = list(names.stored.get(node.attr, ()))
+    else:
+        return []
+    found = []
+    for target in targets:
+        statement = facts.index.parents.get(target)
+        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and isinstance(
+            statement.value, ast.Call
+        ):
+            found.append(statement.value)
+    return found
