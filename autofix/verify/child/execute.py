@@ -12,7 +12,7 @@ from .drive import Drive, execute
 from .exact import Exact
 from .mode import Mode
 from .plan import Plan
-from .program import Program
+from .program import Program, mark_beginning
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -21,6 +21,7 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
     """Do what the job asks for; a result is emitted after each part of it."""
     torch.set_num_threads(1)
     hooks.install()
+    mark_beginning()
     given = job["program"]
     program = Program(
         text=given["text"],

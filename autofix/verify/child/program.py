@@ -11,7 +11,7 @@ import importlib.machinery
 import os
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -154,12 +154,31 @@ def _hold_state(roots: Sequence[str]) -> bool:
 
 _foreign: set[str] = set()
 """The names of modules that are not the user's; most are not."""
+_loaded_before: str | None = None
+"""The last module that was loaded when the job began."""
+
+
+def mark_beginning() -> None:
+    """Nothing of the user's has run yet: what is loaded is not the user's. (To look at the file of
+    each module, or only at its name, would take longer than most programs.)"""
+    global _loaded_before
+    _loaded_before = next(reversed(sys.modules))
+
+
+def _new_modules() -> Iterator[str]:
+    """From the last one back: what came before is never touched."""
+    for name in reversed(sys.modules):
+        if name == _loaded_before:
+            return
+        yield name
 
 
 def _own_modules(roots: Sequence[str]) -> list[str]:
     folders = tuple(_real(root) + os.sep for root in roots)
     found = []
-    for name in sys.modules.keys() - _foreign - {"__main__"}:
+    for name in list(_new_modules()):
+        if name in _foreign or name == "__main__":
+            continue
         if _is_own(getattr(sys.modules[name], "__file__", None), folders):
             found.append(name)
         else:
