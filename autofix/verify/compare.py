@@ -10,6 +10,7 @@ from pathlib import Path
 from autofix.model import Verdict, Verification
 from autofix.verified import VerifierError
 from autofix.verify.command import CommandResult
+from autofix.verify.leftover import with_leftovers
 from autofix.verify.outcome import Outcome, Settings
 from autofix.verify.pair import Pair, pair
 from autofix.verify.sides import Both, SideError, Sides
@@ -107,7 +108,7 @@ def _outcome(both: Both, judge: Judge) -> Outcome:
     asked = paired(both)
     if asked.same and both.before.magics() != both.after.magics():
         return Outcome(Verification(Verdict.INCONCLUSIVE, MAGICS))
-    return judged(judge, asked)
+    return with_leftovers(judged(judge, asked), both)
 
 
 def together(parts: Sequence[Verification]) -> Verification:
