@@ -49,20 +49,34 @@ def is_untracked(read: ast.Name, made: ast.Assign, facts: Facts) -> bool:
 
 
 def _is_asked(read: ast.Name, facts: Facts) -> bool:
-    """`x.requires_grad_()`, or a loop over some tensors that does so to each."""
+    """`x.requires_grad_()`, or a loop over some tensors or a helper that may do so to each."""
     names = uses_in(facts).names
     scope = facts.index.function_of(read)
+    elsewhere = False
     for word in _ASKED:
         for node in (*names.attributes.get(word, ()), *names.stored.get(word, ())):
-            if facts.index.function_of(node) is not scope:
-                continue
             owner = node.value
-            if isinstance(owner, ast.Name) and (
+            if facts.index.function_of(node) is not scope:
+                elsewhere = True
+            elif isinstance(owner, ast.Name) and (
                 owner.id == read.id
                 or isinstance(_binder(owner, facts), (ast.For, ast.comprehension))
             ):
                 return True
-    return False
+    return any(_is_handed_over(load, elsewhere, facts) for load in names.all_loads(read))
+
+
+def _is_handed_over(load: ast.Name, elsewhere: bool, facts: Facts) -> bool:
+    """Could a function that is given the tensor change it? One whose result nobody wants is there
+    for what it does; any other only if some function of this file asks for gradients."""
+    parent = facts.index.parents.get(load)
+    if isinstance(parent, (ast.List, ast.Tuple)):
+        return elsewhere
+    if not isinstance(parent, ast.Call) or facts.library_name(parent.func) is not None:
+        return False
+    alone = isinstance(facts.index.parents.get(parent), ast.Expr)
+    shown = isinstance(parent.func, ast.Name) and parent.func.id in _SHOWN
+    return (alone and not shown) or (elsewhere and isinstance(parent.func, ast.Name))
 
 
 def _binder(name: ast.Name, facts: Facts) -> ast.AST | None:

@@ -1,4 +1,4 @@
-"""`.grad` is read of a tensor that does not require grad
+"""The gradient is read of a tensor that does not require grad.
 
 ## What it does
 
