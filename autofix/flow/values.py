@@ -305,10 +305,12 @@ def covers(a: Value, b: Value) -> bool:
 
 
 def _join_ref(a: Any, b: Any) -> Any:
-    """Two objects of one class are as good as one; anything else that differs is not known."""
-    if a is b or a == b or (getattr(a, "info", a) is getattr(b, "info", b) and a is not None):
+    """Two objects of one class are as good as one, and so are two bindings of one method;
+    anything else that differs is not known."""
+    if a is b or a == b:
         return a
-    return None
+    alike = any(getattr(a, n, a) is getattr(b, n, b) for n in ("info", "node")) and a is not None
+    return a if alike else None
 
 
 def _join_elem(a: Value, b: Value) -> Value | None:

@@ -45,7 +45,10 @@ def _trains(facts: Facts, node: ast.AST, layers: int, seen: set[FunctionNode]) -
     if name == "step" and owner is not None:
         return _steps(facts, owner)
     if name in _REPLACES:
-        return not (owner is not None and _is_optimizer(facts, owner))
+        method = owner is not None and facts.value(owner).kind != Kind.LIBRARY
+        return method == (name != "vector_to_parameters") and not (
+            owner is not None and _is_optimizer(facts, owner)
+        )
     if name.endswith("_") and owner is not None and not name.startswith("_"):
         return _is_weight(facts, owner) and name not in ("requires_grad_", "zero_grad_")
     known = _function(facts, node)

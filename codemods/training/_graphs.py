@@ -1,0 +1,187 @@
+"""What flows into what within one function, and where backward passes run."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.order import Order, Scope
+
+BACKWARD = frozenset({"backward", "manual_backward"})
+_STOPS = frozenset(
+    {"item", "detach", "tolist", "numpy", "size", "dim", "numel", "argmax", "argmin"}
+)
+_PLAIN = frozenset({"data", "shape", "grad", "dtype", "device", "ndim"})
+_NUMBERS = frozenset({"float", "int", "len", "bool", "str", "isinstance", "range"})
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+
+def key_of(node: ast.expr) -> str | None:
+    """The variable that a name, an attribute (`self.h`) or an element (`sums["a"]`) stands for."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=owner, attr=attr):
+            inner = key_of(owner)
+            return f"{inner}.{attr}" if inner is not None else None
+        case ast.Subscript(value=owner) | ast.Starred(value=owner):
+            return key_of(owner)
+    return None
+
+
+def reads(node: ast.AST) -> Iterator[ast.expr]:
+    """The names and attributes in an expression whose graph its value may keep."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _STOPS:
+            return
+        case ast.Call(func=ast.Name(id=name)) if name in _NUMBERS:
+            return
+        case ast.Attribute(attr=name) if name in _PLAIN:
+            return
+        case ast.Compare() | ast.Lambda():
+            return
+        case ast.Name():
+            yield node
+            return
+        case ast.Attribute() if key_of(node) is not None:
+            yield node
+            yield from reads(node.value)
+            return
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.expr, ast.keyword, ast.comprehension)):
+            yield from reads(child)
+
+
+def keys(node: ast.AST) -> set[str]:
+    return {key for read in reads(node) if (key := key_of(read)) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """`loss.backward()`: `root` is what it runs through."""
+
+    call: ast.Call
+    root: ast.expr
+    statement: ast.stmt
+    retains: bool
+
+
+@dataclass(eq=False)
+class Graphs:
+    """One function (or the module body): which variable is made of which, by the text alone."""
+
+    facts: Facts
+    scope: Scope
+    stores: dict[str, list[tuple[ast.stmt, ast.expr | None]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """For each variable, the statements that bind it, and the value."""
+    backwards: list[Backward] = field(default_factory=list)
+    _made_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def __post_init__(self) -> None:
+        self.nodes = [n for n in ast.walk(self.scope) if self._is_mine(n)]
+        for node in self.nodes:
+            self._look_at(node)
+
+    @functools.cached_property
+    def order(self) -> Order:
+        return Order(self.scope)
+
+    def _is_mine(self, node: ast.AST) -> bool:
+        if node is self.scope or not isinstance(node, (ast.stmt, ast.Call)):
+            return False
+        index = self.facts.index
+        mine = None if isinstance(self.scope, ast.Module) else self.scope
+        return index.function_of(node) is mine and (mine is not None or not index.class_of(node))
+
+    def _look_at(self, node: ast.AST) -> None:
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    self._bind(target, value, node)
+            case ast.AnnAssign(target=target, value=value) if value is not None:
+                self._bind(target, value, node)
+            case ast.AugAssign(target=target, value=value):
+                if (key := key_of(target)) is not None:
+                    self._made_of[key] |= {key, *keys(value)}
+            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
+                self._bind(target, value, node)
+            case ast.Call(func=func):
+                self._called(node, func)
+
+    def _called(self, node: ast.Call, func: ast.expr) -> None:
+        name = last_name(func)
+        statement = self.facts.index.statement_of(node)
+        if name in BACKWARD and statement is not None:
+            root = self._root(node, func)
+            if root is not None:
+                flags = {k.arg: k.value for k in node.keywords}
+                kept = [flags[n] for n in ("retain_graph", "create_graph") if n in flags]
+                retains = any(not (isinstance(k, ast.Constant) and not k.value) for k in kept)
+                self.backwards.append(Backward(node, root, statement, retains))
+        elif name in ("append", "extend", "insert", "add") and isinstance(func, ast.Attribute):
+            key = key_of(func.value)
+            if key is not None and node.args:
+                self._made_of[key] |= keys(node.args[-1])
+
+    def _root(self, node: ast.Call, func: ast.expr) -> ast.expr | None:
+        """`loss` of `loss.backward()`, `scaler.scale(loss).backward()`, `engine.backward(loss)`."""
+        if not isinstance(func, ast.Attribute):
+            return None
+        value = self.facts.value(func.value)
+        if node.args and not value.is_tensor and key_of(func.value) is not None:
+            name = last_name(func.value) or ""
+            if self.facts.library_name(func) == "torch.autograd.backward" or "loss" not in name:
+                return node.args[0]
+        return func.value
+
+    def _bind(self, target: ast.expr, value: ast.expr, statement: ast.stmt) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            parts = value.elts if isinstance(value, ast.Tuple) else None
+            for i, element in enumerate(target.elts):
+                same = parts is not None and len(parts) == len(target.elts)
+                self._bind(element, parts[i] if same and parts else value, statement)
+            return
+        key = key_of(target)
+        if key is None:
+            return
+        self._made_of[key] |= keys(value)
+        if isinstance(target, ast.Subscript):
+            self._made_of[key].add(key)
+        else:
+            self.stores[key].append((statement, value))
+
+    def made_of(self, names: Iterable[str]) -> set[str]:
+        """The variables that go into these, themselves included."""
+        found = set(names)
+        todo = list(found)
+        while todo:
+            new = self._made_of.get(todo.pop(), set()) - found
+            found |= new
+            todo += new
+        return found
+
+    def loops(self, node: ast.AST) -> list[ast.stmt]:
+        """The loops around a node in this function, innermost first."""
+        found: list[ast.stmt] = []
+        for parent in self.facts.index.ancestors(node):
+            if isinstance(parent, (*FUNCTIONS, ast.ClassDef)):
+                break
+            if isinstance(parent, _LOOPS):
+                found.append(parent)
+        return found
+
+
+@functools.lru_cache(maxsize=64)
+def _graphs(facts: Facts, scope: Scope) -> Graphs:
+    return Graphs(facts, scope)
+
+
+def graphs_around(facts: Facts, node: ast.AST) -> Graphs:
+    return _graphs(facts, facts.index.function_of(node) or facts.tree)
