@@ -45,6 +45,7 @@ _OWN_BOOKKEEPING = frozenset(
     | {"modules", "named_modules", "children", "named_children", "_apply", "__new__"}
 )
 """Methods by which a class may list, or register, its parts in a way of its own."""
+_BOOKS = frozenset({"_modules", "_parameters", "_buffers"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,7 @@ class ClassTable:
     @cached_property
     def keeps_own_books(self) -> bool:
         """Does the class override what lists or registers the parts of a Module?"""
-        return bool(_OWN_BOOKKEEPING & self.methods.keys())
+        return bool(_OWN_BOOKKEEPING & self.methods.keys() or _BOOKS & self.stores.keys())
 
     def own(self, attribute: str, *hows: How) -> list[Store]:
         """The stores in the body of this very class."""

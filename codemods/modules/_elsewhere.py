@@ -20,6 +20,9 @@ _REGISTERING = frozenset(
     | {"add_module", "register_module", "register_parameter", "setattr"}
 )
 _LISTING = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "grad"})
+_LISTED = frozenset(
+    {"parameters", "named_parameters", "modules", "children", "named_modules", "named_children"}
+)
 _FREEZING = frozenset({"eval", "requires_grad_", "requires_grad"})
 _HANDED = re.compile(r"append|yield|extend|\+=|optim|return|requires_grad|add_param|=\s*\[|chain")
 _LOOKED_AT = re.compile(r"numel|init|uniform_|normal_|fill_|norm|print|nelement|shape|size")
@@ -53,7 +56,7 @@ def _related(facts: Facts, owner: ast.ClassDef, kept: Kept) -> bool:
 
 def known_elsewhere(facts: Facts, kept: Kept) -> bool:
     """Is there another way by which the parts are registered, optimized, or meant to be fixed?"""
-    if kept.table.keeps_own_books:
+    if kept.table.keeps_own_books or any(_of_modules(s.value) for s in (*kept.roots, *kept.fills)):
         return True
     if any(_is_own_attribute(facts, part) for part in parts_of(facts, kept)):
         return True
@@ -70,6 +73,13 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
         return True
     calls = [u.user for u in uses if isinstance(u.user, ast.Call) and u.user.func is u.node]
     return bool(calls) and all(without_gradient(facts, call) for call in calls)
+
+
+def _of_modules(value: ast.expr | None) -> bool:
+    """`list(self.fc.parameters())`: a list of what something else has registered."""
+    return value is not None and any(
+        isinstance(n, ast.Attribute) and n.attr in _LISTED for n in ast.walk(value)
+    )
 
 
 def parts_of(facts: Facts, kept: Kept) -> list[ast.expr]:

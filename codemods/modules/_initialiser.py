@@ -1,0 +1,280 @@
+"""What an `__init__` does to call that of its base class."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass
+from enum import Enum
+
+from autofix.flow.class_table import ClassTable, How, Method, Store, self_name
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
+from autofix.model import Edit
+from autofix.rewrite.statements import remove_statement
+
+
+class Way(Enum):
+    SUPER = "super().__init__()"
+    NAMED = "Base.__init__(self)"
+    OLD = "super(Class, self).__init__()"
+    NOT_CALLED = "super().__init__"
+    NO_OBJECT = "super.__init__()"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseCall:
+    way: Way
+    node: ast.expr
+    """The call, or what should have been one."""
+    statement: ast.stmt
+    named: ast.expr | None = None
+    """The class that is written out."""
+
+
+def base_calls(facts: Facts, method: Method) -> list[BaseCall]:
+    """In the order of the text."""
+    found: list[BaseCall] = []
+    for node in facts.index.body_nodes(method):
+        if not (isinstance(node, ast.Attribute) and node.attr == "__init__"):
+            continue
+        parent = facts.index.parents.get(node)
+        statement = facts.index.statement_of(node)
+        if statement is None:
+            continue
+        called = isinstance(parent, ast.Call) and parent.func is node
+        whole: ast.expr = parent if isinstance(parent, ast.Call) and called else node
+        found.append(_classified(node.value, whole, statement, called))
+    return sorted(found, key=lambda call: (call.node.lineno, call.node.col_offset))
+
+
+def _classified(owner: ast.expr, whole: ast.expr, statement: ast.stmt, called: bool) -> BaseCall:
+    match owner:
+        case ast.Call(func=ast.Name(id="super"), args=args):
+            if not called:
+                return BaseCall(Way.NOT_CALLED, whole, statement)
+            if args:
+                return BaseCall(Way.OLD, whole, statement, args[0])
+            return BaseCall(Way.SUPER, whole, statement)
+        case ast.Name(id="super"):
+            return BaseCall(Way.NO_OBJECT, whole, statement)
+    return BaseCall(Way.NAMED if called else Way.NOT_CALLED, whole, statement, owner)
+
+
+def own_initialiser(table: ClassTable) -> Method | None:
+    for statement in table.node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            return statement if not statement.decorator_list and self_name(statement) else None
+    return None
+
+
+def plain_bases(table: ClassTable) -> bool:
+    """Are all base classes known: torch's own, and classes of this file?"""
+    info = table.info
+    return info is not None and all(
+        name.startswith("torch.nn.") or name in ("builtins.object", "object")
+        for name in info.foreign_bases
+    )
+
+
+def base_initialiser(table: ClassTable) -> ast.FunctionDef | None:
+    """The `__init__` that `super().__init__` means, if it is one of this file."""
+    for owner in table.lineage[1:]:
+        for statement in owner.body:
+            if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+                return statement
+    return None
+
+
+def is_torch_module(facts: Facts, node: ast.expr | None) -> bool:
+    """`nn.Module` itself."""
+    return node is not None and facts.library_name(node) in (
+        "torch.nn.Module",
+        "torch.nn.modules.module.Module",
+        "torch.nn.modules.Module",
+    )
+
+
+def names_class(facts: Facts, node: ast.expr | None, table: ClassTable) -> bool:
+    """Does the name mean the class itself? (`super(Class, self)`, `super(self.__class__, self)`)"""
+    if node is None:
+        return False
+    if isinstance(node, ast.Name):
+        return node.id in (table.node.name, "__class__")
+    return last_name(node) in (table.node.name, "__class__") or isinstance(node, ast.Call)
+
+
+def class_named(facts: Facts, node: ast.expr | None) -> ClassTable | None:
+    """The class of this file that a plain name means beyond doubt."""
+    found = uses_in(facts).names.definitions.get(node.id, []) if isinstance(node, ast.Name) else []
+    if len(found) != 1 or not isinstance(found[0], ast.ClassDef):
+        return None
+    return facts.class_table(found[0])
+
+
+def usable(table: ClassTable) -> bool:
+    """Is it made as other classes are?"""
+    node = table.node
+    names = {last_name(d.func if isinstance(d, ast.Call) else d) for d in node.decorator_list}
+    own_making = {"__new__", "__setattr__", "__getattr__", "__getattribute__"}
+    return (
+        plain_bases(table)
+        and not node.keywords
+        and not names & {"dataclass", "attrs", "define", "s"}
+        and not own_making & table.methods.keys()
+        and not any(is_dataclass(owner) for owner in table.lineage)
+    )
+
+
+def is_dataclass(owner: ast.ClassDef) -> bool:
+    names = {last_name(d.func if isinstance(d, ast.Call) else d) for d in owner.decorator_list}
+    return "dataclass" in names
+
+
+def runs_base_elsewhere(facts: Facts, table: ClassTable, method: Method) -> bool:
+    """Might something that `__init__` does, or a subclass, call that of `nn.Module`?"""
+    body = [s for s in method.body if not _is_text(s)]
+    if body and isinstance(body[0], ast.Raise):
+        return True
+    name = table.node.name
+    for node in facts.index.body_nodes(method):
+        if isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__class__"):
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            helper = table.methods.get(node.func.attr)
+            if helper is not None and base_calls(facts, helper):
+                return True
+    for other in facts.program.classes.values():
+        mixes = len(other.node.bases) > 1 and table.node in (i.node for i in other.lineage[1:])
+        if mixes or any(_calls_by_name(facts, m, name) for m in other.methods() if m is not method):
+            return True
+    return len(table.node.bases) > 1
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _calls_by_name(facts: Facts, method: Method, name: str) -> bool:
+    return any(
+        call.named is not None and last_name(call.named) == name
+        for call in base_calls(facts, method)
+        if call.way == Way.NAMED
+    )
+
+
+def registering(facts: Facts, table: ClassTable, method: Method) -> list[Store]:
+    """Where `method` sets what has to be registered, in order."""
+    found = [
+        store
+        for stores in table.stores.values()
+        for store in stores
+        if store.method is method and _registers(facts, store)
+    ]
+    return sorted(found, key=lambda store: store.statement.lineno)
+
+
+def _registers(facts: Facts, store: Store) -> bool:
+    if store.how in (How.REGISTERED, How.BUFFER):
+        return True
+    if store.how != How.ASSIGNED or store.value is None:
+        return False
+    value = facts.value(store.value)
+    return value.kind == Kind.MODULE or (value.is_tensor and value.parameter)
+
+
+def handed_on(base: ast.FunctionDef | None, method: Method) -> str | None:
+    """The arguments for the `__init__` of the base class; None if they cannot be told."""
+    if base is None:
+        return ""
+    spec = base.args
+    names = [a.arg for a in (*spec.posonlyargs, *spec.args)][1:]
+    needed = names[: len(names) - len(spec.defaults)] if spec.defaults else names
+    needed += [a.arg for a, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is None]
+    mine = {a.arg for a in (*method.args.args, *method.args.kwonlyargs)}
+    if any(name not in mine for name in needed):
+        return None
+    keyword_only = {a.arg for a in spec.kwonlyargs}
+    return ", ".join(f"{name}={name}" if name in keyword_only else name for name in needed)
+
+
+def inserted(facts: Facts, method: Method, code: str) -> tuple[Edit, ...]:
+    """`code` as the first statement, behind a docstring."""
+    body = method.body
+    first = body[1] if len(body) > 1 and _is_text(body[0]) else body[0]
+    if _is_text(first):
+        end = facts.source.span(first)[1]
+        start = facts.source.span(first)[0]
+        return (Edit(end, end, facts.source.newline(start) + _indent(facts, first) + code),)
+    start = facts.source.span(first)[0]
+    if first.lineno == method.lineno or not _indent_only(facts, start):
+        return (Edit(start, start, f"{code}; "),)
+    line = start - len(_indent(facts, first))
+    text = f"{_indent(facts, first)}{code}{facts.source.newline(start)}"
+    return (Edit(line, line, text),)
+
+
+def _indent(facts: Facts, node: ast.stmt) -> str:
+    text, start = facts.source.text, facts.source.span(node)[0]
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _indent_only(facts: Facts, start: int) -> bool:
+    text = facts.source.text
+    return not text[text.rfind("\n", 0, start) + 1 : start].strip()
+
+
+def moved_up(facts: Facts, method: Method, call: BaseCall, before: Store) -> tuple[Edit, ...] | str:
+    """The edits that put the call in front of what needs it, or why there are none."""
+    assert isinstance(call.node, ast.Call)
+    if not isinstance(call.statement, ast.Expr) or call.statement.value is not call.node:
+        return "the call is part of another statement"
+    removed = remove_statement(facts, call.statement)
+    if removed is None or removed.text:
+        return "the call shares its line with another statement"
+    code = facts.source.segment(call.node)
+    given = [*call.node.args, *(k.value for k in call.node.keywords)]
+    plain = call.way != Way.NAMED
+    if (plain and not given) or (not plain and len(given) == 1):
+        return (*inserted(facts, method, code), removed)
+    names = {n.id for each in given for n in ast.walk(each) if isinstance(n, ast.Name)}
+    at = _top_statement(facts, before.statement, method)
+    block = method.body[method.body.index(at) : method.body.index(call.statement)]
+    me = self_name(method)
+    reads_object = any(isinstance(n, ast.Attribute) for each in given for n in ast.walk(each))
+    bound = {
+        n.id
+        for s in block
+        for n in ast.walk(s)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    if names & bound or (me in names and reads_object):
+        return "its arguments are computed in between"
+    start = facts.source.span(at)[0] - len(_indent(facts, at))
+    return (Edit(start, start, f"{_indent(facts, at)}{code}{facts.source.newline(start)}"), removed)
+
+
+def _top_statement(facts: Facts, node: ast.stmt, method: Method) -> ast.stmt:
+    at: ast.AST = node
+    while (parent := facts.index.parents.get(at)) is not method and parent is not None:
+        at = parent
+    assert isinstance(at, ast.stmt)
+    return at
+
+
+def unbound(facts: Facts, node: ast.expr | None) -> bool:
+    """A name that this file gives no meaning at all."""
+    if not isinstance(node, ast.Name) or facts.program.star_imports:
+        return False
+    known = set(uses_in(facts).names.definitions) | set(dir(builtins))
+    for other in ast.walk(facts.tree):
+        if isinstance(other, ast.Name) and not isinstance(other.ctx, ast.Load):
+            known.add(other.id)
+        elif isinstance(other, ast.arg):
+            known.add(other.arg)
+        elif isinstance(other, ast.alias):
+            known.add((other.asname or other.name).partition(".")[0])
+    return node.id not in known
