@@ -18,6 +18,7 @@ from autofix.codemods.leaf._kept import (
     rebound,
     without_gradient,
 )
+from autofix.codemods.leaf._new_name import needs_name
 from autofix.codemods.leaf._operations import Chain, Tier, chain_from, returns_itself
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
@@ -70,6 +71,8 @@ def lost_parameters(facts: Facts, call: ast.Call) -> Iterator[Lost]:
         if chain is None:
             continue
         if facts.value(chain.node).graph == Graph.NO or returns_itself(facts, chain, data):
+            continue
+        if needs_name(facts, call, chain):
             continue
         others = [u for u in uses if u is not use and _same_object(u, use)]
         lost = _lost(

@@ -70,7 +70,7 @@ def may_have_graph(facts: Facts, leaf: Leaf, chain: Chain) -> bool:
         _carries(facts, other)
         for operation in chain.operations
         if operation.name.strip(".()`") not in MOVES
-        for other in _others(facts, operation.node, leaf.call)
+        for other in _others(facts, operation.node, chain.inner)
     )
 
 

@@ -122,10 +122,22 @@ def _under_a_name(facts: Facts, leaf: Leaf, use: Use, others: list[Use]) -> Iter
     keep = _trained(facts, chain)
     if keep is None or keep.how != How.OPTIMIZED or _unchanged(facts, leaf, chain):
         return
+    if _is_attribute_again(facts, use.node, chain):
+        if facts.index.function_of(chain.node) is facts.index.function_of(leaf.call):
+            yield _report(facts, leaf, chain, keep, again=True)
+        return
     used = [u for u in others if not harmless(facts, u)]
     if any(k.how in _TRAINED for k in direct_keeps(facts, others)):
         return
     yield _report(facts, leaf, chain, keep, bool(used))
+
+
+def _is_attribute_again(facts: Facts, node: ast.expr, chain: Chain) -> bool:
+    """`self.w = self.w * 0.1`"""
+    match facts.index.parents.get(chain.node):
+        case ast.Assign(targets=[ast.Attribute() as target]):
+            return ast.unparse(target) == ast.unparse(node)
+    return False
 
 
 def _trained(facts: Facts, chain: Chain) -> Keep | None:
@@ -139,7 +151,14 @@ def _unchanged(facts: Facts, leaf: Leaf, chain: Chain) -> bool:
     return returns_itself(facts, chain, leaf.data)
 
 
-def _report(facts: Facts, leaf: Leaf, chain: Chain, keep: Keep, elsewhere: bool = False) -> Report:
+def _report(
+    facts: Facts,
+    leaf: Leaf,
+    chain: Chain,
+    keep: Keep,
+    elsewhere: bool = False,
+    again: bool = False,
+) -> Report:
     consequence = (
         "an optimizer cannot take it" if keep.how == How.OPTIMIZED else "its `.grad` stays `None`"
     )
@@ -164,8 +183,11 @@ def _report(facts: Facts, leaf: Leaf, chain: Chain, keep: Keep, elsewhere: bool 
     if elsewhere:
         why_not = "the leaf itself is used as well: optimize that, or make a leaf of the result"
         return Report(node, message, declined=why_not, why=where)
-    detach = may_have_graph(facts, leaf, chain)
-    edits = (without_leaf(facts, leaf), *leaf_of(facts, node, detach))
+    if again:
+        edits = leaf_of(facts, node, detach=True)
+    else:
+        detach = may_have_graph(facts, leaf, chain)
+        edits = (without_leaf(facts, leaf), *leaf_of(facts, node, detach))
     tier = Applicability.SAFE if chain.tier <= Tier.MOVES else Applicability.UNSAFE
     note = None if tier == Applicability.SAFE else _FREE
     return Report(node, message, fix=fix(tier, *edits), why=where, note=note)
