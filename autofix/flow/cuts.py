@@ -90,6 +90,8 @@ class Cuts:
     """`x.requires_grad = True` statements (their targets), and the cuts on the way to x."""
     optimized: frozenset[int] = frozenset()
     """Cuts whose results are used as leaves: optimized, or asked for their `.grad`."""
+    regions: set[ast.AST] = field(default_factory=set)
+    """The nodes of those cuts that gradient mode makes: see `State.off`."""
     targets: frozenset[int] = frozenset()
     """Cuts on the way to the target of a loss function."""
     _tokens: dict[tuple[ast.AST, Graph], int] = field(default_factory=dict)
@@ -120,7 +122,7 @@ class Cuts:
         for token in value.cuts:
             inside = self.behind.get(token, EMPTY)
             node = self.places[token].node
-            alone = all(t in inside or self.places[t].node is node for t in value.cuts)
+            alone = all(self._is_behind(t, node, inside) for t in value.cuts)
             repeated = backward and not set(self.loops) <= self.made_in.get(token, set())
             if backward:
                 self.carried.runs_backward(token, self.loops)
@@ -134,6 +136,15 @@ class Cuts:
             self.need(value.elem, text, line, backward)
         for entry in (value.entries or {}).values():
             self.need(entry, text, line, backward)
+
+    def lost_before(self, tokens: frozenset[int]) -> Graph:
+        """How sure it is that gradient mode has cut a graph on the way here."""
+        places = [self.places[token] for token in tokens]
+        return max((p.graph for p in places if p.node in self.regions), default=Graph.NO)
+
+    def _is_behind(self, token: int, node: ast.AST, inside: frozenset[int]) -> bool:
+        other = self.places[token].node
+        return token in inside or other is node or other in self.regions
 
     def needed(self, node: ast.AST) -> tuple[Graph, Demand] | None:
         """How sure it is that a graph is cut at `node` on the way to something that needs it."""
@@ -206,7 +217,7 @@ class Cuts:
     def is_silencer(self, value: Value) -> bool:
         """Would requiring grad of `value` only hide that its graph was cut by accident? (What was
         detached on purpose, to be a leaf of its own, is another matter.)"""
-        nodes = [self.places[token].node for token in value.cuts]
+        nodes = [n for token in value.cuts if (n := self.places[token].node) not in self.regions]
         return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
 
     def silenced_by(self, node: ast.AST) -> list[ast.AST]:

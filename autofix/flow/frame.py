@@ -131,6 +131,8 @@ class Frame:
             if value.graph > graph:
                 graph, why = value.graph, value.why
         if not (differentiable and self.state.grad):
+            if differentiable:
+                cuts = cuts | self.lost(graph or self.program.cuts.lost_before(cuts))
             graph, why = Graph.NO, None
         elif why is not None:
             why = Why(f"through {text}", getattr(node, "lineno", 0), why)
@@ -143,6 +145,14 @@ class Frame:
         if graph > Graph.NO and "storage" not in more:
             self.program.cuts.come_from(result, inputs)
         return result
+
+    def lost(self, graph: Graph) -> frozenset[int]:
+        """The cut that gradient mode makes while it is off, where there would be a graph."""
+        off = self.state.off
+        if graph == Graph.NO or self.state.grad or off is None:
+            return EMPTY
+        self.program.cuts.regions.add(off)
+        return frozenset({self.program.cuts.made(off, graph)})
 
     def cut(self, node: ast.AST, value: Value, through: bool = False) -> frozenset[int]:
         """The cuts of what comes out where the graph of `value` is left behind. `through` keeps

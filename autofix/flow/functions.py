@@ -51,7 +51,8 @@ def call_closure(
     program.called.add(function)
     if frame.state.grad:
         program.reached.add(function)
-    inner = Frame(program, State(frame.state.heap(), frame.state.grad), function, closure.scopes)
+    state = State(frame.state.heap(), frame.state.grad, off=frame.state.off)
+    inner = Frame(program, state, function, closure.scopes)
     bind_parameters(inner, function, given, keywords, called=True)
     program.callers.append(frame)
     result = _run(inner, closure)
@@ -93,6 +94,7 @@ def _memo_key(
     return (
         closure.node,
         frame.state.grad,
+        frame.state.off,
         tuple(v.key() for v in given),
         tuple((k, v.key()) for k, v in keywords.items()),
         attributes,
@@ -124,7 +126,9 @@ def _run(inner: Frame, closure: Closure) -> Value:
             return value
         for decorator in function.decorator_list:
             mode = mode_of(decorator, program.values.get(decorator, UNKNOWN), inner)
-            inner.state.grad = inner.state.grad if mode is None else mode
+            if mode is not None:
+                inner.state.off = decorator if inner.state.grad else inner.state.off
+                inner.state.grad = mode
         if closure.owner is not None and closure.owner.is_autograd_function:
             inner.state.grad = False
         inner.run(function.body)
@@ -239,9 +243,9 @@ def enter(
         heap = dict(program.module_heap)
     else:
         heap = scopes[0].state.heap() if scopes else {}
-    frame = Frame(
-        program, State(heap, grad and program.module.state.grad), function, scopes, needed=needed
-    )
+    outside = program.module.state
+    state = State(heap, grad and outside.grad, off=outside.off)
+    frame = Frame(program, state, function, scopes, needed=needed)
     given: list[Value] = []
     instance: Instance | None = None
     if owner is not None and not _decorated(function, "staticmethod"):

@@ -146,6 +146,8 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
         return _module(name, given)
     mode = mode_of(given.node, library(name), frame)
     if mode is not None and name.endswith("set_grad_enabled"):
+        if frame.state.grad:
+            frame.state.off = given.node
         frame.state.grad = mode  # also right for a `with`, which restores what was before
         return OTHER
     if name.startswith(distributions.PREFIX):

@@ -7,7 +7,7 @@ import ast
 from autofix.flow.frame import Frame
 from autofix.flow.values import Kind, Value
 
-_OFF = frozenset(
+OFF = frozenset(
     {
         "torch.no_grad",
         "torch.inference_mode",
@@ -18,7 +18,7 @@ _OFF = frozenset(
     }
 )
 _ON = frozenset({"torch.enable_grad", "torch.autograd.enable_grad"})
-_SET = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
+SET = frozenset({"torch.set_grad_enabled", "torch.autograd.set_grad_enabled"})
 
 
 def mode_of(node: ast.expr, value: Value, frame: Frame) -> bool | None:
@@ -30,10 +30,10 @@ def mode_of(node: ast.expr, value: Value, frame: Frame) -> bool | None:
         return None
     if name in _ON:
         return True
-    if name in _OFF:
+    if name in OFF:
         argument = call.args[0] if call and call.args else None
         return isinstance(argument, ast.Constant) and argument.value is False
-    if name in _SET and call:
+    if name in SET and call:
         argument = call.args[0] if call.args else None
         if isinstance(argument, ast.Constant):
             return bool(argument.value)

@@ -70,6 +70,8 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     if trains and frame.state.grad:
         why = Why(f"{label} has parameters", node.lineno)
         result = result.but(graph=Graph.YES, why=why)
+    elif trains:
+        result = result.but(cuts=result.cuts | frame.lost(Graph.YES))
     save_module(name, flat, result, frame)
     if op is not None and op.ret == "tensors":
         return sequence((result,) * op.n if op.n else None, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 
 from autofix.flow.values import Graph, Kind, Value, join, same
@@ -17,9 +18,11 @@ class State:
     bound: dict[Key, Value] = field(default_factory=dict)
     grad: bool = True
     dead: bool = False
+    off: ast.AST | None = None
+    """What keeps gradient mode off: a statement in a `with`, a decorator, or a call."""
 
     def fork(self) -> State:
-        return State(dict(self.bound), self.grad, self.dead)
+        return State(dict(self.bound), self.grad, self.dead, self.off)
 
     def heap(self) -> dict[Key, Value]:
         """What is reachable from outside a function: everything but local names."""
@@ -96,7 +99,7 @@ def merge(a: State, b: State) -> State:
     for key, value in b.bound.items():
         mine = bound.get(key)
         bound[key] = value if mine is None else mine if mine is value else join(mine, value)
-    return State(bound, a.grad)
+    return State(bound, a.grad, off=a.off)
 
 
 def settled(before: State, after: State) -> bool:

@@ -271,7 +271,7 @@ def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
         frame.state = before.fork()
         turn()
         for left in frame.exits[-1]:
-            frame.state = merge(frame.state, State(left.bound, left.grad))
+            frame.state = merge(frame.state, State(left.bound, left.grad, off=left.off))
         frame.exits[-1].clear()
         after = frame.state
         if after.dead:
@@ -287,7 +287,7 @@ def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
 
 @statement(ast.With, ast.AsyncWith)
 def _with(node: ast.With, frame: Frame) -> None:
-    grad = frame.state.grad
+    grad, off = frame.state.grad, frame.state.off
     for item in node.items:
         value = frame.eval(item.context_expr)
         mode = mode_of(item.context_expr, value, frame)
@@ -295,8 +295,11 @@ def _with(node: ast.With, frame: Frame) -> None:
             frame.state.grad = mode
         if item.optional_vars is not None:
             assign(item.optional_vars, value if value.kind & Kind.OBJECT else UNKNOWN, frame)
-    frame.run(node.body)
-    frame.state.grad = grad
+    for inner in node.body:
+        if grad and not frame.state.grad:
+            frame.state.off = inner
+        frame.run([inner])
+    frame.state.grad, frame.state.off = grad, off
 
 
 @statement(ast.Try, *([ast.TryStar] if hasattr(ast, "TryStar") else []))
@@ -304,7 +307,7 @@ def _try(node: ast.Try, frame: Frame) -> None:
     before = frame.state.fork()
     frame.run(node.body)
     after_body = frame.state
-    thrown = merge(before, State(after_body.bound, after_body.grad))
+    thrown = merge(before, State(after_body.bound, after_body.grad, off=after_body.off))
     frame.run(node.orelse)
     result = frame.state
     for handler in node.handlers:

@@ -86,8 +86,11 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     read = [v for a in node.args if (v := _tensor_in(a, facts)) is not None]
     found = facts.needed(node) if read else None
-    if found is not None:
-        yield _report(node, name, max(read, key=lambda v: v.graph), found, facts)
+    if found is None:
+        return
+    if name.startswith("numpy.") and found[0] < Graph.YES and not found[1].backward:
+        return  # it would raise for a graph: most often it is an array
+    yield _report(node, name, max(read, key=lambda v: v.graph), found, facts)
 
 
 def _may_be_numeric(node: ast.Call, facts: Facts) -> bool:

@@ -1,0 +1,208 @@
+"""What a computation without gradients was made from, and whether that was meant to be trained."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autofix.flow import torch_api
+from autofix.flow.facts import Facts
+from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.modules import has_parameters, identity
+from autofix.flow.objects import Closure, Instance
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.walk import walk
+
+_MEANT = (
+    "teacher target frozen freeze ema pretrain momentum reference ref_ _ref old_ _old slow "
+    "backbone vgg resnet clip_ inception lpips perceptual vae tokenizer bert expert prior fixed"
+).split()
+"""Parts of names for what is usually not trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Why there would be a graph."""
+
+    fresh: tuple[ast.expr, ...] = ()
+    """Modules and parameters that this file makes and never trains otherwise."""
+    live: tuple[ast.expr, ...] = ()
+    """Tensors with a graph from outside, given to a module."""
+    shared: tuple[ast.expr, ...] = ()
+    """Modules that the same function also runs with gradients."""
+    any: bool = False
+    """Anything at all that has a graph."""
+
+
+def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
+    """Of the code in `nodes`, and in the functions of this file that it calls."""
+    fresh: list[ast.expr] = []
+    live: list[ast.expr] = []
+    shared: list[ast.expr] = []
+    found = False
+    for node, inner in _evaluated(nodes, facts):
+        value = facts.value(node.func if isinstance(node, ast.Call) else node)
+        if isinstance(node, ast.Call) and value.kind == Kind.MODULE:
+            arguments = [a for a in node.args if _is_live(a, facts)]
+            live += arguments if not inner else []
+            if has_parameters(value) and not identity(value) & facts.program.frozen:
+                found = True
+                fresh += [node.func] if _is_fresh(node.func, value, facts) else []
+                shared += [node.func] if _is_shared(node.func, nodes, facts) else []
+            found = found or bool(arguments)
+        elif value.is_tensor and value.leaf and value.graph == Graph.YES:
+            found = True
+            fresh += [node] if _is_trained_only_here(node, facts) else []
+        elif not inner and _is_live(node, facts):
+            found = True
+    return Sources(tuple(fresh), tuple(live), tuple(shared), found)
+
+
+def _evaluated(nodes: list[ast.AST], facts: Facts) -> Iterator[tuple[ast.expr, bool]]:
+    """Calls and reads, those in functions that are called as well (True for these)."""
+    todo: list[tuple[ast.AST, bool]] = [(node, False) for node in nodes]
+    entered: set[FunctionNode] = set()
+    while todo:
+        root, inner = todo.pop()
+        for node in walk(root):
+            if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+                yield node, inner
+            if not isinstance(node, ast.Call):
+                continue
+            yield node, inner
+            ref = facts.value(node.func).ref
+            if isinstance(ref, Closure) and ref.node not in entered and len(entered) < 20:
+                entered.add(ref.node)
+                body = ref.node.body
+                todo += [(s, True) for s in (body if isinstance(body, list) else [body])]
+
+
+def _is_live(node: ast.expr, facts: Facts) -> bool:
+    value = facts.value(node)
+    return value.is_tensor and value.graph == Graph.YES and not value.leaf
+
+
+def _is_fresh(node: ast.expr, value: Value, facts: Facts) -> bool:
+    """Is a module made here, with random weights, and trained nowhere else?"""
+    if isinstance(value.ref, str):
+        if torch_api.module(value.ref) is None:
+            return False  # of another library: it may come with weights
+    elif not isinstance(value.ref, Instance):
+        return False
+    name = _name(node)
+    if name is None or any(part in name.lower() for part in _MEANT):
+        return False
+    for call in uses_in(facts).names.calls.get("load_state_dict", ()):
+        if isinstance(call.func, ast.Attribute) and _name(call.func.value) == name:
+            return False
+    return _is_optimized(node, value, facts) and not _runs_elsewhere(node, name, facts)
+
+
+def _is_trained_only_here(node: ast.expr, facts: Facts) -> bool:
+    name = _name(node)
+    if name is None or any(part in name.lower() for part in _MEANT):
+        return False
+    names = uses_in(facts).names
+    reads: list[ast.expr] = [*names.attributes.get(name, ())]
+    if isinstance(node, ast.Name):
+        reads = [n for n in names.all_loads(node) if isinstance(n.ctx, ast.Load)]
+    return not any(_is_recorded(read, facts) for read in reads)
+
+
+def _is_recorded(read: ast.expr, facts: Facts) -> bool:
+    """Does a graph begin where a parameter is read?"""
+    user = facts.index.parents.get(read)
+    while isinstance(user, ast.Attribute):
+        user = facts.index.parents.get(user)
+    if not isinstance(user, (ast.BinOp, ast.Call, ast.Subscript)):
+        return False
+    value = facts.value(user)
+    return value.is_tensor and value.graph > Graph.NO
+
+
+def _name(node: ast.expr) -> str | None:
+    """`encoder` of `self.encoder`, `model.encoder[i]` and `encoder`."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return last_name(node)
+
+
+def _is_shared(node: ast.expr, nodes: list[ast.AST], facts: Facts) -> bool:
+    """Does the function around also run the module with gradients, on what `nodes` bind?"""
+    name, function = _name(node), facts.index.function_of(node)
+    bound = stored_in(nodes)
+    return function is not None and any(
+        ast.dump(call.func) == ast.dump(node)
+        and facts.grad_enabled(call)
+        and bound & {n.id for a in call.args for n in walk(a) if isinstance(n, ast.Name)}
+        for call in uses_in(facts).names.calls.get(name or "", ())
+        if facts.index.function_of(call) is function and facts.reached(call)
+    )
+
+
+def stored_in(nodes: Sequence[ast.AST]) -> set[str]:
+    """The names that statements bind."""
+    names = (n for node in nodes for n in walk(node) if isinstance(n, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
+
+
+def _runs_elsewhere(node: ast.expr, name: str, facts: Facts) -> bool:
+    """Does a module of this name also run with gradients?"""
+    mine = facts.index.class_of(node)
+    for call in uses_in(facts).names.calls.get(name, ()):
+        same = facts.index.class_of(call) is mine or isinstance(node, ast.Name)
+        if same and facts.grad_enabled(call) and facts.reached(call):
+            return True
+    return False
+
+
+def _is_optimized(node: ast.expr, value: Value, facts: Facts) -> bool:
+    """Is every optimizer in this file given something that may hold the module? (Where there is
+    none, the program that trains it is elsewhere.)"""
+    optimizers = _optimizers(facts)
+    return not optimizers or any(_covers(call, node, value, facts) for call in optimizers)
+
+
+def _optimizers(facts: Facts) -> list[ast.Call]:
+    return [
+        call
+        for name, calls in uses_in(facts).names.calls.items()
+        for call in calls
+        if torch_api.is_optimizer(f"torch.optim.{name}")
+    ]
+
+
+def _covers(call: ast.Call, node: ast.expr, value: Value, facts: Facts) -> bool:
+    inside = [n for argument in (*call.args, *call.keywords) for n in walk(argument)]
+    if any(isinstance(n, ast.Attribute) and n.attr == "requires_grad" for n in inside):
+        return False  # only those that are trained: then some are not
+    lists = [n for n in inside if isinstance(n, ast.Call) and last_name(n.func) == "parameters"]
+    if not lists:
+        return True
+    mine = facts.index.class_of(node)
+    for parameters in lists:
+        owner = parameters.func.value if isinstance(parameters.func, ast.Attribute) else None
+        if owner is None:
+            continue
+        held = facts.value(owner)
+        if identity(held) & identity(value) or held.kind == Kind.UNKNOWN:
+            return True
+        if isinstance(held.ref, Instance):
+            same = any(info.node is mine for info in held.ref.info.lineage)
+            if same or _holds(held.ref, mine):
+                return True
+    return False
+
+
+def _holds(instance: Instance, inner: ast.ClassDef | None) -> bool:
+    """Is an object of class `inner` an attribute of this one, at any depth?"""
+    todo, seen = [instance.info], {instance.info.node}
+    while todo:
+        for value in todo.pop().table.values():
+            for part in (value, *(value.items or ()), *([value.elem] if value.elem else ())):
+                if isinstance(part.ref, Instance) and part.ref.info.node not in seen:
+                    seen.add(part.ref.info.node)
+                    todo.append(part.ref.info)
+    return inner in seen
