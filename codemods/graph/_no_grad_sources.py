@@ -143,9 +143,11 @@ def _is_shared(node: ast.expr, nodes: list[ast.AST], facts: Facts) -> bool:
 
 
 def stored_in(nodes: Sequence[ast.AST]) -> set[str]:
-    """The names that statements bind."""
-    names = (n for node in nodes for n in walk(node) if isinstance(n, ast.Name))
-    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    """The names that statements bind, but for those that only comprehensions use."""
+    inside = [n for node in nodes for n in walk(node)]
+    own = {m for n in inside if isinstance(n, ast.comprehension) for m in walk(n.target)}
+    stores = (n for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return {name.id for name in stores if name not in own}
 
 
 def _runs_elsewhere(node: ast.expr, name: str, facts: Facts) -> bool:
