@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
 from autofix.flow.index import last_name
-from autofix.flow.objects import Instance
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -36,13 +35,25 @@ def is_optimizer(node: ast.expr, facts: Facts) -> bool:
     if value.kind == Kind.OPTIMIZER:
         return True
     if value.kind not in (Kind.UNKNOWN, Kind.NONE | Kind.UNKNOWN, Kind.NONE | Kind.OPTIMIZER):
-        return bool(value.kind & Kind.OPTIMIZER) or isinstance(value.ref, Instance)
+        return bool(value.kind & Kind.OPTIMIZER)
     if is_scheduler(node, facts):
         return False
     if any(optimizer_class(call, facts) for call in constructors(node, facts)):
         return True
-    name = plain_name(node)
+    name = plain_name(_iterated(node, facts) or node)
     return name is not None and _OPTIMIZER.search(name) is not None
+
+
+def _iterated(node: ast.expr, facts: Facts) -> ast.expr | None:
+    """`optimizers`, if `node` is the variable of `for o in optimizers`."""
+    if isinstance(node, ast.Name):
+        for store in uses_in(facts).names.stores(node):
+            match facts.index.parents.get(store):
+                case ast.For(target=target, iter=many) if target is store:
+                    return many
+                case ast.comprehension(target=target, iter=many) if target is store:
+                    return many
+    return None
 
 
 def is_scheduler(node: ast.expr, facts: Facts) -> bool:

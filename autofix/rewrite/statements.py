@@ -52,9 +52,11 @@ def insert_after(facts: Facts, statement: ast.stmt, code: str) -> Edit:
     return Edit(last, last, f"\n{indent}{code}")
 
 
-def lines_of(facts: Facts, statements: Sequence[ast.stmt]) -> tuple[int, int] | None:
+def lines_of(
+    facts: Facts, statements: Sequence[ast.stmt], above: bool = True
+) -> tuple[int, int] | None:
     """The span of the whole lines that neighbouring statements stand on, with the comments right
-    above them; None if anything else stands there."""
+    `above` them; None if anything else stands there."""
     text = facts.source.text
     first, _ = _line_around(facts, statements[0])
     _, last = _line_around(facts, statements[-1])
@@ -63,11 +65,11 @@ def lines_of(facts: Facts, statements: Sequence[ast.stmt]) -> tuple[int, int] | 
     if text[first:start].strip() or (rest and not rest.startswith("#")):
         return None
     indent = text[first:start]
-    while first and (above := facts.source.line_starts[facts.source.line_of(first) - 2]) >= 0:
-        line = text[above:first]
-        if not line.startswith(f"{indent}#"):
+    while above and first:
+        before = facts.source.line_starts[facts.source.line_of(first) - 2]
+        if not text.startswith(f"{indent}#", before):
             break
-        first = above
+        first = before
     newline = 2 if text[last : last + 2] == "\r\n" else 1
     return first, min(last + newline, len(text))
 

@@ -1,0 +1,109 @@
+"""Which object an expression refers to, told by names: aliases, attributes and arguments resolved.
+
+Two handles that are related may be the same object; handles that are not are different ones, as far
+as one file shows.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from autofix.flow.index import FunctionNode
+from autofix.flow.uses import uses_in
+
+if TYPE_CHECKING:
+    from autofix.flow.facts import Facts
+
+Handle = tuple[str, ...]
+Handles = frozenset[Handle]
+
+NOBODY: Handles = frozenset()
+_DEPTH = 6
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Code that runs as part of other code: what its arguments are there."""
+
+    function: FunctionNode | None
+    arguments: Mapping[str, Handles] = field(default_factory=dict)
+
+
+def handles(node: ast.expr, scope: Scope, facts: Facts, depth: int = _DEPTH) -> Handles:
+    """The objects that an expression may refer to; empty where it makes a new one."""
+    match node:
+        case ast.Name():
+            return _of_name(node, scope, facts, depth)
+        case ast.Attribute(value=owner, attr=attr):
+            return frozenset((*one, attr) for one in handles(owner, scope, facts, depth))
+        case ast.Subscript(value=owner, slice=at):
+            key = f"[{at.value!r}]" if isinstance(at, ast.Constant) else "*"
+            return frozenset((*one, key) for one in handles(owner, scope, facts, depth))
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            return NOBODY.union(*(handles(part, scope, facts, depth) for part in parts))
+        case ast.IfExp(body=first, orelse=second):
+            return handles(first, scope, facts, depth) | handles(second, scope, facts, depth)
+        case ast.Call(func=ast.Attribute(value=owner, attr="values" | "items" | "get")):
+            return frozenset((*one, "*") for one in handles(owner, scope, facts, depth))
+    return NOBODY
+
+
+def related(a: Handle, b: Handle) -> bool:
+    """The same object, one a part of the other, or elements of one container."""
+    return all(x == y or "*" in (x, y) for x, y in zip(a, b, strict=False))
+
+
+def any_related(some: Handles, others: Handles) -> bool:
+    return any(related(a, b) for a in some for b in others)
+
+
+def _of_name(node: ast.Name, scope: Scope, facts: Facts, depth: int) -> Handles:
+    if node.id in scope.arguments:
+        return scope.arguments[node.id]
+    owner = _binder(node, facts)
+    if depth and (found := _aliased(node, scope, facts, depth - 1)):
+        return found
+    if node.id == "self" and owner is not None and (cls := facts.index.class_of(owner)):
+        return frozenset({(f"self of {cls.name}",)})
+    where = "" if owner is None else f"{owner.name}:{owner.lineno}:"
+    return frozenset({(f"{where}{node.id}",)})
+
+
+def _binder(node: ast.Name, facts: Facts) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The function whose variable the name is; None for the module's."""
+    owner = facts.index.function_of(node)
+    while owner is not None:
+        if node.id in facts.index.bound_names(owner):
+            return owner
+        owner = facts.index.outer_function(owner)
+    return None
+
+
+def _aliased(node: ast.Name, scope: Scope, facts: Facts, depth: int) -> Handles:
+    """`opt = self.optimizer`, `for opt in (opt_a, opt_b)`: what a name that is bound once is."""
+    stores = uses_in(facts).names.stores(node)
+    if len(stores) != 1:
+        return NOBODY
+    target: ast.AST = stores[0]
+    match facts.index.parents.get(target):
+        case ast.Assign(targets=[only], value=value) if only is target:
+            return handles(value, scope, facts, depth) if not _is_fresh(value) else NOBODY
+        case ast.For(target=only, iter=many) | ast.comprehension(target=only, iter=many) if (
+            only is target
+        ):
+            inner = handles(many, scope, facts, depth)
+            literal = isinstance(many, (ast.Tuple, ast.List))
+            return inner if literal else frozenset((*one, "*") for one in inner)
+        case ast.Tuple(elts=parts) as both:
+            at = parts.index(target)  # type: ignore[arg-type]
+            match facts.index.parents.get(both):
+                case ast.Assign(targets=[only], value=ast.Tuple(elts=values)) if only is both:
+                    return handles(values[at], scope, facts, depth)
+    return NOBODY
+
+
+def _is_fresh(value: ast.expr) -> bool:
+    return isinstance(value, (ast.Call, ast.Tuple, ast.List, ast.Constant))

@@ -1,0 +1,349 @@
+"""What happens to gradients in a piece of code, in order: backward passes, steps, resets.
+
+Functions of the file are looked into where they are called. The picture keeps loops and branches,
+so that a reader can tell what happens in each turn of a loop from what happens now and then.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from autofix.flow.handles import NOBODY, Handles, Scope, handles
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.roles import is_optimizer
+from autofix.flow.uses import uses_in
+from autofix.flow.walk import children
+
+if TYPE_CHECKING:
+    from autofix.flow.facts import Facts
+
+DEPTH = 4
+"""How deep calls of functions of the file are looked into."""
+
+
+class What(Enum):
+    BACKWARD = "backward"
+    ZERO = "zero"
+    STEP = "step"
+    MAKE = "make"
+    """An optimizer is made."""
+    TOUCH = "touch"
+    """Code that cannot be seen, or a write into `.grad`: gradients may be anything afterwards."""
+    HIDDEN = "hidden"
+    """Code that cannot be seen and may run a backward pass."""
+
+
+@dataclass(eq=False)
+class Event:
+    what: What
+    node: ast.expr | ast.stmt
+    """The call, or the statement of an update written by hand."""
+    chain: tuple[ast.stmt, ...]
+    """The statement it stands in, behind those whose calls lead to it."""
+    who: Handles = NOBODY
+    """Whose gradients; nobody: anybody's."""
+    receiver: ast.expr | None = None
+    scope: Scope = field(default_factory=lambda: Scope(None))
+
+
+@dataclass(eq=False)
+class Seq:
+    items: list[Item] = field(default_factory=list)
+    leaves: bool = False
+    """Ends in `continue`, `break`, `return` or `raise`."""
+
+
+@dataclass(eq=False)
+class Loop:
+    node: ast.stmt | None
+    """None: a closure, which an optimizer calls as often as it likes."""
+    body: Seq
+    once: bool = False
+    """Its body ends in `break` or the like: there is only one turn."""
+
+
+@dataclass(eq=False)
+class Branch:
+    alternatives: list[Seq]
+
+
+Item = Event | Seq | Loop | Branch
+
+_GRADIENT_RESET = re.compile(r"(?i)(?:zero|reset|clear|clean)\w*grad|grad\w*(?:zero|reset|clear)")
+_MAY_TRAIN = re.compile(r"(?i)back|train|step|update|optim|fit\b|grad|epoch|run|closure|learn")
+_HARMLESS_FUNCTIONS = frozenset(
+    {
+        "clip_grad_norm_",
+        "clip_grad_value_",
+        "clip_grad_norm",
+        "train_test_split",
+        "set_grad_enabled",
+    }
+    | {"no_grad", "enable_grad", "is_grad_enabled"}
+)
+_HARMLESS = _HARMLESS_FUNCTIONS | {"update", "unscale_", "state_dict", "load_state_dict", "append"}
+_HARMLESS |= {"train", "eval", "prepare", "add_param_group", "get_last_lr"}
+_LEAVING = (ast.Continue, ast.Break, ast.Return, ast.Raise)
+
+
+@dataclass(eq=False)
+class Reader:
+    facts: Facts
+    stack: list[FunctionNode] = field(default_factory=list)
+
+    def body(self, body: Sequence[ast.stmt], scope: Scope, chain: tuple[ast.stmt, ...]) -> Seq:
+        found = Seq(leaves=bool(body) and isinstance(body[-1], _LEAVING))
+        for statement in body:
+            found.items += self._statement(statement, scope, chain)
+        return found
+
+    def _statement(
+        self, node: ast.stmt, scope: Scope, chain: tuple[ast.stmt, ...]
+    ) -> Iterator[Item]:
+        here = (*chain, node)
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                return
+            case ast.If(test=test, body=body, orelse=orelse):
+                yield from self._expression(test, scope, here)
+                yield Branch([self.body(body, scope, chain), self.body(orelse, scope, chain)])
+            case ast.For() | ast.AsyncFor() | ast.While():
+                head = node.test if isinstance(node, ast.While) else node.iter
+                yield from self._expression(head, scope, here)
+                inner = self.body(node.body, scope, chain)
+                once = isinstance(node.body[-1], (ast.Break, ast.Return, ast.Raise))
+                yield Loop(node, inner, once)
+                yield from self.body(node.orelse, scope, chain).items
+            case ast.With() | ast.AsyncWith():
+                for item in node.items:
+                    yield from self._expression(item.context_expr, scope, here)
+                yield self.body(node.body, scope, chain)
+            case ast.Try():
+                tail = [*node.body, *node.orelse]
+                yield self.body(tail, scope, chain)
+                others = [self.body(h.body, scope, chain) for h in node.handlers]
+                if any(other.items for other in others):
+                    yield Branch([Seq(), *others])
+                yield self.body(node.finalbody, scope, chain)
+            case ast.Match(subject=subject, cases=cases):
+                yield from self._expression(subject, scope, here)
+                yield Branch([Seq(), *(self.body(case.body, scope, chain) for case in cases)])
+            case ast.Expr(value=ast.Attribute(attr="backward" | "step" | "zero_grad") as named):
+                # The call is forgotten, which is another matter: the order is that of the author.
+                call = ast.copy_location(ast.Call(named, [], []), named)
+                yield from self._call(call, scope, here)
+            case _:
+                for part in children(node):
+                    if isinstance(part, ast.expr):
+                        yield from self._expression(part, scope, here)
+                yield from self._assigned(node, scope, here)
+
+    def _assigned(
+        self, node: ast.stmt, scope: Scope, chain: tuple[ast.stmt, ...]
+    ) -> Iterator[Event]:
+        """`p.grad = None`, and `w -= lr * w.grad`: a step that is written by hand."""
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+            targets = [node.target]
+        for target in targets:
+            for part in ast.walk(target):
+                if isinstance(part, ast.Attribute) and part.attr == "grad":
+                    yield Event(What.TOUCH, node, chain, NOBODY, None, scope)
+
+    def _expression(
+        self, node: ast.AST, scope: Scope, chain: tuple[ast.stmt, ...]
+    ) -> Iterator[Item]:
+        """The calls in an expression, inner ones first."""
+        if isinstance(node, (ast.Lambda, ast.Constant, ast.Name)):
+            return
+        for part in children(node):
+            yield from self._expression(part, scope, chain)
+        if isinstance(node, ast.Call):
+            yield from self._call(node, scope, chain)
+
+    def _call(self, node: ast.Call, scope: Scope, chain: tuple[ast.stmt, ...]) -> Iterator[Item]:
+        name = last_name(node.func) or ""
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        inner = self._entered(node, name, scope, chain)
+        if inner is not None:
+            yield inner
+            return
+        if name == "backward" and self._is_distributed(node.func):
+            yield Event(What.TOUCH, node, chain)  # gradients live in a context of their own
+        elif name in ("backward", "manual_backward"):
+            yield Event(What.BACKWARD, node, chain, NOBODY, _loss(node), scope)
+        elif name == "zero_grad" and owner is not None:
+            who = handles(owner, scope, self.facts)
+            yield Event(What.ZERO, node, chain, who, owner, scope)
+        elif name in ("step", "optimizer_step"):
+            yield from self._step(node, owner, scope, chain)
+        elif _resets_gradient(name, owner):
+            yield Event(What.TOUCH, node, chain, NOBODY, None, scope)
+        elif self._makes_optimizer(node):
+            who = _bound_to(chain[-1], node, scope, self.facts)
+            yield Event(What.MAKE, node, chain, who, None, scope)
+        elif name not in (_HARMLESS if owner is not None else _HARMLESS_FUNCTIONS):
+            yield from self._opaque(node, name, scope, chain)
+
+    def _step(
+        self,
+        node: ast.Call,
+        owner: ast.expr | None,
+        scope: Scope,
+        chain: tuple[ast.stmt, ...],
+    ) -> Iterator[Item]:
+        stepped: ast.expr | None = None
+        if owner is not None and is_optimizer(owner, self.facts):
+            stepped = owner
+            if node.args or any(k.arg == "closure" for k in node.keywords):
+                closure = node.args[0] if node.args else node.keywords[0].value
+                inner = self._closure(closure, scope, chain)
+                known = isinstance(closure, ast.Constant)
+                yield inner or Event(What.TOUCH if known else What.HIDDEN, node, chain, NOBODY)
+        elif node.args and is_optimizer(node.args[0], self.facts):
+            stepped = node.args[0]  # scaler.step(optimizer)
+        if stepped is not None:
+            who = handles(stepped, scope, self.facts)
+            yield Event(What.STEP, node, chain, who, stepped, scope)
+        elif owner is not None and not self._is_quiet(owner):
+            yield Event(What.HIDDEN, node, chain, handles(owner, scope, self.facts))
+
+    def _is_distributed(self, func: ast.expr) -> bool:
+        name = self.facts.library_name(func) or ""
+        return name.startswith("torch.distributed.autograd")
+
+    def _is_quiet(self, owner: ast.expr) -> bool:
+        """Schedulers, environments and profilers have a `step` as well."""
+        name = last_name(owner) or ""
+        return not re.search(r"(?i)engine|trainer|accelerator|learner|model", name)
+
+    def _makes_optimizer(self, node: ast.Call) -> bool:
+        from autofix.flow.roles import optimizer_class
+
+        name = last_name(node.func) or ""
+        return name[:1].isupper() and optimizer_class(node, self.facts) is not None
+
+    def _opaque(
+        self, node: ast.Call, name: str, scope: Scope, chain: tuple[ast.stmt, ...]
+    ) -> Iterator[Event]:
+        """A call that leads out of the file."""
+        if name[:1].isupper() or (self.facts.library_name(node.func) or "").startswith("torch."):
+            return
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        optimizers = [
+            a
+            for a in given
+            if isinstance(a, (ast.Name, ast.Attribute)) and is_optimizer(a, self.facts)
+        ]
+        for one in optimizers:
+            yield Event(What.TOUCH, node, chain, handles(one, scope, self.facts), one, scope)
+        if optimizers or _MAY_TRAIN.search(name):
+            yield Event(What.HIDDEN, node, chain)
+
+    def _entered(
+        self, node: ast.Call, name: str, scope: Scope, chain: tuple[ast.stmt, ...]
+    ) -> Seq | None:
+        """What a function of this file does when it is called here."""
+        if name not in uses_in(self.facts).names.definitions or len(self.stack) >= DEPTH:
+            return None
+        found = self._function(node.func)
+        if found is None or found[0] in self.stack or isinstance(found[0], ast.Lambda):
+            return None
+        function, skip = found
+        names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+        arguments: dict[str, Handles] = {}
+        if skip and names and isinstance(node.func, ast.Attribute):
+            arguments[names[0]] = handles(node.func.value, scope, self.facts)
+        for parameter, value in zip(names[skip:], node.args, strict=False):
+            arguments[parameter] = handles(value, scope, self.facts)
+        for keyword in node.keywords:
+            if keyword.arg is not None:
+                arguments[keyword.arg] = handles(keyword.value, scope, self.facts)
+        own = self._closure_arguments(function, scope)
+        return self._inside(function, own | {k: v for k, v in arguments.items() if v}, chain)
+
+    def _closure_arguments(self, function: FunctionNode, scope: Scope) -> dict[str, Handles]:
+        """A nested function sees the arguments of the one around it."""
+        if self.facts.index.outer_function(function) is scope.function is not None:
+            bound = self.facts.index.bound_names(function)
+            return {k: v for k, v in scope.arguments.items() if k not in bound}
+        return {}
+
+    def _inside(
+        self, function: FunctionNode, arguments: dict[str, Handles], chain: tuple[ast.stmt, ...]
+    ) -> Seq | None:
+        if isinstance(function, ast.Lambda):
+            return None
+        self.stack.append(function)
+        try:
+            return self.body(function.body, Scope(function, arguments), chain)
+        finally:
+            self.stack.pop()
+
+    def _function(self, func: ast.expr) -> tuple[FunctionNode, int] | None:
+        ref = self.facts.value(func).ref
+        if isinstance(ref, Closure):
+            return ref.node, int(ref.bound_to is not None)
+        if isinstance(ref, ClassInfo):
+            return None
+        if isinstance(func, ast.Name):
+            known = uses_in(self.facts).names.function_named(func)
+            return (known, 0) if known is not None else None
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+            owner = self.facts.index.class_of(func) if func.value.id == "self" else None
+            for method in owner.body if owner is not None else ():
+                if isinstance(method, FUNCTIONS) and method.name == func.attr:
+                    return method, 1
+        return None
+
+    def _closure(self, node: ast.expr, scope: Scope, chain: tuple[ast.stmt, ...]) -> Loop | None:
+        """The function that is handed to `step`, which calls it at least once."""
+        if isinstance(node, ast.Lambda):
+            found = Seq(list(self._expression(node.body, scope, chain)))
+            return Loop(None, found, once=True)
+        resolved = self._function(node)
+        if resolved is None or resolved[0] in self.stack:
+            return None
+        inner = self._inside(resolved[0], self._closure_arguments(resolved[0], scope), chain)
+        return Loop(None, inner) if inner is not None else None
+
+
+def _loss(node: ast.Call) -> ast.expr | None:
+    """What a backward pass starts from."""
+    if node.args and last_name(node.func) == "manual_backward":
+        return node.args[0]
+    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if isinstance(owner, ast.Call) and owner.args and last_name(owner.func) == "scale":
+        return owner.args[0]  # scaler.scale(loss).backward()
+    if node.args and not isinstance(node.args[0], ast.Constant):
+        name = last_name(owner) if owner is not None else None
+        if name in ("accelerator", "fabric", "autograd", "engine", "model_engine"):
+            return node.args[0]
+    return owner
+
+
+def _resets_gradient(name: str, owner: ast.expr | None) -> bool:
+    """`p.grad.zero_()`, or a function called `reset_grad` or the like."""
+    in_place = name in ("zero_", "fill_") and owner is not None and _is_gradient(owner)
+    return in_place or _GRADIENT_RESET.search(name) is not None
+
+
+def _is_gradient(owner: ast.expr) -> bool:
+    return any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in ast.walk(owner))
+
+
+def _bound_to(statement: ast.stmt, node: ast.Call, scope: Scope, facts: Facts) -> Handles:
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    return NOBODY.union(*(handles(t, scope, facts) for t in targets))

@@ -1,0 +1,231 @@
+"""Where in a turn a reset or a step belongs, and the edits that put it there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from autofix.codemods.training._problems import Problem
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.training import Event, What
+from autofix.flow.turns import Placed, Turn
+from autofix.model import Edit
+from autofix.rewrite.statements import insert_after, insert_before, lines_of, remove_statement
+
+_BLOCKS = ("body", "orelse", "finalbody")
+_WITH_STEP = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "unscale_"})
+
+
+def block_of(statement: ast.stmt, facts: Facts) -> list[ast.stmt]:
+    """The statements among which this one stands."""
+    parent = facts.index.parents.get(statement)
+    for name in _BLOCKS:
+        block = getattr(parent, name, None)
+        if isinstance(block, list) and statement in block:
+            return block
+    return [statement]
+
+
+def holds(statement: ast.stmt, event: Event, facts: Facts) -> bool:
+    """Does the event happen while the statement runs?"""
+    return any(one is statement or statement in facts.index.ancestors(one) for one in event.chain)
+
+
+def first_backward(problem: Problem, facts: Facts) -> ast.stmt | None:
+    """The statement with the first backward pass for the step of a problem, where that stands
+    before it in the same block or in one around it that every turn runs through."""
+    turn, step = problem.turn, problem.step
+    node = step.event.chain[-1]
+    while True:
+        block = block_of(node, facts)
+        found = _group(block[: block.index(node)], turn, step, facts)
+        if found is not None:
+            return found
+        parent = facts.index.parents.get(node)
+        if not isinstance(parent, (ast.With, ast.Try, ast.If)) or parent is turn.node:
+            return None
+        if isinstance(parent, ast.If) and not _in_all_branches(parent, turn, step, facts):
+            return None
+        node = parent
+
+
+def _group(before: Sequence[ast.stmt], turn: Turn, step: Placed, facts: Facts) -> ast.stmt | None:
+    """Going back from the step: the first of the backward passes since the last step of another
+    optimizer that had a backward pass of its own."""
+    found = None
+    passes = [b.event for b in turn.backwards(step.event.who)]
+    others = [e.event for e in turn.of(What.STEP)]
+    for statement in reversed(before):
+        if found is not None and any(holds(statement, other, facts) for other in others):
+            break
+        if any(holds(statement, one, facts) for one in passes):
+            found = statement
+    return found
+
+
+def _in_all_branches(node: ast.If, turn: Turn, step: Placed, facts: Facts) -> bool:
+    same = [e.event for e in turn.of(What.STEP) if e.event.who & step.event.who]
+    return all(
+        any(holds(statement, one, facts) for statement in block for one in same)
+        for block in (node.body, node.orelse)
+    )
+
+
+def reset_edit(problem: Problem, facts: Facts, code: str) -> Edit:
+    """The edit that resets gradients where that belongs: before the backward passes of the step,
+    or behind the step where it is made only now and then."""
+    inside = _in_closure(problem, facts)
+    anchor = inside or first_backward(problem, facts)
+    if anchor is not None and (inside or _is_bound(problem.step.event, anchor, facts)):
+        return insert_before(facts, anchor, code)
+    return insert_after(facts, problem.step.event.chain[-1], code)
+
+
+def _in_closure(problem: Problem, facts: Facts) -> ast.stmt | None:
+    """The backward pass in the closure that is handed to the step."""
+    chain = problem.step.event.chain
+    for one in problem.turn.of(What.BACKWARD):
+        deeper = one.event.chain[: len(chain)] == chain and len(one.event.chain) > len(chain)
+        if deeper and any(loop.node is None for loop in one.loops):
+            return one.event.chain[-1]
+    return None
+
+
+def _is_bound(step: Event, anchor: ast.stmt, facts: Facts) -> bool:
+    """Does the name of the optimizer mean the same at `anchor` as at the step?"""
+    root = step.receiver
+    while isinstance(root, (ast.Attribute, ast.Subscript)):
+        root = root.value
+    if not isinstance(root, ast.Name):
+        return root is not None
+    first, last = anchor.lineno, step.node.lineno
+    return not any(
+        isinstance(n, ast.Name)
+        and n.id == root.id
+        and isinstance(n.ctx, ast.Store)
+        and first <= n.lineno <= last
+        for statement in block_of(anchor, facts)
+        for n in ast.walk(statement)
+    )
+
+
+def moved_reset(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
+    """The edits that take a reset from between the backward pass and the step."""
+    assert problem.reset is not None
+    reset, step = problem.reset.event, problem.step.event
+    statement = reset.chain[-1]
+    if not isinstance(statement, ast.Expr) or statement.value is not reset.node:
+        return "it is part of another statement"
+    lines = None if _is_only(statement, facts) else lines_of(facts, [statement], above=False)
+    removed = Edit(*lines, "") if lines else _removed(statement, facts)
+    if removed is None:
+        return "it cannot be taken out of its line"
+    earlier = [
+        e
+        for e in problem.turn.of(What.ZERO)
+        if e.at < problem.backwards[0].at and problem.turn.resets(e.event, step.who)
+    ]
+    if any(e.sure for e in earlier):
+        return (removed,)
+    if reset.chain[:-1] != step.chain[:-1]:
+        return "it stands in another function than the step"
+    anchor = first_backward(problem, facts)
+    code = facts.source.segment(statement)
+    if lines and lines_of(facts, [anchor or step.chain[-1]], above=False):
+        # Its comment goes with it.
+        start = facts.source.span(statement)[0]
+        code = facts.source.text[start : lines[1]].rstrip("\r\n")
+    if anchor is not None and _is_bound(step, anchor, facts):
+        return (removed, insert_before(facts, anchor, code))
+    return (removed, insert_after(facts, step.chain[-1], code))
+
+
+def _is_only(statement: ast.stmt, facts: Facts) -> bool:
+    return len(block_of(statement, facts)) == 1
+
+
+def _removed(statement: ast.stmt, facts: Facts) -> Edit | None:
+    """The statement out of its line: `a; statement; b` becomes `a; b`."""
+    block = block_of(statement, facts)
+    at = block.index(statement)
+    start, end = facts.source.span(statement)
+    if at + 1 < len(block) and block[at + 1].lineno == statement.end_lineno:
+        return Edit(start, facts.source.span(block[at + 1])[0], "")
+    if at and block[at - 1].end_lineno == statement.lineno:
+        return Edit(facts.source.span(block[at - 1])[1], end, "")
+    return remove_statement(facts, statement)
+
+
+def moved_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
+    """The edits that put a step behind the backward pass that it is for."""
+    step = problem.step.event
+    statement = step.chain[-1]
+    if not isinstance(statement, ast.Expr) or statement.value is not step.node:
+        return "it is part of another statement"
+    block = block_of(statement, facts)
+    at = block.index(statement)
+    later = [s for s in block[at + 1 :] if any(_runs(s, b, facts) for b in problem.backwards)]
+    if not later:
+        return "the backward pass is run in another block"
+    behind = _last_of_run(block, later, problem, facts)
+    if isinstance(behind, ast.If):
+        return "the backward pass is not run in every turn"
+    first, last = _company(block, at, facts)
+    lines = lines_of(facts, block[first : last + 1])
+    if lines is None or block[last].end_lineno == later[0].lineno:
+        return "other statements stand on its line"
+    text = facts.source.text[lines[0] : lines[1]].rstrip("\r\n")
+    rest = lines_of(facts, [behind])
+    if rest is None:
+        return "other statements stand on the line of the backward pass"
+    end = facts.source.span(behind)[1]
+    while end < len(facts.source.text) and facts.source.text[end] not in "\r\n":
+        end += 1
+    return (Edit(lines[0], lines[1], ""), Edit(end, end, f"\n{text}"))
+
+
+def _runs(statement: ast.stmt, backward: Placed, facts: Facts) -> bool:
+    return holds(statement, backward.event, facts)
+
+
+def _last_of_run(
+    block: Sequence[ast.stmt], later: Sequence[ast.stmt], problem: Problem, facts: Facts
+) -> ast.stmt:
+    """The last of the backward passes that follow each other without a step or a reset."""
+    found = later[0]
+    ends = [*problem.turn.of(What.STEP), *problem.turn.of(What.ZERO)]
+    for statement in block[block.index(found) + 1 :]:
+        if any(holds(statement, end.event, facts) for end in ends):
+            break
+        if statement in later:
+            found = statement
+    return found
+
+
+def _company(block: Sequence[ast.stmt], at: int, facts: Facts) -> tuple[int, int]:
+    """The statements around a step that belong to it: clipping before, schedules behind."""
+    first = last = at
+    while first and _called(block[first - 1]) in _WITH_STEP:
+        first -= 1
+    while last + 1 < len(block) and _is_follow_up(block[last + 1], facts):
+        last += 1
+    return first, last
+
+
+def _called(statement: ast.stmt) -> str | None:
+    match statement:
+        case ast.Expr(value=ast.Call(func=func)) | ast.Assign(value=ast.Call(func=func)):
+            return last_name(func)
+    return None
+
+
+def _is_follow_up(statement: ast.stmt, facts: Facts) -> bool:
+    from autofix.flow.roles import is_scheduler
+
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="step"), args=[])):
+            return is_scheduler(owner, facts)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="update"), args=[])):
+            return "scaler" in (last_name(owner) or "").lower()
+    return False

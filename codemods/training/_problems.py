@@ -1,0 +1,185 @@
+"""What is wrong with the turns of a file's training loops. Found once for all rules that ask."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, FunctionNode
+from autofix.flow.roles import constructors, optimizer_class
+from autofix.flow.training import Loop, What
+from autofix.flow.turns import EARLIER, NOTHING, Placed, Turn, turns
+from autofix.flow.uses import uses_in
+
+CALLERS = 3
+"""How far callers of a function with a step in it are looked into."""
+
+
+class Kind(Enum):
+    MISSING = "gradients are never reset"
+    BETWEEN = "they are reset after the backward pass"
+    IDLE = "the step comes first and finds nothing"
+    LATE = "the step comes first and finds what an earlier turn left"
+
+
+@dataclass(frozen=True)
+class Problem:
+    kind: Kind
+    turn: Turn
+    step: Placed
+    reset: Placed | None = None
+    backwards: tuple[Placed, ...] = ()
+
+
+@functools.lru_cache(maxsize=1)
+def problems(facts: Facts) -> dict[ast.AST, Problem]:
+    """Problems by the call that is to blame: the step, or the reset that comes too late."""
+    found: dict[ast.AST, Problem] = {}
+    for root in _roots(facts):
+        for turn in turns(facts, root):
+            for problem in _in_turn(turn, facts):
+                late = problem.kind == Kind.BETWEEN and problem.reset is not None
+                blamed = problem.reset if late and problem.reset else problem.step
+                found.setdefault(blamed.event.node, problem)
+    return found
+
+
+def _roots(facts: Facts) -> list[FunctionNode | ast.Module]:
+    """The functions (or the module) that step an optimizer, and those that call them."""
+    names = uses_in(facts).names
+    steps = [*names.calls.get("step", ()), *names.calls.get("optimizer_step", ())]
+    todo = [(facts.index.function_of(call) or facts.tree, 0) for call in steps]
+    found: dict[FunctionNode | ast.Module, None] = {}
+    while todo:
+        root, depth = todo.pop(0)
+        if root in found:
+            continue
+        found[root] = None
+        if isinstance(root, FUNCTIONS) and depth < CALLERS:
+            todo += [(caller, depth + 1) for caller in _callers(root, facts)]
+    # The outermost last: what a function shows by itself is told of itself.
+    return list(found)
+
+
+def _callers(function: FunctionNode, facts: Facts) -> list[FunctionNode | ast.Module]:
+    assert not isinstance(function, ast.Lambda)
+    calls = uses_in(facts).names.calls.get(function.name, ())
+    around = [facts.index.function_of(call) or facts.tree for call in calls]
+    return [one for one in around if one is not function]
+
+
+def _in_turn(turn: Turn, facts: Facts) -> Iterator[Problem]:
+    for step in turn.steps:
+        who = step.event.who
+        backwards = turn.backwards(who)
+        if not backwards:
+            continue
+        seen = turn.found_by(step)
+        if seen == {NOTHING}:
+            yield from _idle(turn, step, backwards)
+        elif seen == {EARLIER} and _is_repeated(turn, step, facts):
+            yield from _late(turn, step, backwards)
+        forgotten = _never_reset(turn, step) and _is_repeated(turn, step, facts, missing=True)
+        if forgotten or _adds_up_in_closure(turn, step, facts):
+            yield Problem(Kind.MISSING, turn, step, backwards=tuple(backwards))
+
+
+def _idle(turn: Turn, step: Placed, backwards: list[Placed]) -> Iterator[Problem]:
+    """The gradients are surely gone when the step is made."""
+    resets = [
+        e for e in turn.of(What.ZERO) if e.at < step.at and turn.resets(e.event, step.event.who)
+    ]
+    if not resets:
+        return
+    last = resets[-1]
+    before = [b for b in backwards if b.at < last.at]
+    after = [b for b in backwards if b.at > step.at]
+    if before and not _stepped(turn, step, before[-1].at, last.at):
+        yield Problem(Kind.BETWEEN, turn, step, last, tuple(before))
+    elif after and not _stepped(turn, step, after[0].at, len(turn.events)):
+        yield Problem(Kind.IDLE, turn, step, last, tuple(after))
+
+
+def _late(turn: Turn, step: Placed, backwards: list[Placed]) -> Iterator[Problem]:
+    """What the step finds was there before the turn began."""
+    who = step.event.who
+    after = [b for b in backwards if b.at > step.at and b.sure and turn.reaches(b.event, who)]
+    if not step.sure or not after or _stepped(turn, step, after[0].at, len(turn.events)):
+        return
+    primed = any(
+        e.what in (What.BACKWARD, What.HIDDEN, What.TOUCH) and turn.reaches(e, who) is not False
+        for e in turn.before
+        if e.what != What.TOUCH
+    )
+    if not primed:
+        yield Problem(Kind.LATE, turn, step, backwards=tuple(after))
+
+
+def _stepped(turn: Turn, step: Placed, start: int, end: int) -> bool:
+    """Is the same optimizer stepped between two places of the turn?"""
+    return any(
+        start < other.at < end and other.event.who & step.event.who
+        for other in turn.of(What.STEP)
+        if other is not step
+    )
+
+
+def _never_reset(turn: Turn, step: Placed) -> bool:
+    who = step.event.who
+    if any(turn.resets(e.event, who) is not False for e in turn.events):
+        return False
+    made = any(e.event.who & who for e in turn.of(What.MAKE))
+    closures = any(loop.node is None for loop in step.loops)
+    return not made and not closures
+
+
+def _adds_up_in_closure(turn: Turn, step: Placed, facts: Facts) -> bool:
+    """LBFGS evaluates its closure many times a step: a reset outside of it does not help."""
+    call = step.event.node
+    if not isinstance(call, ast.Call) or not call.args or step.event.receiver is None:
+        return False
+    made = [optimizer_class(c, facts) for c in constructors(step.event.receiver, facts)]
+    if made != ["LBFGS"]:
+        return False
+    inside = [e for e in turn.events if any(_is_closure(loop) for loop in e.loops)]
+    inside = [e for e in inside if e.event.chain[: len(step.event.chain)] == step.event.chain]
+    runs = any(e.event.what == What.BACKWARD for e in inside)
+    return runs and not any(e.event.what in (What.ZERO, What.TOUCH, What.HIDDEN) for e in inside)
+
+
+def _is_closure(loop: Loop) -> bool:
+    return loop.node is None
+
+
+def _is_repeated(turn: Turn, step: Placed, facts: Facts, missing: bool = False) -> bool:
+    """Is the turn one of many? A loop's is; a function's if others call it with an optimizer."""
+    if not isinstance(turn.node, FUNCTIONS):
+        return turn.repeated
+    function = turn.node
+    if function.name.startswith("test") or _callers(function, facts):
+        return False
+    if any(e.event.who & step.event.who for e in turn.of(What.MAKE)):
+        return False
+    if not all(_is_own(b.event.receiver, function, facts) for b in turn.of(What.BACKWARD)):
+        return False  # one loss of the module around: it can be run through only once
+    if not missing:
+        return True
+    if turn.of(What.ZERO):
+        return True  # another optimizer is reset here
+    given = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    losses = [b.event.receiver for b in turn.of(What.BACKWARD)]
+    if any(isinstance(loss, ast.Name) and loss.id in given for loss in losses):
+        return False  # a helper of a loop that is elsewhere, and resets perhaps
+    return "zero_grad" not in facts.source.text
+
+
+def _is_own(loss: ast.expr | None, function: ast.AST, facts: Facts) -> bool:
+    """Is the loss an argument of the function, or computed in it?"""
+    if not isinstance(loss, ast.Name) or not isinstance(function, FUNCTIONS):
+        return True
+    inner = facts.index.function_of(loss)
+    return inner is not function or loss.id in facts.index.bound_names(function)

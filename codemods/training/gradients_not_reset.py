@@ -1,0 +1,108 @@
+"""Gradients of earlier batches are not reset before a step, or those of this batch are.
+
+## What it does
+
+Finds training loops, and functions that are called for each batch, where an optimizer is stepped
+after a backward pass and `zero_grad()` is missing, stands outside of the loop, or stands between
+the backward pass and the step.
+
+## Why is this bad
+
+`backward()` adds to the gradients that are there. Without a reset each step is made along the sum
+of the gradients of all batches so far: training goes on, with growing steps in outdated
+directions. With the reset between backward pass and step the optimizer finds no gradients at all,
+and no weight ever moves. Neither raises.
+
+## Example
+
+```python
+for x, y in loader:
+    loss = loss_fn(model(x), y)
+    loss.backward()
+    optimizer.step()
+```
+
+## Use instead
+
+```python
+for x, y in loader:
+    loss = loss_fn(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+```
+
+## Fix safety
+
+A reset that stands between the backward pass and the step is moved before the backward pass: safe,
+as the step could not do anything. A missing reset is inserted before the backward passes that the
+step is for, or behind the step where that is made only now and then (accumulation). This is unsafe,
+because training goes another way.
+
+Gradients that are accumulated on purpose are left alone: any reset that the loop may come by, be
+it conditional, of the model, of single gradients or in code of another file, is taken for meant.
+So are optimizers that are made in the loop itself, and loops of one turn.
+
+## How it is verified
+
+The original and the rewritten program train on the same data. The weights have to end where a loop
+written by hand ends, and nowhere else.
+
+## References
+
+- https://docs.pytorch.org/tutorials/recipes/recipes/zeroing_out_gradients.html
+- https://discuss.pytorch.org/t/why-do-we-need-to-set-the-gradients-manually-to-zero-in-pytorch/4903
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.training._places import moved_reset, reset_edit
+from autofix.codemods.training._problems import Kind, Problem, problems
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.model import Applicability
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG602", trigger=r"\b(?:step|optimizer_step|zero_grad)\s*\(")
+
+
+@rule.visit(ast.Call)
+def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    if last_name(node.func) not in ("step", "optimizer_step", "zero_grad"):
+        return
+    problem = problems(facts).get(node)
+    if problem is None:
+        return
+    if problem.kind == Kind.MISSING:
+        yield _missing(node, problem, facts)
+    elif problem.kind == Kind.BETWEEN:
+        yield _between(node, problem, facts)
+
+
+def _missing(node: ast.Call, problem: Problem, facts: Facts) -> Report:
+    receiver = problem.step.event.receiver
+    assert receiver is not None
+    code = f"{facts.source.segment(receiver)}.zero_grad()"
+    message = f"`{code}` is missing: each step is made along the gradients of all turns so far"
+    edit = reset_edit(problem, facts, code)
+    note = "training goes another way; leave it if the gradients are meant to add up"
+    return Report(node, message, fix=fix(Applicability.UNSAFE, edit), why=_why(problem), note=note)
+
+
+def _between(node: ast.Call, problem: Problem, facts: Facts) -> Report:
+    text = f"`{facts.source.segment(node)}`"
+    message = f"{text} stands between `backward()` and `step()`: the step finds no gradients"
+    edits = moved_reset(problem, facts)
+    if isinstance(edits, str):
+        return Report(node, message, declined=edits, why=_why(problem))
+    return Report(node, message, fix=fix(Applicability.SAFE, *edits), why=_why(problem))
+
+
+def _why(problem: Problem) -> tuple[str, ...]:
+    return (
+        f"a backward pass brings gradients (line {problem.backwards[0].event.node.lineno})",
+        f"the step uses them (line {problem.step.event.node.lineno})",
+    )
