@@ -65,7 +65,8 @@ class Loop:
     """None: a closure, which an optimizer calls as often as it likes."""
     body: Seq
     once: bool = False
-    """Its body ends in `break` or the like: there is only one turn."""
+    """There is only one turn that trains: the body ends in `break` or the like, or the loop goes
+    through phases (`for phase in ("train", "test")`)."""
 
 
 @dataclass(eq=False)
@@ -89,6 +90,7 @@ _HARMLESS_FUNCTIONS = frozenset(
 )
 _HARMLESS = _HARMLESS_FUNCTIONS | {"update", "unscale_", "state_dict", "load_state_dict", "append"}
 _HARMLESS |= {"train", "eval", "prepare", "add_param_group", "get_last_lr"}
+_ENDING = (ast.Break, ast.Return, ast.Raise)
 _LEAVING = (ast.Continue, ast.Break, ast.Return, ast.Raise)
 
 
@@ -117,7 +119,7 @@ class Reader:
                 head = node.test if isinstance(node, ast.While) else node.iter
                 yield from self._expression(head, scope, here)
                 inner = self.body(node.body, scope, chain)
-                once = isinstance(node.body[-1], (ast.Break, ast.Return, ast.Raise))
+                once = isinstance(node.body[-1], _ENDING) or _runs_phases(node)
                 yield Loop(node, inner, once)
                 yield from self.body(node.orelse, scope, chain).items
             case ast.With() | ast.AsyncWith():
@@ -314,6 +316,13 @@ class Reader:
             return None
         inner = self._inside(resolved[0], self._closure_arguments(resolved[0], scope), chain)
         return Loop(None, inner) if inner is not None else None
+
+
+def _runs_phases(loop: ast.stmt) -> bool:
+    match loop:
+        case ast.For(iter=ast.List(elts=names) | ast.Tuple(elts=names)):
+            return all(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in names)
+    return False
 
 
 def _loss(node: ast.Call) -> ast.expr | None:
