@@ -73,6 +73,8 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     elif trains:
         result = result.but(cuts=result.cuts | frame.lost(Graph.YES))
     save_module(name, flat, result, frame)
+    if name == "torch.nn.LSTM":  # the output, and a pair of states
+        return sequence((result, sequence((result, result))), result)
     if op is not None and op.ret == "tensors":
         return sequence((result,) * op.n if op.n else None, result)
     return result if op is not None else result.but(kind=Kind.UNKNOWN)

@@ -91,3 +91,45 @@ def _only_one(facts: Facts, statement: ast.stmt) -> bool:
         if isinstance(statements, list) and statement in statements:
             return len(statements) == 1
     return False
+
+
+def insert_after(facts: Facts, statement: ast.stmt, text: str) -> Edit:
+    """The edit that puts `text` behind a statement, on a line of its own if it can have one."""
+    block = _block_of(facts, statement)
+    last = statement
+    for later in block[block.index(statement) + 1 :]:  # `a(); b()` on one line
+        if later.lineno == last.end_lineno:
+            last = later
+    end = facts.source.span(last)[1]
+    source = facts.source.text
+    parent = facts.index.parents.get(statement)
+    if getattr(parent, "lineno", 0) == statement.lineno:  # `for x in xs: a()`
+        return Edit(end, end, f"; {text}")
+    while end < len(source) and source[end] not in "\r\n":
+        end += 1
+    newline = facts.source.newline(end)
+    return Edit(end, end, newline + newline.join(_indented(facts, block[0], text)))
+
+
+def insert_before(facts: Facts, statement: ast.stmt, text: str) -> Edit:
+    """The edit that puts lines of their own above a statement that begins a line."""
+    start = facts.source.span(statement)[0]
+    line_start = facts.source.line_starts[statement.lineno - 1]
+    newline = facts.source.newline(start)
+    lines = newline.join(_indented(facts, statement, text))
+    return Edit(line_start, line_start, lines + newline)
+
+
+def _indented(facts: Facts, statement: ast.stmt, text: str) -> list[str]:
+    start = facts.source.span(statement)[0]
+    indent = facts.source.text[facts.source.line_starts[statement.lineno - 1] : start]
+    return [indent + line for line in text.split("\n")]
+
+
+def _block_of(facts: Facts, statement: ast.stmt) -> list[ast.stmt]:
+    parent = facts.index.parents.get(statement)
+    for block in ("body", "orelse", "finalbody"):
+        statements = getattr(parent, block, None)
+        if isinstance(statements, list) and statement in statements:
+            return statements
+    return [statement]

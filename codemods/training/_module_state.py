@@ -1,0 +1,198 @@
+"""States that the `forward` of a module keeps from one call to the next, graph and all."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, reads
+from autofix.codemods.training._state import graph_of, is_tuple, stored_value
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.objects import ClassInfo, Instance
+from autofix.flow.values import Graph, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleState:
+    attribute: str
+    made: ast.stmt
+    """Where `forward` sets it."""
+    owner: str
+    """How the module is called where the fix goes."""
+    backward: Backward
+    forward: ast.stmt | None
+    """The first statement of `forward`, if it is to be detached there."""
+    several: bool | None
+    may_be_none: bool
+    certain: bool
+
+
+def module_states(graphs: Graphs, backward: Backward) -> Iterator[ModuleState]:
+    facts = graphs.facts
+    turn = graphs.loops(backward.call)[:1]
+    if backward.retains:
+        return
+    for call in (n for n in graphs.nodes if isinstance(n, ast.Call)):
+        around = graphs.loops(call)
+        if turn and turn[0] not in around:
+            continue
+        found = _class_called(facts, call)
+        if found is None:
+            continue
+        info, certain = found
+        once = around[: len(around) - len(graphs.loops(backward.call))] == []
+        for attribute, made in _kept_attributes(facts, info):
+            if _is_reset(graphs, info, attribute, turn):
+                continue
+            yield _state(facts, info, attribute, made, call, backward, once, certain)
+        return  # of several calls of it in one turn, the first will do
+
+
+def _state(
+    facts: Facts,
+    info: ast.ClassDef,
+    attribute: str,
+    made: ast.stmt,
+    call: ast.Call,
+    backward: Backward,
+    once: bool,
+    certain: bool,
+) -> ModuleState:
+    function = facts.index.function_of(made)
+    assert function is not None
+    value = stored_value(facts, made, f"{_me(function)}.{attribute}")
+    body = function.body
+    documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+    first = body[1] if documented and len(body) > 1 else body[0]
+    return ModuleState(
+        attribute,
+        made,
+        _me(function) if once else ast.unparse(call.func),
+        backward,
+        first if once else None,
+        is_tuple(value) if value is not None else None,
+        _may_be_none(info, attribute),
+        certain,
+    )
+
+
+def _me(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    return function.args.args[0].arg
+
+
+def _class_called(facts: Facts, call: ast.Call) -> tuple[ast.ClassDef, bool] | None:
+    """The module of this file that is called, and whether that is certain: an argument is taken
+    for the only one that the file defines."""
+    if not isinstance(call.func, (ast.Name, ast.Attribute)):
+        return None
+    value = facts.value(call.func)
+    if isinstance(value.ref, Instance):
+        return value.ref.info.node, True
+    if value.kind != Kind.UNKNOWN or last_name(call.func) in ("backward", "step", "zero_grad"):
+        return None
+    modules = [
+        info.node
+        for info in facts.program.classes.values()
+        if info.is_module and _forward(info.node)
+    ]
+    if len(modules) != 1 or not re.search(
+        r"model|net|rnn|cell|filter|module", ast.unparse(call.func)
+    ):
+        return None
+    return modules[0], True
+
+
+def _forward(node: ast.ClassDef) -> ast.FunctionDef | None:
+    return next(
+        (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "forward"), None
+    )
+
+
+def _kept_attributes(facts: Facts, node: ast.ClassDef) -> Iterator[tuple[str, ast.stmt]]:
+    """The attributes that `forward` reads from the call before, and sets with a graph."""
+    forward = _forward(node)
+    if forward is None or not forward.args.args:
+        return
+    graphs = graphs_around(facts, forward.body[0])
+    for key, stores in graphs.stores.items():
+        owner, _, attribute = key.rpartition(".")
+        if owner != _me(forward) or _is_detached_somewhere(node, attribute):
+            continue
+        statements = {s for s, _ in stores}
+        first = forward.body[0]
+        seen = {first} | (
+            graphs.order.after(first, statements) if first not in statements else set()
+        )
+        read = any(
+            key_of(r) == key and isinstance(r, ast.Attribute) for s in seen for r in _reads_of(s)
+        )
+        for made, _ in stores:
+            value = stored_value(facts, made, key)
+            if read and value is not None and graph_of(value) == Graph.YES:
+                yield attribute, made
+                break
+
+
+def _reads_of(statement: ast.stmt) -> Iterator[ast.expr]:
+    """The reads of a statement, of a compound one those of its head."""
+    match statement:
+        case ast.If(test=head) | ast.While(test=head) | ast.For(iter=head):
+            yield from reads(head)
+        case ast.With() | ast.Try() | ast.FunctionDef() | ast.ClassDef():
+            return
+        case _:
+            for node in reads(statement):
+                if not isinstance(getattr(node, "ctx", None), ast.Store):
+                    yield node
+
+
+def _is_detached_somewhere(node: ast.ClassDef, attribute: str) -> bool:
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Assign(targets=[ast.Attribute(attr=name)], value=value) if name == attribute:
+                words = {
+                    getattr(n, "attr", None) or getattr(n, "id", None) for n in ast.walk(value)
+                }
+                if any(isinstance(w, str) and ("detach" in w or "repackage" in w) for w in words):
+                    return True
+            case ast.Attribute(attr="detach_" | "data", value=ast.Attribute(attr=name)):
+                if name == attribute:
+                    return True
+    return False
+
+
+def _may_be_none(node: ast.ClassDef, attribute: str) -> bool:
+    return any(
+        isinstance(n, ast.Assign)
+        and isinstance(n.value, ast.Constant)
+        and any(isinstance(t, ast.Attribute) and t.attr == attribute for t in n.targets)
+        for n in ast.walk(node)
+    )
+
+
+def _is_reset(graphs: Graphs, node: ast.ClassDef, attribute: str, turn: list[ast.stmt]) -> bool:
+    """Is it set by another method that every turn calls, or from outside?"""
+    facts = graphs.facts
+    methods = {
+        n.name
+        for n in node.body
+        if isinstance(n, FUNCTIONS) and n.name not in ("forward", "__init__")
+        if any(
+            isinstance(a, ast.Attribute) and a.attr == attribute and isinstance(a.ctx, ast.Store)
+            for a in ast.walk(n)
+        )
+    }
+    inside = turn[0] if turn else graphs.scope
+    for inner in ast.walk(inside):
+        if isinstance(inner, ast.Call) and last_name(inner.func) in methods:
+            return True
+    return any(
+        isinstance(n, ast.Attribute)
+        and n.attr == attribute
+        and not isinstance(n.ctx, ast.Load)
+        and facts.index.class_of(n) is not node
+        for n in ast.walk(facts.tree)
+    )

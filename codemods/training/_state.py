@@ -1,0 +1,237 @@
+"""Which variables a loop hands on to its next turn together with a graph that was freed."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, reads
+from autofix.flow.facts import Facts
+from autofix.flow.values import Graph, Kind, Value, join_all
+
+_RESETS = ("detach", "repackage", "reset", "init_hidden", "zero_state", "data")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """`key` is bound by `made`, lives through `backward`, and is read again in the next turn."""
+
+    key: str
+    made: ast.stmt
+    value: Value
+    read: ast.expr
+    backward: Backward
+    loop: ast.stmt
+    doubtful: bool = False
+    """The model is an argument, taken for the one that the file defines."""
+
+
+def carried_states(graphs: Graphs, backward: Backward) -> list[Carried]:
+    """What the innermost loop around a backward pass carries."""
+    loops = graphs.loops(backward.call)
+    if not loops:
+        return []
+    keys_ = _candidates(graphs, loops[0])
+    return [c for key in keys_ if (c := _carried(graphs, key, backward, loops[0])) is not None]
+
+
+def steps_in(graphs: Graphs, loop: ast.stmt) -> bool:
+    """Does the loop change weights?"""
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "step"
+        for n in ast.walk(loop)
+    )
+
+
+def _candidates(graphs: Graphs, loop: ast.stmt) -> list[str]:
+    """Variables that the loop binds, and that have a value before it."""
+    index = graphs.facts.index
+    found = []
+    for key, stores in graphs.stores.items():
+        inside = [s for s, _ in stores if loop in index.ancestors(s)]
+        if inside and (len(inside) < len(stores) or "." in key or _is_argument(graphs, key)):
+            found.append(key)
+    return found
+
+
+def _is_argument(graphs: Graphs, key: str) -> bool:
+    spec = getattr(graphs.scope, "args", None)
+    names = (*spec.posonlyargs, *spec.args, *spec.kwonlyargs) if spec is not None else ()
+    return any(a.arg == key for a in names)
+
+
+def _carried(graphs: Graphs, key: str, backward: Backward, loop: ast.stmt) -> Carried | None:
+    facts, index = graphs.facts, graphs.facts.index
+    if key not in graphs.made_of(keys(backward.root)):
+        return None
+    stores = [s for s, _ in graphs.stores[key] if loop in index.ancestors(s)]
+    kills = {*stores, *_guards(graphs, key, loop), *_detached_in_place(graphs, key, loop)}
+    if _handled(graphs, key, loop):
+        return None
+    for made, bound in graphs.stores[key]:
+        if made not in stores or bound is None or isinstance(made, (ast.For, ast.AsyncFor)):
+            continue
+        value = stored_value(facts, made, key)
+        doubtful = value is not None and value.kind == Kind.UNKNOWN
+        if doubtful:
+            value = _returned_by_the_model(facts, made, key, bound)
+        if value is None or graph_of(value) != Graph.YES:
+            continue
+        read = _read_in_next_turn(graphs, key, made, backward, loop, kills)
+        if read is not None and _shared(graphs, key, bound, backward):
+            return Carried(key, made, value, read, backward, loop, doubtful and _models(facts) > 1)
+    return None
+
+
+def graph_of(value: Value) -> Graph:
+    inner = [v for v in (*(value.items or ()), value.elem) if v is not None]
+    return max([value.graph, *(graph_of(v) for v in inner)])
+
+
+def stored_value(facts: Facts, made: ast.stmt, key: str) -> Value | None:
+    for node in ast.walk(made):
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+            if key_of(node) == key:
+                return facts.value(node)
+    return None
+
+
+def _returned_by_the_model(facts: Facts, made: ast.stmt, key: str, bound: ast.expr) -> Value | None:
+    """`out, h = model(x, h)` of an argument `model`: what the one module of this file that takes
+    and gives a state gives."""
+    if not (isinstance(made, ast.Assign) and isinstance(bound, ast.Call)):
+        return None
+    target = made.targets[0]
+    if not isinstance(target, ast.Tuple) or facts.value(bound.func).kind != Kind.UNKNOWN:
+        return None
+    at = next((i for i, e in enumerate(target.elts) if key_of(e) == key), None)
+    found: list[Value] = []
+    for forward in _forwards(facts):
+        given = [n.value for n in ast.walk(forward) if isinstance(n, ast.Return)]
+        pairs = [v for v in given if isinstance(v, ast.Tuple) and len(v.elts) == len(target.elts)]
+        if at is not None and pairs and len(pairs) == len(given):
+            found += [facts.value(pair.elts[at]) for pair in pairs]
+    if not found or any(graph_of(v) != Graph.YES for v in found):
+        return None
+    return join_all(found)
+
+
+def _models(facts: Facts) -> int:
+    return len(_forwards(facts))
+
+
+def _forwards(facts: Facts) -> list[ast.FunctionDef]:
+    return [
+        node
+        for node in ast.walk(facts.tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.name == "forward"
+        and isinstance(facts.index.parents.get(node), ast.ClassDef)
+    ]
+
+
+def _shared(graphs: Graphs, key: str, bound: ast.expr, backward: Backward) -> bool:
+    """Does the backward pass free what the new value was computed by? It does if both come out of
+    one computation, or the loss is made of the new value."""
+    made = keys(bound)
+    roots = graphs.made_of(keys(backward.root))
+    return bool(made & roots)
+
+
+def _guards(graphs: Graphs, key: str, loop: ast.stmt) -> set[ast.stmt]:
+    """`if h is not None: h = h.detach()`: where it is not taken, there is nothing to detach."""
+    found: set[ast.stmt] = set()
+    for store, _ in graphs.stores[key]:
+        for parent in graphs.facts.index.ancestors(store):
+            if parent is loop:
+                break
+            if isinstance(parent, ast.If) and key in _tested(parent.test):
+                found.add(parent)
+    return found
+
+
+def _tested(test: ast.expr) -> set[str]:
+    return {k for n in ast.walk(test) if isinstance(n, ast.expr) and (k := key_of(n)) is not None}
+
+
+def _detached_in_place(graphs: Graphs, key: str, loop: ast.stmt) -> set[ast.stmt]:
+    """`h.detach_()`, `for part in h: part.detach_()`"""
+    found: set[ast.stmt] = set()
+    for node in ast.walk(loop):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="detach_", value=owner)) if key_of(owner) == key:
+                statement = graphs.facts.index.statement_of(node)
+                if statement is not None:
+                    found.add(statement)
+            case ast.For(iter=ast.expr() as source) if key in keys(source):
+                if any(
+                    isinstance(n, ast.Attribute) and n.attr == "detach_" for n in ast.walk(node)
+                ):
+                    found.add(node)
+    return found
+
+
+def _handled(graphs: Graphs, key: str, loop: ast.stmt) -> bool:
+    """Somewhere in the loop it is detached or begun anew, if only now and then: the author knows."""
+    for store, bound in graphs.stores[key]:
+        if bound is None or loop not in graphs.facts.index.ancestors(store):
+            continue
+        if isinstance(bound, ast.Constant):
+            return True
+        for node in ast.walk(bound):
+            name = getattr(node, "attr", None) or getattr(node, "id", None)
+            if isinstance(name, str) and any(word in name for word in _RESETS):
+                if name != "data" or isinstance(node, ast.Attribute):
+                    return True
+    return False
+
+
+def _read_in_next_turn(
+    graphs: Graphs,
+    key: str,
+    made: ast.stmt,
+    backward: Backward,
+    loop: ast.stmt,
+    kills: set[ast.stmt],
+) -> ast.expr | None:
+    """A read of the variable that sees, in a later turn, what `made` has bound in this one, with a
+    backward pass in between."""
+    index, order = graphs.facts.index, graphs.order
+    if backward.statement in order.after(made, kills):
+        later = order.after(backward.statement, kills)
+    else:  # bound after the backward pass: it is the next one that meets the freed graph
+        later = order.after(made, kills)
+    if loop not in order.after(made, kills) or loop not in later:
+        return None
+    again = order.after(loop, kills)
+    for node in ast.walk(loop):
+        if not isinstance(node, (ast.Name, ast.Attribute)) or key_of(node) != key:
+            continue
+        statement = index.statement_of(node)
+        if not isinstance(node.ctx, ast.Load) or statement is None or statement not in again:
+            continue
+        if statement is not loop and _feeds(graphs, node, statement, backward):
+            return node
+    return None
+
+
+def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backward) -> bool:
+    """Does the value that is read here go, with its graph, into the backward pass?"""
+    if not any(r is node for r in reads(statement)):
+        return False
+    if statement is backward.statement:
+        return True
+    roots = graphs.made_of(keys(backward.root))
+    targets = {
+        key_of(n) for n in ast.walk(statement) if isinstance(getattr(n, "ctx", None), ast.Store)
+    }
+    return bool(targets & roots) or isinstance(statement, (ast.AugAssign, ast.Expr))
+
+
+def is_tuple(value: Value) -> bool | None:
+    """Is the state a tuple of tensors (an LSTM's)? None if that is not known."""
+    if value.is_tensor:
+        return False
+    if value.kind == Kind.SEQUENCE:
+        return True
+    return None

@@ -1,0 +1,144 @@
+"""A state goes from one turn of a training loop to the next together with its graph.
+
+## What it does
+
+Finds hidden states, memories, running means and baselines that a turn computes with a graph, and
+that the next turn reads, where each turn has a backward pass of its own. The state may be a local
+variable or an attribute that the `forward` of a module keeps.
+
+## Why is this bad
+
+The backward pass of the second turn runs on into the graph of the first, which has been freed:
+"Trying to backward through the graph a second time". With `retain_graph=True` it does not raise
+there, but every turn runs through all turns before it, over weights that have changed since.
+
+## Example
+
+```python
+for x, y in batches:
+    out, hidden = model(x, hidden)
+    loss = criterion(out, y)
+    loss.backward()
+```
+
+## Use instead
+
+```python
+for x, y in batches:
+    out, hidden = model(x, hidden)
+    loss = criterion(out, y)
+    loss.backward()
+    hidden = hidden.detach()
+```
+
+## Fix safety
+
+The state is detached after the backward pass, or where `forward` begins if a module keeps it; its
+values stay. It is safe where this file shows the loop and what computes the state: the program
+raised in its second turn. It is unsafe where the model is one that the file only defines, and where
+`retain_graph=True` goes away together with the graph. States that are detached anywhere, or begun
+anew in the loop, are left alone.
+
+## How it is verified
+
+Both versions run on the same inputs. The original must fail in the second turn of the loop, and the
+repaired program must run through it with the same first loss.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/notes/faq.html
+- https://discuss.pytorch.org/t/help-clarifying-repackage-hidden-in-word-language-model/226
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.training._graphs import Backward, Graphs, graphs_around
+from autofix.codemods.training._module_state import ModuleState, module_states
+from autofix.codemods.training._state import Carried, carried_states, is_tuple, steps_in
+from autofix.flow.facts import Facts
+from autofix.model import Applicability, Edit
+from autofix.rewrite.statements import insert_after, insert_before
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG605", trigger=r"backward\b")
+
+
+@rule.visit(ast.Call)
+def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    if not facts.index.called_name(node) in ("backward", "manual_backward"):
+        return
+    graphs = graphs_around(facts, node)
+    mine = [b for b in graphs.backwards if b.call is node]
+    for backward in mine:
+        for state in carried_states(graphs, backward):
+            yield from _local(state, graphs)
+        for kept in module_states(graphs, backward):
+            yield _module(kept, graphs)
+
+
+def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
+    facts, backward = graphs.facts, state.backward
+    if backward.retains and not steps_in(graphs, state.loop):
+        return  # gradients of one graph after the other, over weights that stay
+    text = _detached(state.key, is_tuple(state.value))
+    anchor = backward.statement
+    if anchor not in graphs.order.after(state.made, {state.made, state.loop}):
+        anchor = state.made
+    edits = [insert_after(facts, anchor, f"{state.key} = {text}"), *_released(graphs, backward)]
+    message = (
+        f"`{state.key}` is handed on to the next turn (line {state.read.lineno}) with its graph, "
+        f"{_consequence(backward)}"
+    )
+    doubtful = state.doubtful or backward.retains
+    tier = Applicability.UNSAFE if doubtful else Applicability.SAFE
+    yield Report(state.made, message, fix=fix(tier, *edits))
+
+
+def _consequence(backward: Backward) -> str:
+    line = backward.call.lineno
+    if backward.retains:
+        return f"so that each backward pass (line {line}) runs through all turns before it"
+    return f"which the backward pass (line {line}) has freed by then"
+
+
+def _detached(key: str, several: bool | None) -> str:
+    parts = f"tuple(part.detach() for part in {key})"
+    if several is None:
+        return f"{parts} if isinstance({key}, tuple) else {key}.detach()"
+    return parts if several else f"{key}.detach()"
+
+
+def _released(graphs: Graphs, backward: Backward) -> list[Edit]:
+    """`retain_graph=True` goes away where it is the plaster for this."""
+    if not backward.retains or len(graphs.backwards) > 1:
+        return []
+    call, facts = backward.call, graphs.facts
+    keyword = next((k for k in call.keywords if k.arg == "retain_graph"), None)
+    if keyword is None or len(call.keywords) > 1 or "\n" in facts.source.segment(call):
+        return []
+    end = facts.source.span(call)[1] - 1
+    if call.args:
+        return [Edit(facts.source.span(call.args[-1])[1], end, "")]
+    return [Edit(facts.source.span(call.func)[1] + 1, end, "")]
+
+
+def _module(kept: ModuleState, graphs: Graphs) -> Report:
+    facts = graphs.facts
+    text = f"{kept.owner}.{kept.attribute} = " + _detached(
+        f"{kept.owner}.{kept.attribute}", kept.several
+    )
+    if kept.may_be_none and kept.forward is not None:
+        text = f"if {kept.owner}.{kept.attribute} is not None:\n    {text}"
+    if kept.forward is not None:
+        edit = insert_before(facts, kept.forward, text)
+    else:
+        edit = insert_after(facts, kept.backward.statement, text)
+    message = (
+        f"`{kept.attribute}` is kept with its graph for the next call, which the backward pass "
+        f"(line {kept.backward.call.lineno}) has freed by then"
+    )
+    tier = Applicability.SAFE if kept.certain else Applicability.UNSAFE
+    return Report(kept.made, message, fix=fix(tier, edit))
