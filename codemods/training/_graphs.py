@@ -17,6 +17,7 @@ _STOPS = frozenset(
     {"item", "detach", "tolist", "numpy", "size", "dim", "numel", "argmax", "argmin"}
 )
 _PLAIN = frozenset({"data", "shape", "grad", "dtype", "device", "ndim"})
+_COPIES = frozenset({"tensor", "new_tensor", "Variable", "Parameter", "deepcopy"})
 _NUMBERS = frozenset({"float", "int", "len", "bool", "str", "isinstance", "range"})
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
@@ -40,6 +41,8 @@ def reads(node: ast.AST) -> Iterator[ast.expr]:
         case ast.Call(func=ast.Attribute(attr=name)) if name in _STOPS:
             return
         case ast.Call(func=ast.Name(id=name)) if name in _NUMBERS:
+            return
+        case ast.Call(func=func) if last_name(func) in _COPIES:
             return
         case ast.Attribute(attr=name) if name in _PLAIN:
             return

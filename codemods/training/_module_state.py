@@ -6,12 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, reads
 from autofix.codemods.training._state import graph_of, is_tuple, stored_value
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
-from autofix.flow.objects import ClassInfo, Instance
+from autofix.flow.objects import Instance
 from autofix.flow.values import Graph, Kind
 
 
@@ -86,7 +87,7 @@ def _me(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 def _class_called(facts: Facts, call: ast.Call) -> tuple[ast.ClassDef, bool] | None:
     """The module of this file that is called, and whether that is certain: an argument is taken
     for the only one that the file defines."""
-    if not isinstance(call.func, (ast.Name, ast.Attribute)):
+    if key_of(call.func) is None:
         return None
     value = facts.value(call.func)
     if isinstance(value.ref, Instance):
@@ -122,6 +123,7 @@ def _kept_attributes(facts: Facts, node: ast.ClassDef) -> Iterator[tuple[str, as
         if owner != _me(forward) or _is_detached_somewhere(node, attribute):
             continue
         statements = {s for s, _ in stores}
+        statements |= {p for s in statements for p in facts.index.ancestors(s) if _asks_mode(p)}
         first = forward.body[0]
         seen = {first} | (
             graphs.order.after(first, statements) if first not in statements else set()
@@ -134,6 +136,13 @@ def _kept_attributes(facts: Facts, node: ast.ClassDef) -> Iterator[tuple[str, as
             if read and value is not None and graph_of(value) == Graph.YES:
                 yield attribute, made
                 break
+
+
+def _asks_mode(node: ast.AST) -> TypeGuard[ast.stmt]:
+    """`if self.training:`: what it sets, it sets whenever there is a backward pass."""
+    return isinstance(node, ast.If) and any(
+        isinstance(n, ast.Attribute) and n.attr == "training" for n in ast.walk(node.test)
+    )
 
 
 def _reads_of(statement: ast.stmt) -> Iterator[ast.expr]:

@@ -9,7 +9,7 @@ from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, re
 from autofix.flow.facts import Facts
 from autofix.flow.values import Graph, Kind, Value, join_all
 
-_RESETS = ("detach", "repackage", "reset", "init_hidden", "zero_state", "data")
+_RESETS = ("detach", "repackage", "reset", "init_hidden", "zero_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,9 @@ def graph_of(value: Value) -> Graph:
 
 def stored_value(facts: Facts, made: ast.stmt, key: str) -> Value | None:
     for node in ast.walk(made):
-        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
-            if key_of(node) == key:
-                return facts.value(node)
+        stored = isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store)
+        if stored and key_of(node) == key:  # type: ignore[arg-type]
+            return facts.value(node)  # type: ignore[arg-type]
     return None
 
 
@@ -172,7 +172,7 @@ def _detached_in_place(graphs: Graphs, key: str, loop: ast.stmt) -> set[ast.stmt
 
 
 def _handled(graphs: Graphs, key: str, loop: ast.stmt) -> bool:
-    """Somewhere in the loop it is detached or begun anew, if only now and then: the author knows."""
+    """Is it detached or begun anew somewhere in the loop, if only now and then?"""
     for store, bound in graphs.stores[key]:
         if bound is None or loop not in graphs.facts.index.ancestors(store):
             continue
@@ -180,9 +180,9 @@ def _handled(graphs: Graphs, key: str, loop: ast.stmt) -> bool:
             return True
         for node in ast.walk(bound):
             name = getattr(node, "attr", None) or getattr(node, "id", None)
-            if isinstance(name, str) and any(word in name for word in _RESETS):
-                if name != "data" or isinstance(node, ast.Attribute):
-                    return True
+            data = name == "data" and isinstance(node, ast.Attribute)
+            if data or (isinstance(name, str) and any(word in name for word in _RESETS)):
+                return True
     return False
 
 

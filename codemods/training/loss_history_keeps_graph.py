@@ -153,7 +153,7 @@ def _dead_at(
         ):
             return [added]
     if layers:
-        return _dead_at_callers(graphs, added, layers)
+        return _dead_at_callers(graphs, key, added, layers)
     return []
 
 
@@ -203,11 +203,13 @@ def _terms(node: ast.expr) -> set[str]:
     return {node.id} if isinstance(node, ast.Name) else set()
 
 
-def _dead_at_callers(graphs: Graphs, added: ast.expr, layers: int) -> list[ast.expr]:
+def _dead_at_callers(graphs: Graphs, key: str, added: ast.expr, layers: int) -> list[ast.expr]:
     """The sum is kept by a helper or a meter: each of its calls hands it a graph that is dead."""
     facts, function = graphs.facts, graphs.scope
     if not isinstance(function, FUNCTIONS) or graphs.backwards:
         return []
+    if key and key.partition(".")[0] in graphs.stores:
+        return []  # a variable of its own
     arguments = _arguments_in(graphs, added)
     if not arguments:
         return []
@@ -215,6 +217,10 @@ def _dead_at_callers(graphs: Graphs, added: ast.expr, layers: int) -> list[ast.e
     found: list[ast.expr] = []
     for call in calls:
         caller = graphs_around(facts, call)
+        owner = key_of(call.func.value) if isinstance(call.func, ast.Attribute) else None
+        used = caller.made_of(k for b in caller.backwards for k in keys(b.root))
+        if owner != "self" and owner in used:
+            return []  # what is kept goes into the loss
         given = _given(call, function, arguments)
         alive = [g for g in given if facts.value(g).graph > Graph.NO]
         for argument in alive:

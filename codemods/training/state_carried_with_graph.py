@@ -68,7 +68,7 @@ rule = Rule(__name__, code="AG605", trigger=r"backward\b")
 
 @rule.visit(ast.Call)
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
-    if not facts.index.called_name(node) in ("backward", "manual_backward"):
+    if facts.index.called_name(node) not in ("backward", "manual_backward"):
         return
     graphs = graphs_around(facts, node)
     mine = [b for b in graphs.backwards if b.call is node]
@@ -127,11 +127,10 @@ def _released(graphs: Graphs, backward: Backward) -> list[Edit]:
 
 def _module(kept: ModuleState, graphs: Graphs) -> Report:
     facts = graphs.facts
-    text = f"{kept.owner}.{kept.attribute} = " + _detached(
-        f"{kept.owner}.{kept.attribute}", kept.several
-    )
+    name = f"{kept.owner}.{kept.attribute}"
+    text = f"{name} = {_detached(name, kept.several)}"
     if kept.may_be_none and kept.forward is not None:
-        text = f"if {kept.owner}.{kept.attribute} is not None:\n    {text}"
+        text = f"{text} if {name} is not None else None"
     if kept.forward is not None:
         edit = insert_before(facts, kept.forward, text)
     else:
