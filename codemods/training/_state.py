@@ -54,6 +54,16 @@ def _candidates(graphs: Graphs, loop: ast.stmt) -> list[str]:
     return found
 
 
+def _is_rebound_leaf(graphs: Graphs, key: str, loop: ast.stmt) -> bool:
+    """`w = w * 2`, `w = w - rate * w.grad` of a leaf: what is wrong there is the name."""
+    for store, _ in graphs.stores[key]:
+        if loop not in graphs.facts.index.ancestors(store):
+            value = stored_value(graphs.facts, store, key)
+            if value is not None and value.leaf:
+                return True
+    return False
+
+
 def _is_argument(graphs: Graphs, key: str) -> bool:
     spec = getattr(graphs.scope, "args", None)
     names = (*spec.posonlyargs, *spec.args, *spec.kwonlyargs) if spec is not None else ()
@@ -66,7 +76,7 @@ def _carried(graphs: Graphs, key: str, backward: Backward, loop: ast.stmt) -> Ca
         return None
     stores = [s for s, _ in graphs.stores[key] if loop in index.ancestors(s)]
     kills = {*stores, *_guards(graphs, key, loop), *_detached_in_place(graphs, key, loop)}
-    if _handled(graphs, key, loop):
+    if _handled(graphs, key, loop) or _is_rebound_leaf(graphs, key, loop):
         return None
     for made, bound in graphs.stores[key]:
         if made not in stores or bound is None or isinstance(made, (ast.For, ast.AsyncFor)):
