@@ -7,7 +7,7 @@ import builtins
 from dataclasses import dataclass
 from enum import Enum
 
-from autofix.flow.class_table import ClassTable, How, Method, Store, self_name
+from autofix.flow.class_table import ClassTable, How, Method, Store, self_name, stores_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
@@ -63,8 +63,19 @@ def _classified(owner: ast.expr, whole: ast.expr, statement: ast.stmt, called: b
     return BaseCall(Way.NAMED if called else Way.NOT_CALLED, whole, statement, owner)
 
 
-def own_initialiser(table: ClassTable) -> Method | None:
-    for statement in table.node.body:
+def looks_right(facts: Facts, node: ast.ClassDef, method: Method) -> bool:
+    """By the syntax alone: nothing is set before the one call, by `super()`."""
+    calls = base_calls(facts, method)
+    if len(calls) != 1 or calls[0].way not in (Way.SUPER, Way.OLD):
+        return False
+    named = calls[0].named
+    if named is not None and last_name(named) != node.name:
+        return False
+    return not any(s.statement.lineno < calls[0].node.lineno for s in stores_of(method, node))
+
+
+def own_initialiser(node: ast.ClassDef) -> Method | None:
+    for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return statement if not statement.decorator_list and self_name(statement) else None
     return None

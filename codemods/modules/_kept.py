@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.flow.class_table import ClassTable, How, Store, weighted
+from autofix.flow.class_table import (
+    ClassTable,
+    How,
+    Store,
+    methods_of,
+    stores_of,
+    weighted,
+)
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
@@ -38,6 +46,26 @@ class Kept:
     @property
     def is_dict(self) -> bool:
         return any(_is_dict(root.value) for root in self.roots)
+
+
+def may_keep(facts: Facts, node: ast.ClassDef) -> bool:
+    """By the syntax alone, which spares the analysis most classes."""
+    if not node.bases:
+        return False
+    text = ""
+    for method in methods_of(node):
+        for store in stores_of(method, node):
+            if store.how in _FILLING:
+                return True
+            if store.how != How.ASSIGNED or not _looks_like_container(store.value):
+                continue
+            if not isinstance(store.value, (ast.Name, ast.Call, ast.IfExp)):
+                return True
+            text = text or facts.source.segment(node)
+            name = re.escape(store.attribute)
+            if re.search(rf"\.{name}\s*\[|\bin\b[^\n]*\.{name}\b|\*\w+\.{name}\b", text):
+                return True
+    return False
 
 
 def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Kept]:
@@ -77,18 +105,24 @@ def _is_none(value: ast.expr | None) -> bool:
     return isinstance(value, ast.Constant) and value.value is None
 
 
-def _may_be_container(facts: Facts, value: ast.expr | None) -> bool:
-    """By the syntax alone, which spares the analysis most classes."""
+def _looks_like_container(value: ast.expr | None) -> bool:
     match value:
         case ast.List() | ast.Tuple() | ast.ListComp() | ast.Dict() | ast.DictComp() | ast.Set():
             return True
-        case ast.SetComp() | ast.Name() | ast.BinOp() | ast.IfExp():
+        case ast.SetComp() | ast.Name() | ast.Call() | ast.IfExp():
             return True
-        case ast.Call(func=func):
-            name = last_name(func)
-            known = name in uses_in(facts).names.definitions
-            return name in ("list", "tuple", "dict", "OrderedDict", "set", "sorted") or known
+        case ast.BinOp(left=left, right=right):
+            return _looks_like_container(left) or _looks_like_container(right)
     return False
+
+
+def _may_be_container(facts: Facts, value: ast.expr | None) -> bool:
+    """Also without what is called, if that is of another file."""
+    if isinstance(value, ast.Call):
+        name = last_name(value.func)
+        known = name in uses_in(facts).names.definitions
+        return known or name in ("list", "tuple", "dict", "OrderedDict", "set", "sorted")
+    return _looks_like_container(value)
 
 
 def _is_container(facts: Facts, store: Store) -> bool:

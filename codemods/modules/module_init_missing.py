@@ -62,6 +62,7 @@ from autofix.codemods.modules._initialiser import (
     class_named,
     handed_on,
     inserted,
+    looks_right,
     is_torch_module,
     moved_up,
     names_class,
@@ -86,9 +87,11 @@ SAFE, UNSAFE = Applicability.SAFE, Applicability.UNSAFE
 def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not node.bases:
         return
+    method = own_initialiser(node)
+    if method is None or looks_right(facts, node, method):
+        return
     table = facts.class_table(node)
-    method = own_initialiser(table)
-    if method is None or not table.is_module or not usable(table):
+    if not table.is_module or not usable(table):
         return
     calls = base_calls(facts, method)
     if not calls:

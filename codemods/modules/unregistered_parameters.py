@@ -54,7 +54,7 @@ from collections.abc import Iterator
 
 from autofix.codemods.modules._comma import stray_comma
 from autofix.codemods.modules._elsewhere import known_elsewhere
-from autofix.codemods.modules._kept import Kept, kept_in
+from autofix.codemods.modules._kept import Kept, kept_in, may_keep
 from autofix.codemods.modules._tier import tier
 from autofix.codemods.modules._wrap import repaired
 from autofix.flow.facts import Facts
@@ -65,6 +65,8 @@ rule = Rule(__name__, code="AG502", trigger=r"Parameter\b|requires_grad")
 
 @rule.visit(ast.ClassDef)
 def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
+    if not may_keep(facts, node):
+        return
     table = facts.class_table(node)
     if not table.may_be_module:
         return
