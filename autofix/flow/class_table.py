@@ -262,7 +262,18 @@ def weighted(value: Value | None, depth: int = 6) -> bool | None:
 def _class_weighted(info: ClassInfo, depth: int) -> bool | None:
     bases = [torch_api.module(name) for name in info.foreign_bases if name != "torch.nn.Module"]
     found = [base.params if base is not None else None for base in bases]
-    return _any([*found, *(weighted(value, depth) for value in info.table.values())])
+    called = {
+        node.func.attr
+        for each in info.lineage
+        for node in walk(each.node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    kept = (
+        weighted(value, depth)
+        for name, value in info.table.items()
+        if not value.kind & Kind.UNKNOWN or name in called  # an argument that is no module
+    )
+    return _any([*found, *kept])
 
 
 def _any(answers: Iterable[bool | None]) -> bool | None:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._kept import Kept
-from autofix.flow.class_table import self_name
+from autofix.codemods.modules._reads import reads_of as _reads_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
-from autofix.flow.objects import Instance
+from autofix.flow.torch_api import is_optimizer
 from autofix.flow.uses import ADDING, CONTAINERS, INSIDE, Use, uses_in
 from autofix.flow.values import Kind
+from autofix.flow.walk import walk
 
 _REGISTERING = frozenset(
     {"ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict", "__setattr__"}
@@ -33,30 +34,14 @@ _BUILTINS = CONTAINERS | frozenset(
 
 
 def reads_of(facts: Facts, kept: Kept) -> list[ast.Attribute]:
-    """Where the attribute is read: on the object itself in classes that share its code, and
-    wherever an attribute of that name is read of an object that may be one."""
-    found = []
-    for read in uses_in(facts).names.attributes.get(kept.attribute, ()):
-        owner, function = facts.index.class_of(read), facts.index.function_of(read)
-        me = self_name(function) if function is not None and owner is not None else None
-        if owner is not None and isinstance(read.value, ast.Name) and read.value.id == me:
-            if _related(facts, owner, kept):
-                found.append(read)
-            continue
-        ref = facts.value(read.value).ref
-        if not isinstance(ref, Instance) or kept.table.node in (i.node for i in ref.info.lineage):
-            found.append(read)
-    return found
-
-
-def _related(facts: Facts, owner: ast.ClassDef, kept: Kept) -> bool:
-    mine = kept.table
-    return owner in mine.lineage or mine.node in facts.class_table(owner).lineage
+    return _reads_of(facts, kept.table, kept.attribute)
 
 
 def known_elsewhere(facts: Facts, kept: Kept) -> bool:
     """Is there another way by which the parts are registered, optimized, or meant to be fixed?"""
     if kept.table.keeps_own_books or any(_of_modules(s.value) for s in (*kept.roots, *kept.fills)):
+        return True
+    if any(_trains_itself(facts, owner) for owner in kept.classes):
         return True
     if any(_is_own_attribute(facts, part) for part in parts_of(facts, kept)):
         return True
@@ -73,6 +58,14 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
         return True
     calls = [u.user for u in uses if isinstance(u.user, ast.Call) and u.user.func is u.node]
     return bool(calls) and all(without_gradient(facts, call) for call in calls)
+
+
+def _trains_itself(facts: Facts, owner: ast.ClassDef) -> bool:
+    """Does each part have an optimizer of its own?"""
+    return any(
+        isinstance(n, ast.Call) and is_optimizer(facts.library_name(n.func) or "")
+        for n in walk(owner)
+    )
 
 
 def _of_modules(value: ast.expr | None) -> bool:

@@ -7,6 +7,7 @@ import builtins
 from dataclasses import dataclass
 from enum import Enum
 
+from autofix.codemods.modules._lines import indent_of, statement_in
 from autofix.flow.class_table import ClassTable, How, Method, Store, self_name, stores_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -218,19 +219,13 @@ def inserted(facts: Facts, method: Method, code: str) -> tuple[Edit, ...]:
     if _is_text(first):
         end = facts.source.span(first)[1]
         start = facts.source.span(first)[0]
-        return (Edit(end, end, facts.source.newline(start) + _indent(facts, first) + code),)
+        return (Edit(end, end, facts.source.newline(start) + indent_of(facts, first) + code),)
     start = facts.source.span(first)[0]
     if first.lineno == method.lineno or not _indent_only(facts, start):
         return (Edit(start, start, f"{code}; "),)
-    line = start - len(_indent(facts, first))
-    text = f"{_indent(facts, first)}{code}{facts.source.newline(start)}"
+    line = start - len(indent_of(facts, first))
+    text = f"{indent_of(facts, first)}{code}{facts.source.newline(start)}"
     return (Edit(line, line, text),)
-
-
-def _indent(facts: Facts, node: ast.stmt) -> str:
-    text, start = facts.source.text, facts.source.span(node)[0]
-    line = text[text.rfind("\n", 0, start) + 1 : start]
-    return line[: len(line) - len(line.lstrip())]
 
 
 def _indent_only(facts: Facts, start: int) -> bool:
@@ -252,7 +247,7 @@ def moved_up(facts: Facts, method: Method, call: BaseCall, before: Store) -> tup
     if (plain and not given) or (not plain and len(given) == 1):
         return (*inserted(facts, method, code), removed)
     names = {n.id for each in given for n in ast.walk(each) if isinstance(n, ast.Name)}
-    at = _top_statement(facts, before.statement, method)
+    at = statement_in(facts, before.statement, method)
     block = method.body[method.body.index(at) : method.body.index(call.statement)]
     me = self_name(method)
     reads_object = any(isinstance(n, ast.Attribute) for each in given for n in ast.walk(each))
@@ -264,16 +259,11 @@ def moved_up(facts: Facts, method: Method, call: BaseCall, before: Store) -> tup
     }
     if names & bound or (me in names and reads_object):
         return "its arguments are computed in between"
-    start = facts.source.span(at)[0] - len(_indent(facts, at))
-    return (Edit(start, start, f"{_indent(facts, at)}{code}{facts.source.newline(start)}"), removed)
-
-
-def _top_statement(facts: Facts, node: ast.stmt, method: Method) -> ast.stmt:
-    at: ast.AST = node
-    while (parent := facts.index.parents.get(at)) is not method and parent is not None:
-        at = parent
-    assert isinstance(at, ast.stmt)
-    return at
+    start = facts.source.span(at)[0] - len(indent_of(facts, at))
+    return (
+        Edit(start, start, f"{indent_of(facts, at)}{code}{facts.source.newline(start)}"),
+        removed,
+    )
 
 
 def unbound(facts: Facts, node: ast.expr | None) -> bool:

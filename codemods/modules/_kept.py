@@ -17,6 +17,7 @@ from autofix.flow.class_table import (
 )
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.objects import Instance
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 
@@ -42,6 +43,8 @@ class Kept:
     """It holds other things, too."""
     certain: bool
     """Some part is known to have weights."""
+    classes: tuple[ast.ClassDef, ...]
+    """Those of this file that the parts are of."""
 
     @property
     def is_dict(self) -> bool:
@@ -88,7 +91,10 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
         if _hold(elements, parameters):
             mixed = any(v.kind & _MIXED for v in elements)
             sure = not mixed and any(v.parameter or weighted(v) for v in elements)
-            yield Kept(table, attribute, tuple(roots), tuple(fills), nested, mixed, sure)
+            classes = {v.ref.info.node: None for v in elements if isinstance(v.ref, Instance)}
+            yield Kept(
+                table, attribute, tuple(roots), tuple(fills), nested, mixed, sure, tuple(classes)
+            )
 
 
 def _here(facts: Facts) -> set[ast.AST]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from autofix.codemods.modules._elsewhere import reads_of
 from autofix.codemods.modules._kept import Kept
 from autofix.codemods.modules._keys import keys_fit
+from autofix.codemods.modules._lines import line_after, statement_in
 from autofix.flow.class_table import How, Store, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -204,7 +205,9 @@ def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | st
     if any(s.method is not method for s in stores):
         return "it is filled in more than one method"
     me = self_name(method)
-    last = max((_top(facts, s, method) for s in stores), key=lambda s: s.end_lineno or 0)
+    last = max(
+        (statement_in(facts, s.statement, method) for s in stores), key=lambda s: s.end_lineno or 0
+    )
     if any(_grows_after(facts, root) for root in kept.roots):
         return "the list that it is made of is changed later"
     beside = f"{kept.attribute}_{'parameters' if parameters else 'modules'}"
@@ -220,28 +223,4 @@ def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | st
         module = spell(facts, f"torch.nn.{kind}", last).code
         head = items if kept.nested else f"{element} for {element} in {items}"
         items = f"{head} if isinstance({element}, {module})"
-    return (*_line_after(facts, last, f"{me}.{beside} = {spelling.code}({items})"), *spelling.edits)
-
-
-def _top(facts: Facts, store: Store, method: ast.AST) -> ast.stmt:
-    """The statement of the method's own block around a store."""
-    at: ast.AST = store.statement
-    while (parent := facts.index.parents.get(at)) is not method and parent is not None:
-        at = parent
-    assert isinstance(at, ast.stmt)
-    return at
-
-
-def _line_after(facts: Facts, statement: ast.stmt, code: str) -> tuple[Edit, ...]:
-    text = facts.source.text
-    start, end = facts.source.span(statement)
-    line_start = text.rfind("\n", 0, start) + 1
-    indent = text[
-        line_start : line_start + len(text[line_start:]) - len(text[line_start:].lstrip())
-    ]
-    stop = text.find("\n", end)
-    stop = len(text) if stop < 0 else stop
-    newline = facts.source.newline(start)
-    if text[stop - 1 : stop] == "\r":
-        stop -= 1
-    return (Edit(stop, stop, f"{newline}{indent}{code}"),)
+    return (line_after(facts, last, f"{me}.{beside} = {spelling.code}({items})"), *spelling.edits)

@@ -1,0 +1,27 @@
+"""Where an attribute of a Module is read."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.flow.class_table import ClassTable, self_name
+from autofix.flow.facts import Facts
+from autofix.flow.objects import Instance
+from autofix.flow.uses import uses_in
+
+
+def reads_of(facts: Facts, table: ClassTable, attribute: str) -> list[ast.Attribute]:
+    """On the object itself in classes that share its code, and wherever an attribute of that name
+    is read of an object that may be one."""
+    found = []
+    for read in uses_in(facts).names.attributes.get(attribute, ()):
+        owner, function = facts.index.class_of(read), facts.index.function_of(read)
+        me = self_name(function) if function is not None and owner is not None else None
+        if owner is not None and isinstance(read.value, ast.Name) and read.value.id == me:
+            if owner in table.lineage or table.node in facts.class_table(owner).lineage:
+                found.append(read)
+            continue
+        ref = facts.value(read.value).ref
+        if not isinstance(ref, Instance) or table.node in (i.node for i in ref.info.lineage):
+            found.append(read)
+    return found

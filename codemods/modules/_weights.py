@@ -1,0 +1,260 @@
+"""Tensors that a Module keeps as plain attributes and uses as weights."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeGuard
+
+from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._reads import reads_of
+from autofix.flow.class_table import ClassTable, How, Store
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name, root_name
+from autofix.flow.torch_api import is_optimizer
+from autofix.flow.uses import Use, uses_in
+from autofix.flow.values import FLOATING, Graph, Value
+from autofix.flow.walk import walk
+
+
+class Evidence(Enum):
+    """Why it should be a weight, the surest first."""
+
+    TRAINS = "it requires grad"
+    INITIALISED = "it is initialised as weights are"
+    NAMED = "it is named as weights are"
+    RANDOM = "it is random"
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    table: ClassTable
+    store: Store
+    value: ast.expr
+    evidence: Evidence
+    reads: tuple[ast.Attribute, ...]
+    used: bool
+    """A method other than `__init__` computes with it, with gradients."""
+
+
+_WEIGHT = re.compile(
+    r"^_*(?:w|b|u|v)\d*$|^_*(?:w|u|v)_\w{1,4}$|weight|bias|^_*(?:gamma|beta|alpha|theta|gain|kernel)s?\d*$"
+    r"|embed|token|quer(?:y|ies)|prompt|codebook|prototype|^_*pos(?:ition)?s?(?:_|$)|^_*centers?$"
+    r"|^_*att(?:n|ention)?(?:_v(?:ec)?)?$|^_*(?:log_)?scales?$|^_*slopes?$|^_*logits?$|^_*factors?$",
+    re.IGNORECASE,
+)
+_ONLY_RANDOM = re.compile(r"^_*(?:log_)?scales?$|^_*alpha|^_*slopes?$|^_*factors?|^_*pos|center")
+"""Names that constants have as often: weights if their values are random."""
+_NO_WEIGHT = re.compile(
+    r"noise|mask|eps|running|avg|average|mean|std|var(?:iance)?$|buffer|target|freq|omega|phase"
+    r"|grid|anchor|histor|state|hidden|memor|cache|count|step|loss|ema|old|prev|last|fixed|frozen"
+    r"|const|proj|fourier|rff|basis|dct|window|sobel|laplac|blur|dummy|identity|prior|^_*b$|_b$"
+    r"|input|index|class_?weight|pos_weight|loss_?weight|ids?$|latent|sample|rand|device|delta"
+    r"|h_?0|c_?0|init|lambda|data|trace|queue|label|feature|edge|adj",
+    re.IGNORECASE,
+)
+_FIXED = re.compile(
+    r"fix|froz|constant|not (?:be )?(?:train|learn)|non.?train|untrain|random proj|buffer|fourier"
+    r"|no grad|reservoir|echo.?state|momentum|ema\b|hash|positional enc|shadow",
+    re.IGNORECASE,
+)
+_NO_MODEL = re.compile(r"loss|criterion|metric|noise|augment|sampl|fourier|buffer|reservoir|random")
+_RANDOM = frozenset({"randn", "rand", "empty", "normal", "Tensor", "FloatTensor", "randn_like"})
+_CREATED = _RANDOM | {"zeros", "ones", "full", "eye", "rand_like", "tensor", "zeros_like"}
+_INITIALISERS = re.compile(
+    r"^(?:xavier|kaiming|glorot|normal|uniform|trunc_normal|orthogonal|sparse|init)\w*$"
+)
+_GRADIENTS = frozenset({"grad", "backward", "retain_grad"})
+
+
+def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
+    for attribute, stores in table.stores.items():
+        store = _single(table, stores)
+        if store is None or store.value is None or not _may_be_created(store.value):
+            continue
+        evidence = _evidence(facts, table, store)
+        if evidence is None:
+            continue
+        value = facts.value(store.value)
+        if not value.is_tensor or value.parameter or not _floating(value, store):
+            continue
+        trains = _trains(value, store.value) or set_later(facts, store)
+        if evidence == Evidence.TRAINS and not trains:
+            continue
+        reads = tuple(reads_of(facts, table, attribute))
+        if not any(_tells_otherwise(facts, table, store, read, evidence) for read in reads):
+            used = [r for r in reads if _computes(facts, r, store)]
+            yield Weight(table, store, store.value, evidence, reads, bool(used))
+
+
+def _single(table: ClassTable, stores: list[Store]) -> Store | None:
+    """The one place that sets the attribute, when the object is made."""
+    real = [s for s in stores if not _is_none(s) and s.how not in (How.ELEMENT, How.AUGMENTED)]
+    if any(s.method is not real[0].method for s in stores[:9] if real and not _is_none(s)):
+        return None  # updated later
+    if len(real) != 1 or real[0].how != How.ASSIGNED or real[0].owner is not table.node:
+        return None
+    made = real[0].method.name
+    return real[0] if made in ("__init__", "build", "reset_parameters", "setup") else None
+
+
+def _floating(value: Value, store: Store) -> bool:
+    """Also `torch.full(size, fill)` where the fill is made by a division, or of a float."""
+    if value.dtype is not None:
+        return value.dtype in FLOATING
+    assert store.value is not None
+    spec = store.method.args
+    defaults = zip(reversed(spec.args), reversed(spec.defaults), strict=False)
+    floats = {a.arg for a, d in defaults if isinstance(getattr(d, "value", None), float)}
+    fills = [n.args[1] for n in walk(store.value) if _is_full(n) and len(n.args) > 1]
+    return bool(fills) and all(any(_is_float(n, floats) for n in walk(fill)) for fill in fills)
+
+
+def _is_full(node: ast.AST) -> TypeGuard[ast.Call]:
+    return (
+        isinstance(node, ast.Call)
+        and last_name(node.func) == "full"
+        and not any(k.arg == "dtype" for k in node.keywords)
+    )
+
+
+def _is_float(node: ast.AST, floats: set[str]) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, float)
+    return isinstance(node, ast.Div) or (isinstance(node, ast.Name) and node.id in floats)
+
+
+def _is_none(store: Store) -> bool:
+    return isinstance(store.value, ast.Constant) and store.value.value is None
+
+
+def _may_be_created(value: ast.expr) -> bool:
+    """Is it made by a function that creates tensors, whatever is done with the result?"""
+    return any(isinstance(n, ast.Call) and last_name(n.func) in _CREATED for n in walk(value))
+
+
+def _evidence(facts: Facts, table: ClassTable, store: Store) -> Evidence | None:
+    assert store.value is not None
+    calls = [n for n in walk(store.value) if isinstance(n, ast.Call)]
+    if any((last_name(call.func) or "").endswith("Parameter") for call in calls):
+        return None
+    if any(_wants_grad(call) for call in calls) or set_later(facts, store):
+        return Evidence.TRAINS
+    if any(k.arg == "requires_grad" for c in calls for k in c.keywords):
+        return None
+    names = {last_name(call.func) or "" for call in calls}
+    if names & {"detach", "register_buffer", "tensor", "Variable"}:
+        return None
+    if _NO_MODEL.search(table.node.name.lower()) or without_gradient(facts, store.node):
+        return None
+    if _FIXED.search(_said(facts, store)) or "forward" not in table.methods:
+        return None
+    name = store.attribute
+    if _NO_WEIGHT.search(name) and not re.search("weight|bias|embed|token", name):
+        return None
+    random = bool(names & _RANDOM)
+    if any(_INITIALISERS.match(n.rstrip("_")) for n in names - _RANDOM) or _initialised(
+        facts, store
+    ):
+        return Evidence.INITIALISED
+    if _WEIGHT.search(name) and (random or not _ONLY_RANDOM.search(name)):
+        return Evidence.NAMED
+    return Evidence.RANDOM if random and "empty" not in names else None
+
+
+def _wants_grad(call: ast.Call) -> bool:
+    if last_name(call.func) == "requires_grad_":
+        return not any(isinstance(a, ast.Constant) and a.value is False for a in call.args)
+    return any(
+        k.arg == "requires_grad" and isinstance(k.value, ast.Constant) and k.value.value is True
+        for k in call.keywords
+    )
+
+
+def set_later(facts: Facts, store: Store) -> bool:
+    """`self.w.requires_grad = True`, in the same method."""
+    for node in facts.index.body_nodes(store.method):
+        match node:
+            case ast.Assign(
+                targets=[ast.Attribute(value=ast.Attribute(attr=name), attr="requires_grad")],
+                value=ast.Constant(value=True),
+            ) if name == store.attribute:
+                return True
+            case ast.Call(
+                func=ast.Attribute(value=ast.Attribute(attr=name), attr="requires_grad_"), args=[]
+            ) if name == store.attribute:
+                return True
+    return False
+
+
+def _initialised(facts: Facts, store: Store) -> bool:
+    """`nn.init.xavier_uniform_(self.w)`, anywhere in the class."""
+    for node in walk(store.owner):
+        if isinstance(node, ast.Call) and (name := last_name(node.func)) is not None:
+            given = node.args[0] if node.args else None
+            method = isinstance(node.func, ast.Attribute) and root_name(node.func) != "torch"
+            target = node.func.value if method and isinstance(node.func, ast.Attribute) else None
+            for at in (given, target):
+                mine = isinstance(at, ast.Attribute) and at.attr == store.attribute
+                if mine and name.endswith("_") and _INITIALISERS.match(name.rstrip("_")):
+                    return True
+    return False
+
+
+def _said(facts: Facts, store: Store) -> str:
+    """The statement with its comment and the comment line above, and the class docstring."""
+    lines = facts.source.text.splitlines()
+    first, last = store.statement.lineno, store.statement.end_lineno or store.statement.lineno
+    text = "\n".join(line.partition("#")[2] for line in lines[first - 1 : last])
+    above = lines[first - 2].strip() if first > 1 else ""
+    doc = ast.get_docstring(store.owner) or ""
+    return "\n".join([text, above if above.startswith("#") else "", doc])
+
+
+def _trains(value: Value, node: ast.expr) -> bool:
+    """Made to require grad, and of nothing that does so elsewhere."""
+    own = any(isinstance(n, ast.Attribute) and root_name(n) == "self" for n in walk(node))
+    return value.leaf or (value.graph == Graph.YES and not own)
+
+
+def _tells_otherwise(
+    facts: Facts, table: ClassTable, store: Store, read: ast.Attribute, evidence: Evidence
+) -> bool:
+    """Is it optimized, registered, updated or read in a way that no weight is?"""
+    parent = facts.index.parents.get(read)
+    if isinstance(parent, ast.Attribute) and parent.attr in _GRADIENTS | {"data"}:
+        return True
+    statement = facts.index.statement_of(read)
+    if evidence != Evidence.TRAINS and statement is not None:
+        names = {last_name(n.func) for n in walk(statement) if isinstance(n, ast.Call)}
+        if names & {"sin", "cos", "Parameter", "Variable", "multinomial"}:
+            return True
+    return any(_takes(facts, use) for use in uses_in(facts).follow(read))
+
+
+def _takes(facts: Facts, use: Use) -> bool:
+    user = use.user
+    if use.stored:
+        return isinstance(use.node, ast.Attribute) and use.node.attr != "requires_grad"
+    if isinstance(user, ast.Attribute):
+        return user.attr in _GRADIENTS
+    if not isinstance(user, ast.Call) or user.func is use.node:
+        return False
+    name = last_name(user.func) or ""
+    if name in ("Parameter", "register_parameter", "register_buffer", "setattr", "ParameterList"):
+        return True
+    dotted = facts.library_name(user.func) or ""
+    if is_optimizer(dotted) or ".optim." in dotted or dotted.startswith("torch.autograd."):
+        return True
+    return "optim" in name.lower() or any(k.arg == "lr" for k in user.keywords)
+
+
+def _computes(facts: Facts, read: ast.Attribute, store: Store) -> bool:
+    function = facts.index.function_of(read)
+    if function is None or function is store.method or without_gradient(facts, read):
+        return False
+    parent = facts.index.parents.get(read)
+    return not isinstance(parent, ast.Expr)
