@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -17,6 +18,9 @@ _COPIES = frozenset(
     {"deepcopy", "clone", "cpu", "numpy", "tolist", "new_tensor", "tensor", "dumps"}
 )
 _SAME_MEMORY = frozenset({"detach", "data", "contiguous"})
+
+
+_WRITES = re.compile(r"\.(?:step|copy_|mul_|add_|lerp_)\s*\(|_foreach_")
 
 
 class How(Enum):
@@ -201,13 +205,20 @@ def _trains_it(facts: Facts, call: ast.Call, events: list[ast.stmt]) -> bool:
     return bool(events) and models <= {mine}
 
 
+def _is_trained(facts: Facts, start: ast.stmt) -> bool:
+    """Is it kept on a condition (when it is the best), or does the file write into weights?"""
+    return _WRITES.search(facts.source.text) is not None or any(
+        isinstance(parent, ast.If) for parent in facts.index.ancestors(start)
+    )
+
+
 def _in_other_method(facts: Facts, start: ast.stmt, use: Use, how: How, same: bool) -> bool | None:
     """Kept in an attribute by one method, loaded by another: there is no reason to keep it but
     that the model changes in between."""
     if how != How.LOADED or not same:
         return None
     kept, loaded = facts.index.function_of(start), facts.index.function_of(use.node)
-    if not isinstance(kept, FUNCTIONS):
+    if not isinstance(kept, FUNCTIONS) or not _is_trained(facts, start):
         return None
     assert isinstance(use.user, ast.Call) and isinstance(use.user.func, ast.Attribute)
     owner = use.user.func.value

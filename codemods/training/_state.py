@@ -49,6 +49,8 @@ def _candidates(graphs: Graphs, loop: ast.stmt) -> list[str]:
     found = []
     for key, stores in graphs.stores.items():
         inside = [s for s, _ in stores if loop in index.ancestors(s)]
+        if any(s is loop for s, _ in stores):
+            continue  # `for x, y in batches` binds it anew
         if inside and (len(inside) < len(stores) or "." in key or _is_argument(graphs, key)):
             found.append(key)
     return found

@@ -1,0 +1,196 @@
+"""`backward()` runs through a tensor of several elements.
+
+## What it does
+
+Finds `loss.backward()` without an argument where `loss` surely has more than one element: by its
+shape, or because it comes out of a loss with `reduction="none"`.
+
+## Why is this bad
+
+The gradient of a tensor is only defined where there is one number to be differentiated. torch
+raises "grad can be implicitly created only for scalar outputs".
+
+## Example
+
+```python
+loss = F.cross_entropy(logits, labels, reduction="none") * weights
+loss.backward()
+losses.append(loss.mean().item())
+```
+
+## Use instead
+
+```python
+loss = F.cross_entropy(logits, labels, reduction="none") * weights
+loss.mean().backward()
+losses.append(loss.mean().item())
+```
+
+## Fix safety
+
+Whether the sum or the mean is to be minimised is for the author to say: the gradients differ by a
+factor, which is a factor of the learning rate. Where the same function reduces the same tensor for
+its log in one way, that way is taken: safe, since the program raised. It is unsafe where only other
+results of the same loss function are reduced in one way. Else `.mean()` is only shown.
+`backward(gradient)` is left alone, and so is any tensor whose shape is not known.
+
+## How it is verified
+
+The original must raise in its backward pass. The gradients of the repaired program must equal
+finite differences of the reduced loss.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.training._extent import criterion_of, is_many
+from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph
+from autofix.model import Applicability
+from autofix.rewrite.nodes import replace
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG601", trigger=r"backward\s*\(")
+
+_REDUCTIONS = frozenset({"mean", "sum"})
+
+
+@rule.visit(ast.Call)
+def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    if last_name(node.func) not in ("backward", "manual_backward"):
+        return
+    graphs = graphs_around(facts, node)
+    backward = next((b for b in graphs.backwards if b.call is node), None)
+    if backward is None or _has_gradient(node, backward):
+        return
+    root = _unscaled(backward.root)
+    if facts.value(root).graph == Graph.NO or not is_many(facts, root):
+        return
+    name = facts.source.segment(root)
+    message = (
+        f"`{name}` has several elements, and `backward()` needs one: it raises "
+        '"grad can be implicitly created only for scalar outputs"'
+    )
+    reduced, tier, note = _reduced(graphs, root, backward)
+    yield Report(node, message, fix=fix(tier, *replace(facts, root, reduced)), note=note)
+
+
+def _has_gradient(call: ast.Call, backward: Backward) -> bool:
+    given = [a for a in call.args if a is not backward.root]
+    return bool(given) or any(k.arg in ("gradient", "grad_tensors", None) for k in call.keywords)
+
+
+def _unscaled(root: ast.expr) -> ast.expr:
+    """`loss` of `scaler.scale(loss)`."""
+    match root:
+        case ast.Call(func=ast.Attribute(attr="scale"), args=[inner]):
+            return inner
+    return root
+
+
+def _reduced(
+    graphs: Graphs, root: ast.expr, backward: Backward
+) -> tuple[str, Applicability, str | None]:
+    """What to run backward through, how sure that is, and what to say of it."""
+    facts = graphs.facts
+    text = facts.source.segment(root)
+    if not isinstance(root, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
+        text = f"({text})"
+    logged = _logged(graphs, root, backward)
+    if len(logged) == 1:
+        found = next(iter(logged))
+        argument = root is not backward.root or root in backward.call.args
+        whole = found if argument or _is_call(found) else f"({found})"
+        return whole, Applicability.SAFE, "it is reduced like this for the log"
+    if not logged:
+        ways = _ways_elsewhere(facts, graphs, root)
+        if len(ways) == 1:
+            way = next(iter(ways))
+            note = f"other results of the same loss are reduced with `.{way}()`"
+            return f"{text}.{way}()", Applicability.UNSAFE, note
+    note = "the sum and the mean are both usual; their gradients differ by a factor"
+    return f"{text}.mean()", Applicability.DISPLAY, note
+
+
+def _is_call(text: str) -> bool:
+    return isinstance(ast.parse(text, mode="eval").body, ast.Call)
+
+
+def _logged(graphs: Graphs, root: ast.expr, backward: Backward) -> set[str]:
+    """The expressions by which the same variable is made one number in the same function."""
+    key = key_of(root)
+    if key is None or isinstance(root, ast.Subscript):
+        return set()
+    found = set()
+    for node in graphs.nodes:
+        if isinstance(node, ast.Call) and _reduces(graphs.facts, node) == key:
+            whole = _whole(graphs.facts, node)
+            if _is_known_at(graphs, whole, key, backward):
+                found.add(graphs.facts.source.segment(whole))
+    return found
+
+
+def _reduces(facts: Facts, call: ast.Call) -> str | None:
+    """`x` of `x.mean()`, `torch.mean(x)`."""
+    if not isinstance(call.func, ast.Attribute) or call.keywords:
+        return None
+    if call.func.attr not in _REDUCTIONS:
+        return None
+    if facts.library_name(call.func) in ("torch.mean", "torch.sum"):
+        return key_of(call.args[0]) if len(call.args) == 1 else None
+    owner = call.func.value
+    match owner:  # `x.detach().mean()`
+        case ast.Call(func=ast.Attribute(attr="detach", value=inner)):
+            return None if call.args else key_of(inner)
+        case ast.Name() | ast.Attribute():
+            return None if call.args else key_of(owner)
+    return None
+
+
+def _whole(facts: Facts, node: ast.expr) -> ast.expr:
+    """`x.sum() / mask.sum()` around `x.sum()`."""
+    while isinstance(parent := facts.index.parents.get(node), ast.BinOp):
+        node = parent
+    return node
+
+
+def _is_known_at(graphs: Graphs, whole: ast.expr, key: str, backward: Backward) -> bool:
+    """Can the expression stand where the backward pass is?"""
+    line = backward.call.lineno
+    if "detach" in ast.unparse(whole) or "\n" in graphs.facts.source.segment(whole):
+        return False
+    for node in ast.walk(whole):
+        if isinstance(node, ast.Name) and node.id != key:
+            stores = [s for s, _ in graphs.stores.get(node.id, ())]
+            if any(s.lineno >= line for s in stores):
+                return False
+    return True
+
+
+def _ways_elsewhere(facts: Facts, graphs: Graphs, root: ast.expr) -> set[str]:
+    """How other results of the same loss function are reduced: `criterion(a, b).mean()`."""
+    made = [v for _, v in graphs.stores.get(key_of(root) or "", ()) if v is not None] or [root]
+    names = {
+        ast.unparse(n.func)
+        for value in made
+        for n in ast.walk(value)
+        if isinstance(n, ast.Call) and criterion_of(facts, n)
+    }
+    found = set()
+    for name in names:
+        for call in uses_in(facts).names.calls.get(name.rpartition(".")[2], ()):
+            for parent in facts.index.ancestors(call):
+                if not isinstance(parent, ast.expr):
+                    break
+                if isinstance(parent, ast.Attribute) and parent.attr in _REDUCTIONS:
+                    found.add(parent.attr)
+    return found
