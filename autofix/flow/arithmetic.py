@@ -30,11 +30,10 @@ def _unary(node: ast.UnaryOp, frame: Frame) -> Value:
     if isinstance(node.op, ast.Not):
         return NUMBER
     if value.is_tensor:
-        return (
-            frame.derive("`-`", node, [value], value.shape, value.dtype, shape_id=value.shape_id)
-            if value.shape is None
-            else frame.derive("`-`", node, [value], value.shape, value.dtype)
-        )
+        more = {"shape_id": value.shape_id} if value.shape is None else {}
+        negated = frame.derive("`-`", node, [value], value.shape, value.dtype, **more)
+        frame.program.cuts.terms.keep(negated, [value])
+        return negated
     if value.is_number and isinstance(node.op, ast.USub) and isinstance(value.const, (int, float)):
         return value.but(const=-value.const, symbol=None)
     return value.but(const=None)
@@ -150,6 +149,10 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
     save_operator(node, op, a, b, result, frame)
     if isinstance(op, ast.Sub):
         frame.program.cuts.subtracted(a, b, result)
+    if isinstance(op, (ast.Add, ast.Sub)):
+        frame.program.cuts.terms.add(result, a, b)
+    elif isinstance(op, (ast.Mult, ast.Div)) and Graph.NO in (a.graph, b.graph):
+        frame.program.cuts.terms.keep(result, [v for v in (a, b) if v.graph > Graph.NO])
     if (a.kind | b.kind) & Kind.NUMBER and a.kind != Kind.TENSOR and b.kind != Kind.TENSOR:
         kind |= Kind.NUMBER  # both may be numbers on some path
     return result if kind == Kind.TENSOR else result.but(kind=kind)

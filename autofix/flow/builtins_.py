@@ -127,6 +127,7 @@ def _sum(given: Arguments, frame: Frame) -> Value:
 
     first = value.elem
     total = operate(given.node, first, first, ast.Add(), frame)
+    frame.program.cuts.terms.keep(total, [v for v in value.items or () if v.is_scalar])
     return (
         total
         if len(given.values) < 2

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 
 from autofix.flow.access import iterate
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.functions import call_closure, escape
+from autofix.flow.index import last_name
 from autofix.flow.instances import class_attribute, construct
 from autofix.flow.library import call_library
 from autofix.flow.methods import call_method
@@ -166,4 +168,14 @@ def unknown_call(given: Arguments, frame: Frame, target: Value = UNKNOWN) -> Val
         why = why or value.why
         escape(value, given.node, frame)
     graph = Graph.MAYBE if frame.state.grad else Graph.NO
+    if cuts and _is_criterion(given.node.func):
+        # A loss function has nothing of its own to learn: what it gives has the graph it was given.
+        graph = max((v.graph for v in given.all()), default=graph)
     return Value(Kind.UNKNOWN, graph, cuts=cuts, why=why)
+
+
+_CRITERION = re.compile(r"(?:.*_)?(?:criterion|criteria|loss|loss_?f(?:n|unc|unction|ct)?)\d*")
+
+
+def _is_criterion(func: ast.expr) -> bool:
+    return _CRITERION.fullmatch((last_name(func) or "").lower()) is not None

@@ -54,6 +54,7 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
         cuts = cuts | made
     value = tensor(Graph.NO, data_shape(data), dtype, cuts=cuts)
     if wants_grad:
+        frame.program.cuts.rewrapped(given.node, cuts)
         if frame.program.cuts.is_silencer(value) and not _is_given(data):
             return value.but(leaf=True)
         why = Why("made with `requires_grad=True`", given.node.lineno)
@@ -132,6 +133,8 @@ def parameter(given: Arguments, frame: Frame) -> Value:
     if data is None:
         data = tensor(Graph.NO, (0,), "default")
     cuts = all_cuts(data) | frame.cut(given.node, data, through=True)
+    if trains:
+        frame.program.cuts.rewrapped(given.node, cuts)
     shape = data.shape if data.is_tensor else None
     dtype = data.dtype if data.is_tensor else None
     if dtype is not None and dtype not in FLOATING | COMPLEX:

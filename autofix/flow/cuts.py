@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from autofix.flow.carried import Carried
 from autofix.flow.index import last_name
+from autofix.flow.terms import Terms
 from autofix.flow.values import EMPTY, Graph, Value
 
 _MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
@@ -88,13 +89,20 @@ class Cuts:
     """`x.numpy()` calls, and the cuts on the way to x: they raise once x has a graph."""
     silencers: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
     """`x.requires_grad = True` statements (their targets), and the cuts on the way to x."""
+    rewraps: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
+    """What makes a new leaf: calls, and the targets of `x.requires_grad = True`; with the cuts on
+    the way to what they are given, and their own."""
     optimized: frozenset[int] = frozenset()
     """Cuts whose results are used as leaves: optimized, or asked for their `.grad`."""
     regions: set[ast.AST] = field(default_factory=set)
     """The nodes of those cuts that gradient mode makes: see `State.off`."""
     targets: frozenset[int] = frozenset()
     """Cuts on the way to the target of a loss function."""
+    terms: Terms = field(init=False)
     _tokens: dict[tuple[ast.AST, Graph], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.terms = Terms(self._related)
 
     def share(self, other: Cuts) -> None:
         """From now on a token means the same cut in both."""
@@ -119,6 +127,7 @@ class Cuts:
         if value.is_number and not backward:
             return  # whoever is handed a number asks for no gradient
         carries = value.graph > Graph.NO and not value.leaf
+        self.terms.need(value, backward)
         for token in value.cuts:
             inside = self.behind.get(token, EMPTY)
             node = self.places[token].node
@@ -189,6 +198,10 @@ class Cuts:
             todo += new
         return frozenset(seen)
 
+    def _related(self, token: int, value: Value) -> bool:
+        """Does the cut copy `value`, or what is computed from it?"""
+        return bool(value.storage & self._origins(self.sources.get(self.places[token].node, EMPTY)))
+
     def multiplied(self, a: Value, b: Value) -> None:
         """Is one factor a weight of the other, a constant that most often is meant?"""
         for weight, value in ((a, b), (b, a)):
@@ -211,6 +224,16 @@ class Cuts:
         loop has run through already?"""
         return any(self.carried.is_bad(token) for token in self._tokens_of(node))
 
+    def is_term(self, node: ast.AST) -> bool:
+        return bool(self._tokens_of(node) & self.terms.of_loss)
+
+    def is_term_of_result(self, node: ast.AST) -> bool:
+        return bool(self._tokens_of(node) & self.terms.of_result)
+
+    def places_of(self, value: Value) -> list[ast.AST]:
+        """Where the graph was cut on the way to a value."""
+        return list(dict.fromkeys(self.places[token].node for token in sorted(value.cuts)))
+
     def is_weight(self, node: ast.AST) -> bool:
         return bool(self._tokens_of(node) & self.weights)
 
@@ -219,6 +242,17 @@ class Cuts:
         detached on purpose, to be a leaf of its own, is another matter.)"""
         nodes = [n for token in value.cuts if (n := self.places[token].node) not in self.regions]
         return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
+
+    def rewrapped(self, node: ast.AST, cuts: frozenset[int]) -> None:
+        self.rewraps[node] = self.rewraps.get(node, EMPTY) | cuts
+
+    def rewrapped_by(self, node: ast.AST) -> list[ast.AST]:
+        tokens = self._tokens_of(node)
+        return [wrapper for wrapper, cuts in self.rewraps.items() if cuts & tokens]
+
+    def rewraps_what(self, wrapper: ast.AST) -> list[tuple[ast.AST, Graph]]:
+        cuts = [self.places[token] for token in sorted(self.rewraps.get(wrapper, EMPTY))]
+        return [(cut.node, cut.graph) for cut in cuts]
 
     def silenced_by(self, node: ast.AST) -> list[ast.AST]:
         tokens = self._tokens_of(node)

@@ -172,6 +172,22 @@ class Facts:
         self._cover(node)
         return not self._silent and self.program.cuts.is_carried(node)
 
+    def is_term(self, node: ast.AST) -> bool:
+        """Is what comes out of the cut at `node` a term of what a backward pass runs through, or
+        all of it? A constant there trains nothing, and nobody means one."""
+        self._cover(node)
+        return not self._silent and self.program.cuts.is_term(node)
+
+    def is_term_of_result(self, node: ast.AST) -> bool:
+        """The same for a single number that is returned to code of which nothing is known."""
+        self._cover(node)
+        return not self._silent and self.program.cuts.is_term_of_result(node)
+
+    def cuts_before(self, node: ast.expr) -> list[ast.AST]:
+        """Where the graph was cut on the way to a value."""
+        value = self.value(node)
+        return self.program.cuts.places_of(value)
+
     def is_weight(self, node: ast.AST) -> bool:
         """Is what comes out of the cut at `node` a factor of log-probabilities, or of the very
         values that were cut: most often a constant on purpose?"""
@@ -192,6 +208,16 @@ class Facts:
         """The targets of `x.requires_grad = True` where x is downstream of the cut at `node`."""
         self._cover(node)
         return self.program.cuts.silenced_by(node)
+
+    def rewraps(self, node: ast.AST) -> list[ast.AST]:
+        """Where a new leaf is made of what comes out of the cut at `node`."""
+        self._cover(node)
+        return self.program.cuts.rewrapped_by(node)
+
+    def rewrapped(self, wrapper: ast.AST) -> list[tuple[ast.AST, Graph]]:
+        """The cuts on the way to the new leaf that is made at `wrapper`, its own included."""
+        self._cover(wrapper)
+        return [] if self._silent else self.program.cuts.rewraps_what(wrapper)
 
     def library_name(self, node: ast.expr) -> str | None:
         """The full dotted name (``torch.nn.functional.relu``) that an expression refers to."""

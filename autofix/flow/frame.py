@@ -160,6 +160,8 @@ class Frame:
         kept = all_cuts(value) if through else EMPTY
         if not self.state.grad or value.graph == Graph.NO:
             return kept
+        sources = self.program.cuts.sources
+        sources[node] = sources.get(node, EMPTY) | value.storage
         return kept | {self.program.cuts.made(node, value.graph, kept)}
 
 

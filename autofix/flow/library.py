@@ -229,6 +229,8 @@ def _variable(given: Arguments, frame: Frame) -> Value:
     cuts = all_cuts(data) | frame.cut(given.node, data, through=True)
     flag = given.keywords.get("requires_grad")
     trains = flag is not None and flag.const is True
+    if trains:
+        frame.program.cuts.rewrapped(given.node, cuts)
     return tensor(
         Graph.YES if trains else Graph.NO,
         data.shape,

@@ -80,6 +80,7 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         flag = given.get(0, "requires_grad")
         if flag is not None and flag.const is False:
             return receiver.but(graph=Graph.NO, leaf=False)
+        frame.program.cuts.rewrapped(given.node, receiver.cuts)
         return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame)
     if name in ("detach", "detach_"):
         cuts = frame.cut(given.node, receiver)

@@ -10,6 +10,7 @@ from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.op_shapes import SHAPE_RULES
 from autofix.flow.saved import save
 from autofix.flow.stores import requires_grad
+from autofix.flow.terms import LINEAR
 from autofix.flow.torch_api import Op
 from autofix.flow.values import (
     EMPTY,
@@ -110,12 +111,21 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
     if first is not None and first.kind & Kind.SEQUENCE and (parts := contents(first)) is not None:
         frame.program.cuts.gathered.update(dict.fromkeys(value.storage, parts.storage))
+    if name in LINEAR and first is not None:
+        frame.program.cuts.terms.keep(value, _parts(first))
     if op.saves:
         save(op, name, _by_name(op, receiver, given), value, frame)
     flag = given.keywords.get("requires_grad")
     if flag is not None and flag.const is True:
         value = requires_grad(value, "made with `requires_grad=True`", node.lineno, frame)
     return value
+
+
+def _parts(value: Value) -> list[Value]:
+    """The elements of a list of known length; anything else is one part."""
+    if value.kind & Kind.SEQUENCE:
+        return list(value.items) if value.items is not None else []
+    return [value]
 
 
 def _operands(op: Op, given: Arguments) -> list[Value]:

@@ -74,6 +74,7 @@ def store_attribute(
         if owner.cuts:
             earlier = frame.program.cuts.silencers.get(node, frozenset())
             frame.program.cuts.silencers[node] = earlier | owner.cuts
+        frame.program.cuts.rewrapped(node, owner.cuts)
         requires_grad(owner, "`requires_grad = True`", line, frame)
 
 

@@ -1,0 +1,274 @@
+"""A loss is made a new leaf, so that `backward()` runs and nothing learns.
+
+## What it does
+
+Finds `Variable(loss, requires_grad=True)`, `torch.tensor(loss.item(), requires_grad=True)`,
+`loss.requires_grad = True`, `loss.detach().requires_grad_()` and `nn.Parameter(loss)` where
+`backward()` is then called on that leaf, together with the cuts before it that made the leaf seem
+necessary.
+
+## Why is this bad
+
+"element 0 of tensors does not require grad" says that the graph was cut before the loss. A new leaf
+silences the message and leaves the cut: the backward pass has one step, from the leaf to itself, and
+no parameter ever gets a gradient.
+
+## Example
+
+```python
+prediction = model(x).data
+loss = Variable(criterion(prediction, y), requires_grad=True)
+loss.backward()
+```
+
+## Use instead
+
+```python
+prediction = model(x)
+loss = criterion(prediction, y)
+loss.backward()
+```
+
+## Fix safety
+
+The wrapper goes together with every cut before it that has a repair: safe, since values stay the
+same and the program could not train before. It is unsafe where the kind of a value on the way is not
+certain, or where it is not known that the wrapped value has a graph. Where nothing that can be
+repaired lies under the leaf (an argmax, a rounding, a reward), the finding says so and nothing is
+rewritten: without the wrapper the program would only raise again. A cut may be shown only, if it can
+be meant.
+
+## How it is verified
+
+Both versions run on the same inputs: forward values must be equal, and the gradient of the new
+version must equal finite differences of the original.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/notes/autograd.html
+- https://docs.pytorch.org/docs/stable/generated/torch.Tensor.requires_grad_.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from autofix.codemods.graph._exports import export_at
+from autofix.codemods.graph._intent import names_constant
+from autofix.codemods.graph._landing import VARIABLE, CannotLift, maker
+from autofix.codemods.graph._lifting import Lift
+from autofix.codemods.graph._stops import freed, stopped, tidied
+from autofix.codemods.graph._unwrapping import unwrapped
+from autofix.flow.constructors import CONSTRUCTORS
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph, Kind
+from autofix.model import Applicability, Edit
+from autofix.rewrite.statements import remove_statement
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(
+    __name__,
+    code="AG103",
+    trigger=r"requires_grad|\bParameter\s*\(|\bVariable\s*\(",
+)
+
+_PARAMETER = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter"})
+_WRAPPERS = frozenset({"Variable", "Parameter", "requires_grad_", "tensor", "as_tensor", "asarray"})
+
+
+@rule.visit(ast.Assign)
+def check_flag(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`loss.requires_grad = True`."""
+    match node:
+        case ast.Assign(
+            targets=[ast.Attribute(value=owner, attr="requires_grad") as target],
+            value=ast.Constant(value=True),
+        ):
+            yield from _check(target, node, owner, facts)
+
+
+@rule.visit(ast.Call)
+def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    name = facts.index.called_name(node)
+    if name not in _WRAPPERS and last_name(node.func) not in _WRAPPERS:
+        return
+    inner = _wrapped(node, facts)
+    if inner is not None and not isinstance(inner, ast.Constant):
+        yield from _check(node, node, inner, facts)
+
+
+def _wrapped(node: ast.Call, facts: Facts) -> ast.expr | None:
+    """What a call makes a leaf of."""
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_":
+        off = any(isinstance(a, ast.Constant) and a.value is False for a in node.args)
+        return None if off or node.keywords else node.func.value
+    data = node.args[0] if node.args else None
+    flags = [k.value for k in node.keywords if k.arg == "requires_grad"]
+    on = any(isinstance(f, ast.Constant) and f.value is True for f in flags)
+    dotted = facts.library_name(node.func)
+    if dotted in _PARAMETER:
+        return None if flags and not on else data
+    if dotted in VARIABLE:
+        second = node.args[1] if len(node.args) > 1 else None
+        return data if on or (isinstance(second, ast.Constant) and second.value is True) else None
+    return data if on and maker(node, facts) is not None else None
+
+
+@dataclass(slots=True)
+class _Repair:
+    """What is done about the cuts before a wrapper."""
+
+    edits: list[Edit] = field(default_factory=list)
+    done: int = 0
+    exact: bool = True
+    unwrapped: bool = False
+    reasons: list[str] = field(default_factory=list)
+    others: bool = False
+    """A cut that another rule repairs, with the wrapper."""
+
+
+def _check(
+    key: ast.expr, node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts
+) -> Iterator[Report]:
+    cuts = facts.rewrapped(key)
+    terms = [(cut, graph) for cut, graph in cuts if facts.is_term(cut)]
+    if any(facts.used_as_leaf(cut) for cut, _ in cuts):
+        return
+    value = facts.value(inner)
+    if not terms:
+        yield from _bare(node, inner, facts)
+        return
+    if isinstance(node, ast.Call) and _is_copied(node, inner, facts):
+        return  # `torch.tensor(loss, requires_grad=True)` and lists: found as copies
+    repair = _Repair()
+    for cut, graph in terms:
+        _repair_cut(cut, graph, key, repair, facts)
+    if repair.others and not repair.done:
+        return
+    where = cuts[0][0]
+    message = _message(node, facts)
+    why = value.why.steps() if value.why is not None else ()
+    if not repair.done:
+        reason = repair.reasons[0] if repair.reasons else _nothing(where, facts)
+        yield Report(node, message, declined=reason, why=why)
+        return
+    edits = _without_wrapper(key, node, inner, repair, facts)
+    tier = Applicability.SAFE if repair.exact else Applicability.UNSAFE
+    note = None if repair.exact else "a value on the way is not surely a tensor with a graph"
+    yield Report(node, message, fix=fix(tier, *tidied(edits, facts)), why=why, note=note)
+
+
+def _is_copied(node: ast.Call, inner: ast.expr, facts: Facts) -> bool:
+    if maker(node, facts) is None:
+        return False
+    value = facts.value(inner)
+    if value.is_tensor and value.graph > Graph.NO:
+        return True
+    return isinstance(inner, (ast.List, ast.Tuple)) and any(
+        isinstance(e, ast.expr) and export_at(e, facts) is not None for e in inner.elts
+    )
+
+
+def _repair_cut(
+    cut: ast.AST, graph: Graph, key: ast.AST, repair: _Repair, facts: Facts
+) -> None:
+    if not isinstance(cut, ast.expr):
+        return
+    if cut is key:
+        inner = cut.args[0] if isinstance(cut, ast.Call) and cut.args else None
+        known = inner is not None and facts.value(inner).is_tensor
+        repair.done += 1
+        repair.exact = repair.exact and known
+        return
+    if facts.is_target(cut) and not isinstance(cut, ast.Attribute):
+        repair.reasons.append("what is cut is the target of a loss: the stop may be meant")
+        return
+    export, source = export_at(cut, facts), stopped(cut, facts)
+    if export is not None:
+        lift = Lift(facts, export)
+        try:
+            way = lift.run()
+        except CannotLift as reason:
+            repair.reasons.append(str(reason))
+            return
+        if not way.joined:
+            repair.reasons.append(_nothing(cut, facts))
+            return
+        repair.edits += way.edits
+        repair.exact = repair.exact and lift.exact
+        repair.unwrapped = repair.unwrapped or key in lift.leaves
+        repair.done += 1
+    elif source is not None:
+        if names_constant(cut, facts):
+            repair.reasons.append(_nothing(cut, facts))
+            return
+        repair.edits += freed(cut, source, facts)
+        repair.done += 1
+    elif isinstance(cut, ast.Call) and last_name(cut.func) in CONSTRUCTORS:
+        repair.others = True
+    else:
+        repair.reasons.append(_nothing(cut, facts))
+
+
+def _without_wrapper(
+    key: ast.expr, node: ast.Assign | ast.Call, inner: ast.expr, repair: _Repair, facts: Facts
+) -> list[Edit]:
+    edits = list(repair.edits)
+    if repair.unwrapped:
+        return edits
+    parent = facts.index.parents.get(node)
+    if isinstance(node, ast.Assign) or isinstance(parent, ast.Expr):
+        removal = remove_statement(facts, node)
+        return [*edits, removal] if removal is not None else edits
+    if facts.value(inner).kind & (Kind.NUMBER | Kind.NUMPY):
+        return edits  # a number still: its own way out of the graph is found in the next round
+    return [*edits, *unwrapped(facts, node, inner)]
+
+
+def _bare(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> Iterator[Report]:
+    """No cut is known under the leaf. Is `backward()` called on it, all the same?"""
+    value = facts.value(inner)
+    if not _runs_backward(node, inner, facts):
+        return
+    if value.graph == Graph.YES and not value.leaf:
+        if isinstance(node, ast.Assign):
+            removal = remove_statement(facts, node)
+            if removal is not None:
+                text = "`requires_grad = True` raises on a loss that has a graph, and needs none"
+                yield Report(node, text, fix=fix(Applicability.SAFE, removal))
+        return
+    reason = "nothing is known under it that carries a graph: without the leaf it would only raise"
+    yield Report(node, _message(node, facts), declined=reason)
+
+
+def _runs_backward(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
+    """`backward()` on the leaf itself, which nobody asks for its gradient."""
+    if isinstance(node, ast.Call):
+        start: ast.expr = node
+        found = uses_in(facts).follow(start)
+    elif isinstance(inner, ast.Name):
+        names = uses_in(facts).names
+        loads = [n for s in names.stores(inner) if inner in names.loads(s) for n in names.loads(s)]
+        later = [n for n in loads if n.lineno > node.lineno]
+        found = [use for load in later for use in uses_in(facts).follow(load)]
+    else:
+        return False
+    read = {use.user.attr for use in found if isinstance(use.user, ast.Attribute)}
+    return "backward" in read and not read & {"grad", "retain_grad", "register_hook"}
+
+
+def _message(node: ast.Assign | ast.Call, facts: Facts) -> str:
+    text = " ".join(facts.source.segment(node).split())
+    text = text if len(text) <= 50 else text[:47] + "..."
+    return f"`{text}` makes the loss a new leaf: `backward()` ends there, and nothing before it learns"
+
+
+def _nothing(cut: ast.AST, facts: Facts) -> str:
+    line = getattr(cut, "lineno", 0)
+    text = facts.source.segment(cut) if isinstance(cut, ast.expr) else ""
+    text = " ".join(text.split())[:40]
+    return f"the graph ends before it, at `{text}` (line {line}), and there is no repair for that"

@@ -1,0 +1,211 @@
+"""A value leaves the graph as a number, an array or a constant, and comes back into the loss.
+
+## What it does
+
+Finds `x.item()`, `float(x)`, `x.tolist()` and `x.detach().numpy()` where the number or array ends in
+a tensor again (arithmetic with a tensor, `torch.tensor`, `torch.from_numpy`) on the way from
+parameters to a loss, through names, lists, loops, `math.*` and `numpy.*`, and functions of the file.
+Finds `x.detach()`, `x.data` and `Variable(x)` where the constant is all of what a backward pass runs
+through, or a term of it.
+
+## Why is this bad
+
+Autograd records operations on tensors only. What was a Python number, an array or a detached copy on
+the way has the right value and no history: everything before it stops learning, and nothing is said.
+
+## Example
+
+```python
+kl = (-0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum()).item()
+loss = reconstruction + beta * kl
+loss.backward()
+```
+
+## Use instead
+
+```python
+kl = -0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum()
+loss = reconstruction + beta * kl
+loss.backward()
+```
+
+## Fix safety
+
+The value stays a tensor: the export goes, constructors that read it go, `math.*` and `numpy.*` on
+the way become `torch.*`. Where it is printed, logged, kept in a history or returned for that, the
+export is made there. The fix is safe where what was cut is all that a backward pass runs through, or
+a term of it: there no constant can be meant. It is unsafe where the value is a factor or goes
+through other operations: the constant may be meant, and more is trained without it. It is only shown
+where the value is a target, or weighs log-probabilities or the very values it is made of.
+
+Nothing is rewritten where a step on the way has no counterpart in torch, where the value is made once
+and used by every turn of a training loop, and where it is handed on from turn to turn.
+
+## How it is verified
+
+Both versions run on the same inputs: values must be equal up to rounding (Python computes in double
+precision), and the gradient of the new version must equal finite differences of the original.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/generated/torch.Tensor.item.html
+- https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.graph._exports import Export, Form, export_at
+from autofix.codemods.graph._intent import in_loss_function, names_constant
+from autofix.codemods.graph._landing import CannotLift
+from autofix.codemods.graph._lifting import Lift, Way
+from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
+from autofix.flow.cuts import Demand
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.values import Graph, Kind
+from autofix.model import Applicability
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(
+    __name__,
+    code="AG105",
+    trigger=r"\b(?:item|tolist|numpy|detach|float|array|asarray|Variable)\s*\(|\bdata\b",
+)
+
+_CALLED = frozenset({"item", "tolist", "numpy", "detach", "float", "array", "asarray", "Variable"})
+CARRIED = "it is handed on from one turn of a loop to the next, which has a backward pass of its own"
+REPEATED = "it is made once and used by every turn of a training loop: make it inside"
+TARGET = "it is the target of a loss: the stop may be meant"
+WEIGHT = "it weighs log-probabilities or the values that it is made of: the stop may be meant"
+CHANGES = "the stop may be meant; with the fix more is trained"
+
+
+@rule.visit(ast.Attribute)
+def check_attribute(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
+    if node.attr == "data" and isinstance(node.ctx, ast.Load):
+        yield from _check(node, facts)
+
+
+@rule.visit(ast.Call)
+def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    if last_name(node.func) in _CALLED and (node.args or isinstance(node.func, ast.Attribute)):
+        yield from _check(node, facts)
+
+
+def _check(node: ast.expr, facts: Facts) -> Iterator[Report]:
+    source = stopped(node, facts)
+    export = export_at(node, facts)
+    if source is None and export is None:
+        return
+    if export is not None and not facts.may_hold_tensor(export.source):
+        return
+    found = facts.needed(node)
+    if found is None or facts.used_as_leaf(node) or facts.rewraps(node):
+        return
+    tensor = export.source if export is not None else source
+    assert tensor is not None
+    if not facts.value(tensor).kind & Kind.TENSOR:
+        return
+    if export is not None:
+        yield from _exported(node, export, found, facts)
+    elif source is not None and not is_written(node, facts):
+        yield from _stopped(node, source, found, facts)
+
+
+def _exported(
+    node: ast.expr, export: Export, found: tuple[Graph, Demand], facts: Facts
+) -> Iterator[Report]:
+    graph, demand = found
+    term = facts.is_term(node)
+    if not term and not _matters(node, export, graph, demand, facts):
+        return
+    message = _message(export.whole, demand, facts)
+    why = _why(export.source, facts)
+    lift = Lift(facts, export)
+    try:
+        way = lift.run()
+    except CannotLift as reason:
+        yield Report(export.whole, message, declined=str(reason), why=why)
+        return
+    if not way.joined:
+        return
+    if demand.repeated or facts.is_carried(node):
+        if term:
+            reason = REPEATED if demand.repeated else CARRIED
+            yield Report(export.whole, message, declined=reason, why=why)
+        return
+    certain = term and (graph == Graph.YES or not demand.carries)
+    tier, note = _tier(node, certain and lift.exact, term, facts)
+    edits = tidied(list(way.edits), facts)
+    yield Report(export.whole, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def _matters(
+    node: ast.expr, export: Export, graph: Graph, demand: Demand, facts: Facts
+) -> bool:
+    """Is the number or array on the way to a loss, as far as this file tells?"""
+    if graph == Graph.YES:
+        return True
+    if names_constant(export.whole, facts):
+        return False
+    if demand.backward:
+        return True
+    return in_loss_function(node, facts) or (export.form == Form.ARRAY and demand.carries)
+
+
+def _stopped(
+    node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
+) -> Iterator[Report]:
+    graph, demand = found
+    whole = facts.is_term(node) and not demand.carries
+    term = facts.is_term(node) or (
+        facts.is_term_of_result(node) and in_loss_function(node, facts)
+    )
+    old = not (isinstance(node, ast.Call) and last_name(node.func) == "detach")
+    if not term and not (old and graph == Graph.YES):
+        return
+    meant = names_constant(node, facts) or facts.is_target(node) or facts.is_weight(node)
+    if meant and not (whole and demand.alone):
+        return
+    message = _message(node, demand, facts)
+    why = _why(source, facts)
+    if demand.repeated or facts.is_carried(node):
+        if whole:
+            reason = REPEATED if demand.repeated else CARRIED
+            yield Report(node, message, declined=reason, why=why)
+        return
+    tier, note = _tier(node, whole, term, facts)
+    edits = tidied(freed(node, source, facts), facts)
+    yield Report(node, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def _tier(
+    node: ast.expr, certain: bool, term: bool, facts: Facts
+) -> tuple[Applicability, str | None]:
+    if facts.is_target(node):
+        return Applicability.DISPLAY, TARGET
+    if facts.is_weight(node) and not term:
+        return Applicability.DISPLAY, WEIGHT
+    if certain:
+        return Applicability.SAFE, None
+    return Applicability.UNSAFE, CHANGES
+
+
+def _message(node: ast.expr, demand: Demand, facts: Facts) -> str:
+    text = " ".join(facts.source.segment(node).split())
+    text = text if len(text) <= 40 else text[:37] + "..."
+    return (
+        f"`{text}` leaves the graph, and its value comes back on the way to a gradient that is "
+        f"needed ({demand.text}, line {demand.line})"
+    )
+
+
+def _why(source: ast.expr, facts: Facts) -> tuple[str, ...]:
+    value = facts.value(source)
+    return value.why.steps() if value.why is not None else ()
+
+
+__all__ = ["Way", "check_attribute", "check_call", "rule"]
