@@ -20,8 +20,9 @@ import training_probe as tp
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 MARK = re.compile(r"#\s*(AG\d{3})\b(?:[ ]+(unsafe|display|declined))?")
-NOT_BIT_EXACT = {"in_place_row_loop", "seed_programs"}
-"""Rules whose repair sums in another order, so that values agree only to rounding."""
+NOT_BIT_EXACT = {"in_place_row_loop", "rewrapped_loss", "seed_programs", "value_round_trip"}
+"""Rules whose repair sums in another order, or in the precision of tensors where Python and numpy
+have another, so that values agree only to rounding."""
 
 INPUTS = sorted(
     p

@@ -119,7 +119,18 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         return OTHER
     if name == "shape":
         return shapes.sizes(owner)
+    if name == "data" and owner.kind == Kind.UNKNOWN and _is_output(node.value, frame):
+        return tensor(Graph.NO, cuts=frame.cut(node, owner), storage=owner.storage)
     return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO, cuts=owner.cuts)
+
+
+def _is_output(node: ast.expr, frame: Frame) -> bool:
+    """Is it what a model gives: a call, with something to compute with, of what is not known?"""
+    made = frame.conditions.get(node.id) if isinstance(node, ast.Name) else node
+    if not isinstance(made, ast.Call) or not made.args:
+        return False
+    target = frame.program.values.get(made.func)
+    return target is None or bool(target.kind & (Kind.UNKNOWN | Kind.MODULE))
 
 
 def _is_property(closure: Closure) -> bool:

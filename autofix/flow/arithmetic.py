@@ -30,7 +30,7 @@ def _unary(node: ast.UnaryOp, frame: Frame) -> Value:
     if isinstance(node.op, ast.Not):
         return NUMBER
     if value.is_tensor:
-        more = {"shape_id": value.shape_id} if value.shape is None else {}
+        more: dict[str, Any] = {"shape_id": value.shape_id} if value.shape is None else {}
         negated = frame.derive("`-`", node, [value], value.shape, value.dtype, **more)
         frame.program.cuts.terms.keep(negated, [value])
         return negated

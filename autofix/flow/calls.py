@@ -170,7 +170,9 @@ def unknown_call(given: Arguments, frame: Frame, target: Value = UNKNOWN) -> Val
     graph = Graph.MAYBE if frame.state.grad else Graph.NO
     if cuts and _is_criterion(given.node.func):
         # A loss function has nothing of its own to learn: what it gives has the graph it was given.
-        graph = max((v.graph for v in given.all()), default=graph)
+        # (Of labels nothing may be known; they bring none.)
+        known = [v for v in given.all() if v.kind & Kind.TENSOR or v.cuts or v.graph == Graph.YES]
+        graph = max((v.graph for v in known), default=graph)
     return Value(Kind.UNKNOWN, graph, cuts=cuts, why=why)
 
 

@@ -9,6 +9,7 @@ from autofix.flow.annotations import annotated
 from autofix.flow.evidence import used_as_tensor
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.index import FunctionNode
+from autofix.flow.labels import names_data
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.program import CONTEXTS, DEPTH, INLINED, Program
@@ -206,6 +207,8 @@ def parameter_value(
         graph = Graph.NO if actual.graph == Graph.NO else max(promised.graph, actual.graph)
         return promised.but(graph=graph, cuts=all_cuts(actual), why=actual.why)
     if not frame.state.grad:
+        return promised.but(graph=Graph.NO)
+    if names_data(parameter.arg):
         return promised.but(graph=Graph.NO)
     why = Why(f"`{parameter.arg}` is an argument that may carry a graph", line)
     if promised.is_tensor:

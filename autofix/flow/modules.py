@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
 from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.labels import is_data
 from autofix.flow.objects import Instance
 from autofix.flow.saved import save_module
 from autofix.flow.stores import replace_contents, store_attribute
@@ -61,6 +62,8 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     trains = trains and not identity(module) & frame.program.frozen
     if op is not None and op.reduction and len(inputs) > 1:
         frame.program.cuts.targets |= all_cuts(inputs[1])
+        if inputs[0].cuts and is_data(inputs[0], inputs[1], node):
+            inputs = [inputs[0], inputs[1].but(graph=Graph.NO)]
     flat = [v for value in inputs if (v := contents(value)) is not None]
     shape = _shape(name, op, module, flat)
     label = f"`{name}`" if name else "a module"

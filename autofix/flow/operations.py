@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from autofix.flow import shapes
 from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.labels import is_data
 from autofix.flow.op_shapes import SHAPE_RULES
 from autofix.flow.saved import save
 from autofix.flow.stores import requires_grad
@@ -89,6 +90,8 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
         # `mse_loss(data, output)`, the wrong way round, has its target in front
         if first is None or first is target or first.graph > Graph.NO or all_cuts(first):
             frame.program.cuts.targets |= all_cuts(target)
+        if first is not None and first.cuts and is_data(first, target, given.node):
+            inputs = [v.but(graph=Graph.NO) if v is target else v for v in inputs]
         if first is not None and first.graph == Graph.NO and target.graph == Graph.YES:
             frame.program.cuts.targets |= all_cuts(first)
     if first is not None and name in ("pow", "square", "abs"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def remove_statement(facts: Facts, node: ast.AST) -> Edit | None:
     """The edit that removes the statement around `node`: with its line if it has that to itself,
-    as `pass` if the block would be empty without it."""
+    as `pass` if the block would be empty without it. A comment behind it stays."""
     statement = facts.index.statement_of(node)
     if statement is None:
         return None
@@ -24,7 +24,10 @@ def remove_statement(facts: Facts, node: ast.AST) -> Edit | None:
     line_end = end
     while line_end < len(text) and text[line_end] not in "\r\n":
         line_end += 1
-    alone = not text[line_start:start].strip() and not text[end:line_end].strip()
+    after = text[end:line_end].lstrip()
+    if after.startswith("#") and not _only_one(facts, statement):
+        return Edit(start, line_end - len(after), "")  # what is said beside it stays
+    alone = not text[line_start:start].strip() and not after
     if not alone or _only_one(facts, statement):
         return Edit(start, end, "pass")
     newline = 2 if text[line_end : line_end + 2] == "\r\n" else 1

@@ -23,6 +23,8 @@ class Form(Enum):
 class Export:
     """One way out of torch."""
 
+    cut: ast.expr
+    """Where the graph ends."""
     whole: ast.expr
     """The number, list or array."""
     source: ast.expr
@@ -30,8 +32,12 @@ class Export:
     form: Form
     how: str
     """The code that does the same to a tensor, as a suffix."""
-    steps: tuple[ast.expr, ...] = ()
-    """Everything between, outermost first."""
+
+    @property
+    def is_bare(self) -> bool:
+        """`x.numpy()` as it stands raises where x has a graph, so it has none if it is data."""
+        func = self.cut.func if isinstance(self.cut, ast.Call) else None
+        return isinstance(func, ast.Attribute) and func.attr == "numpy"
 
 
 _ON = frozenset({"detach", "cpu", "numpy", "item", "tolist", "data", "clone", "squeeze"})
@@ -58,7 +64,7 @@ def export_at(node: ast.expr, facts: Facts) -> Export | None:
     source = _source(node)
     if source is None:
         return None
-    return Export(whole, source, form, _how(whole, source, facts))
+    return Export(node, whole, source, form, _how(whole, source, facts))
 
 
 def _next(node: ast.expr, facts: Facts) -> ast.expr | None:

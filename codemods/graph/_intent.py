@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import re
 
+from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.values import Graph
 
 _LOSS = re.compile(
     r"(?:^|_|(?<=[a-z0-9]))(?:loss(?:es)?|criterion|cost|objective|nll|elbo|kld?|penalty|bce|mse|mae"
     r"|dice|error|energy|regulari[sz]er|reg)(?:$|_|\d)",
 )
+_FORWARD = frozenset({"forward", "training_step"})
 _CONSTANT = re.compile(
     r"target|teacher|ema|(?:^|_)old|old$|^ref|_ref|frozen|momentum|baseline|advantage|return|fake"
     r"|label|anchor|prior|reward|memory|queue|bank|history|proto|center|centroid|(?:^|_)gt|truth"
@@ -37,6 +40,34 @@ def in_loss_function(node: ast.AST, facts: Facts) -> bool:
         return True
     owner = facts.index.class_of(function)
     return owner is not None and function.name in ("forward", "__call__") and names_loss(owner.name)
+
+
+def is_dead_loss(node: ast.AST, facts: Facts) -> bool:
+    """Does a loss function, because of the cut at `node`, give only constants?"""
+    function = facts.index.function_of(node)
+    if function is None or not in_loss_function(node, facts):
+        return False
+    results = [facts.value(value) for value in returned(function, facts)]
+    cut = [v for v in returned(function, facts) if any(c is node for c in facts.cuts_before(v))]
+    return bool(cut) and all(v.graph == Graph.NO for v in results)
+
+
+def returned(function: FunctionNode, facts: Facts) -> list[ast.expr]:
+    nodes = facts.index.body_nodes(function)
+    return [n.value for n in nodes if isinstance(n, ast.Return) and n.value is not None]
+
+
+def is_wanted(demand: Demand, node: ast.AST, facts: Facts) -> bool:
+    """Does a backward pass run, or is what needs the gradient a model or a loss? (What another
+    function returns may be a report.)"""
+    if demand.backward:
+        return True
+    found = re.search(r"returned from `(\w+)`", demand.text)
+    if found is None or not (found[1] in _FORWARD or names_loss(found[1])):
+        return False
+    function = facts.index.function_of(node)
+    several = function is not None and len(returned(function, facts)) > 1
+    return demand.carries or not several  # else one way through it may be there for its values
 
 
 def names_constant(node: ast.expr, facts: Facts) -> bool:

@@ -16,12 +16,14 @@ from autofix.model import Edit
 if TYPE_CHECKING:
     from autofix.codemods.graph._translating import Translator
 
-Landing = tuple[list[Edit], ast.expr, ast.Call | None]
-"""The edits, the expression that is the tensor, and the constructor if it makes a new leaf."""
+Landing = tuple[list[Edit], ast.Call | None]
+"""The edits, and the constructor if it makes a new leaf."""
 
 _MAKERS = CONSTRUCTORS | {"from_numpy"}
 _KNOWN = frozenset({"data", "dtype", "device", "requires_grad", "pin_memory"})
 _CASTS = {"FloatTensor": "float", "DoubleTensor": "double", "HalfTensor": "half"}
+_KEEPING = frozenset({"tensor", "as_tensor", "asarray", "from_numpy"})
+"""They take the dtype of an array scalar."""
 _WIDE = ("double", "float64", "half", "float16")
 
 
@@ -37,11 +39,14 @@ def landed(
     facts: Facts,
     translator: Translator,
     export: Export,
+    wide: bool,
 ) -> Landing | None:
     """What is left of a constructor that `node` is the data of; None if the call is none."""
     if last_name(call.func) not in _MAKERS and facts.index.called_name(call) not in _MAKERS:
         return None
-    is_data = call.args[:1] == [node] or any(k.arg == "data" and k.value is node for k in call.keywords)
+    is_data = call.args[:1] == [node] or any(
+        k.arg == "data" and k.value is node for k in call.keywords
+    )
     if not is_data or len(call.args) > 1:
         return None
     name = maker(call, facts)
@@ -51,15 +56,21 @@ def landed(
         raise CannotLift("an argument of the constructor has no counterpart")
     leaf = call if _flag(call) else None
     after = casts(call, name, facts, export)
+    dtyped = any(k.arg == "dtype" for k in call.keywords)
+    if wide and not after and not dtyped and name in _KEEPING:
+        after = ".double()"
     whole, outer = _rewrapped(call, facts)
     leaf = leaf or outer
     if form == Form.NUMBERS:
-        return [*_stacked(node, call, whole, after, facts, translator)], whole, leaf
+        return [*_stacked(node, call, whole, after, facts, translator)], leaf
     if mixed:
         function = translator.torch("as_tensor", call)
-        edits = [*replaced(facts, call.func, function), *argument_removed(facts, call, "requires_grad")]
-        return [*edits, *(unwrapped(facts, whole, call) if whole is not call else [])], whole, leaf
-    return unwrapped(facts, whole, node, after), whole, leaf
+        edits = [
+            *replaced(facts, call.func, function),
+            *argument_removed(facts, call, "requires_grad"),
+        ]
+        return [*edits, *(unwrapped(facts, whole, call) if whole is not call else [])], leaf
+    return unwrapped(facts, whole, node, after), leaf
 
 
 def maker(call: ast.Call, facts: Facts) -> str | None:
@@ -106,7 +117,9 @@ VARIABLE = frozenset({"torch.autograd.Variable", "torch.autograd.variable.Variab
 
 def casts(call: ast.Call, name: str, facts: Facts, export: Export) -> str:
     """The dtype and device that the constructor would have given, as a suffix."""
-    given = {k.arg: facts.source.segment(k.value) for k in call.keywords if k.arg in ("dtype", "device")}
+    given = {
+        k.arg: facts.source.segment(k.value) for k in call.keywords if k.arg in ("dtype", "device")
+    }
     value = facts.value(export.source)
     plain = not any(word in facts.source.text for word in _WIDE)
     usual = value.dtype in ("default", "float32") or plain
@@ -124,7 +137,7 @@ def casts(call: ast.Call, name: str, facts: Facts, export: Export) -> str:
     if name in _CASTS:
         wanted = _CASTS[name]
         return "" if wanted == "float" and usual else f".{wanted}()"
-    return "" if usual or name == "from_numpy" or export.form == Form.ARRAY else ""
+    return ""
 
 
 def _stacked(

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from autofix.codemods.graph._exports import Export, Form
-from autofix.codemods.graph._landing import CannotLift, landed
 from autofix.codemods.graph._intent import is_loss
-from autofix.codemods.graph._numeric_names import ARRAY_ATTRIBUTES
+from autofix.codemods.graph._landing import CannotLift, landed
 from autofix.codemods.graph._translating import Translator
 from autofix.codemods.graph._unwrapping import appended, unwrapped, wrapped
 from autofix.flow.facts import Facts
@@ -46,12 +45,18 @@ class Lift:
 
     facts: Facts
     export: Export
+    trusting: bool = False
+    """A backward pass runs: what is not known to be a tensor or number is a tensor, then."""
     exact: bool = True
     """False once something was taken on trust."""
     partners: list[Value] = field(default_factory=list)
     """What the value is combined with where it is a tensor again; an empty one if it is not."""
     leaves: list[ast.Call] = field(default_factory=list)
     """Constructors on the way that make a new leaf."""
+    wide: bool = False
+    """A function of numpy was given numbers: what comes out is an array scalar of float64."""
+    listed: bool = False
+    """It stands in a list that a constructor reads: that is found there."""
     _seen: dict[tuple[ast.expr, Form, bool], Way] = field(default_factory=dict)
 
     @cached_property
@@ -113,9 +118,14 @@ class Lift:
                 return self.follow(parent, form)
             case ast.Subscript(value=owner) if owner is node and form != Form.NUMBER:
                 return self._element(parent, form, mixed)
+            case ast.Dict(keys=keys, values=values) if node in values:
+                key = keys[values.index(node)]
+                return self._in_dict(parent, key, form) if key is not None else OFF
             case ast.List() | ast.Tuple():
                 return self._collected(node, parent, form, mixed)
             case ast.ListComp(elt=made) | ast.GeneratorExp(elt=made) if made is node:
+                if self._is_listed(node, self.facts.index.parents.get(parent)):
+                    return OFF
                 return self.follow(parent, Form.NUMBERS) if form == Form.NUMBER else OFF
             case ast.comprehension(iter=inner, target=target) if inner is node:
                 return self._elements(target, self.facts.index.parents[parent], form)
@@ -163,11 +173,13 @@ class Lift:
         if isinstance(whole.op, (ast.FloorDiv, ast.Mod)):
             return OFF
         way = self.follow(whole, form if value.kind != Kind.NUMPY else Form.ARRAY, mixed)
-        if not way.joined and value.kind & Kind.UNKNOWN and value.graph > Graph.NO:
+        unknown = value.kind & Kind.UNKNOWN and value.graph > Graph.NO
+        if not way.joined and unknown and self.trusting:
             self.exact = False
             self.partners.append(value)
             return Way(True)
-        if way.joined and value.kind == Kind.NUMPY and (other, Form.ARRAY, False) not in self._seen:
+        lifted = any(cut is self.export.cut for cut in self.facts.cuts_before(other))
+        if way.joined and value.kind == Kind.NUMPY and not lifted:
             edits = wrapped(self.facts, other, self.translator.torch("as_tensor", other))
             self.exact = False
             return Way(True, (*way.edits, *edits))
@@ -256,8 +268,8 @@ class Lift:
             raise CannotLift("a list of the numbers is used as such, too")
         if form == Form.ARRAY:
             return appended(self.facts, load, self.export.how)
-        return wrapped(self.facts, load, "float") if mixed else appended(
-            self.facts, load, ".item()"
+        return (
+            wrapped(self.facts, load, "float") if mixed else appended(self.facts, load, ".item()")
         )
 
     def _element(self, whole: ast.Subscript, form: Form, mixed: bool) -> Way:
@@ -278,17 +290,55 @@ class Lift:
             ) == len(parts):
                 return self._bind(names[parts.index(node)], form, mixed)
             case ast.Call(), ast.List() if form == Form.NUMBER:
-                way = self._passed(parent, around, Form.NUMBERS, mixed)
-                direct = node is self.export.whole
-                return OFF if direct else way  # what stands in a constructor is AG101's
+                if self._is_listed(node, around):
+                    return OFF
+                return self._passed(parent, around, Form.NUMBERS, mixed)
         if isinstance(parent, ast.List) and form == Form.NUMBER:
             return self.follow(parent, Form.NUMBERS)
         return OFF
 
+    def _in_dict(self, holder: ast.expr, key: ast.expr, form: Form) -> Way:
+        """`{"kl": node}`: what is read under this key, here or where it is returned to."""
+        reads: list[ast.expr] = []
+        parent = self.facts.index.parents.get(holder)
+        held = [holder] if not isinstance(parent, ast.Return) else []
+        function = self.facts.index.function_of(holder)
+        if isinstance(parent, ast.Return) and function is not None:
+            held = list(calls_of(function, self.uses))
+        for one in held:
+            reads += self._read_under(one, key)
+        self.exact = False  # others may read the dict as a whole
+        return self._loads(dict.fromkeys(reads), form, lambda load: False)
+
+    def _read_under(self, holder: ast.expr, key: ast.expr) -> list[ast.expr]:
+        """`parts["kl"]` where `parts` is bound to the dict."""
+        parent = self.facts.index.parents.get(holder)
+        if not isinstance(key, ast.Constant):
+            return []
+        loads: list[ast.expr] = [holder]
+        if isinstance(parent, ast.Assign) and len(parent.targets) == 1:
+            target = parent.targets[0]
+            loads = [*self.uses.names.loads(target)] if isinstance(target, ast.Name) else []
+        found: list[ast.expr] = []
+        for load in loads:
+            match self.facts.index.parents.get(load):
+                case ast.Subscript(slice=ast.Constant(value=value)) as read if value == key.value:
+                    found.append(read)
+        return found
+
+    def _is_listed(self, node: ast.expr, around: ast.AST | None) -> bool:
+        """`torch.tensor([node])` reads the tensor behind the export by itself."""
+        if node is not self.export.whole or not isinstance(around, ast.Call):
+            return False
+        name = last_name(around.func)
+        self.listed = self.listed or name in LISTED
+        return name in LISTED
+
     def _elements(self, target: ast.expr, loop: ast.AST, form: Form) -> Way:
         if not isinstance(target, ast.Name) or form == Form.NUMBER:
             return OFF
-        inner = Form.NUMBER if form == Form.NUMBERS else Form.ARRAY
+        flat = self.facts.value(self.export.source).rank == 1
+        inner = Form.NUMBER if form == Form.NUMBERS or flat else Form.ARRAY
         loads = [
             n
             for n in ast.walk(loop)
@@ -299,8 +349,8 @@ class Lift:
     def _attribute(
         self, node: ast.expr, parent: ast.Attribute, name: str, form: Form, mixed: bool
     ) -> Way:
-        if form == Form.ARRAY and name in ARRAY_ATTRIBUTES:
-            return OFF if name != "T" else self.follow(parent, form)
+        if form == Form.ARRAY and name == "T":
+            return self.follow(parent, form)
         call = self.facts.index.parents.get(parent)
         if not isinstance(call, ast.Call) or call.func is not parent or form != Form.ARRAY:
             return OFF
@@ -320,9 +370,9 @@ class Lift:
     def _passed(self, node: ast.expr, call: ast.Call, form: Form, mixed: bool) -> Way:
         """An argument of a call."""
         facts = self.facts
-        landing = landed(node, call, form, mixed, facts, self.translator, self.export)
+        landing = landed(node, call, form, mixed, facts, self.translator, self.export, self.wide)
         if landing is not None:
-            edits, whole, leaf = landing
+            edits, leaf = landing
             self.partners.append(Value())
             if leaf is not None:
                 self.leaves.append(leaf)
@@ -334,6 +384,8 @@ class Lift:
         translated = self.translator.function(call, node, form, mixed)
         if translated is not None:
             after, edits = translated
+            is_numpy = (facts.library_name(call.func) or "").startswith("numpy.")
+            self.wide = self.wide or (is_numpy and form != Form.ARRAY)
             way = self.follow(call, after)
             return Way(True, (*edits, *way.edits)) if way.joined else OFF
         dotted = facts.library_name(call.func) or ""
@@ -362,7 +414,9 @@ class Lift:
     ) -> Way | None:
         if name == "float" and form != Form.NUMBERS:
             way = self.follow(call, Form.NUMBER, mixed)
-            return Way(True, (*unwrapped(self.facts, call, node), *way.edits)) if way.joined else OFF
+            return (
+                Way(True, (*unwrapped(self.facts, call, node), *way.edits)) if way.joined else OFF
+            )
         if name in ("abs", "max", "min", "pow") and form == Form.NUMBER:
             return self.follow(call, form, mixed or name in ("max", "min"))
         if name == "sum" and form != Form.NUMBER:
@@ -408,6 +462,8 @@ class Lift:
         if function is None:
             return OFF
         ways: list[tuple[ast.expr, Way]] = []
+        for read in property_reads(function, self.uses) if position is None else ():
+            ways.append((read, self.follow(read, form, mixed)))
         for call in calls_of(function, self.uses):
             self.exact = self.exact and form == Form.NUMBER
             if position is None:
@@ -431,10 +487,36 @@ class Lift:
         return Way(True, tuple(dict.fromkeys(edits)))
 
 
+LISTED = frozenset(
+    {
+        "tensor",
+        "as_tensor",
+        "asarray",
+        "array",
+        "Tensor",
+        "FloatTensor",
+        "DoubleTensor",
+        "new_tensor",
+    }
+)
 _TAKES_EITHER = frozenset(
     {"add", "sub", "mul", "div", "pow", "add_", "sub_", "mul_", "div_", "masked_fill", "fill_"}
     | {"multiply", "divide", "subtract", "true_divide"}
 )
+
+
+def property_reads(function: FunctionNode, uses: Uses) -> list[ast.Attribute]:
+    """Where the value of a property is read."""
+    decorators = getattr(function, "decorator_list", [])
+    if not any(last_name(d) in ("property", "cached_property") for d in decorators):
+        return []
+    owner = uses.facts.index.parents.get(function)
+    found = []
+    for read in uses.names.attributes.get(getattr(function, "name", ""), ()):
+        ref = uses.facts.value(read.value).ref
+        if isinstance(ref, Instance) and any(i.node is owner for i in ref.info.lineage):
+            found.append(read)
+    return found
 
 
 def calls_of(function: FunctionNode, uses: Uses) -> list[ast.Call]:

@@ -1,4 +1,4 @@
-"""Calls of `math`, `numpy` and of arrays' methods, in torch."""
+"""Calls of `math`, `numpy` and of arrays' methods, in torch: as small edits of their text."""
 
 from __future__ import annotations
 
@@ -6,31 +6,27 @@ import ast
 from dataclasses import dataclass, field
 
 from autofix.codemods.graph._exports import Form
-from autofix.codemods.graph._numeric_names import (
-    ARRAY_METHODS,
-    DTYPES,
-    MATH,
-    MATH_ARGUMENTS,
-    NUMPY,
-    NUMPY_REDUCTIONS,
-    NUMPY_SPREAD,
-)
+from autofix.codemods.graph._numeric_names import Counterpart, counterpart
 from autofix.codemods.graph._unwrapping import replaced, unwrapped, wrapped
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.model import Edit
 from autofix.rewrite.names import spell
 
-_RENAMED = {"a_min": "min", "a_max": "max"}
-_REDUCED = frozenset({"axis", "keepdims", "ddof"})
-_ALLOWED = {
-    "clip": frozenset({"a_min", "a_max", "min", "max"}),
-    "unsqueeze": frozenset({"axis"}),
-    "cumsum": frozenset({"axis"}),
-    "squeeze": frozenset({"axis"}),
-    "linalg.norm": frozenset({"ord", "axis", "keepdims"}),
-}
 _SAME = frozenset({"array", "asarray", "float32", "float64", "asanyarray", "ascontiguousarray"})
+_REDUCTIONS = frozenset({"sum", "mean", "prod", "amax", "amin", "std", "var"})
+_LIKE_NUMPY = frozenset({"sum", "mean", "prod", "std", "var", "squeeze", "max", "min", "clip"})
+"""Methods of arrays that are called as the function is; the rest is spelled alike in torch."""
+_METHODS = {
+    "reshape": "reshape",
+    "flatten": "flatten",
+    "ravel": "ravel",
+    "trace": "trace",
+    "copy": "clone",
+    "dot": "matmul",
+}
+_DTYPES = {"float": "float64", "double": "float64", "float16": "float16"}
+_DTYPES |= {"float32": "float32", "float64": "float64"}
 
 Translated = tuple[Form, list[Edit]]
 
@@ -47,71 +43,61 @@ class Translator:
         self.imports += [edit for edit in spelling.edits if edit not in self.imports]
         return spelling.code
 
-    def function(self, call: ast.Call, node: ast.expr, form: Form, mixed: bool) -> Translated | None:
+    def function(
+        self, call: ast.Call, node: ast.expr, form: Form, mixed: bool
+    ) -> Translated | None:
         """`math.exp(node)`, `np.mean(node, axis=0)`: what comes out, and the edits."""
         dotted = self.facts.library_name(call.func)
-        if dotted is None:
+        if dotted is None or (dotted.startswith("math.") and form != Form.NUMBER):
             return None
-        root, _, name = dotted.partition(".")
-        if root == "math" and form == Form.NUMBER:
-            return self._math(call, node, name, mixed)
-        if root == "numpy":
-            return self._numpy(call, node, name, form, mixed)
-        return None
+        if dotted.startswith("numpy.") and dotted[6:] in _SAME:
+            return self._as_is(call, node, form)
+        to = counterpart(dotted)
+        if (
+            to is None
+            or node not in call.args
+            or any(isinstance(a, ast.Starred) for a in call.args)
+        ):
+            return None
+        settings = self._settings(call, to, len(call.args) - to.most)
+        if settings is None or (to.name in ("where", "clamp") and call.args[0] is not node):
+            return None
+        edits = [*replaced(self.facts, call.func, self.torch(to.name, call)), *settings]
+        for argument in call.args:
+            if argument is node:
+                edits += self._operand(node, call, form, mixed)
+            elif to.tensors and not self.facts.value(argument).is_tensor:
+                edits += wrapped(self.facts, argument, self.torch("as_tensor", call))
+        reduced = form == Form.NUMBERS and to.name in _REDUCTIONS
+        return (Form.NUMBER if form == Form.NUMBER or reduced else Form.ARRAY), edits
 
-    def _math(self, call: ast.Call, node: ast.expr, name: str, mixed: bool) -> Translated | None:
-        wanted = MATH.get(name)
-        if wanted is None or call.keywords or len(call.args) != MATH_ARGUMENTS.get(name, 1):
+    def _as_is(self, call: ast.Call, node: ast.expr, form: Form) -> Translated | None:
+        """`np.array(node)`: nothing, once it is a tensor."""
+        if call.args != [node] or call.keywords:
             return None
-        edits = replaced(self.facts, call.func, self.torch(wanted, call))
-        if wanted in ("atan2", "hypot") or mixed:
-            for argument in call.args:
-                if argument is not node or mixed:
-                    edits += wrapped(self.facts, argument, self.torch("as_tensor", call))
-        return Form.NUMBER, edits
+        if form == Form.NUMBERS:
+            return Form.ARRAY, replaced(self.facts, call.func, self.torch("stack", call))
+        return form, unwrapped(self.facts, call, node)
 
-    def _numpy(
-        self, call: ast.Call, node: ast.expr, name: str, form: Form, mixed: bool
-    ) -> Translated | None:
-        if name in _SAME and call.args == [node] and not call.keywords:
-            if form == Form.NUMBERS:
-                function = self.torch("stack", call)
-                return Form.ARRAY, replaced(self.facts, call.func, function)
-            return form, unwrapped(self.facts, call, node)
-        wanted = NUMPY.get(name)
-        if wanted is None or call.args[:1] != [node]:
-            return None
-        edits = replaced(self.facts, call.func, self.torch(wanted, call))
-        edits += self._first(call, node, form, mixed)
-        settings = self._settings(call, wanted)
-        if settings is None:
-            return None
-        reduced = form == Form.NUMBERS and wanted in NUMPY_REDUCTIONS
-        after = Form.NUMBER if form == Form.NUMBER or reduced else Form.ARRAY
-        return after, [*edits, *settings]
-
-    def _first(self, call: ast.Call, node: ast.expr, form: Form, mixed: bool) -> list[Edit]:
+    def _operand(self, node: ast.expr, call: ast.Call, form: Form, mixed: bool) -> list[Edit]:
         if form == Form.NUMBERS:
             return wrapped(self.facts, node, self.torch("stack", call))
         return wrapped(self.facts, node, self.torch("as_tensor", call)) if mixed else []
 
-    def _settings(self, call: ast.Call, wanted: str) -> list[Edit] | None:
+    def _settings(self, call: ast.Call, to: Counterpart, over: int) -> list[Edit] | None:
         """The keywords, as torch names them; None if it has no such."""
-        allowed = _ALLOWED.get(wanted, _REDUCED if wanted in NUMPY_REDUCTIONS else frozenset())
-        if any(k.arg not in allowed for k in call.keywords):
+        if over > 0 or any(k.arg not in to.keywords for k in call.keywords):
             return None
         edits: list[Edit] = []
-        spread = "0"
+        given = set()
         for keyword in call.keywords:
-            if keyword.arg in _RENAMED:
-                edits += self._rename(keyword, _RENAMED[keyword.arg])
-            elif keyword.arg == "ddof":
-                edits += self._rename(keyword, "correction")
-                spread = ""
-        if wanted == "cumsum" and not call.keywords and len(call.args) == 1:
-            edits += self._also(call, "dim=0")
-        if wanted in NUMPY_SPREAD and spread:
-            edits += self._also(call, "correction=0")
+            name = to.keywords[keyword.arg or ""]
+            given.add(name)
+            if name != keyword.arg:
+                edits += self._rename(keyword, name)
+        for name, value in to.defaults.items():
+            if name not in given:
+                edits += self._also(call, f"{name}={value}")
         return edits
 
     def _rename(self, keyword: ast.keyword, name: str) -> list[Edit]:
@@ -122,28 +108,26 @@ class Translator:
 
     def _also(self, call: ast.Call, argument: str) -> list[Edit]:
         """One more argument, the last of the call."""
+        end = self.facts.source.span(call)[1] - 1
         parts: list[ast.expr] = [*call.args, *(k.value for k in call.keywords)]
         if not parts:
-            at = self.facts.source.span(call)[1] - 1
-            return [Edit(at, at, argument)]
-        at = max(self.facts.source.span(part)[1] for part in parts)
-        text = self.facts.source.text
-        while text[at] in " )" and at < self.facts.source.span(call)[1] - 1:
-            at += 1
-        return [Edit(at, at, f", {argument}")]
+            return [Edit(end, end, argument)]
+        comma = ast.unparse(call) and self.facts.source.text[:end].rstrip().endswith(",")
+        return [Edit(end, end, argument if comma else f", {argument}")]
 
     def method(self, call: ast.Call, name: str) -> list[Edit] | None:
         """`array.name(...)`: the edits, or None if torch has no such method."""
         assert isinstance(call.func, ast.Attribute)
         if name == "astype":
             return self._astype(call)
-        wanted = ARRAY_METHODS.get(name)
-        if wanted is None:
-            return None
         if name in ("item", "tolist"):
             return unwrapped(self.facts, call, call.func.value)
-        settings = self._settings(call, wanted)
-        if settings is None:
+        wanted, settings = _METHODS.get(name), None
+        if wanted is not None and not call.keywords:
+            settings = []
+        elif name in _LIKE_NUMPY and (to := counterpart(f"numpy.{name}")) is not None:
+            wanted, settings = to.name, self._settings(call, to, len(call.args) + 1 - to.most)
+        if wanted is None or settings is None:
             return None
         end = self.facts.source.span(call.func)[1]
         return [Edit(end - len(name), end, wanted), *settings]
@@ -154,7 +138,7 @@ class Translator:
             return None
         kind = call.args[0]
         text = kind.value if isinstance(kind, ast.Constant) else last_name(kind)
-        wanted = DTYPES.get(text) if isinstance(text, str) else None
+        wanted = _DTYPES.get(text) if isinstance(text, str) else None
         if wanted is None:
             return None
         end = self.facts.source.span(call.func)[1]

@@ -9,9 +9,9 @@ necessary.
 
 ## Why is this bad
 
-"element 0 of tensors does not require grad" says that the graph was cut before the loss. A new leaf
-silences the message and leaves the cut: the backward pass has one step, from the leaf to itself, and
-no parameter ever gets a gradient.
+"element 0 of tensors does not require grad" says that the graph was cut before the loss. A new
+leaf silences the message and leaves the cut: the backward pass has one step, from the leaf to
+itself, and no parameter ever gets a gradient.
 
 ## Example
 
@@ -32,11 +32,11 @@ loss.backward()
 ## Fix safety
 
 The wrapper goes together with every cut before it that has a repair: safe, since values stay the
-same and the program could not train before. It is unsafe where the kind of a value on the way is not
-certain, or where it is not known that the wrapped value has a graph. Where nothing that can be
-repaired lies under the leaf (an argmax, a rounding, a reward), the finding says so and nothing is
-rewritten: without the wrapper the program would only raise again. A cut may be shown only, if it can
-be meant.
+same and the program could not train before. It is unsafe where the kind of a value on the way is
+not certain, or where it is not known that the wrapped value has a graph. Where nothing that can
+be repaired lies under the leaf (an argmax, a rounding, a reward), the finding says so and nothing
+is rewritten: without the wrapper the program would only raise again. A cut may be shown only, if
+it can be meant.
 
 ## How it is verified
 
@@ -63,6 +63,7 @@ from autofix.codemods.graph._stops import freed, stopped, tidied
 from autofix.codemods.graph._unwrapping import unwrapped
 from autofix.flow.constructors import CONSTRUCTORS
 from autofix.flow.facts import Facts
+from autofix.flow.frame import contents
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
@@ -142,7 +143,10 @@ def _check(
     if not terms:
         yield from _bare(node, inner, facts)
         return
-    if isinstance(node, ast.Call) and _is_copied(node, inner, facts):
+    if isinstance(node, ast.Call) and _is_copied(node, cuts, facts):
+        held = contents(value)
+        if held is not None and not held.kind & Kind.TENSOR:
+            yield from _bare(node, inner, facts)
         return  # `torch.tensor(loss, requires_grad=True)` and lists: found as copies
     repair = _Repair()
     for cut, graph in terms:
@@ -162,20 +166,12 @@ def _check(
     yield Report(node, message, fix=fix(tier, *tidied(edits, facts)), why=why, note=note)
 
 
-def _is_copied(node: ast.Call, inner: ast.expr, facts: Facts) -> bool:
-    if maker(node, facts) is None:
-        return False
-    value = facts.value(inner)
-    if value.is_tensor and value.graph > Graph.NO:
-        return True
-    return isinstance(inner, (ast.List, ast.Tuple)) and any(
-        isinstance(e, ast.expr) and export_at(e, facts) is not None for e in inner.elts
-    )
+def _is_copied(node: ast.Call, cuts: list[tuple[ast.AST, Graph]], facts: Facts) -> bool:
+    """Is it the constructor that copies tensors, or a list of them?"""
+    return maker(node, facts) is not None and any(cut is node for cut, _ in cuts)
 
 
-def _repair_cut(
-    cut: ast.AST, graph: Graph, key: ast.AST, repair: _Repair, facts: Facts
-) -> None:
+def _repair_cut(cut: ast.AST, graph: Graph, key: ast.AST, repair: _Repair, facts: Facts) -> None:
     if not isinstance(cut, ast.expr):
         return
     if cut is key:
@@ -188,12 +184,17 @@ def _repair_cut(
         repair.reasons.append("what is cut is the target of a loss: the stop may be meant")
         return
     export, source = export_at(cut, facts), stopped(cut, facts)
+    if export is not None and export.is_bare and graph < Graph.YES:
+        return
     if export is not None:
-        lift = Lift(facts, export)
+        lift = Lift(facts, export, True)
         try:
             way = lift.run()
         except CannotLift as reason:
             repair.reasons.append(str(reason))
+            return
+        if lift.listed:
+            repair.others = True
             return
         if not way.joined:
             repair.reasons.append(_nothing(cut, facts))
@@ -264,7 +265,9 @@ def _runs_backward(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -
 def _message(node: ast.Assign | ast.Call, facts: Facts) -> str:
     text = " ".join(facts.source.segment(node).split())
     text = text if len(text) <= 50 else text[:47] + "..."
-    return f"`{text}` makes the loss a new leaf: `backward()` ends there, and nothing before it learns"
+    return (
+        f"`{text}` makes the loss a new leaf: `backward()` ends there, and nothing before it learns"
+    )
 
 
 def _nothing(cut: ast.AST, facts: Facts) -> str:

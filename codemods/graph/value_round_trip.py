@@ -2,16 +2,17 @@
 
 ## What it does
 
-Finds `x.item()`, `float(x)`, `x.tolist()` and `x.detach().numpy()` where the number or array ends in
-a tensor again (arithmetic with a tensor, `torch.tensor`, `torch.from_numpy`) on the way from
-parameters to a loss, through names, lists, loops, `math.*` and `numpy.*`, and functions of the file.
-Finds `x.detach()`, `x.data` and `Variable(x)` where the constant is all of what a backward pass runs
-through, or a term of it.
+Finds `x.item()`, `float(x)`, `x.tolist()` and `x.detach().numpy()` where the number or array ends
+in a tensor again (arithmetic with a tensor, `torch.tensor`, `torch.from_numpy`) on the way from
+parameters to a loss, through names, lists, loops, `math.*` and `numpy.*`, and functions of the
+file. Finds `x.detach()`, `x.data` and `Variable(x)` where the constant is all of what a backward
+pass runs through, or a term of it.
 
 ## Why is this bad
 
-Autograd records operations on tensors only. What was a Python number, an array or a detached copy on
-the way has the right value and no history: everything before it stops learning, and nothing is said.
+Autograd records operations on tensors only. What was a Python number, an array or a detached copy
+on the way has the right value and no history: everything before it stops learning, and nothing is
+said.
 
 ## Example
 
@@ -33,18 +34,19 @@ loss.backward()
 
 The value stays a tensor: the export goes, constructors that read it go, `math.*` and `numpy.*` on
 the way become `torch.*`. Where it is printed, logged, kept in a history or returned for that, the
-export is made there. The fix is safe where what was cut is all that a backward pass runs through, or
-a term of it: there no constant can be meant. It is unsafe where the value is a factor or goes
-through other operations: the constant may be meant, and more is trained without it. It is only shown
-where the value is a target, or weighs log-probabilities or the very values it is made of.
+export is made there. The fix is safe where what was cut is all that a backward pass runs through,
+or a term of it: there no constant can be meant. It is unsafe where the value is a factor or goes
+through other operations: the constant may be meant, and more is trained without it. It is only
+shown where the value is a target, or weighs log-probabilities or the very values it is made of.
 
-Nothing is rewritten where a step on the way has no counterpart in torch, where the value is made once
-and used by every turn of a training loop, and where it is handed on from turn to turn.
+Nothing is rewritten where a step on the way has no counterpart in torch, where the value is made
+once and used by every turn of a training loop, and where it is handed on from turn to turn.
 
 ## How it is verified
 
-Both versions run on the same inputs: values must be equal up to rounding (Python computes in double
-precision), and the gradient of the new version must equal finite differences of the original.
+Both versions run on the same inputs: values must be equal up to rounding (Python computes in
+double precision), and the gradient of the new version must equal finite differences of the
+original.
 
 ## References
 
@@ -58,7 +60,12 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.graph._exports import Export, Form, export_at
-from autofix.codemods.graph._intent import in_loss_function, names_constant
+from autofix.codemods.graph._intent import (
+    in_loss_function,
+    is_dead_loss,
+    is_wanted,
+    names_constant,
+)
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift, Way
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
@@ -76,7 +83,9 @@ rule = Rule(
 )
 
 _CALLED = frozenset({"item", "tolist", "numpy", "detach", "float", "array", "asarray", "Variable"})
-CARRIED = "it is handed on from one turn of a loop to the next, which has a backward pass of its own"
+CARRIED = (
+    "it is handed on from one turn of a loop to the next, which has a backward pass of its own"
+)
 REPEATED = "it is made once and used by every turn of a training loop: make it inside"
 TARGET = "it is the target of a loss: the stop may be meant"
 WEIGHT = "it weighs log-probabilities or the values that it is made of: the stop may be meant"
@@ -107,7 +116,8 @@ def _check(node: ast.expr, facts: Facts) -> Iterator[Report]:
         return
     tensor = export.source if export is not None else source
     assert tensor is not None
-    if not facts.value(tensor).kind & Kind.TENSOR:
+    surely = Kind.TENSOR if export is not None else Kind.TENSOR | Kind.UNKNOWN
+    if not facts.value(tensor).kind & surely:
         return
     if export is not None:
         yield from _exported(node, export, found, facts)
@@ -124,7 +134,7 @@ def _exported(
         return
     message = _message(export.whole, demand, facts)
     why = _why(export.source, facts)
-    lift = Lift(facts, export)
+    lift = Lift(facts, export, demand.backward)
     try:
         way = lift.run()
     except CannotLift as reason:
@@ -143,15 +153,13 @@ def _exported(
     yield Report(export.whole, message, fix=fix(tier, *edits), why=why, note=note)
 
 
-def _matters(
-    node: ast.expr, export: Export, graph: Graph, demand: Demand, facts: Facts
-) -> bool:
+def _matters(node: ast.expr, export: Export, graph: Graph, demand: Demand, facts: Facts) -> bool:
     """Is the number or array on the way to a loss, as far as this file tells?"""
-    if graph == Graph.YES:
-        return True
-    if names_constant(export.whole, facts):
+    if names_constant(export.whole, facts) or not is_wanted(demand, node, facts):
         return False
-    if demand.backward:
+    if export.is_bare and graph < Graph.YES:
+        return False
+    if graph == Graph.YES or demand.backward:
         return True
     return in_loss_function(node, facts) or (export.form == Form.ARRAY and demand.carries)
 
@@ -159,13 +167,11 @@ def _matters(
 def _stopped(
     node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
 ) -> Iterator[Report]:
-    graph, demand = found
+    demand = found[1]
     whole = facts.is_term(node) and not demand.carries
-    term = facts.is_term(node) or (
-        facts.is_term_of_result(node) and in_loss_function(node, facts)
-    )
-    old = not (isinstance(node, ast.Call) and last_name(node.func) == "detach")
-    if not term and not (old and graph == Graph.YES):
+    term = facts.is_term(node) or (facts.is_term_of_result(node) and in_loss_function(node, facts))
+    dead = not term and is_dead_loss(node, facts)
+    if not (term or dead) and not _is_old_habit(node, source, found, facts):
         return
     meant = names_constant(node, facts) or facts.is_target(node) or facts.is_weight(node)
     if meant and not (whole and demand.alone):
@@ -180,6 +186,17 @@ def _stopped(
     tier, note = _tier(node, whole, term, facts)
     edits = tidied(freed(node, source, facts), facts)
     yield Report(node, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def _is_old_habit(
+    node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
+) -> bool:
+    """`h.data` and `Variable(h)` in the middle of a model: `detach` would say that it is meant."""
+    graph, demand = found
+    if isinstance(node, ast.Call) and last_name(node.func) == "detach":
+        return False
+    computed = facts.value(source).computed and not facts.value(source).leaf
+    return graph == Graph.YES and computed and is_wanted(demand, node, facts)
 
 
 def _tier(
