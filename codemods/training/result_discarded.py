@@ -1,0 +1,155 @@
+"""The result of an operation that does not work in place is dropped.
+
+## What it does
+
+Finds statements such as `x.clamp(0, 1)`, `F.normalize(z)`, `labels.to(device)` or
+`self.dropout(x)`, where nobody takes what comes out and `x` is used afterwards.
+
+## Why is this bad
+
+These operations leave their argument alone and return a new tensor. As a statement they do nothing:
+values are not clipped, masks not applied, gradients not bounded, tensors not moved. Nothing raises
+unless a shape or a device happens not to fit.
+
+## Example
+
+```python
+scores.masked_fill(mask, float("-inf"))
+weights = scores.softmax(-1)
+```
+
+## Use instead
+
+```python
+scores = scores.masked_fill(mask, float("-inf"))
+weights = scores.softmax(-1)
+```
+
+## Fix safety
+
+The result is given to the name that the operation was applied to. What the program computes changes
+with that, so the fix is unsafe. A leaf, a `.grad`, a `.data`, or an element of what a loop goes
+through has to be changed where it is: there the operation becomes its variant that works in place
+(`clamp_`), if gradients are not recorded. Otherwise there is no fix.
+
+Left alone are modules (their `.to()` works in place), calls with `inplace=True` or `out=`, the
+expressions that a notebook shows, and statements that are expected to raise, tried or timed.
+
+## How it is verified
+
+The original and the rewritten program run on the same inputs. The values after the statement have
+to be those that the operation gives.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
+- https://discuss.pytorch.org/t/tensor-to-device-does-not-work/44525
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.training._discarded import (
+    LAYERS,
+    OPERATIONS,
+    REDUCTIONS,
+    Discarded,
+    discarded,
+)
+from autofix.flow import torch_api
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph
+from autofix.model import Applicability, Edit
+from autofix.rewrite.liveness import read_later
+from autofix.rule import Report, Rule, fix
+
+_NAMES = "|".join(sorted(OPERATIONS | REDUCTIONS, key=len, reverse=True))
+rule = Rule(
+    __name__,
+    code="AG608",
+    trigger=rf"(?:^|[;:])[ \t(]*(?:[\w.\[\]]*\b(?:{_NAMES})|(?:self\.)?{LAYERS})\s*\(",
+)
+
+
+@rule.visit(ast.Expr)
+def check(node: ast.Expr, facts: Facts) -> Iterator[Report]:
+    found = discarded(node, facts)
+    if found is None:
+        return
+    edit = _repair(node, found, facts)
+    if edit is None:
+        return
+    text = f"`{facts.source.segment(found.subject)}`"
+    label = f"`{facts.source.segment(found.call.func)}`"
+    message = f"the result of {label} is dropped: {text} stays as it is"
+    if isinstance(edit, str):
+        yield Report(node, message, declined=edit)
+        return
+    note = "what is computed afterwards changes"
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, edit), note=note)
+
+
+def _repair(node: ast.Expr, found: Discarded, facts: Facts) -> Edit | str | None:
+    """The edit, why there is none, or None where nobody would notice the result."""
+    subject = found.subject
+    match subject:
+        case ast.Name(id=name):
+            kept = _must_stay(subject, facts)
+            if read_later(name, node, facts) and not kept:
+                return _assigned(node, subject, facts)
+            if kept or _is_element(subject, facts):
+                return _in_place(found, facts)
+            return None
+        case ast.Attribute(attr="data" | "grad"):
+            return _in_place(found, facts)
+        case ast.Attribute(value=ast.Name()):
+            if _must_stay(subject, facts):
+                return _in_place(found, facts)
+            return _assigned(node, subject, facts)
+        case ast.Subscript():
+            return _in_place(found, facts)
+    return None
+
+
+def _must_stay(subject: ast.expr, facts: Facts) -> bool:
+    """A leaf is known to an optimizer, a module or its `.grad` as the object that it is."""
+    value = facts.value(subject)
+    return value.leaf or value.parameter
+
+
+def _is_element(subject: ast.Name, facts: Facts) -> bool:
+    """The variable of a loop, which stands for what is in a container."""
+    stores = uses_in(facts).names.stores(subject)
+    return any(isinstance(facts.index.parents.get(store), (ast.For, ast.Tuple)) for store in stores)
+
+
+def _assigned(node: ast.Expr, subject: ast.expr, facts: Facts) -> Edit | str:
+    if isinstance(subject, ast.Name) and _is_outer(subject, facts):
+        return "the name belongs to the code around the function"
+    start = facts.source.span(node)[0]
+    return Edit(start, start, f"{facts.source.segment(subject)} = ")
+
+
+def _is_outer(name: ast.Name, facts: Facts) -> bool:
+    function = facts.index.function_of(name)
+    if not isinstance(function, FUNCTIONS):
+        return False
+    return name.id not in facts.index.bound_names(function)
+
+
+def _in_place(found: Discarded, facts: Facts) -> Edit | str:
+    call, func = found.call, found.call.func
+    known = torch_api.method if found.method else lambda name: torch_api.function(f"torch.{name}")
+    direct = not found.method or (isinstance(func, ast.Attribute) and func.value is found.subject)
+    if known(f"{found.name}_") is None or not direct or not isinstance(func, ast.Attribute):
+        return "it has to be changed in place, and the operation has no variant that does so"
+    value = facts.value(found.subject)
+    bare = isinstance(found.subject, ast.Attribute) and found.subject.attr in ("data", "grad")
+    if facts.grad_enabled(call) and value.graph > Graph.NO and not bare:
+        return "it has to be changed in place, which is not possible while gradients are recorded"
+    end = facts.source.span(func)[1]
+    return Edit(end, end, "_")
