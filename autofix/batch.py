@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autofix.pipeline import Plan, examine, failed, is_candidate
+from autofix.project.project import Project
 from autofix.results import FileResult
 
 # Starting a pool costs about as much as analysing this much source.
@@ -33,6 +34,7 @@ class Task:
 class Batch:
     tasks: tuple[Task, ...]
     plans: tuple[Plan, ...]
+    project: Project | None = None
 
     def examine(self, index: int, data: bytes) -> FileResult:
         task = self.tasks[index]
@@ -52,7 +54,8 @@ class Batch:
 
 
 def run(batch: Batch, jobs: int, progress: Progress = lambda done: None) -> list[FileResult]:
-    """A result for each task, in the order of the tasks."""
+    """A result for each task, in the order of the tasks. All are read before the first is looked
+    at: what one file has to say of another must not depend on which comes first."""
     results: dict[int, FileResult] = {}
     held: dict[int, bytes] = {}
     sizes: dict[int, int] = {}
@@ -62,26 +65,29 @@ def run(batch: Batch, jobs: int, progress: Progress = lambda done: None) -> list
             data = batch.read(index)
             if isinstance(data, FileResult):
                 results[index] = data
-            elif not is_candidate(data):
+                progress(len(results))
+                continue
+            if batch.project is not None:
+                batch.project.note(task.path, data)
+            if not is_candidate(data):
                 results[index] = FileResult(task.path, task.shown)
-            elif jobs == 1:
-                results[index] = batch.examine(index, data)
-                sweep(len(data))
             else:
                 sizes[index] = len(data)
                 volume += len(data)
                 if volume <= POOL_ABOVE:
                     held[index] = data
             progress(len(results))
-        if volume > POOL_ABOVE:
+        if volume > POOL_ABOVE and jobs > 1:
             # Imported late: most runs are too small for it.
             from autofix.pool import run_in_processes
 
             held.clear()
             results |= run_in_processes(batch, sizes, jobs, lambda n: progress(len(results) + n))
-        for index, data in held.items():
-            results[index] = batch.examine(index, data)
-            sweep(len(data))
+            sizes.clear()
+        for index in sizes:
+            data = held.pop(index, None) or batch.read(index)
+            results[index] = data if isinstance(data, FileResult) else batch.examine(index, data)
+            sweep(sizes[index])
             progress(len(results))
     return [results[index] for index in range(len(batch.tasks))]
 

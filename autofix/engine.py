@@ -6,13 +6,14 @@ import ast
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autofix.flow.facts import Facts
+from autofix.flow.imported import Project
 from autofix.flow.walk import children
 from autofix.model import Finding
 from autofix.rule import Report, Rule, Visitor
-from autofix.source import Source
+from autofix.source import ElsewhereError, Source
 
 _TORCH = re.compile(r"torch")
 
@@ -23,30 +24,47 @@ class Outcome:
 
     findings: tuple[Finding, ...]
     crashes: tuple[tuple[str, str], ...] = ()
+    consulted: frozenset[str] = frozenset()
+    """The files that had a say in it."""
 
 
-def find(source: Source, rules: Sequence[Rule]) -> Outcome:
+def find(source: Source, rules: Sequence[Rule], project: Project | None = None) -> Outcome:
     """Run `rules` over one module. Raises SyntaxError, RecursionError or ValueError as `ast.parse`
-    does; a crash inside one rule is reported and does not lose another rule's findings."""
+    does; a crash inside one rule is reported and does not lose another rule's findings.
+
+    The other files of the `project` have a say in it: in a large one, where following every import
+    would cost more than the rest, only if the file trains or seems to have something to report."""
     active = [rule for rule in rules if re.search(rule.trigger, source.text, re.MULTILINE)]
     if not active or not _TORCH.search(source.text):
         return Outcome(())
     tree = source.parse()
-    facts = Facts(source, tree)
+    if project is not None and project.is_large(source.path):
+        alone = Facts(source, tree)
+        outcome = _ask(alone, active)
+        if not outcome.findings and "backward(" not in source.text:
+            return outcome
+    return _ask(Facts(source, tree, project), active)
+
+
+def _ask(facts: Facts, rules: Sequence[Rule]) -> Outcome:
     findings: list[Finding] = []
     crashes: dict[str, str] = {}
-    for rule, visitor, node in _candidates(tree, source, active):
+    for rule, visitor, node in _candidates(facts.tree, facts.source, rules):
         try:
-            findings.extend(_finding(rule, report, source) for report in visitor(node, facts))
+            findings.extend(_finding(rule, report, facts) for report in visitor(node, facts))
+        except ElsewhereError:
+            continue  # what it would report or edit stands in another file
         except (Exception, RecursionError) as error:
             where = f"line {getattr(node, 'lineno', '?')}"
             crashes.setdefault(rule.code, f"{where}: {type(error).__name__}: {error}")
     unique = sorted(set(findings), key=lambda f: (f.start, f.end, f.rule, f.message))
-    return Outcome(tuple(unique), tuple(crashes.items()))
+    return Outcome(tuple(unique), tuple(crashes.items()), facts.consulted)
 
 
-def _finding(rule: Rule, report: Report, source: Source) -> Finding:
-    start, end = source.span(report.node)
+def _finding(rule: Rule, report: Report, facts: Facts) -> Finding:
+    if report.fix is not None and (why := facts.broken_elsewhere(report.node)) is not None:
+        report = replace(report, fix=None, declined=why)
+    start, end = facts.source.span(report.node)
     return Finding(
         rule=rule.code,
         name=rule.name,

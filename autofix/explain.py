@@ -80,6 +80,7 @@ def _tiers(safety: str) -> tuple[str, ...]:
 def describe(place: str) -> list[str]:
     """The facts at FILE:LINE:COL, or at FILE:cell N:LINE:COL of a notebook, a line each."""
     from autofix.flow.facts import Facts
+    from autofix.project.project import Project
 
     path, cell, line, column = parse_place(place)
     try:
@@ -92,7 +93,7 @@ def describe(place: str) -> list[str]:
     row = _row(document, cell, line)
     if row is None:
         raise PlaceError(f"{path}: there is no such line")
-    return Facts(document.source, tree).describe(row, column)
+    return Facts(document.source, tree, Project()).describe(row, column)
 
 
 def parse_place(place: str) -> tuple[str, int | None, int, int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from autofix import engine
 from autofix.document import Document, DocumentError, load
+from autofix.flow.imported import Project
 from autofix.ignores import apply_ignores
 from autofix.locate import locate, place_applied
 from autofix.model import Applicability, Finding, Fix, Position
@@ -42,6 +43,8 @@ class Plan:
     promoted: frozenset[str] = frozenset()
     """Codes whose unsafe fixes are taken as safe."""
     demoted: frozenset[str] = frozenset()
+    project: Project | None = field(default=None, compare=False)
+    """The files around the one that is looked at, if they may have a say in it."""
     known: frozenset[str] | None = None
     """Codes and names of all rules there are, selected or not."""
 
@@ -62,6 +65,7 @@ class Look:
     document: Document
     findings: tuple[Finding, ...]
     crashes: tuple[tuple[str, str], ...] = ()
+    consulted: frozenset[str] = frozenset()
 
 
 def examine(data: bytes, path: str, shown: str, plan: Plan) -> FileResult:
@@ -103,7 +107,7 @@ def look(document: Document, plan: Plan) -> Look:
         source.parse()
         outcome = engine.Outcome(())
     else:
-        outcome = engine.find(source, plan.rules)
+        outcome = engine.find(source, plan.rules, plan.project)
     kept = list(outcome.findings)
     unused: tuple[Finding, ...] = ()
     if kept or _OUR_COMMENT.search(source.text):
@@ -115,7 +119,8 @@ def look(document: Document, plan: Plan) -> Look:
     broken = {found.rule: "its edits overlap" for found in kept if _overlaps(found.fix)}
     findings = (_settle(document, finding, plan) for finding in kept)
     ordered = sorted(findings, key=lambda found: (found.start, found.end, found.rule))
-    return Look(document, tuple(ordered), (*outcome.crashes, *broken.items()))
+    crashes = (*outcome.crashes, *broken.items())
+    return Look(document, tuple(ordered), crashes, outcome.consulted)
 
 
 def _overlaps(fix: Fix | None) -> bool:
@@ -158,7 +163,13 @@ def _examine(document: Document, path: str, shown: str, plan: Plan) -> FileResul
             raise
         return FileResult(path, shown, findings=(_syntax_error(shown, *broken),))
     problems = _crashed(dict(first.crashes), shown)
-    plain = FileResult(path, shown, findings=_place(first, shown, plan), problems=problems)
+    plain = FileResult(
+        path,
+        shown,
+        findings=_place(first, shown, plan),
+        problems=problems,
+        consulted=first.consulted,
+    )
     if plan.repair and not plan.verify and any(map(plan.accepts, first.findings)):
         return _repaired(plain, first, plan)
     return plain

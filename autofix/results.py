@@ -66,6 +66,8 @@ class FileResult:
     problems: tuple[Problem, ...] = ()
     before: bytes = b""
     after: bytes | None = None
+    consulted: frozenset[str] = frozenset()
+    """The other files that had a say in it."""
     unrepaired: tuple[Located, ...] = ()
     """What `findings` has to be if `after` is not written after all."""
 

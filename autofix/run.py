@@ -16,6 +16,8 @@ from autofix.batch import Batch, Progress, Task
 from autofix.config import Config, ConfigError, Resolver, settings
 from autofix.files import Discovery, discover
 from autofix.pipeline import Plan, examine, labels
+from autofix.project.project import Project
+from autofix.project.together import together
 from autofix.registry import UnknownRuleError, choose, matching
 from autofix.report.patch import patch, relative
 from autofix.results import FileResult, Problem, Report
@@ -38,6 +40,7 @@ class Planner:
 
     resolver: Resolver
     mode: Mode
+    project: Project = field(default_factory=Project)
     _plans: dict[tuple[int, frozenset[str]], Plan] = field(default_factory=dict)
 
     def plan(self, file: str) -> Plan:
@@ -68,6 +71,7 @@ class Planner:
             python=config.interpreter,
             promoted=promoted,
             demoted=demoted,
+            project=self.project,
             known=labels(rules),
         )
 
@@ -80,9 +84,9 @@ def run(
     verifying: Verifying | None = None,
 ) -> Report:
     """Look at everything below `paths`; with `Mode.APPLY`, write what was repaired."""
-    planner = Planner(resolver, mode)
-    found = _discover(paths, resolver)
     here = str(Path.cwd())
+    planner = Planner(resolver, mode, Project(tuple(_full(here, path) for path in paths)))
+    found = _discover(paths, resolver)
     plans: list[Plan] = []
     index: dict[int, int] = {}
     tasks: list[Task] = []
@@ -93,8 +97,8 @@ def run(
             plans.append(plan)
         tasks.append(Task(file, shown(file, here), index[id(plan)]))
     jobs = resolver.at(folder_of(paths[0])).jobs or _processors()
-    work = Batch(tuple(tasks), tuple(plans))
-    done = batch.run(work, jobs, progress(len(tasks)))
+    work = Batch(tuple(tasks), tuple(plans), planner.project)
+    done = together(work, batch.run(work, jobs, progress(len(tasks))), jobs)
     planned = [(one, plans[task.plan]) for one, task in zip(done, tasks, strict=True)]
     results = verified(planned, work.read, verifying)
     report = Report(
@@ -142,9 +146,13 @@ def diff_status(report: Report) -> int:
     return FOUND if report.patch else CLEAN
 
 
+def _full(here: str, path: str) -> str:
+    return os.path.normpath(os.path.join(here, path))  # noqa: PTH118
+
+
 def shown(path: str, here: str) -> str:
     """The path relative to the working directory where it lies below it, else as given."""
-    full = os.path.normpath(os.path.join(here, path))  # noqa: PTH118
+    full = _full(here, path)
     inside = full.startswith(here.rstrip(os.sep) + os.sep)
     return full[len(here) :].lstrip(os.sep).replace(os.sep, "/") if inside else path
 

@@ -19,6 +19,28 @@ class DocumentError(Exception):
     """A file that cannot be read, or not be written back byte for byte, in one line."""
 
 
+class ElsewhereError(Exception):
+    """A place in this file was asked for of a node that stands in another one."""
+
+
+class Line(int):
+    """A line of another file than the one that is looked at. It reads as `12 of helpers.py`."""
+
+    place: str
+
+    @classmethod
+    def of(cls, number: int, place: str) -> Line:
+        line = cls(number)
+        line.place = place
+        return line
+
+    def __str__(self) -> str:
+        return self.place
+
+    def __format__(self, spec: str) -> str:
+        return self.place
+
+
 @dataclass(frozen=True)
 class Source:
     """Module text with its original newlines (never normalised)."""
@@ -44,6 +66,8 @@ class Source:
 
     def span(self, node: ast.expr | ast.stmt | ast.keyword) -> tuple[int, int]:
         assert node.end_lineno is not None and node.end_col_offset is not None
+        if isinstance(node.lineno, Line):
+            raise ElsewhereError
         return (
             self.offset(node.lineno, node.col_offset),
             self.offset(node.end_lineno, node.end_col_offset),

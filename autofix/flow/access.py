@@ -92,6 +92,7 @@ def _attribute(node: ast.Attribute, frame: Frame) -> Value:
 def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     """`owner.attr`, read."""
     from autofix.flow.functions import call_closure
+    from autofix.flow.imported import attribute_of
     from autofix.flow.instances import class_attribute
 
     name = node.attr
@@ -102,6 +103,9 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         if found is not None:
             return frame.state.look(found)
     if owner.kind == Kind.LIBRARY and owner.ref:
+        inner = attribute_of(owner, name, frame)
+        if inner is not None and not frame.program.skims:
+            return frame.state.look(frame.program.modules.resolve(inner, frame))
         return _library_attribute(f"{owner.ref}.{name}")
     if isinstance(owner.ref, ClassInfo):
         return owner.ref.find(name) or UNKNOWN

@@ -6,8 +6,9 @@ import ast
 
 from autofix.flow import torch_api
 from autofix.flow.frame import Frame
+from autofix.flow.imported import attribute_of
 from autofix.flow.index import FunctionNode
-from autofix.flow.values import Kind
+from autofix.flow.values import Kind, Value, library
 from autofix.flow.walk import walk
 
 # Methods of Tensor that other things an argument may be have too: numpy arrays, modules, lists,
@@ -76,7 +77,7 @@ def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
 def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     """Does the body do something with argument `name` that only a tensor can do, and nothing that
     tests what it is or gives it another value?"""
-    nodes = frame.program.index.body_nodes(function)
+    nodes = frame.index.body_nodes(function)
     names = {name, *_elements_of(name, nodes)}
     if any(_asks_for_none(node, name, names - {name}) for node in nodes):
         return False
@@ -177,10 +178,20 @@ def _tensor_only(call: ast.Call, names: set[str], frame: Frame) -> bool:
 
 def static_name(node: ast.expr, frame: Frame) -> str | None:
     """The dotted library name of `a.b.c`, by what `a` is bound to in the scopes around."""
-    if isinstance(node, ast.Attribute):
-        owner = static_name(node.value, frame)
-        return None if owner is None else f"{owner}.{node.attr}"
+    value = _static(node, frame)
+    known = value is not None and value.kind == Kind.LIBRARY and isinstance(value.ref, str)
+    return value.ref if value is not None and known else None
+
+
+def _static(node: ast.expr, frame: Frame) -> Value | None:
     if isinstance(node, ast.Name):
-        value = frame.name(node.id)
-        return value.ref if value.kind == Kind.LIBRARY and isinstance(value.ref, str) else None
-    return None
+        return frame.name(node.id)
+    if not isinstance(node, ast.Attribute):
+        return None
+    owner = _static(node.value, frame)
+    if owner is None or owner.kind != Kind.LIBRARY or not isinstance(owner.ref, str):
+        return None
+    inner = attribute_of(owner, node.attr, frame)
+    if inner is None or frame.program.skims:
+        return library(f"{owner.ref}.{node.attr}")
+    return frame.program.modules.resolve(inner, frame)

@@ -3,59 +3,28 @@
 from __future__ import annotations
 
 import ast
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 
 # The modules below register how each kind of node is interpreted.
 from autofix.flow import access, arithmetic, calls, expressions, statements  # noqa: F401
 from autofix.flow.class_table import ClassTable
+from autofix.flow.coverage import Coverage
 from autofix.flow.cuts import Demand
 from autofix.flow.describe import describe_value
 from autofix.flow.evidence import static_name
-from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.frame import all_cuts, contents
 from autofix.flow.functions import enter
-from autofix.flow.index import FUNCTIONS, FunctionNode, Index, root_name
+from autofix.flow.imported import Modules, Project
+from autofix.flow.index import FUNCTIONS, Index, root_name
 from autofix.flow.objects import ClassInfo
 from autofix.flow.program import Exhausted, Program
-from autofix.flow.state import Key, State
+from autofix.flow.state import Key
+from autofix.flow.unit import Unit, is_foreign
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
 from autofix.flow.walk import walk
 from autofix.source import Source
-
-_NOT_TRAINED = frozenset(
-    {
-        "validation_step",
-        "test_step",
-        "predict_step",
-        "validation_epoch_end",
-        "test_epoch_end",
-        "on_validation_epoch_end",
-        "on_test_epoch_end",
-        "__getitem__",
-        "collate_fn",
-    }
-)
-"""Methods that frameworks call without gradients, or on data."""
-
-_UNNAMED = frozenset({"forward", "__call__", "training_step"})
-
-EXPLORED = 600
-"""Statements after which nobody's callers are looked into any more: what is asked for is then
-interpreted for arguments that are not known."""
-
-_DATA_BASES = ("Dataset", "IterableDataset", "Sampler", "BatchSampler", "DataLoader")
-_RETURN_UNUSED = frozenset(
-    {
-        "__init__",
-        "__repr__",
-        "__str__",
-        "extra_repr",
-        "on_train_epoch_end",
-        "training_epoch_end",
-        "setUp",
-        "main",
-    }
-)
 
 
 @dataclass(eq=False)
@@ -64,7 +33,8 @@ class Facts:
 
     source: Source
     tree: ast.Module
-    _covered: set[ast.AST] = field(default_factory=set)
+    project: Project | None = None
+    """The files around it, if they may be looked at."""
     _skimmed: set[ast.AST] = field(default_factory=set)
     _silent: bool = False
     _tables: dict[ast.ClassDef, ClassTable] = field(default_factory=dict)
@@ -77,11 +47,22 @@ class Facts:
     def program(self) -> Program:
         """The interpreted module body, with everything that it calls."""
         program = Program(self.tree, self.index)
-        program.module = Frame(program, State())
+        program.modules = Modules(program, self.project)
+        path = os.path.abspath(self.source.path)  # noqa: PTH100
+        home = program.modules.home(Unit(path, self.source, self.tree, self.index))
+        program.module = home.frame
         self._attempt(lambda: program.module.run(self.tree.body))
         program.module.state.dead = False
         program.finished = True
         return program
+
+    @property
+    def consulted(self) -> frozenset[str]:
+        """The other files that were looked into."""
+        if "program" not in self.__dict__:
+            return frozenset()
+        modules = self.program.modules
+        return modules.consulted - {self.program.module.home.unit.path}
 
     def value(self, node: ast.expr) -> Value:
         """What an expression is, joined over every way this file reaches it."""
@@ -98,7 +79,7 @@ class Facts:
         tensors or of numbers taken out of them. Asked first, it spares most of a large file: no
         call is looked into, and no caller."""
         function = self.index.function_of(node)
-        if function is None or function in self._covered or self._silent:
+        if function is None or function in self._coverage or self._silent:
             value = self.value(node)
         else:
             if function not in self._skimmed:
@@ -111,9 +92,14 @@ class Facts:
         return bool(inner.kind & (Kind.TENSOR | Kind.UNKNOWN | Kind.MODULE))
 
     @cached_property
+    def _coverage(self) -> Coverage:
+        program = self.program
+        return Coverage(program, program.module.home)
+
+    @cached_property
     def _skim(self) -> Program:
         skim = Program(self.tree, self.index, skims=True)
-        skim.module = self.program.module
+        skim.module, skim.modules = self.program.module, self.program.modules
         skim.classes = self.program.classes
         skim.finished = True
         # Values that mention cuts go from one to the other, by way of the module and the classes.
@@ -154,7 +140,7 @@ class Facts:
     def _class_info(self, node: ast.ClassDef) -> ClassInfo | None:
         outer = self.index.outer_function(node)
         if outer is not None:
-            self._attempt(lambda: self._cover_function(outer, self.program))
+            self._attempt(lambda: self._coverage.cover(outer))
         return None if self._silent else self.program.classes.get(node)
 
     def grad_enabled(self, call: ast.Call) -> bool:
@@ -202,12 +188,29 @@ class Facts:
     def arrays(self, node: ast.AST) -> list[ast.Call]:
         """The `x.numpy()` calls where x is downstream of the cut at `node`."""
         self._cover(node)
-        return self.program.cuts.read_as_arrays(node)
+        return [n for n in self.program.cuts.read_as_arrays(node) if not is_foreign(n)]
 
     def silencers(self, node: ast.AST) -> list[ast.AST]:
         """The targets of `x.requires_grad = True` where x is downstream of the cut at `node`."""
         self._cover(node)
-        return self.program.cuts.silenced_by(node)
+        return [n for n in self.program.cuts.silenced_by(node) if not is_foreign(n)]
+
+    def broken_elsewhere(self, node: ast.AST) -> str | None:
+        """Why code in another file would break if the graph were not cut at or in `node`."""
+        if "program" not in self.__dict__:
+            return None
+        cuts = self.program.cuts
+        if not any(map(is_foreign, (*cuts.arrays, *cuts.silencers))):
+            return None
+        for inner in walk(node):
+            for call in cuts.read_as_arrays(inner):
+                if is_foreign(call):
+                    return f"`.numpy()` of it (line {call.lineno}) would raise"
+            for target in cuts.silenced_by(inner):
+                if is_foreign(target):
+                    line = getattr(target, "lineno", 0)
+                    return f"`requires_grad` of it is set (line {line}), which would raise"
+        return None
 
     def rewraps(self, node: ast.AST) -> list[ast.AST]:
         """Where a new leaf is made of what comes out of the cut at `node`."""
@@ -261,59 +264,7 @@ class Facts:
 
     def _cover(self, node: ast.AST) -> None:
         """Interpret whatever decides what `node` is."""
-        program = self.program
+        coverage = self._coverage
         function = self.index.function_of(node)
-        if function is not None and not self._silent and function not in self._covered:
-            self._attempt(lambda: self._cover_function(function, program))
-
-    def _cover_function(self, function: FunctionNode, program: Program) -> None:
-        if function in self._covered or isinstance(function, ast.Lambda):
-            return
-        self._covered.add(function)
-        outer = self.index.outer_function(function)
-        if outer is not None:
-            self._cover_function(outer, program)
-        if program.spent < EXPLORED * program.share:
-            for caller in self.index.callers(function.name):
-                if isinstance(caller, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    self._cover_function(caller, program)
-            self._cover_users_of_class(function, program)
-        if self._is_known(function, program):
-            return
-        needed = f"returned from `{function.name}`"
-        if function.name in _RETURN_UNUSED or function.name.startswith("test_"):
-            enter(function, program)
-        else:
-            enter(function, program, needed=needed, grad=not self._is_data(function, program))
-
-    def _cover_users_of_class(
-        self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program
-    ) -> None:
-        """`model(x)` calls `forward` without naming it: look at whoever makes objects of its class,
-        and at the `forward` beside (what is made in `__init__` is called there)."""
-        owner = self.index.parents.get(function)
-        if not isinstance(owner, ast.ClassDef) or function.name not in _UNNAMED:
-            return
-        for maker in self.index.callers(owner.name):
-            beside = self.index.parents.get(maker)
-            methods = beside.body if isinstance(beside, ast.ClassDef) else [maker]
-            for method in methods:
-                if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    continue
-                if method is maker or method.name in _UNNAMED:
-                    self._cover_function(method, program)
-
-    def _is_known(self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program) -> bool:
-        """Do the calls in this file tell all that matters of how the function is used?"""
-        if function.name == "forward" and isinstance(self.index.parents[function], ast.ClassDef):
-            # A model that this file only shows, or evaluates, is trained elsewhere.
-            return function in program.reached and self.index.trains
-        return function in program.called
-
-    def _is_data(self, function: ast.FunctionDef | ast.AsyncFunctionDef, program: Program) -> bool:
-        """Does the world call this function without gradients?"""
-        if function.name in _NOT_TRAINED:
-            return True
-        parent = self.index.parents.get(function)
-        info = program.classes.get(parent) if isinstance(parent, ast.ClassDef) else None
-        return info is not None and any(n.endswith(_DATA_BASES) for n in info.foreign_bases)
+        if function is not None and not self._silent and function not in coverage:
+            self._attempt(lambda: coverage.cover(function))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autofix.flow import torch_api
-from autofix.flow.index import FunctionNode
+from autofix.flow.index import FunctionNode, Index
 from autofix.flow.program import Program
 from autofix.flow.state import State
 from autofix.flow.values import (
@@ -17,12 +17,16 @@ from autofix.flow.values import (
     Dim,
     Graph,
     Kind,
+    Origin,
     Value,
     Why,
     join,
     library,
     tensor,
 )
+
+if TYPE_CHECKING:
+    from autofix.flow.imported import Module
 
 Evaluator = Callable[[Any, "Frame"], Value]
 Executor = Callable[[Any, "Frame"], None]
@@ -67,6 +71,20 @@ class Frame:
     left_at: list[State] = field(default_factory=list)
     """The states at each `return`."""
     global_names: set[str] = field(default_factory=set)
+    own_module: Module | None = None
+    """Of the activation of a module body: the module."""
+
+    @property
+    def home(self) -> Module:
+        """The module that the code is in."""
+        module = (self.scopes[-1] if self.scopes else self).own_module
+        assert module is not None
+        return module
+
+    @property
+    def index(self) -> Index:
+        """The syntax of the file that the code is in."""
+        return self.home.unit.index
 
     def eval(self, node: ast.expr) -> Value:
         if node.__class__ is ast.Constant:
@@ -86,22 +104,39 @@ class Frame:
             STATEMENTS[type(node)](node, self)
 
     def name(self, name: str) -> Value:
+        found = self.binding(name)
+        if found is None:
+            return library(f"builtins.{name}") if name in _BUILTINS else UNKNOWN
+        if found.const.__class__ is Origin and not self.program.skims:
+            found = self.program.modules.resolve(found, self)
+        return self.state.look(found)
+
+    def binding(self, name: str) -> Value | None:
+        """What a name is bound to in the scopes around; a name of another file as it is imported,
+        without a look at what it is there."""
         found = self.state.bound.get(name) if name not in self.global_names else None
         if found is None:
             for scope in self.scopes:
                 found = scope.state.bound.get(name)
                 if found is not None:
-                    break
-        if found is not None:
-            return self.state.look(found)
-        return self._builtin(name)
+                    return found
+            return self.home.lookup(name)
+        return found
 
-    def _builtin(self, name: str) -> Value:
-        for module in self.program.star_imports:
+    def starred(self, name: str) -> Value | None:
+        """A name that `from module import *` brings."""
+        for module in self.home.star_imports:
+            if isinstance(module, Origin):
+                if not self.program.skims:
+                    origin = Origin(module.path, name)
+                    found = self.program.modules.member(origin, name, self)
+                    if found is not None:
+                        return found
+                continue
             dotted = f"{module}.{name}"
             if torch_api.function(dotted) or torch_api.module(dotted) or dotted in _STAR:
                 return library(dotted)
-        return library(f"builtins.{name}") if name in _BUILTINS else UNKNOWN
+        return None
 
     def bind(self, name: str, value: Value) -> None:
         if name in self.global_names and self.scopes:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from autofix.flow.annotations import annotated
 from autofix.flow.evidence import used_as_tensor
 from autofix.flow.frame import Frame, all_cuts
-from autofix.flow.index import FunctionNode
+from autofix.flow.index import FunctionNode, Index
 from autofix.flow.labels import names_data
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
-from autofix.flow.program import CONTEXTS, DEPTH, INLINED, Program
+from autofix.flow.program import ABROAD, CONTEXTS, DEPTH, INLINED, Program
 from autofix.flow.state import State, merge
+from autofix.flow.unit import is_foreign
 from autofix.flow.values import (
     NONE,
     UNKNOWN,
@@ -56,7 +58,8 @@ def call_closure(
     inner = Frame(program, state, function, closure.scopes)
     bind_parameters(inner, function, given, keywords, called=True)
     program.callers.append(frame)
-    result = _run(inner, closure)
+    with _where(program, is_foreign(function)):
+        result = _run(inner, closure)
     program.callers.pop()
     if _copy_back(inner.state, frame.state):
         program.memo[key] = result
@@ -76,7 +79,19 @@ def _may_enter(program: Program, function: FunctionNode) -> bool:
     if program.skims or function in program.active or len(program.active) >= DEPTH:
         return False
     program.visited[function] = program.visited.get(function, 0) + 1
-    return program.visited[function] <= CONTEXTS and program.spent < INLINED * program.share
+    if is_foreign(function) and program.spent_abroad >= ABROAD:
+        return False
+    return program.visited[function] <= CONTEXTS and program.spent_here < INLINED * program.share
+
+
+def _where(program: Program, foreign: bool) -> AbstractContextManager[None]:
+    return program.abroad() if foreign else nullcontext()
+
+
+def index_of(function: FunctionNode, frame: Frame) -> Index:
+    """The syntax of the file that a function is in."""
+    closure = frame.program.closures.get(function)
+    return closure.scopes[-1].index if closure is not None else frame.index
 
 
 def _opaque(given: Sequence[Value], keywords: Mapping[str, Value], frame: Frame) -> Value:
@@ -237,11 +252,11 @@ def enter(
     """Interpret a function as the world outside would call it."""
     if function in program.active or len(program.active) >= DEPTH:
         return UNKNOWN
-    parent = program.index.parents.get(function)
-    if owner is None and isinstance(parent, ast.ClassDef):
-        owner = program.classes.get(parent)
     closure = program.closures.get(function)
     scopes = closure.scopes if closure is not None else (program.module,)
+    parent = scopes[-1].index.parents.get(function)
+    if owner is None and isinstance(parent, ast.ClassDef):
+        owner = program.classes.get(parent)
     if program.finished and scopes and scopes[0] is program.module:
         heap = dict(program.module_heap)
     else:
@@ -256,7 +271,8 @@ def enter(
         is_class = _decorated(function, "classmethod")
         given = [Value(Kind.CLASS, ref=owner) if is_class else instance_value(instance)]
     bind_parameters(frame, function, given, {})
-    result = _run(frame, Closure(function, scopes, owner))
+    with _where(program, is_foreign(function)):
+        result = _run(frame, Closure(function, scopes, owner))
     if instance is not None and not program.skims:
         settle(instance, frame.state)
     return result

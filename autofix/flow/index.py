@@ -76,6 +76,8 @@ class Index:
     _bodies: dict[FunctionNode, list[ast.AST]] = field(default_factory=dict)
     _callers: dict[str, list[ast.AST]] = field(default_factory=dict)
     _bound: dict[FunctionNode, frozenset[str]] = field(default_factory=dict)
+    stored: dict[FunctionNode, set[str]] = field(default_factory=dict)
+    """For each method, the attributes that it stores on its object."""
 
     @cached_property
     def parents(self) -> Parents:

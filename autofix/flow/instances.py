@@ -6,8 +6,8 @@ import ast
 from collections.abc import Mapping, Sequence
 
 from autofix.flow.frame import Frame
-from autofix.flow.functions import call_closure, enter, settle
-from autofix.flow.index import FunctionNode
+from autofix.flow.functions import call_closure, enter, index_of, settle
+from autofix.flow.index import FunctionNode, Index
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
 
@@ -104,18 +104,19 @@ def survey(info: ClassInfo, name: str, frame: Frame) -> None:
 
 def stored_attributes(method: FunctionNode, frame: Frame) -> set[str]:
     """The names under which a method stores something on its first argument."""
-    known = frame.program.stored.get(method)
+    known = index_of(method, frame).stored.get(method)
     if known is None:
-        known = frame.program.stored[method] = _stored_attributes(method, frame)
+        index = index_of(method, frame)
+        known = index.stored[method] = _stored_attributes(method, index)
     return known
 
 
-def _stored_attributes(method: FunctionNode, frame: Frame) -> set[str]:
+def _stored_attributes(method: FunctionNode, index: Index) -> set[str]:
     if not method.args.args:
         return set()
     me = method.args.args[0].arg
     names: set[str] = set()
-    for node in frame.program.index.body_nodes(method):
+    for node in index.body_nodes(method):
         match node:
             case ast.Attribute(value=ast.Name(id=owner), attr=attr, ctx=ast.Store()) if owner == me:
                 names.add(attr)

@@ -1,4 +1,4 @@
-"""Functions, classes and instances of the analysed file, as values refer to them."""
+"""Functions, classes and instances of the project, as values refer to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Closure:
-    """A function of this file with the scopes it was defined in, and the object it is bound to."""
+    """A function with the scopes it was defined in, and the object it is bound to."""
 
     node: FunctionNode
     scopes: tuple[Frame, ...] = ()
@@ -32,7 +32,8 @@ class ClassInfo:
     """A class: its bases, methods, and what its attributes are over all methods."""
 
     node: ast.ClassDef
-    bases: tuple[Value, ...]
+    declared: tuple[Value, ...]
+    """Its bases; those of other files not looked up yet."""
     scopes: tuple[Frame, ...]
     body: dict[str, Value] = field(default_factory=dict)
     """Names bound in the class body: methods, class attributes, nested classes."""
@@ -44,20 +45,27 @@ class ClassInfo:
     """Methods that have been looked at for what they store."""
 
     @cached_property
+    def bases(self) -> tuple[Value, ...]:
+        scope = self.scopes[0]
+        return tuple(scope.program.modules.resolve(base, scope) for base in self.declared)
+
+    @cached_property
     def parents(self) -> tuple[ClassInfo, ...]:
         return tuple(b.ref for b in self.bases if isinstance(b.ref, ClassInfo))
 
     @cached_property
     def lineage(self) -> tuple[ClassInfo, ...]:
-        """This class and its base classes in this file, nearest first."""
+        """This class and its base classes as far as their code is known, nearest first."""
         found: list[ClassInfo] = [self]
-        for parent in self.parents:
-            found += [info for info in parent.lineage if info not in found]
+        for info in found:  # grows while it is read
+            at = found.index(info) + 1
+            new = [parent for parent in info.parents if parent not in found]
+            found[at:at] = new
         return tuple(found)
 
     @cached_property
     def foreign_bases(self) -> tuple[str, ...]:
-        """Dotted names of the bases outside this file; ``?`` for one that is not known."""
+        """Dotted names of the bases that come from libraries; ``?`` for one that is not known."""
         names: list[str] = []
         for info in self.lineage:
             for base in info.bases:
@@ -95,7 +103,7 @@ class ClassInfo:
 
 @dataclass(eq=False)
 class Instance:
-    """An object of a class of this file. Attributes live in the state under (identity, name)."""
+    """An object of a class of the project. Attributes live in the state under (identity, name)."""
 
     info: ClassInfo
     identity: int = field(default_factory=fresh)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,10 +13,11 @@ from autofix.flow.cuts import Cuts
 from autofix.flow.index import Index
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
-from autofix.flow.values import Value, covers, join
+from autofix.flow.values import Origin, Value, covers, join
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame
+    from autofix.flow.imported import Modules
 
 STATEMENTS = 60_000
 """Statements that may be interpreted for one file; a file that needs more stays silent."""
@@ -22,6 +25,8 @@ INLINED = 3_000
 """Statements after which calls are not looked into any more: anything may come back."""
 LARGE = 1_000
 """Lines from which on a file counts as large, and gets a fifth of that."""
+ABROAD = 400
+"""Statements of other files after which their functions are not looked into any more."""
 DEPTH = 10
 CONTEXTS = 24
 """How often one function is looked into, for different arguments."""
@@ -44,6 +49,8 @@ class Program:
     cuts: Cuts = field(default_factory=Cuts)
     module: Frame = field(init=False)
     """The activation of the module body."""
+    modules: Modules = field(init=False)
+    """This module, and what it needs of others."""
     values: dict[ast.AST, Value] = field(default_factory=dict)
     """Joined over every time the expression was evaluated."""
     before: dict[ast.stmt, dict[Key, Value]] = field(default_factory=dict)
@@ -62,15 +69,12 @@ class Program:
     """What the calls of a function gave so far."""
     called: set[ast.AST] = field(default_factory=set)
     """Functions that this file itself calls, in whatever mode."""
-    stored: dict[ast.AST, set[str]] = field(default_factory=dict)
-    """For each method, the attributes that it stores on its object."""
     parts: dict[tuple[object, ...], Value] = field(default_factory=dict)
     """Objects made while another object was made, by class and arguments."""
     as_tensor: dict[tuple[ast.AST, str], bool] = field(default_factory=dict)
     """Whether a function uses an argument as only a tensor can be used."""
     frozen: set[int] = field(default_factory=set)
     """Identities of modules whose parameters do not require grad."""
-    star_imports: list[str] = field(default_factory=list)
     callers: list[Frame] = field(default_factory=list)
     """The activations whose calls led here, outermost first."""
     saved: set[int] = field(default_factory=set)
@@ -78,6 +82,14 @@ class Program:
     overwritten: set[ast.AST] = field(default_factory=set)
     """Targets of writes into such memory."""
     spent: int = 0
+    _spent_abroad: int = 0
+    """How much of it in other files, up to the last time that ended."""
+    _abroad_since: int | None = None
+
+    @property
+    def star_imports(self) -> Sequence[str | Origin]:
+        """The modules that this one has imported all names of."""
+        return self.module.home.star_imports
 
     @cached_property
     def module_heap(self) -> dict[Key, Value]:
@@ -88,6 +100,28 @@ class Program:
     def share(self) -> float:
         """What part of the usual budgets this file gets."""
         return 1.0 if len(self.index.source.line_starts) < LARGE else 0.2
+
+    @property
+    def spent_abroad(self) -> int:
+        since = self.spent if self._abroad_since is None else self._abroad_since
+        return self._spent_abroad + self.spent - since
+
+    @property
+    def spent_here(self) -> int:
+        return self.spent - self.spent_abroad
+
+    @contextmanager
+    def abroad(self) -> Iterator[None]:
+        """Code of another file is interpreted, with a budget of its own."""
+        if self._abroad_since is not None:
+            yield
+            return
+        self._abroad_since = self.spent
+        try:
+            yield
+        finally:
+            self._spent_abroad = self.spent_abroad
+            self._abroad_since = None
 
     def spend(self) -> None:
         self.spent += 1

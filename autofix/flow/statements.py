@@ -10,13 +10,14 @@ from autofix.flow.access import iterate
 from autofix.flow.annotations import annotated
 from autofix.flow.arithmetic import operate
 from autofix.flow.frame import Frame, statement
+from autofix.flow.imported import import_module, import_names, unresolved
 from autofix.flow.index import is_main_guard
 from autofix.flow.modes import mode_of
 from autofix.flow.narrowing import narrow
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import State, merge, settled
 from autofix.flow.stores import assign
-from autofix.flow.values import NONE, OTHER, UNKNOWN, Kind, Value, Why, library
+from autofix.flow.values import NONE, OTHER, UNKNOWN, Kind, Value, Why
 
 TURNS = 3
 """How often a loop's body is interpreted at most; the lattice is low."""
@@ -118,7 +119,7 @@ def _function(node: ast.FunctionDef, frame: Frame) -> None:
 
 @statement(ast.ClassDef)
 def _class(node: ast.ClassDef, frame: Frame) -> None:
-    bases = tuple(frame.eval(base) for base in node.bases)
+    bases = tuple(_base(base, frame) for base in node.bases)
     info = frame.program.classes.get(node)
     if info is None or info.scopes != (frame, *frame.scopes):
         info = ClassInfo(node, bases, (frame, *frame.scopes))
@@ -132,6 +133,13 @@ def _class(node: ast.ClassDef, frame: Frame) -> None:
                 value.ref.scopes = info.scopes
             info.body[key] = value
     frame.bind(node.name, Value(Kind.CLASS, ref=info))
+
+
+def _base(node: ast.expr, frame: Frame) -> Value:
+    """A base class; one of another file is looked up when something depends on it."""
+    value = unresolved(node, frame)
+    frame.program.record(node, value)
+    return value
 
 
 @statement(ast.Return)
@@ -160,22 +168,12 @@ def _delete(node: ast.Delete, frame: Frame) -> None:
 
 @statement(ast.Import)
 def _import(node: ast.Import, frame: Frame) -> None:
-    for alias in node.names:
-        if alias.asname:
-            frame.bind(alias.asname, library(alias.name))
-        else:
-            root = alias.name.partition(".")[0]
-            frame.bind(root, library(root))
+    import_module(node, frame)
 
 
 @statement(ast.ImportFrom)
 def _import_from(node: ast.ImportFrom, frame: Frame) -> None:
-    module = "." * node.level + (node.module or "")
-    for alias in node.names:
-        if alias.name == "*":
-            frame.program.star_imports.append(module)
-        else:
-            frame.bind(alias.asname or alias.name, library(f"{module}.{alias.name}"))
+    import_names(node, frame)
 
 
 @statement(ast.Global)
@@ -213,7 +211,7 @@ def _if(node: ast.If, frame: Frame) -> None:
     frame.eval(node.test)
     literal = node.test.value if isinstance(node.test, ast.Constant) else None
     other = frame.state.fork()
-    unreached = is_main_guard(node) and not frame.program.index.trains
+    unreached = is_main_guard(node) and not frame.index.trains
     if unreached or literal is False or narrow(node.test, True, frame) is None:
         frame.state.dead = True
     frame.run(node.body)

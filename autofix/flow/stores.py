@@ -80,7 +80,7 @@ def store_attribute(
 
 def freeze(owner: Value, frozen: bool, node: ast.AST, frame: Frame) -> None:
     """Every parameter of a module, one after the other, stops (or starts again) to require grad."""
-    parents = frame.program.index.ancestors(node)
+    parents = frame.index.ancestors(node)
     loop = next((i for i, p in enumerate(parents) if isinstance(p, ast.For)), 0)
     if any(isinstance(p, ast.If) for p in parents[:loop]):
         return  # only some of them

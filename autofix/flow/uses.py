@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.reaching import Names
+from autofix.flow.unit import is_foreign
 from autofix.flow.walk import walk
 
 if TYPE_CHECKING:
@@ -230,6 +231,8 @@ class Uses:
         elif isinstance(ref, Closure):
             function, skip = ref.node, int(ref.bound_to is not None)
         else:
+            return
+        if is_foreign(function):
             return
         names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)][skip:]
         at = call.args.index(node) if node in call.args else None

@@ -63,6 +63,15 @@ class Why:
         return tuple(chain if len(chain) <= most else [*chain[:2], "...", *chain[2 - most :]])
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an imported name comes from, if that is a file of the project."""
+
+    path: str
+    name: str | None = None
+    """None: the module itself."""
+
+
 Dim = int | str | None
 """A size: a number, a symbol that stands for one unknown number, or not known."""
 
@@ -112,7 +121,8 @@ class Value:
     ref: Any = None
     """A dotted name (LIBRARY), a function, a class, or an instance's attributes."""
     const: Any = None
-    """The value of a number, string or bool that is written in the source."""
+    """The value of a number, string or bool that is written in the source; the `Origin` of a name
+    that leads to another file of the project."""
     symbol: str | None = None
     """The identity of a number that is not known."""
     aliases: frozenset[int] = field(default=EMPTY)

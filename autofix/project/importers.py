@@ -1,0 +1,49 @@
+"""Who imports a module? Told by the words in import statements, without parsing a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+_IMPORT = re.compile(
+    rb"^[ \t]*(?:\"[ \t]*)?(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n#]*)"
+    rb"|import[ \t]+([^\n#]+))",
+    re.MULTILINE,
+)
+_TELLING = (b"backward(", b"autograd.grad(", b"no_grad", b"inference_mode")
+_WORD = re.compile(rb"[^\W\d]\w*")
+
+
+def words(data: bytes) -> frozenset[bytes]:
+    """The names that stand in the import statements of a file. (In a notebook each line of code
+    is a string: its quote may stand before the statement.)"""
+    if b"import" not in data:
+        return frozenset()
+    found = b" ".join(b" ".join(match) for match in _IMPORT.findall(data))
+    return frozenset(_WORD.findall(found))
+
+
+@dataclass(eq=False)
+class Importers:
+    """The files that mention a name in an import statement, and those that run a backward pass or
+    do without: only these, and who is called by them, tell what a gradient is for."""
+
+    _files: dict[bytes, list[str]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of each file that was noted."""
+    telling: set[str] = field(default_factory=set)
+
+    def note(self, path: str, data: bytes) -> None:
+        if path not in self.sizes:
+            self.sizes[path] = len(data)
+            if any(text in data for text in _TELLING):
+                self.telling.add(path)
+            for word in words(data):
+                self._files.setdefault(word, []).append(path)
+
+    def knows(self, path: str) -> bool:
+        return path in self.sizes
+
+    def mentioning(self, names: Iterable[str]) -> set[str]:
+        return {path for name in names for path in self._files.get(name.encode(), ())}

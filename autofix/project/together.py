@@ -1,0 +1,38 @@
+"""Repairs of several files that depend on each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from autofix import batch
+from autofix.batch import Batch
+from autofix.results import FileResult
+
+ROUNDS = 4
+
+
+def together(work: Batch, results: Sequence[FileResult], jobs: int) -> list[FileResult]:
+    """The results, once each file was looked at with the others as they will be.
+
+    A cut that is repaired in one file can uncover another one in a second file. Files that had a
+    say in another file's findings and were changed since are the reason to look at it again, from
+    its beginning: nothing is written yet.
+    """
+    found = list(results)
+    seen: dict[str, bytes] = {}
+    for _ in range(ROUNDS):
+        changed = {os.path.abspath(one.path): one.after for one in found if one.after is not None}
+        news = {path for path in {*changed, *seen} if changed.get(path) != seen.get(path)}
+        again = [index for index, one in enumerate(found) if one.consulted & news]
+        if work.project is None or not again:
+            break
+        project = work.project.with_changes(changed)
+        plans = tuple(replace(plan, project=project) for plan in work.plans)
+        tasks = tuple(work.tasks[index] for index in again)
+        part = batch.run(replace(work, tasks=tasks, plans=plans, project=project), jobs)
+        for index, one in zip(again, part, strict=True):
+            found[index] = one
+        seen = changed
+    return found
