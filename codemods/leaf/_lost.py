@@ -70,9 +70,9 @@ def lost_parameters(facts: Facts, call: ast.Call) -> Iterator[Lost]:
         chain = chain_from(facts, use.node)
         if chain is None:
             continue
-        if facts.value(chain.node).graph == Graph.NO or returns_itself(facts, chain, data):
+        if facts.value(chain.node).graph == Graph.NO or needs_name(facts, call, chain):
             continue
-        if needs_name(facts, call, chain):
+        if returns_itself(facts, chain, data):
             continue
         others = [u for u in uses if u is not use and _same_object(u, use)]
         lost = _lost(

@@ -11,6 +11,7 @@ from autofix.codemods.leaf._gradients import goes_back
 from autofix.codemods.leaf._kept import How, all_uses, direct_keeps
 from autofix.codemods.leaf._made import Leaf, leaf_made
 from autofix.codemods.leaf._operations import Tier, chain_from, returns_itself
+from autofix.codemods.leaf._update_forms import is_update
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.uses import uses_in
@@ -59,7 +60,7 @@ def rebound_leaves(facts: Facts, node: ast.expr) -> Iterator[Rebound]:
     seen: set[ast.stmt] = set()
     for read in _reads(facts, node):
         statement = facts.index.statement_of(read)
-        if statement in seen or not _binds_again(statement, read):
+        if statement in seen or not _binds_again(facts, statement, read):
             continue
         assert isinstance(statement, ast.Assign)
         seen.add(statement)
@@ -82,12 +83,10 @@ def _after(a: ast.expr, b: ast.expr) -> bool:
     return (a.lineno, a.col_offset) > (b.end_lineno or 0, b.end_col_offset or 0)
 
 
-def _binds_again(statement: ast.stmt | None, read: ast.Name) -> bool:
+def _binds_again(facts: Facts, statement: ast.stmt | None, read: ast.Name) -> bool:
     match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == read.id:
-            return not any(
-                isinstance(n, ast.Attribute) and n.attr == "grad" for n in ast.walk(value)
-            )
+        case ast.Assign(targets=[ast.Name(id=name) as target], value=value) if name == read.id:
+            return not is_update(facts, statement, target, value)  # AG307
     return False
 
 
@@ -176,7 +175,7 @@ def _followed(
     while todo:
         load = todo.pop()
         after = facts.index.statement_of(load)
-        if after is statement or after in more or not _binds_again(after, load):
+        if after is statement or after in more or not _binds_again(facts, after, load):
             continue
         assert isinstance(after, ast.Assign) and isinstance(after.targets[0], ast.Name)
         if facts.value(after.value).leaf or facts.value(after.value).graph != Graph.YES:
