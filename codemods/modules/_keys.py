@@ -13,7 +13,7 @@ from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
-_TAKEN = frozenset(
+TAKEN = frozenset(
     "T_destination add_module append apply bfloat16 buffers call_super_init children clear compile "
     "copy cpu cuda double dump_patches eval extra_repr float forward fromkeys get get_buffer "
     "get_extra_state get_parameter get_submodule half ipu items keys load_state_dict modules mtia "
@@ -58,7 +58,7 @@ def _refused(key: ast.expr) -> bool:
     """Surely no key of a ModuleDict."""
     if isinstance(key, ast.Constant):
         text = key.value
-        return not isinstance(text, str) or not text or "." in text or text in _TAKEN
+        return not isinstance(text, str) or not text or "." in text or text in TAKEN
     if isinstance(key, ast.JoinedStr):
         return any(isinstance(v, ast.Constant) and "." in str(v.value) for v in key.values) or any(
             isinstance(v, ast.FormattedValue) and v.format_spec is not None for v in key.values

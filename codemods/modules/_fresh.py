@@ -1,0 +1,190 @@
+"""Layers and Parameters that a Module makes anew whenever it is called."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autofix.codemods.leaf._kept import without_gradient
+from autofix.flow.class_table import (
+    ClassTable,
+    Method,
+    attribute_of,
+    methods_of,
+    self_name,
+    weighted,
+)
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph, Kind
+from autofix.flow.walk import walk
+
+_OWN_WEIGHTS = frozenset(
+    {"weight", "bias", "load_state_dict", "state_dict", "requires_grad_", "eval", "parameters"}
+    | {"data", "apply", "named_parameters"}
+)
+"""Whoever touches these of a layer gives it weights of his own."""
+_NORMS = ("Norm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm2d")
+
+
+@dataclass(frozen=True, eq=False)
+class Fresh:
+    call: ast.Call
+    """What makes it."""
+    whole: ast.expr
+    """The call with what moves it to a device."""
+    method: Method
+    parameter: bool
+    name: str | None
+    """What it is called, if it is."""
+    stored: bool
+    """It is set as an attribute."""
+
+
+def may_make(facts: Facts, node: ast.ClassDef) -> bool:
+    """By the syntax alone, which spares the analysis most classes."""
+    methods = [m for m in methods_of(node) if m.name != "__init__"]
+    if not any(m.name in ("forward", "training_step") for m in methods):
+        return False
+    calls = [n for m in methods for n in walk(m) if isinstance(n, ast.Call)]
+    if any(_looks_like_a_class(call.func) for call in calls):
+        return True
+    helpers = {n.name: n for n in facts.tree.body if isinstance(n, ast.FunctionDef)}
+    asked = [
+        helpers[c.func.id] for c in calls if isinstance(c.func, ast.Name) and c.func.id in helpers
+    ]
+    return any(
+        isinstance(n, ast.Call) and _looks_like_a_class(n.func) for h in asked for n in walk(h)
+    )
+
+
+def called_by_forward(facts: Facts, table: ClassTable) -> list[Method]:
+    """`forward`, and the methods and functions of this file that it calls with the input."""
+    names = uses_in(facts).names
+    found = [m for n, m in table.methods.items() if n in ("forward", "training_step")]
+    found = [m for m in found if m in table.node.body]
+    for method in found:  # grows while it is read
+        me = self_name(method)
+        for node in facts.index.body_nodes(method):
+            if not isinstance(node, ast.Call):
+                continue
+            name = attribute_of(node.func, me) if me else None
+            target = table.methods.get(name) if name else names.function_named(node.func)
+            if not isinstance(target, ast.FunctionDef) or target in found:
+                continue
+            if target.name != "__init__" and (name is None or target in table.node.body):
+                found.append(target)
+    return found
+
+
+def fresh_in(facts: Facts, method: Method) -> Iterator[Fresh]:
+    for node in facts.index.body_nodes(method):
+        if not isinstance(node, ast.Call) or not _looks_like_a_class(node.func):
+            continue
+        if without_gradient(facts, node) or _guarded(facts, node, method):
+            continue
+        whole = _with_moves(facts, node)
+        found = _made(facts, node, whole, method)
+        if found is not None:
+            yield found
+
+
+def _looks_like_a_class(func: ast.expr) -> bool:
+    name = last_name(func) or ""
+    return (name[:1].isupper() and not name.isupper()) or name in ("LSTM", "GRU", "RNN")
+
+
+def _guarded(facts: Facts, node: ast.AST, method: Method) -> bool:
+    """`if self.proj is None:`, `if not hasattr(self, "proj"):`, or in a function of its own."""
+    for owner in facts.index.ancestors(node):
+        if owner is method:
+            return False
+        if isinstance(owner, ast.If):
+            text = ast.unparse(owner.test)
+            if "hasattr" in text or " is None" in text or "not self." in text or "init" in text:
+                return True
+        if isinstance(owner, (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.Try)):
+            return True
+    return False
+
+
+def _with_moves(facts: Facts, node: ast.expr) -> ast.expr:
+    """`nn.Linear(2, 2).to(x.device)`"""
+    parent = facts.index.parents.get(node)
+    call = facts.index.parents.get(parent) if parent is not None else None
+    moves = isinstance(parent, ast.Attribute) and parent.attr in ("to", "cuda", "train")
+    if moves and isinstance(call, ast.Call) and call.func is parent:
+        return _with_moves(facts, call)
+    return node
+
+
+def _made(facts: Facts, node: ast.Call, whole: ast.expr, method: Method) -> Fresh | None:
+    parameter = last_name(node.func) == "Parameter"
+    value = facts.value(node)
+    if parameter:
+        data = facts.value(node.args[0]) if node.args else None
+        if data is None or not value.parameter or not value.leaf or data.graph != Graph.NO:
+            return None
+        if not _created(facts, node.args[0]):
+            return None
+    elif value.kind != Kind.MODULE or weighted(value) is not True or _fixed(node):
+        return None
+    parent = facts.index.parents.get(whole)
+    match parent:
+        case ast.Call(func=func) if func is whole:
+            return Fresh(node, whole, method, parameter, None, False)
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            if parameter or _called(facts, parent.targets[0]):
+                return Fresh(node, whole, method, parameter, name, False)
+        case ast.Assign(targets=[ast.Attribute() as target]):
+            name = attribute_of(target, self_name(method))
+            if name is not None:
+                return Fresh(node, whole, method, parameter, name, True)
+        case ast.BinOp() | ast.Call() if parameter:
+            return Fresh(node, whole, method, parameter, None, False)
+    return None
+
+
+def _created(facts: Facts, data: ast.expr) -> bool:
+    """Is it made of nothing: `torch.ones(3)`, `torch.randn(2, 2) * 0.1`?"""
+    match data:
+        case ast.BinOp(left=left, right=right):
+            return _created(facts, left) or _created(facts, right)
+        case ast.Call(func=func):
+            made = (facts.library_name(func) or "").rpartition(".")[2]
+            return made in {"ones", "zeros", "randn", "rand", "full", "eye", "empty", "tensor"}
+    return False
+
+
+def _fixed(node: ast.Call) -> bool:
+    """`nn.LayerNorm(8, elementwise_affine=False)` has no weights."""
+    return any(
+        k.arg in ("affine", "elementwise_affine") and getattr(k.value, "value", True) is False
+        for k in node.keywords
+    )
+
+
+def is_norm(fresh: Fresh) -> bool:
+    """Its weights begin as ones and zeros: made anew it still does what a function would."""
+    name = last_name(fresh.call.func) or ""
+    return any(norm in name for norm in _NORMS)
+
+
+def _called(facts: Facts, target: ast.expr) -> bool:
+    """Is the layer called, and are its weights left alone?"""
+    assert isinstance(target, ast.Name)
+    called = False
+    for load in uses_in(facts).names.loads(target):
+        parent = facts.index.parents.get(load)
+        if isinstance(parent, ast.Attribute) and parent.attr in _OWN_WEIGHTS:
+            return False
+        if isinstance(parent, ast.Call) and load in parent.args:
+            return False  # handed on: initialised, or kept
+        called = called or (isinstance(parent, ast.Call) and parent.func is load)
+    return called
+
+
+def names_in(node: ast.AST) -> list[ast.Name]:
+    return [n for n in walk(node) if isinstance(n, ast.Name)]

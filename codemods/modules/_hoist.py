@@ -1,0 +1,178 @@
+"""Move what `forward` makes to `__init__`."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from autofix.codemods.modules._fresh import Fresh, names_in
+from autofix.codemods.modules._initialiser import (
+    base_initialiser,
+    own_initialiser,
+    plain_bases,
+)
+from autofix.codemods.modules._keys import TAKEN
+from autofix.codemods.modules._lines import indent_of, line_after, statement_in
+from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.walk import walk
+from autofix.model import Edit
+from autofix.rewrite.statements import remove_statement
+
+
+def hoisted(facts: Facts, table: ClassTable, fresh: Fresh) -> tuple[Edit, ...] | str:
+    """The edits that make the layer once, or why there are none."""
+    if fresh.method not in table.node.body:
+        return "it is made in a function that has no Module to keep it"
+    if self_name(fresh.method) is None:
+        return "it is made in a method without an object"
+    around = facts.index.ancestors(fresh.call)
+    inside = around[: around.index(fresh.method)]
+    if any(isinstance(n, (ast.For, ast.While, ast.comprehension, ast.ListComp)) for n in inside):
+        return "it is made in a loop, one for each turn"
+    if any(isinstance(n, (ast.If, ast.IfExp)) for n in inside) and not _constant(fresh.call):
+        return "it is made under a condition"
+    code = _code(facts, table, fresh)
+    if code is None:
+        return "it depends on the input, which is not known when the module is made"
+    name = _name(facts, table, fresh)
+    if name is None:
+        return f"`{fresh.name}` is set in `__init__`, too"
+    me = self_name(own_initialiser(table.node) or fresh.method)
+    added = _added(facts, table, f"{me}.{name} = {code}")
+    if isinstance(added, str):
+        return added
+    if fresh.stored:
+        removed = remove_statement(facts, fresh.call)
+        return (added, removed) if removed is not None else "its statement cannot be removed"
+    start, end = facts.source.span(fresh.whole)
+    return (added, Edit(start, end, f"{self_name(fresh.method)}.{name}"))
+
+
+def _constant(call: ast.Call) -> bool:
+    given = [*call.args, *(k.value for k in call.keywords)]
+    return all(isinstance(a, ast.Constant) for a in given)
+
+
+def _code(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
+    """The call as `__init__` can make it, with local names spelled out; None if it cannot."""
+    start, end = facts.source.span(fresh.call)
+    text = facts.source.text[start:end]
+    edits: list[tuple[int, int, str]] = []
+    for keyword in fresh.call.keywords:
+        if keyword.arg == "device" and not _fits(facts, table, keyword.value, fresh.method):
+            at = facts.source.span(keyword.value)[1]
+            before = re.search(r",\s*device\s*=\s*[^=]*$", facts.source.text[start:at])
+            if before is None:
+                return None
+            edits.append((start + before.start(), at, ""))
+    dropped = [(a, b) for a, b, _ in edits]
+    for node in walk(fresh.call):
+        if not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Store):
+            continue
+        a, b = facts.source.span(node)
+        if any(x <= a < y for x, y in dropped) or _known(facts, table, node, fresh.method):
+            continue
+        local = _local(facts, table, node, fresh.method)
+        if local is None:
+            return None
+        edits.append((a, b, local))
+    for a, b, new in sorted(edits, reverse=True):
+        text = text[: a - start] + new + text[b - start :]
+    return text
+
+
+def _fits(facts: Facts, table: ClassTable, node: ast.expr, method: Method) -> bool:
+    return all(_known(facts, table, name, method) for name in names_in(node))
+
+
+def _known(facts: Facts, table: ClassTable, name: ast.Name, method: Method) -> bool:
+    """Does the name mean the same at the end of `__init__`?"""
+    init = own_initialiser(table.node)
+    if name.id == self_name(method):
+        parent = facts.index.parents.get(name)
+        if not isinstance(parent, ast.Attribute) or (init and self_name(init) != name.id):
+            return False
+        return _set_once(table, parent.attr)
+    if init is not None and name.id in facts.index.bound_names(init):
+        return False
+    return name.id not in facts.index.bound_names(method)
+
+
+def _set_once(table: ClassTable, attribute: str) -> bool:
+    stores = table.stores.get(attribute, [])
+    return bool(stores) and all(
+        s.how in (How.ASSIGNED, How.REGISTERED) and s.method.name == "__init__" for s in stores
+    )
+
+
+def _local(facts: Facts, table: ClassTable, name: ast.Name, method: Method) -> str | None:
+    """The value of a local name, if that is bound once and to what `__init__` knows."""
+    stores = uses_in(facts).names.stores(name)
+    statement = facts.index.statement_of(stores[0]) if len(stores) == 1 else None
+    if not isinstance(statement, ast.Assign) or statement.targets != [stores[0]]:
+        return None
+    if facts.index.parents.get(statement) is not method:
+        return None
+    if any(isinstance(n, ast.Call) for n in walk(statement.value)):
+        return None
+    if not _fits(facts, table, statement.value, method):
+        return None
+    code = facts.source.segment(statement.value)
+    atom = isinstance(statement.value, (ast.Name, ast.Attribute, ast.Constant))
+    return code if atom else f"({code})"
+
+
+def _name(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
+    taken = {*table.stores, *table.methods, *TAKEN}
+    if table.info is not None:
+        taken |= table.info.body.keys()
+    if fresh.stored and fresh.name is not None:
+        others = [s for s in table.stores[fresh.name] if fresh.call not in walk(s.statement)]
+        return fresh.name if not others else None
+    wanted = fresh.name or re.sub(
+        r"(?<=[a-z])(?=[A-Z])", "_", last_name(fresh.call.func) or "layer"
+    )
+    wanted = wanted.lower() if fresh.name is None else wanted
+    candidates = [wanted, f"{wanted}_layer", *(f"{wanted}_{i}" for i in range(2, 50))]
+    return next(c for c in candidates if c not in taken)
+
+
+def _added(facts: Facts, table: ClassTable, code: str) -> Edit | str:
+    """The line at the end of `__init__`, or an `__init__` for it."""
+    init = own_initialiser(table.node)
+    if init is None:
+        return _new_initialiser(facts, table, code)
+    if init.body[0].lineno == init.lineno:
+        return "`__init__` stands on one line"
+    for node in facts.index.body_nodes(init):
+        listed = isinstance(node, ast.Attribute) and node.attr == "parameters"
+        if listed and attribute_of(node, self_name(init)) is not None:
+            before = statement_in(facts, node, init)
+            at = facts.source.span(before)[0] - len(indent_of(facts, before))
+            line = f"{indent_of(facts, before)}{code}{facts.source.newline(at)}"
+            return Edit(at, at, line)
+    if isinstance(init.body[-1], (ast.Return, ast.Raise)):
+        return "`__init__` does not run to its end"
+    return line_after(facts, init.body[-1], code)
+
+
+def _new_initialiser(facts: Facts, table: ClassTable, code: str) -> Edit | str:
+    if not plain_bases(table) or base_initialiser(table) is not None:
+        return "the class has no `__init__` of its own"
+    if "__init__" in table.methods or len(table.node.bases) != 1:
+        return "the class has no `__init__` of its own"
+    first = next(s for s in table.node.body if isinstance(s, FUNCTIONS))
+    start = min([first, *first.decorator_list], key=lambda n: n.lineno)
+    at = facts.source.span(start)[0]
+    if start is not first:
+        at = facts.source.text.rfind("@", 0, at)
+    indent = facts.source.text[facts.source.text.rfind("\n", 0, at) + 1 : at]
+    if indent.strip():
+        return "the class stands on one line"
+    newline = facts.source.newline(at)
+    deep = indent + ("\t" if "\t" in indent else "    ")
+    lines = ["def __init__(self):", f"{deep}super().__init__()", f"{deep}{code}", "", indent]
+    return Edit(at, at, newline.join(lines))
