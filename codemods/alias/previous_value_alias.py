@@ -1,0 +1,173 @@
+"""A previous gradient or weight is kept as a name for memory that is overwritten.
+
+## What it does
+
+Finds `old = w.grad`, `old = w.data`, `old = list(model.parameters())` and the like where the
+gradient or the weights are then changed in place, and `old` is read as if it had stayed. Also
+`target = copy.copy(model)` and `target = model` where the weights are later loaded from the one
+into the other.
+
+## Why is this bad
+
+Neither `.data` nor `.detach()` nor a list copies anything. After `w.grad.zero_()` the previous
+gradient is zero and then the next one, and after `optimizer.step()` the previous weights are the
+present ones: differences are zero, restoring restores nothing, an average is the model itself.
+
+## Example
+
+```python
+old = [p.data for p in model.parameters()]
+optimizer.step()
+change = sum((p - q).norm() for p, q in zip(model.parameters(), old))
+```
+
+## Use instead
+
+```python
+old = [p.data.clone() for p in model.parameters()]
+optimizer.step()
+change = sum((p - q).norm() for p, q in zip(model.parameters(), old))
+```
+
+## Fix safety
+
+The fix copies the values with `.clone()`, and models with `copy.deepcopy`. It is safe where the
+program reads the old value together with the new one, or a gradient after it was set to zero: as
+written it computes with one value twice. Gradients that `zero_grad()` drops (`set_to_none=True`,
+which is the default) stay what they were, and are left alone, as are lists of parameters that are
+only used to reach the parameters.
+
+## How it is verified
+
+Both versions run on the same inputs. What was kept must still be what it was after the update.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
+- https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.zero_grad.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.alias._aliases import Alias, Of, aliases_in, stale
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.order import Order
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
+from autofix.model import Applicability, Edit
+from autofix.rewrite.names import spell
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG403", trigger=r"=")
+
+
+@rule.visit(ast.Assign)
+def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    for alias in aliases_in(facts, node):
+        if alias.of == Of.PART:
+            continue
+        found = stale(facts, alias)
+        if found is None:
+            continue
+        held = facts.source.segment(alias.holder)
+        message = (
+            f"`{held}` is no copy of {alias.of.value}: line {found.write.lineno} changes it, too, "
+            f"before it is read (line {found.read.lineno})"
+        )
+        yield Report(node, message, fix=fix(Applicability.SAFE, *_copied(facts, alias)))
+
+
+@rule.visit(ast.Assign)
+def check_model(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`self.target = copy.copy(self.online)`, `target = online`."""
+    target, value = node.targets[0], node.value
+    shallow = isinstance(value, ast.Call) and facts.library_name(value.func) == "copy.copy"
+    source = value.args[0] if isinstance(value, ast.Call) and shallow and value.args else value
+    if not isinstance(target, (ast.Name, ast.Attribute)):
+        return
+    if not isinstance(source, (ast.Name, ast.Attribute)) or facts.value(source).kind != Kind.MODULE:
+        return
+    load = _loaded_into_itself(facts, target, source)
+    if load is None:
+        return
+    held = facts.source.segment(target)
+    message = (
+        f"`{held}` has the very parameters of `{facts.source.segment(source)}`: "
+        f"loading one into the other (line {load.lineno}) does nothing"
+    )
+    spelled = spell(facts, "copy.deepcopy", node)
+    if shallow and isinstance(value, ast.Call):
+        start, end = facts.source.span(value.func)
+        edits = [*spelled.edits, Edit(start, end, spelled.code)]
+    else:
+        start, end = facts.source.span(value)
+        edits = [*spelled.edits, Edit(start, start, f"{spelled.code}("), Edit(end, end, ")")]
+    yield Report(node, message, fix=fix(Applicability.SAFE, *edits))
+
+
+def _loaded_into_itself(facts: Facts, target: ast.expr, source: ast.expr) -> ast.Call | None:
+    """`target.load_state_dict(source.state_dict())`"""
+    wanted = f"{ast.unparse(source)}.state_dict()"
+    for call in uses_in(facts).names.calls.get("load_state_dict", ()):
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        if owner is not None and ast.unparse(owner) == ast.unparse(target):
+            same = facts.index.class_of(call) is facts.index.class_of(target)
+            if same and call.args and ast.unparse(call.args[0]) == wanted:
+                return call
+    return None
+
+
+def _copied(facts: Facts, alias: Alias) -> tuple[Edit, ...]:
+    node = alias.node
+    start, end = facts.source.span(node)
+    match node:
+        case ast.ListComp(elt=inner) | ast.DictComp(value=inner):
+            return _appended(facts, inner)
+        case ast.Call(func=ast.Name(id=name), args=[source]) if name in ("list", "tuple", "dict"):
+            return (Edit(start, end, _comprehension(facts, name, source)),)
+    if alias.of == Of.GRADIENT and _may_be_none(facts, alias):
+        text = facts.source.segment(node)
+        return (Edit(end, end, f".clone() if {text} is not None else None"),)
+    return _appended(facts, node)
+
+
+def _appended(facts: Facts, node: ast.expr) -> tuple[Edit, ...]:
+    end = facts.source.span(node)[1]
+    whole = isinstance(node, ast.Name) or (
+        isinstance(node, ast.Attribute) and node.attr not in ("data", "grad")
+    )
+    return (Edit(end, end, ".detach().clone()" if whole else ".clone()"),)
+
+
+def _comprehension(facts: Facts, name: str, source: ast.expr) -> str:
+    """`list(model.parameters())` with a copy of each."""
+    text = facts.source.segment(source)
+    if last_name(source.func if isinstance(source, ast.Call) else source) == "named_parameters":
+        pairs = f"name, p in {text}"
+        made = (
+            "{name: p.detach().clone() for "
+            if name == "dict"
+            else "[(name, p.detach().clone()) for "
+        )
+        return f"{made}{pairs}{'}' if name == 'dict' else ']'}"
+    listed = f"p.detach().clone() for p in {text}"
+    return f"tuple({listed})" if name == "tuple" else f"[{listed}]"
+
+
+def _may_be_none(facts: Facts, alias: Alias) -> bool:
+    """May the gradient not be there yet: can the program come here without a backward pass?"""
+    scope = facts.index.function_of(alias.statement) or facts.tree
+    order = Order(scope)
+    passes = {
+        s
+        for call in uses_in(facts).names.calls.get("backward", ())
+        if (s := facts.index.statement_of(call)) is not None
+    }
+    first = scope.body[0]
+    if first in passes or (isinstance(first, FUNCTIONS) and first is alias.statement):
+        return False
+    return alias.statement is first or alias.statement in order.after(first, passes)

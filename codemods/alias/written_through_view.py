@@ -1,0 +1,97 @@
+"""A slice or view is taken for a copy, and the memory that it shares is written.
+
+## What it does
+
+Finds `part = x[:4]`, `flat = x.view(-1)` and the like where `x` is then written in place (or
+trained), and `part` is read together with `x`, as if it still held the old values. Also
+`a.weight.data = b.weight.data[:n]`, which makes two parameters share memory.
+
+## Why is this bad
+
+Basic indexing, `view`, `transpose`, `.data` and `.detach()` share memory. What was kept to be
+compared or swapped has changed by the time it is read: a difference is zero, a swap makes two equal
+halves, two layers are trained as one.
+
+## Example
+
+```python
+top = w.data[:half]
+w.data[:half] = w.data[half:]
+w.data[half:] = top
+```
+
+## Use instead
+
+```python
+top = w.data[:half].clone()
+w.data[:half] = w.data[half:]
+w.data[half:] = top
+```
+
+## Fix safety
+
+The fix adds `.clone()`. It is safe where an optimizer changes the tensor and the part is then
+compared with it. It is unsafe where the program itself writes into the tensor, and where parameters
+would no longer share memory: a reader may have meant that. Views that are written on purpose
+(`out[:, :k] = ...`) and those that are not read after the write are left alone.
+
+## How it is verified
+
+Both versions run on the same inputs. What was kept must be what it was before the write.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/tensor_view.html
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.alias._aliases import Of, aliases_in, stale
+from autofix.flow.facts import Facts
+from autofix.model import Applicability, Edit
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG401", trigger=r"=")
+
+
+@rule.visit(ast.Assign)
+def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    for alias in aliases_in(facts, node):
+        if alias.of != Of.PART:
+            continue
+        found = stale(facts, alias)
+        if found is None:
+            continue
+        held = facts.source.segment(alias.holder)
+        message = (
+            f"`{held}` shares the memory of `{alias.base}`, which line {found.write.lineno} "
+            f"writes before it is read as what it was (line {found.read.lineno})"
+        )
+        trained = ".step(" in ast.unparse(found.write)
+        tier = Applicability.SAFE if trained else Applicability.UNSAFE
+        end = facts.source.span(alias.node)[1]
+        yield Report(node, message, fix=fix(tier, Edit(end, end, ".clone()")))
+
+
+@rule.visit(ast.Assign)
+def check_shared(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`a.weight.data = b.weight.data[:n]`"""
+    match node:
+        case ast.Assign(
+            targets=[
+                ast.Attribute(attr="data", value=ast.Attribute(attr="weight" | "bias") as mine)
+            ],
+            value=ast.Subscript(
+                value=ast.Attribute(
+                    attr="data", value=ast.Attribute(attr="weight" | "bias") as other
+                ),
+                slice=ast.Slice(),
+            ) as value,
+        ) if ast.unparse(mine) != ast.unparse(other):
+            first, second = facts.source.segment(mine), facts.source.segment(other)
+            message = f"`{first}` and `{second}` share memory from now on: training one trains both"
+            end = facts.source.span(value)[1]
+            yield Report(node, message, fix=fix(Applicability.UNSAFE, Edit(end, end, ".clone()")))
