@@ -9,7 +9,6 @@ from enum import Enum
 
 from autofix.codemods.alias._training import changes_weights, head
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
 from autofix.flow.order import Order
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -51,9 +50,9 @@ class Stale:
 def aliases_in(facts: Facts, node: ast.Assign) -> Iterator[Alias]:
     target = node.targets[0]
     pairs = [(target, node.value)]
-    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-        if len(target.elts) == len(node.value.elts):
-            pairs = list(zip(target.elts, node.value.elts, strict=True))
+    both = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+    if both and len(target.elts) == len(node.value.elts):  # type: ignore[attr-defined]
+        pairs = list(zip(target.elts, node.value.elts, strict=True))  # type: ignore[attr-defined]
     for holder, value in pairs:
         if isinstance(holder, (ast.Name, ast.Attribute)) and not _is_data(holder):
             found = _alias(facts, node, holder, value)
@@ -259,5 +258,12 @@ def _beside_weights(facts: Facts, alias: Alias, read: ast.stmt, nodes: list[ast.
     return False
 
 
-def calls_named(facts: Facts, node: ast.AST, name: str) -> list[ast.Call]:
-    return [n for n in ast.walk(node) if isinstance(n, ast.Call) and last_name(n.func) == name]
+def restores(facts: Facts, found: Stale) -> bool:
+    """Is what was kept brought back: `p.data.copy_(b)`, `p.data = b`?"""
+    for node in ast.walk(found.read):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="copy_")):
+                return True
+            case ast.Attribute(attr="data", ctx=ast.Store()):
+                return True
+    return False

@@ -52,10 +52,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.alias._aliases import Alias, Of, aliases_in, stale
+from autofix.codemods.alias._aliases import Of, aliases_in, restores, stale
+from autofix.codemods.alias._copies import copied
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name
-from autofix.flow.order import Order
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.model import Applicability, Edit
@@ -71,14 +70,14 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         if alias.of == Of.PART:
             continue
         found = stale(facts, alias)
-        if found is None:
-            continue
+        if found is None or (alias.of == Of.WEIGHTS and restores(facts, found)):
+            continue  # AG402 is about weights that are brought back
         held = facts.source.segment(alias.holder)
         message = (
             f"`{held}` is no copy of {alias.of.value}: line {found.write.lineno} changes it, too, "
             f"before it is read (line {found.read.lineno})"
         )
-        yield Report(node, message, fix=fix(Applicability.SAFE, *_copied(facts, alias)))
+        yield Report(node, message, fix=fix(Applicability.SAFE, *copied(facts, alias)))
 
 
 @rule.visit(ast.Assign)
@@ -119,55 +118,3 @@ def _loaded_into_itself(facts: Facts, target: ast.expr, source: ast.expr) -> ast
             if same and call.args and ast.unparse(call.args[0]) == wanted:
                 return call
     return None
-
-
-def _copied(facts: Facts, alias: Alias) -> tuple[Edit, ...]:
-    node = alias.node
-    start, end = facts.source.span(node)
-    match node:
-        case ast.ListComp(elt=inner) | ast.DictComp(value=inner):
-            return _appended(facts, inner)
-        case ast.Call(func=ast.Name(id=name), args=[source]) if name in ("list", "tuple", "dict"):
-            return (Edit(start, end, _comprehension(facts, name, source)),)
-    if alias.of == Of.GRADIENT and _may_be_none(facts, alias):
-        text = facts.source.segment(node)
-        return (Edit(end, end, f".clone() if {text} is not None else None"),)
-    return _appended(facts, node)
-
-
-def _appended(facts: Facts, node: ast.expr) -> tuple[Edit, ...]:
-    end = facts.source.span(node)[1]
-    whole = isinstance(node, ast.Name) or (
-        isinstance(node, ast.Attribute) and node.attr not in ("data", "grad")
-    )
-    return (Edit(end, end, ".detach().clone()" if whole else ".clone()"),)
-
-
-def _comprehension(facts: Facts, name: str, source: ast.expr) -> str:
-    """`list(model.parameters())` with a copy of each."""
-    text = facts.source.segment(source)
-    if last_name(source.func if isinstance(source, ast.Call) else source) == "named_parameters":
-        pairs = f"name, p in {text}"
-        made = (
-            "{name: p.detach().clone() for "
-            if name == "dict"
-            else "[(name, p.detach().clone()) for "
-        )
-        return f"{made}{pairs}{'}' if name == 'dict' else ']'}"
-    listed = f"p.detach().clone() for p in {text}"
-    return f"tuple({listed})" if name == "tuple" else f"[{listed}]"
-
-
-def _may_be_none(facts: Facts, alias: Alias) -> bool:
-    """May the gradient not be there yet: can the program come here without a backward pass?"""
-    scope = facts.index.function_of(alias.statement) or facts.tree
-    order = Order(scope)
-    passes = {
-        s
-        for call in uses_in(facts).names.calls.get("backward", ())
-        if (s := facts.index.statement_of(call)) is not None
-    }
-    first = scope.body[0]
-    if first in passes or (isinstance(first, FUNCTIONS) and first is alias.statement):
-        return False
-    return alias.statement is first or alias.statement in order.after(first, passes)

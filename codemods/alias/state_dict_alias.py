@@ -51,6 +51,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.alias._aliases import Of, aliases_in, restores, stale
+from autofix.codemods.alias._copies import copied
 from autofix.codemods.alias._kept_state import Kept, kept_state
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -59,7 +61,7 @@ from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG402", trigger=r"state_dict\s*\(")
+rule = Rule(__name__, code="AG402", trigger=r"state_dict\s*\(|parameters\s*\(")
 
 
 @rule.visit(ast.Call)
@@ -79,6 +81,20 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     tier = Applicability.SAFE if kept.certain else Applicability.UNSAFE
     note = None if kept.certain else f"that `{owner}` is trained in between is likely, not shown"
     yield Report(node, message, fix=fix(tier, *_copied(facts, kept)), note=note)
+
+
+@rule.visit(ast.Assign)
+def check_list(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`best = [p.data for p in model.parameters()]`, and later `p.data.copy_(b)`."""
+    for alias in aliases_in(facts, node):
+        found = stale(facts, alias) if alias.of == Of.WEIGHTS else None
+        if found is not None and restores(facts, found):
+            held = facts.source.segment(alias.holder)
+            message = (
+                f"`{held}` shares the memory of the weights: by the time it is copied back "
+                f"(line {found.read.lineno}), it holds those of the last step"
+            )
+            yield Report(node, message, fix=fix(Applicability.SAFE, *copied(facts, alias)))
 
 
 def _is_model(owner: ast.expr, facts: Facts) -> bool:

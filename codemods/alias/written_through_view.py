@@ -79,19 +79,20 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
 @rule.visit(ast.Assign)
 def check_shared(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     """`a.weight.data = b.weight.data[:n]`"""
+    mine, other = _weight(node.targets[0]), None
+    if isinstance(node.value, ast.Subscript) and isinstance(node.value.slice, ast.Slice):
+        other = _weight(node.value.value)
+    if mine is None or other is None or ast.unparse(mine) == ast.unparse(other):
+        return
+    first, second = facts.source.segment(mine), facts.source.segment(other)
+    message = f"`{first}` and `{second}` share memory from now on: training one trains both"
+    end = facts.source.span(node.value)[1]
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, Edit(end, end, ".clone()")))
+
+
+def _weight(node: ast.expr) -> ast.expr | None:
+    """`a.weight` of `a.weight.data`."""
     match node:
-        case ast.Assign(
-            targets=[
-                ast.Attribute(attr="data", value=ast.Attribute(attr="weight" | "bias") as mine)
-            ],
-            value=ast.Subscript(
-                value=ast.Attribute(
-                    attr="data", value=ast.Attribute(attr="weight" | "bias") as other
-                ),
-                slice=ast.Slice(),
-            ) as value,
-        ) if ast.unparse(mine) != ast.unparse(other):
-            first, second = facts.source.segment(mine), facts.source.segment(other)
-            message = f"`{first}` and `{second}` share memory from now on: training one trains both"
-            end = facts.source.span(value)[1]
-            yield Report(node, message, fix=fix(Applicability.UNSAFE, Edit(end, end, ".clone()")))
+        case ast.Attribute(attr="data", value=ast.Attribute(attr="weight" | "bias") as weight):
+            return weight
+    return None
