@@ -126,8 +126,13 @@ class Cuts:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
         if value.is_number and not backward:
             return  # whoever is handed a number asks for no gradient
-        carries = value.graph > Graph.NO and not value.leaf
         self.terms.need(value, backward)
+        self._need(value, text, line, backward)
+
+    def _need(self, value: Value, text: str, line: int, backward: bool) -> None:
+        if value.is_number and not backward:
+            return
+        carries = value.graph > Graph.NO and not value.leaf
         for token in value.cuts:
             inside = self.behind.get(token, EMPTY)
             node = self.places[token].node
@@ -140,11 +145,11 @@ class Cuts:
             if old is None or (backward, not carries) > (old.backward, not old.carries):
                 self.demands[token] = demand
         for item in value.items or ():
-            self.need(item, text, line, backward)
+            self._need(item, text, line, backward)
         if value.elem is not None and value.items is None:
-            self.need(value.elem, text, line, backward)
+            self._need(value.elem, text, line, backward)
         for entry in (value.entries or {}).values():
-            self.need(entry, text, line, backward)
+            self._need(entry, text, line, backward)
 
     def lost_before(self, tokens: frozenset[int]) -> Graph:
         """How sure it is that gradient mode has cut a graph on the way here."""

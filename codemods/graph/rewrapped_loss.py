@@ -59,6 +59,7 @@ from autofix.codemods.graph._exports import export_at
 from autofix.codemods.graph._intent import names_constant
 from autofix.codemods.graph._landing import VARIABLE, CannotLift, maker
 from autofix.codemods.graph._lifting import Lift
+from autofix.codemods.graph._numeric_names import counterpart
 from autofix.codemods.graph._stops import freed, stopped, tidied
 from autofix.codemods.graph._unwrapping import unwrapped
 from autofix.flow.constructors import CONSTRUCTORS
@@ -78,6 +79,7 @@ rule = Rule(
 )
 
 _PARAMETER = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter"})
+NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled"})
 _WRAPPERS = frozenset({"Variable", "Parameter", "requires_grad_", "tensor", "as_tensor", "asarray"})
 
 
@@ -140,6 +142,8 @@ def _check(
     if any(facts.used_as_leaf(cut) for cut, _ in cuts):
         return
     value = facts.value(inner)
+    if any(_is_of_another_rule(cut, facts) for cut, _ in cuts):
+        return
     if not terms:
         yield from _bare(node, inner, facts)
         return
@@ -166,9 +170,20 @@ def _check(
     yield Report(node, message, fix=fix(tier, *tidied(edits, facts)), why=why, note=note)
 
 
+def _is_of_another_rule(cut: ast.AST, facts: Facts) -> bool:
+    """`with torch.no_grad()`, `math.exp(x)`: what repairs these takes the wrapper away as well."""
+    if isinstance(cut, (ast.stmt, ast.withitem)):
+        return True
+    name = facts.library_name(cut.func) if isinstance(cut, ast.Call) else None
+    if name is None:
+        return False
+    return counterpart(name) is not None or name in NO_GRAD
+
+
 def _is_copied(node: ast.Call, cuts: list[tuple[ast.AST, Graph]], facts: Facts) -> bool:
-    """Is it the constructor that copies tensors, or a list of them?"""
-    return maker(node, facts) is not None and any(cut is node for cut, _ in cuts)
+    """Is it itself what cuts: a constructor that copies tensors, or a Parameter made of one?"""
+    by_others = maker(node, facts) is not None or facts.library_name(node.func) in _PARAMETER
+    return by_others and any(cut is node for cut, _ in cuts)
 
 
 def _repair_cut(cut: ast.AST, graph: Graph, key: ast.AST, repair: _Repair, facts: Facts) -> None:

@@ -67,7 +67,8 @@ from autofix.codemods.graph._intent import (
     names_constant,
 )
 from autofix.codemods.graph._landing import CannotLift
-from autofix.codemods.graph._lifting import Lift, Way
+from autofix.codemods.graph._lifting import Lift
+from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -83,12 +84,6 @@ rule = Rule(
 )
 
 _CALLED = frozenset({"item", "tolist", "numpy", "detach", "float", "array", "asarray", "Variable"})
-CARRIED = (
-    "it is handed on from one turn of a loop to the next, which has a backward pass of its own"
-)
-REPEATED = "it is made once and used by every turn of a training loop: make it inside"
-TARGET = "it is the target of a loss: the stop may be meant"
-WEIGHT = "it weighs log-probabilities or the values that it is made of: the stop may be meant"
 CHANGES = "the stop may be meant; with the fix more is trained"
 
 
@@ -223,6 +218,3 @@ def _message(node: ast.expr, demand: Demand, facts: Facts) -> str:
 def _why(source: ast.expr, facts: Facts) -> tuple[str, ...]:
     value = facts.value(source)
     return value.why.steps() if value.why is not None else ()
-
-
-__all__ = ["Way", "check_attribute", "check_call", "rule"]
