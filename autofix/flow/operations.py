@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from autofix.flow import shapes
@@ -181,6 +182,14 @@ def _plain(
     return NONE if op.ret == "none" else OTHER
 
 
+def _dtype_of_numbers(values: Sequence[Value]) -> str | None:
+    """What `torch.arange(0, 4)` is made of, where the numbers are written in the source."""
+    kinds = {type(value.const) for value in values}
+    if float in kinds:
+        return "default"
+    return "int64" if kinds == {int} else None
+
+
 def _dtype(
     op: Op, name: str, receiver: Value | None, tensors: list[Value], given: Arguments
 ) -> str | None:
@@ -196,7 +205,9 @@ def _dtype(
     if op.dtype in ("bool", "int64"):
         return op.dtype
     if op.creates or name in ("rand", "randn", "zeros", "ones", "empty", "linspace", "eye"):
-        return "default" if name not in ("arange", "full", "randint", "randperm") else None
+        if name in ("arange", "full"):
+            return _dtype_of_numbers(given.values if name == "arange" else given.values[1:2])
+        return "default" if name not in ("randint", "randperm") else None
     dtypes = [v.dtype for v in tensors if v.is_tensor]
     if op.dtype == "float" and len(tensors) == 1 and dtypes == [None]:
         return "float"  # whatever went in, a float comes out

@@ -1,0 +1,126 @@
+"""A tensor of integers is told to require a gradient, which raises.
+
+## What it does
+
+Finds `requires_grad=True`, `.requires_grad_()` and `nn.Parameter(...)` on a tensor of integers:
+`torch.tensor([1, 2, 3], requires_grad=True)`, `torch.arange(5, requires_grad=True)`,
+`torch.ones(3, dtype=torch.long, requires_grad=True)`.
+
+## Why is this bad
+
+Only tensors of floating point and complex numbers can have a gradient: torch raises "Only Tensors
+of floating point and complex dtype can require gradients". Whole numbers in a list make a tensor of
+integers.
+
+## Example
+
+```python
+coefficients = torch.tensor([1, 2, 3], requires_grad=True)
+```
+
+## Use instead
+
+```python
+coefficients = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+```
+
+## Fix safety
+
+The numbers are written as floats, or the dtype is named, or `.float()` is put in between. The
+program raised, so nothing that worked changes, and the values stay the same numbers: this is safe.
+There is no fix where the tensor is used as an index, which has to be of integers.
+
+## How it is verified
+
+The original raises; the rewritten code runs, and its gradient is compared with finite differences.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
+- https://discuss.pytorch.org/t/only-tensors-of-floating-point-dtype-can-require-gradients/77541
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.leaf._floats import made_float
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import INTEGRAL, Kind
+from autofix.model import Applicability
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG305", trigger=r"requires_grad|Parameter\b")
+
+
+@rule.visit(ast.Call)
+def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    name = last_name(node.func) or ""
+    flag = next((k.value for k in node.keywords if k.arg == "requires_grad"), None)
+    if name == "requires_grad_" and isinstance(node.func, ast.Attribute):
+        given = [*node.args, *(k.value for k in node.keywords)]
+        if all(_is_true(g) for g in given):
+            yield from _of(facts, node, node.func.value)
+    elif name == "Parameter" and node.args:
+        flag = node.args[1] if len(node.args) > 1 else flag
+        dotted = facts.library_name(node.func) or ""
+        if dotted.startswith("torch.") and (flag is None or _is_true(flag)):
+            yield from _of(facts, node, node.args[0])
+    elif flag is not None and _is_true(flag):
+        dotted = facts.library_name(node.func) or ""
+        if dotted.startswith("torch.") and "Variable" not in dotted:
+            yield from _of(facts, node, node)
+        elif "Variable" in dotted and node.args:
+            yield from _of(facts, node, node.args[0])
+
+
+@rule.visit(ast.Assign)
+def check_flag(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`x.requires_grad = True`"""
+    match node:
+        case ast.Assign(targets=[ast.Attribute(value=owner, attr="requires_grad")], value=value):
+            if _is_true(value):
+                yield from _of(facts, node, owner)
+
+
+def _is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _of(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> Iterator[Report]:
+    value = facts.value(data)
+    if value.kind != Kind.TENSOR or value.dtype not in INTEGRAL or value.assumed:
+        return
+    if _is_expected(facts, node) or "is_floating_point" in facts.source.text:
+        return
+    message = f"a tensor of integers (`{value.dtype}`) cannot require a gradient: this raises"
+    if _used_as_index(facts, data if isinstance(node, ast.stmt) else node):
+        yield Report(node, message, declined="it is used as an index, which has to be of integers")
+        return
+    edits = made_float(facts, node, data)
+    if isinstance(edits, str):
+        yield Report(node, message, declined=edits)
+    else:
+        yield Report(node, message, fix=fix(Applicability.SAFE, *edits))
+
+
+def _is_expected(facts: Facts, node: ast.AST) -> bool:
+    """Does a test wait for the error?"""
+    for owner in facts.index.ancestors(node):
+        if isinstance(owner, ast.Try):
+            return True
+        if isinstance(owner, ast.With) and any(
+            "aises" in ast.unparse(item.context_expr) for item in owner.items
+        ):
+            return True
+    return False
+
+
+def _used_as_index(facts: Facts, node: ast.expr) -> bool:
+    return any(
+        isinstance(use.user, ast.Subscript) and use.user.slice is use.node
+        for use in uses_in(facts).follow(node)
+    )
