@@ -9,6 +9,7 @@ from autofix.flow import shapes
 from autofix.flow.frame import Frame, expression
 from autofix.flow.saved import save_operator
 from autofix.flow.values import (
+    EMPTY,
     FLOATING,
     NUMBER,
     STRING,
@@ -45,7 +46,11 @@ def _compare(node: ast.Compare, frame: Frame) -> Value:
     if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
         return NUMBER
     if any(v.is_tensor for v in values):
-        return tensor(Graph.NO, shapes.broadcast(values), "bool")
+        cuts = frame.program.cuts.of_steps(EMPTY.union(*(v.cuts for v in values)))
+        if frame.state.grad:
+            live = max(v.graph for v in values)
+            cuts |= frame.program.cuts.step(node, live)
+        return tensor(Graph.NO, shapes.broadcast(values), "bool", cuts=cuts)
     if any(v.kind & (Kind.UNKNOWN | Kind.NUMPY | Kind.TENSOR) for v in values):
         return Value(Kind.OTHER)
     return NUMBER

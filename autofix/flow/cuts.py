@@ -47,6 +47,8 @@ class Demand:
     """A graph may arrive on another path: the cut may be a weight held constant on purpose."""
     alone: bool = False
     """Whatever other cuts are on the way here lie behind this one."""
+    leaf: bool = False
+    """A leaf that was made of the value is what needs it."""
     repeated: bool = False
     """It is needed again and again in a loop that does not make it again."""
 
@@ -94,6 +96,9 @@ class Cuts:
     the way to what they are given, and their own."""
     optimized: frozenset[int] = frozenset()
     """Cuts whose results are used as leaves: optimized, or asked for their `.grad`."""
+    steps: set[ast.AST] = field(default_factory=set)
+    """The nodes of those cuts that are made by what has no useful derivative: argmax, comparisons,
+    rounding. They are told apart from cuts that can be mended."""
     regions: set[ast.AST] = field(default_factory=set)
     """The nodes of those cuts that gradient mode makes: see `State.off`."""
     targets: frozenset[int] = frozenset()
@@ -140,7 +145,7 @@ class Cuts:
             repeated = backward and not set(self.loops) <= self.made_in.get(token, set())
             if backward:
                 self.carried.runs_backward(token, self.loops)
-            demand = Demand(text, line, backward, carries, alone, repeated)
+            demand = Demand(text, line, backward, carries, alone, value.leaf, repeated)
             old = self.demands.get(token)
             if old is None or (backward, not carries) > (old.backward, not old.carries):
                 self.demands[token] = demand
@@ -151,6 +156,16 @@ class Cuts:
         for entry in (value.entries or {}).values():
             self._need(entry, text, line, backward)
 
+    def step(self, node: ast.AST, graph: Graph) -> frozenset[int]:
+        """A cut by an operation that has no useful derivative."""
+        if graph == Graph.NO:
+            return EMPTY
+        self.steps.add(node)
+        return frozenset({self.made(node, graph)})
+
+    def of_steps(self, tokens: frozenset[int]) -> frozenset[int]:
+        return frozenset(t for t in tokens if self.places[t].node in self.steps)
+
     def lost_before(self, tokens: frozenset[int]) -> Graph:
         """How sure it is that gradient mode has cut a graph on the way here."""
         places = [self.places[token] for token in tokens]
@@ -158,7 +173,7 @@ class Cuts:
 
     def _is_behind(self, token: int, node: ast.AST, inside: frozenset[int]) -> bool:
         other = self.places[token].node
-        return token in inside or other is node or other in self.regions
+        return token in inside or other is node or other in self.regions or other in self.steps
 
     def needed(self, node: ast.AST) -> tuple[Graph, Demand] | None:
         """How sure it is that a graph is cut at `node` on the way to something that needs it."""
@@ -245,7 +260,8 @@ class Cuts:
     def is_silencer(self, value: Value) -> bool:
         """Would requiring grad of `value` only hide that its graph was cut by accident? (What was
         detached on purpose, to be a leaf of its own, is another matter.)"""
-        nodes = [n for token in value.cuts if (n := self.places[token].node) not in self.regions]
+        aside = self.regions | self.steps
+        nodes = [n for token in value.cuts if (n := self.places[token].node) not in aside]
         return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
 
     def rewrapped(self, node: ast.AST, cuts: frozenset[int]) -> None:

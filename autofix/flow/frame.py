@@ -166,6 +166,8 @@ class Frame:
             if value.graph > graph:
                 graph, why = value.graph, value.why
         if not (differentiable and self.state.grad):
+            if self.state.grad:
+                cuts = cuts | self.program.cuts.step(node, graph)
             if differentiable:
                 cuts = cuts | self.lost(graph or self.program.cuts.lost_before(cuts))
             graph, why = Graph.NO, None

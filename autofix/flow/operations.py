@@ -100,7 +100,9 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     label = f"`.{name}`" if receiver is not None else f"`{name}`"
     node = given.node
     dtype = _dtype(op, name, receiver, tensors, given)
-    differentiable = op.grad and (dtype is None or dtype in FLOATING or dtype.startswith("complex"))
+    differentiable = (op.grad and name not in _STEPS) and (
+        dtype is None or dtype in FLOATING or dtype.startswith("complex")
+    )
     if _returns_several(op, receiver, given):
         each = frame.derive(label, node, inputs, None, dtype, differentiable=differentiable)
         if name in _WITH_INDICES:
@@ -119,6 +121,8 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
         frame.program.cuts.terms.keep(value, _parts(first))
     if op.saves:
         save(op, name, _by_name(op, receiver, given), value, frame)
+    for number_ in _numbers(op, given):
+        value = value.but(cuts=value.cuts | frame.cut(node, number_))
     flag = given.keywords.get("requires_grad")
     if flag is not None and flag.const is True:
         value = requires_grad(value, "made with `requires_grad=True`", node.lineno, frame)
@@ -130,6 +134,18 @@ def _parts(value: Value) -> list[Value]:
     if value.kind & Kind.SEQUENCE:
         return list(value.items) if value.items is not None else []
     return [value]
+
+
+_STEPS = frozenset("round sign floor ceil trunc fix heaviside".split())
+"""Operations that carry a graph through which only zeros flow."""
+
+
+def _numbers(op: Op, given: Arguments) -> list[Value]:
+    """Tensors that `linspace`, `full` and the like read as numbers: graphs end there."""
+    if op.grad:
+        return []
+    found = [given.named(name, op.args) for name in ("start", "end", "fill_value")]
+    return [v for v in found if v is not None and v.is_tensor and v.graph > Graph.NO]
 
 
 def _operands(op: Op, given: Arguments) -> list[Value]:
