@@ -90,6 +90,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if found is None or value.leaf or facts.used_as_leaf(node) or _is_factory(node, facts):
         return
     graph, demand = found
+    if demand.leaf:
+        return  # a loss that is made a leaf, which is another matter
     message = (
         f"`{facts.source.segment(node.func)}` makes a new leaf of a tensor with a graph: no "
         f"gradient gets past it, and it is needed ({demand.text}, line {demand.line})"
