@@ -1,0 +1,202 @@
+"""Assignments that put something else in the place of a registered Parameter."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from autofix.codemods.modules._fresh import called_by_forward
+from autofix.codemods.modules._same_shape import reads, same_shape
+from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.values import FLOATING, Graph, Kind
+from autofix.flow.walk import walk
+
+_UPDATES = re.compile(
+    r"project|normali[sz]e|renorm|clip|clamp|constrain|bound|limit|update|step|unit"
+)
+_TUNED = re.compile(
+    r"fine.?tun|trained further|keep(?:s|ing)? (?:on )?train|train(?:ed|ing)? on\b", re.I
+)
+_WEIGHTED = frozenset({"weight", "bias"})
+
+
+class Change(Enum):
+    MADE_ANEW = "a new Parameter takes its place, which the optimizer does not know"
+    REFUSED = "a registered Parameter takes no plain tensor in its place"
+    DELETED = "it is deleted, and a plain tensor takes its place"
+
+
+@dataclass(frozen=True, eq=False)
+class Overwritten:
+    change: Change
+    statement: ast.Assign
+    target: ast.Attribute
+    data: ast.expr
+    """What is to be in the Parameter afterwards."""
+    in_forward: bool
+    in_training: bool
+    """It surely runs between steps of an optimizer."""
+    deletion: ast.Delete | None = None
+
+    def fits(self, facts: Facts) -> bool:
+        return same_shape(facts, self.data, self.target)
+
+
+def overwritten(facts: Facts, node: ast.Assign) -> Overwritten | None:
+    if len(node.targets) != 1 or not isinstance(node.targets[0], ast.Attribute):
+        return None
+    target = node.targets[0]
+    if target.attr in ("data", "grad", "requires_grad"):
+        return None
+    method = facts.index.function_of(node)
+    owner = facts.index.class_of(node)
+    me = self_name(method) if method is not None and owner is not None else None
+    if method is not None and owner is not None and attribute_of(target, me) is not None:
+        return _in_class(facts, node, target, method, owner)
+    return _outside(facts, node, target)
+
+
+def _in_class(
+    facts: Facts, node: ast.Assign, target: ast.Attribute, method: Method, owner: ast.ClassDef
+) -> Overwritten | None:
+    table = facts.class_table(owner)
+    if not table.is_module or method.name == "__init__" or not _registered(facts, table, target):
+        return None
+    in_forward = method in called_by_forward(facts, table)
+    training = _called_between_steps(facts, method)
+    data = _parameter_data(facts, node.value)
+    if data is not None:
+        if not reads(data, target) or _only_in_init(facts, table, method):
+            return None
+        if not (in_forward or training or _UPDATES.search(method.name)):
+            return None
+        if in_forward and facts.value(data).graph != Graph.NO:
+            return None  # a graph is cut there, which is another matter
+        return Overwritten(Change.MADE_ANEW, node, target, data, in_forward, training)
+    if not _is_plain(facts, node.value) or _reads_grad(node.value):
+        return None
+    deletion = _deleted_before(facts, node, target, method, table)
+    if deletion is None:
+        if any(s.how == How.DELETED for s in table.stores[target.attr]):
+            return None
+        return Overwritten(Change.REFUSED, node, target, node.value, in_forward, training)
+    if in_forward or facts.value(node.value).graph != Graph.NO:
+        return None  # computed from other parameters, as weight normalisation does
+    return Overwritten(Change.DELETED, node, target, node.value, False, training, deletion)
+
+
+def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritten | None:
+    """`model.fc.weight = ...`, `model.scale = nn.Parameter(model.scale.clamp(0, 1))`"""
+    data = _parameter_data(facts, node.value)
+    if data is not None:
+        if reads(data, target) and _steps_around(facts, node):
+            return Overwritten(Change.MADE_ANEW, node, target, data, False, True)
+        return None
+    owner = facts.value(target.value)
+    known = owner.kind == Kind.MODULE and isinstance(owner.ref, str) and target.attr in _WEIGHTED
+    if not known or not owner.ref.startswith("torch.nn.") or "Norm" in owner.ref:
+        return None
+    if not _is_plain(facts, node.value) or _reads_grad(node.value):
+        return None
+    return Overwritten(Change.REFUSED, node, target, node.value, False, _steps_around(facts, node))
+
+
+def _registered(facts: Facts, table: ClassTable, target: ast.Attribute) -> bool:
+    """Does `__init__` surely set a Parameter under this name, and nothing else?"""
+    made = [
+        s
+        for s in table.stores.get(target.attr, ())
+        if s.method.name == "__init__" and s.how in (How.ASSIGNED, How.REGISTERED)
+    ]
+    return bool(made) and all(
+        s.value is not None and facts.value(s.value).is_tensor and facts.value(s.value).parameter
+        for s in made
+    )
+
+
+def _parameter_data(facts: Facts, value: ast.expr) -> ast.expr | None:
+    if not isinstance(value, ast.Call) or last_name(value.func) != "Parameter":
+        return None
+    if not (facts.library_name(value.func) or "").startswith("torch.nn"):
+        return None
+    return value.args[0] if len(value.args) == 1 and not value.keywords else None
+
+
+def _is_plain(facts: Facts, node: ast.expr) -> bool:
+    """Surely a floating tensor that is no Parameter."""
+    value = facts.value(node)
+    if not value.is_tensor or value.parameter or value.leaf or value.assumed:
+        return False
+    made = isinstance(node, (ast.BinOp, ast.Call))
+    return made and (value.dtype is None or value.dtype in FLOATING)
+
+
+def _reads_grad(node: ast.expr) -> bool:
+    return any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in walk(node))
+
+
+def _deleted_before(
+    facts: Facts, node: ast.Assign, target: ast.Attribute, method: Method, table: ClassTable
+) -> ast.Delete | None:
+    for store in table.stores[target.attr]:
+        statement = store.statement
+        same = store.method is method and statement.lineno < node.lineno
+        if store.how == How.DELETED and same and isinstance(statement, ast.Delete):
+            beside = facts.index.parents.get(statement) is facts.index.parents.get(node)
+            return statement if beside and len(statement.targets) == 1 else None
+    return None
+
+
+def _only_in_init(facts: Facts, table: ClassTable, method: Method) -> bool:
+    callers = facts.index.callers(method.name)
+    others = [c for c in callers if c is not method and c is not facts.tree]
+    return bool(others) and all(getattr(c, "name", "") == "__init__" for c in others)
+
+
+def _called_between_steps(facts: Facts, method: Method) -> bool:
+    """Is there a call of it beside that of an optimizer's `step`, in a loop?"""
+    for caller in facts.index.callers(method.name):
+        for node in walk(caller):
+            named = isinstance(node, ast.Call) and last_name(node.func) == method.name
+            if named and caller is not method and _steps_around(facts, node):
+                return True
+    return False
+
+
+def _steps_around(facts: Facts, node: ast.AST) -> bool:
+    for owner in facts.index.ancestors(node):
+        if isinstance(owner, FUNCTIONS):
+            return False
+        if isinstance(owner, (ast.For, ast.While)):
+            return any(
+                isinstance(n, ast.Call) and last_name(n.func) in ("step", "backward")
+                for n in walk(owner)
+            )
+    return False
+
+
+def frozen_replacement(facts: Facts, node: ast.Assign) -> ast.Call | None:
+    """`self.embedding = nn.Embedding.from_pretrained(v)`, which freezes, in place of a layer that
+    was trained, where the text says that it should go on to be."""
+    value, target = node.value, node.targets[0]
+    method, owner = facts.index.function_of(node), facts.index.class_of(node)
+    if not isinstance(value, ast.Call) or last_name(value.func) != "from_pretrained":
+        return None
+    if method is None or owner is None or len(value.args) != 1 or not value.args:
+        return None
+    if not (facts.library_name(value.func) or "").startswith("torch.nn.Embedding"):
+        return None
+    name = attribute_of(target, self_name(method))
+    said = facts.source.segment(method)
+    if any(k.arg in ("freeze", None) for k in value.keywords) or not _TUNED.search(said):
+        return None
+    stores = facts.class_table(owner).stores.get(name or "", [])
+    return (
+        value
+        if any(s.method.name == "__init__" and s.statement is not node for s in stores)
+        else None
+    )

@@ -1,0 +1,84 @@
+"""Does an expression have the shape of the parameter that it is computed from?"""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.walk import walk
+
+_KEEPING = frozenset(
+    "abs absolute clamp clamp_min clamp_max clip clone contiguous data detach div divide exp mul "
+    "multiply sub subtract add neg normalize relu round sigmoid sign softmax log_softmax softplus "
+    "sqrt square tanh tril triu nan_to_num renorm cumsum flip roll hardtanh".split()
+)
+_REDUCING = frozenset({"norm", "sum", "mean", "std", "var", "max", "min", "amax", "amin"})
+
+
+def reads(node: ast.AST, target: ast.expr) -> list[ast.expr]:
+    """Where `node` reads what `target` names."""
+    wanted = ast.unparse(target)
+    return [
+        n
+        for n in walk(node)
+        if isinstance(n, (ast.Attribute, ast.Name)) and ast.unparse(n) == wanted
+    ]
+
+
+def same_shape(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
+    if ast.unparse(node) == ast.unparse(target):
+        return True
+    match node:
+        case ast.Attribute(value=inner, attr="data"):
+            return same_shape(facts, inner, target)
+        case ast.UnaryOp(operand=inner):
+            return same_shape(facts, inner, target)
+        case ast.BinOp(left=left, right=right) if not isinstance(node.op, ast.MatMult):
+            return (same_shape(facts, left, target) and _fits(facts, right, target)) or (
+                same_shape(facts, right, target) and _fits(facts, left, target)
+            )
+        case ast.Call(func=ast.Attribute(value=owner, attr=name)) if name in _KEEPING:
+            if same_shape(facts, owner, target) and all(_fits(facts, a, target) for a in node.args):
+                return True
+            first = node.args[0] if node.args else None
+            library = (facts.library_name(node.func) or "").startswith("torch.")
+            return first is not None and library and same_shape(facts, first, target)
+    value = facts.value(node)
+    wanted = facts.value(target).shape or _read_shape(facts, node, target)
+    known = value.shape is not None and None not in value.shape
+    return value.is_tensor and known and value.shape == wanted
+
+
+def _read_shape(facts: Facts, node: ast.expr, target: ast.expr) -> object:
+    found = reads(node, target)
+    return facts.value(found[0]).shape if found else None
+
+
+def _fits(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
+    """A number, a reduction of the parameter that broadcasts against it, or something as large."""
+    if isinstance(node, ast.Constant) or facts.value(node).is_number or facts.value(node).is_scalar:
+        return True
+    if isinstance(node, ast.Call):
+        name = last_name(node.func)
+        if name in _REDUCING:
+            bare = not node.keywords and len(node.args) <= (name not in _REDUCING)
+            kept = any(k.arg == "keepdim" and _true(k.value) for k in node.keywords)
+            return bool(reads(node, target)) and (kept or bare or _only(node, target))
+        if name in ("clamp", "clamp_min", "add", "sqrt", "max", "maximum", "item", "detach"):
+            inner = node.func.value if isinstance(node.func, ast.Attribute) else node
+            return inner is not node and _fits(facts, inner, target)
+    if isinstance(node, ast.BinOp):
+        return _fits(facts, node.left, target) and _fits(facts, node.right, target)
+    if isinstance(node, ast.Name):
+        return facts.value(node).is_number
+    return same_shape(facts, node, target) if reads(node, target) else False
+
+
+def _true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _only(node: ast.Call, target: ast.expr) -> bool:
+    """`torch.norm(self.w)`"""
+    return len(node.args) == 1 and not node.keywords and bool(reads(node.args[0], target))
