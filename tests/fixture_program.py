@@ -116,7 +116,32 @@ def _bound(statement: ast.stmt) -> set[str]:
 def _execute(tree: ast.Module, module: types.ModuleType) -> None:
     torch.manual_seed(0)
     sys.modules[module.__name__] = module  # dataclasses look their module up
+    file = str(getattr(module, "__file__", "<replay>"))
     try:
-        exec(compile(tree, str(getattr(module, "__file__", "<replay>")), "exec"), module.__dict__)
+        with _importable(Path(file).parent):
+            exec(compile(tree, file, "exec"), module.__dict__)
     finally:
         del sys.modules[module.__name__]
+
+
+@contextlib.contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """The files of a small project find each other, as when one of them is run as a script."""
+    if not (folder / "pyproject.toml").exists():
+        yield
+        return
+    names = {path.name.partition(".")[0] for path in folder.iterdir()}
+
+    def forget() -> None:
+        for name in [n for n in sys.modules if n.partition(".")[0] in names]:
+            del sys.modules[name]
+
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    forget()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        sys.dont_write_bytecode = before
+        forget()

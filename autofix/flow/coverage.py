@@ -135,27 +135,34 @@ class Coverage:
         if function in self.program.reached and module.unit.index.trains:
             return True  # this file trains it, and is likely all there is to know
         seen, complete = 0, True
-        for path, tells in project.importers(module.unit.path, (top.name, function.name)):
+        wanted = {top.name}
+        paths = project.importers(module.unit.path, (top.name, function.name))
+        for path, tells in paths:  # grows while it is read
             if not tells or seen == IMPORTERS or self.program.spent_abroad >= EXPLORED_ABROAD:
                 complete = False
                 continue
             user = self.program.modules.at(path)
             if user is not None and user is not module:
                 seen += 1
-                self._cover_importer(function, top, module, user, hops - 1)
+                names = set(_local_names(top.name, wanted, module, user))
+                self._cover_importer(function, top, names, user, hops - 1)
+                if names and path.endswith("__init__.py"):
+                    wanted |= names  # handed on
+                    known = {other for other, _ in paths} | {module.unit.path}
+                    more = project.importers(path, tuple(sorted(names)))
+                    paths += [entry for entry in more if entry[0] not in known]
         return complete
 
     def _cover_importer(
-        self, function: Function, top: ast.stmt, module: Module, user: Module, hops: int
+        self, function: Function, top: ast.stmt, names: set[str], user: Module, hops: int
     ) -> None:
-        names = set(_local_names(getattr(top, "name", ""), module, user))
         if not names:
             return
         program = self.program
         tested = user.project is not None and user.project.is_test(user.unit.path)
         called, reached = set(program.called), set(program.reached)
         if isinstance(top, ast.ClassDef):
-            names |= _subclasses(names, user)
+            names = names | _subclasses(names, user)
             names |= {function.name} - _UNNAMED - {"__init__"}
         for name in sorted(names):
             if (user.unit.path, name) not in self._asked:
@@ -193,8 +200,9 @@ def _define(function: Function, module: Module) -> None:
         module.execute(at)
 
 
-def _local_names(name: str, module: Module, user: Module) -> Iterator[str]:
-    """What `user` calls the function or class `name` of `module`; nothing if it imports neither."""
+def _local_names(name: str, wanted: set[str], module: Module, user: Module) -> Iterator[str]:
+    """What `user` calls the function or class `name` of `module`, which packages may hand on under
+    the `wanted` names; nothing if it imports neither."""
     home = module.unit.path
     for node in user.unit.imports:
         if isinstance(node, ast.Import):
@@ -207,9 +215,10 @@ def _local_names(name: str, module: Module, user: Module) -> Iterator[str]:
         if path is None:
             continue
         for alias in node.names:
-            if alias.name == "*" or alias.name == name:
-                if path == home or _leads(user, path, name, module):
-                    yield (alias.asname or name) if alias.name != "*" else name
+            if alias.name == "*" or alias.name in wanted:
+                for each in wanted if alias.name == "*" else {alias.name}:
+                    if (path == home and each == name) or _leads(user, path, each, module):
+                        yield alias.asname or each
             elif user.project is not None and path != home:
                 inner = user.project.submodule(path, alias.name)
                 if inner is not None and (inner == home or _holds(inner, home)):
