@@ -22,6 +22,10 @@ Handles = frozenset[Handle]
 
 NOBODY: Handles = frozenset()
 _DEPTH = 6
+_PARTS = frozenset(
+    {"values", "items", "get", "children", "modules", "named_children", "named_modules"}
+)
+"""Methods that give what an object consists of."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,10 @@ def handles(node: ast.expr, scope: Scope, facts: Facts, depth: int = _DEPTH) -> 
             return NOBODY.union(*(handles(part, scope, facts, depth) for part in parts))
         case ast.IfExp(body=first, orelse=second):
             return handles(first, scope, facts, depth) | handles(second, scope, facts, depth)
-        case ast.Call(func=ast.Attribute(value=owner, attr="values" | "items" | "get")):
+        case ast.Call(func=ast.Attribute(value=owner, attr=attr)) if attr in _PARTS:
             return frozenset((*one, "*") for one in handles(owner, scope, facts, depth))
+        case ast.Call(func=ast.Name(id="enumerate" | "list" | "tuple"), args=[many, *_]):
+            return handles(many, scope, facts, depth)
     return NOBODY
 
 
@@ -102,6 +108,9 @@ def _aliased(node: ast.Name, scope: Scope, facts: Facts, depth: int) -> Handles:
             match facts.index.parents.get(both):
                 case ast.Assign(targets=[only], value=ast.Tuple(elts=values)) if only is both:
                     return handles(values[at], scope, facts, depth)
+                case ast.For(target=only, iter=many) if only is both and at == len(parts) - 1:
+                    inner = handles(many, scope, facts, depth)  # `for name, part in ...`
+                    return frozenset((*one, "*") for one in inner)
     return NOBODY
 
 

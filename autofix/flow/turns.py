@@ -204,29 +204,32 @@ def _part_of(one: tuple[str, ...], whole: tuple[str, ...]) -> bool:
 
 
 def held_by(optimizer: ast.expr, scope: Scope, facts: Facts) -> Handles | None:
-    """The modules (or tensors) whose parameters an optimizer is made with; None if not known."""
+    """The modules whose parameters an optimizer is made with; None if that is not known."""
     calls = [c for c in constructors(optimizer, facts) if optimizer_class(c, facts)]
     found: Handles = NOBODY
     for call in calls:
-        given = (
-            call.args[0]
-            if call.args
-            else next((k.value for k in call.keywords if k.arg == "params"), None)
-        )
-        if given is None:
+        held = held_by_call(call, scope, facts)
+        if held is None:
             return None
-        function = facts.index.function_of(call)
-        place = scope if function is scope.function else Scope(function)
-        owners = [
-            n.value
-            for n in ast.walk(given)
-            if isinstance(n, ast.Attribute) and n.attr in ("parameters", "named_parameters")
-        ]
-        parts = [_known_as(owner, place, facts) for owner in owners]
-        if not owners or not all(parts):
-            return None
-        found |= NOBODY.union(*parts)
+        found |= held
     return found or None
+
+
+def held_by_call(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
+    """The same for one call that makes an optimizer."""
+    given = call.args[0] if call.args else None
+    given = given or next((k.value for k in call.keywords if k.arg == "params"), None)
+    if given is None:
+        return None
+    function = facts.index.function_of(call)
+    place = scope if function is scope.function else Scope(function)
+    owners = [
+        n.value
+        for n in ast.walk(given)
+        if isinstance(n, ast.Attribute) and n.attr in ("parameters", "named_parameters")
+    ]
+    parts = [_known_as(owner, place, facts) for owner in owners]
+    return NOBODY.union(*parts) if owners and all(parts) else None
 
 
 def _known_as(node: ast.expr, scope: Scope, facts: Facts) -> Handles:

@@ -74,7 +74,23 @@ def lines_of(
             break
         first = before
     newline = 2 if text[last : last + 2] == "\r\n" else 1
+    if last in facts.source.seams and first and first - 1 not in facts.source.seams:
+        newline = 0  # the last line of a cell: the line break before it goes
+        first -= 2 if text[first - 2 : first] == "\r\n" else 1
     return first, min(last + newline, len(text))
+
+
+def moved_behind(
+    facts: Facts, statements: Sequence[ast.stmt], behind: ast.stmt
+) -> tuple[Edit, ...] | None:
+    """The edits that put neighbouring statements, with their comments, behind a later one of the
+    same block; None if other statements stand on their lines."""
+    lines, place = lines_of(facts, statements), lines_of(facts, [behind], above=False)
+    if lines is None or place is None:
+        return None
+    text = facts.source.text[lines[0] : lines[1]].strip("\r\n")
+    end = _line_around(facts, behind)[1]
+    return (Edit(lines[0], lines[1], ""), Edit(end, end, f"\n{text}"))
 
 
 def _line_around(facts: Facts, statement: ast.stmt) -> tuple[int, int]:

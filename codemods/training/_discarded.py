@@ -22,8 +22,6 @@ OPERATIONS = frozenset(
 )
 """Operations of which nobody wants the result for nothing."""
 
-REDUCTIONS = frozenset({"mean", "sum"})
-"""The same, where a backward pass is run from what is reduced."""
 LAYERS = r"(?i:\w*(?:relu|elu|drop|norm|act|soft|tanh|sigm|flat|bn|ln)\w*)"
 """What layers that only compute are called."""
 _MODULES = re.compile(
@@ -51,9 +49,9 @@ def discarded(node: ast.Expr, facts: Facts) -> Discarded | None:
         return None
     name = last_name(call.func) or ""
     layer = re.fullmatch(LAYERS, name) is not None
-    if not (layer or name in OPERATIONS | REDUCTIONS) or _is_meant(node, facts):
+    if not (layer or name in OPERATIONS) or _is_meant(node, facts):
         return None
-    if name in OPERATIONS | REDUCTIONS and isinstance(call.func, ast.Attribute):
+    if name in OPERATIONS and isinstance(call.func, ast.Attribute):
         library = facts.library_name(call.func)
         if library is None:
             return _method(call, call.func, facts)
@@ -79,8 +77,7 @@ def _method(call: ast.Call, func: ast.Attribute, facts: Facts) -> Discarded | No
             return None
         names.add(subject.func.attr)
         subject = subject.func.value
-    trained = _is_run_backward(subject, call, facts)
-    if (func.attr in REDUCTIONS and not trained) or ("detach" in names and trained):
+    if "detach" in names and _is_run_backward(subject, call, facts):
         return None
     if torch_api.method(func.attr) is None or not _is_tensor(subject, func.attr, facts):
         return None

@@ -11,7 +11,13 @@ from autofix.flow.index import last_name
 from autofix.flow.training import Event, What
 from autofix.flow.turns import Placed, Turn
 from autofix.model import Edit
-from autofix.rewrite.statements import insert_after, insert_before, lines_of, remove_statement
+from autofix.rewrite.statements import (
+    insert_after,
+    insert_before,
+    lines_of,
+    moved_behind,
+    remove_statement,
+)
 
 _BLOCKS = ("body", "orelse", "finalbody")
 _WITH_STEP = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "unscale_"})
@@ -172,17 +178,10 @@ def moved_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     if isinstance(behind, ast.If):
         return "the backward pass is not run in every turn"
     first, last = _company(block, at, facts)
-    lines = lines_of(facts, block[first : last + 1])
-    if lines is None or block[last].end_lineno == later[0].lineno:
+    if block[last].end_lineno == later[0].lineno:
         return "other statements stand on its line"
-    text = facts.source.text[lines[0] : lines[1]].rstrip("\r\n")
-    rest = lines_of(facts, [behind])
-    if rest is None:
-        return "other statements stand on the line of the backward pass"
-    end = facts.source.span(behind)[1]
-    while end < len(facts.source.text) and facts.source.text[end] not in "\r\n":
-        end += 1
-    return (Edit(lines[0], lines[1], ""), Edit(end, end, f"\n{text}"))
+    edits = moved_behind(facts, block[first : last + 1], behind)
+    return edits or "other statements stand on its line or on that of the backward pass"
 
 
 def _runs(statement: ast.stmt, backward: Placed, facts: Facts) -> bool:

@@ -54,7 +54,6 @@ from collections.abc import Iterator
 from autofix.codemods.training._discarded import (
     LAYERS,
     OPERATIONS,
-    REDUCTIONS,
     Discarded,
     discarded,
 )
@@ -67,7 +66,7 @@ from autofix.model import Applicability, Edit
 from autofix.rewrite.liveness import read_later
 from autofix.rule import Report, Rule, fix
 
-_NAMES = "|".join(sorted(OPERATIONS | REDUCTIONS, key=len, reverse=True))
+_NAMES = "|".join(sorted(OPERATIONS, key=len, reverse=True))
 rule = Rule(
     __name__,
     code="AG608",

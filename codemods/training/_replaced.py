@@ -1,0 +1,189 @@
+"""What a module is given anew after an optimizer was made with its parameters."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from autofix.flow import torch_api
+from autofix.flow.facts import Facts
+from autofix.flow.handles import Handle, Handles, Scope, handles, related
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.objects import ClassInfo, Closure, is_module_class
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
+
+_ASIDE = re.compile(r"(?i)target|teacher|ema|old|frozen|prev|copy|loss|criterion|metric")
+_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A statement that gives a module new parameters."""
+
+    node: ast.AST
+    text: str
+    whole: bool
+    """It is another module altogether, no part of the one there was."""
+    direct: bool
+    """It stands in the block itself, and always runs."""
+
+
+def replaced_in(
+    statement: ast.stmt, held: Handles, scope: Scope, facts: Facts, depth: int = _DEPTH
+) -> Iterator[Replaced]:
+    """Where a statement, or code of this file that it calls, replaces parameters of `held`."""
+    for node in _run_by(statement):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            yield from _stored(node.targets[0], node.value, node is statement, held, scope, facts)
+        elif isinstance(node, ast.Call):
+            yield from _added(node, held, scope, facts)
+            if depth:
+                yield from _inside(node, held, scope, facts, depth - 1)
+
+
+def _run_by(statement: ast.stmt) -> list[ast.AST]:
+    """The nodes of a statement, without those of functions that it only defines."""
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+        return []
+    found: list[ast.AST] = [statement]
+    for node in found:  # grows while it is read
+        found += [
+            child
+            for child in ast.iter_child_nodes(node)
+            if not isinstance(child, (*FUNCTIONS, ast.ClassDef, ast.Lambda))
+        ]
+    return found
+
+
+def _stored(
+    target: ast.expr, value: ast.expr, direct: bool, held: Handles, scope: Scope, facts: Facts
+) -> Iterator[Replaced]:
+    """`model.fc = nn.Linear(...)`, `model.layers[0] = ...`, `model = Model()`."""
+    whole = None
+    for place in handles(target, scope, facts):
+        for module in held:
+            if len(place) > len(module) and related(place, module):
+                whole = False
+            elif related(place, module):
+                whole = _is_whole(target)
+    if whole is None or not makes_parameters(value, facts, whole):
+        return
+    added = isinstance(target, ast.Attribute) and last_name(target.value) in ("self", "cls")
+    if added and not whole and _ASIDE.search(last_name(target) or ""):
+        return
+    if added and not whole and isinstance(value, ast.Call) and _is_copy(value, facts):
+        return
+    yield Replaced(target, facts.source.segment(target), whole, direct)
+
+
+def _is_whole(target: ast.expr) -> bool:
+    """`model` and `self.model` are models; `model.fc` is a part of one."""
+    return isinstance(target, ast.Name) or (
+        isinstance(target, ast.Attribute) and last_name(target.value) in ("self", "cls")
+    )
+
+
+def _added(call: ast.Call, held: Handles, scope: Scope, facts: Facts) -> Iterator[Replaced]:
+    """`model.add_module("head", nn.Linear(...))`, `setattr(model, "fc", ...)`."""
+    name = last_name(call.func)
+    owner: ast.expr | None = None
+    if name == "setattr" and len(call.args) == 3:
+        owner = call.args[0]
+    elif name in ("add_module", "register_module", "register_parameter", "append", "insert"):
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if owner is None or not call.args or not makes_parameters(call.args[-1], facts, whole=False):
+        return
+    if any(_covers(module, one) for one in handles(owner, scope, facts) for module in held):
+        yield Replaced(call, facts.source.segment(owner), whole=False, direct=False)
+
+
+def _covers(module: Handle, part: Handle) -> bool:
+    return len(part) >= len(module) and related(part, module)
+
+
+def _inside(
+    call: ast.Call, held: Handles, scope: Scope, facts: Facts, depth: int
+) -> Iterator[Replaced]:
+    """A function or method of this file, with what it is called with."""
+    if last_name(call.func) not in uses_in(facts).names.definitions:
+        return
+    ref = facts.value(call.func).ref
+    if not isinstance(ref, Closure) or isinstance(ref.node, ast.Lambda):
+        return
+    for statement in ref.node.body:
+        inner = Scope(ref.node, _arguments(call, ref, scope, facts))
+        for found in replaced_in(statement, held, inner, facts, depth):
+            if not found.whole or isinstance(found.node, ast.Attribute):
+                text = facts.source.segment(call.func)
+                yield Replaced(found.node, f"{text}()", found.whole, direct=False)
+
+
+def _arguments(call: ast.Call, ref: Closure, scope: Scope, facts: Facts) -> dict[str, Handles]:
+    function: FunctionNode = ref.node
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    found: dict[str, Handles] = {}
+    if ref.bound_to is not None and names and isinstance(call.func, ast.Attribute):
+        found[names.pop(0)] = handles(call.func.value, scope, facts)
+    for name, value in zip(names, call.args, strict=False):
+        found[name] = handles(value, scope, facts)
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            found[keyword.arg] = handles(keyword.value, scope, facts)
+    return {name: objects for name, objects in found.items() if objects}
+
+
+def makes_parameters(value: ast.expr, facts: Facts, whole: bool) -> bool:
+    """Does an expression make parameters that were not there before?"""
+    if whole:  # not `model = wrapper(model)`
+        return isinstance(value, ast.Call) and (_is_copy(value, facts) or _is_maker(value, facts))
+    return any(isinstance(n, ast.Call) and _is_maker(n, facts) for n in ast.walk(value))
+
+
+def _is_copy(call: ast.Call, facts: Facts) -> bool:
+    return facts.library_name(call.func) == "copy.deepcopy"
+
+
+def _is_maker(call: ast.Call, facts: Facts) -> bool:
+    name = facts.library_name(call.func)
+    if name is not None:
+        if name.endswith("Parameter"):
+            return True
+        op = torch_api.module(name)
+        if op is not None:
+            return op.params
+        return name.startswith("torchvision.models.") and is_module_class("torch.nn.Module")
+    ref = facts.value(call.func).ref
+    if isinstance(ref, ClassInfo):
+        return ref.is_module
+    return isinstance(ref, Closure) and _returns_new_module(call, ref, facts)
+
+
+def _returns_new_module(call: ast.Call, ref: Closure, facts: Facts) -> bool:
+    """A factory of this file."""
+    if facts.value(call).kind != Kind.MODULE or isinstance(ref.node, ast.Lambda):
+        return False
+    given = {a.arg for a in ast.walk(ref.node.args) if isinstance(a, ast.arg)}
+    returned = [n.value for n in facts.index.body_nodes(ref.node) if isinstance(n, ast.Return)]
+    return not any(isinstance(v, ast.Name) and v.id in given for v in returned)
+
+
+def reads(name: ast.expr, statements: Sequence[ast.stmt], facts: Facts) -> list[ast.expr]:
+    """Where an optimizer (a name, or an attribute) is read in some statements."""
+    wanted = ast.dump(_loaded(name))
+    return [
+        node
+        for statement in statements
+        for node in ast.walk(statement)
+        if isinstance(node, type(name))
+        and isinstance(node, (ast.Name, ast.Attribute))
+        and isinstance(node.ctx, ast.Load)
+        and ast.dump(node) == wanted
+    ]
+
+
+def _loaded(name: ast.expr) -> ast.expr:
+    copy: ast.expr = ast.parse(ast.unparse(name), mode="eval").body
+    return copy

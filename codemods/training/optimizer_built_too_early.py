@@ -1,0 +1,208 @@
+"""An optimizer is made before the parameters that it should train.
+
+## What it does
+
+Finds optimizers made with `model.parameters()` where the model is given a new layer, a new
+`nn.Parameter`, or is replaced as a whole afterwards.
+
+## Why is this bad
+
+An optimizer keeps the parameters that it was made with. Those that come later get gradients, but
+are never moved: a new head keeps its random weights, while the optimizer cares for one that nothing
+uses any more. Nothing raises, and the rest of the model is trained.
+
+## Example
+
+```python
+optimizer = torch.optim.Adam(model.parameters())
+model.fc = nn.Linear(512, 10)
+```
+
+## Use instead
+
+```python
+model.fc = nn.Linear(512, 10)
+optimizer = torch.optim.Adam(model.parameters())
+```
+
+## Fix safety
+
+The optimizer is made behind the last replacement. This is safe where a part of the model is
+replaced right in the same block: what the model computes stays, and parameters that a program
+makes, uses and differentiates are there to be trained. It is unsafe where the replacement is made
+by a function or under a condition, or where all of the model is replaced. There is no fix where the
+optimizer, or a schedule made with it, is used in between.
+
+Parts that are added with `add_param_group`, that an optimizer of their own gets, or that are copies
+(a target network) are left alone. So are `.to()`, `.cuda()` and wrappers, which keep parameters.
+
+## How it is verified
+
+The original and the rewritten program train on the same data. The parameters that stood still have
+to move.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/optim.html
+- https://discuss.pytorch.org/t/change-last-layer-after-creating-optimizer/30412
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from autofix.codemods.training._places import block_of
+from autofix.codemods.training._replaced import Replaced, reads, replaced_in
+from autofix.flow.facts import Facts
+from autofix.flow.handles import Handles, Scope, any_related
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.roles import optimizer_class, scheduler_class
+from autofix.flow.turns import held_by_call
+from autofix.model import Applicability, Edit
+from autofix.rewrite.statements import insert_after, moved_behind
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(
+    __name__,
+    code="AG607",
+    trigger=r"(?:Adam\w*|SGD|RMSprop|Ada\w+|LBFGS|[NR]Adam|Rprop|ASGD|SparseAdam|Muon)\s*\(",
+)
+
+
+@rule.visit(ast.Assign)
+def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    call, target = node.value, node.targets[0]
+    if not isinstance(call, ast.Call) or not isinstance(target, (ast.Name, ast.Attribute)):
+        return
+    if not (last_name(call.func) or "")[:1].isupper() or not optimizer_class(call, facts):
+        return
+    scope = Scope(facts.index.function_of(node))
+    held = held_by_call(call, scope, facts)
+    if not held:
+        return
+    block = block_of(node, facts)
+    later = block[block.index(node) + 1 :]
+    last: tuple[int, Replaced] | None = None
+    for at, statement in enumerate(later):
+        if isinstance(statement, (ast.For, ast.While)) and reads(target, [statement], facts):
+            continue  # a loop that steps the optimizer, and overwrites parameters as it goes
+        for one in replaced_in(statement, held, scope, facts):
+            if not _is_trained_otherwise(one, later[at:], target, scope, facts):
+                last = at, one
+    if last is None:
+        return
+    at, one = last
+    if _is_renewed(target, later[at + 1 :], facts) or not _is_used(target, later[at:], facts):
+        return
+    yield _report(node, target, later[: at + 1], one, facts)
+
+
+def _report(
+    node: ast.Assign,
+    target: ast.Name | ast.Attribute,
+    between: Sequence[ast.stmt],
+    one: Replaced,
+    facts: Facts,
+) -> Report:
+    line = getattr(one.node, "lineno", 0)
+    what = "another model" if one.whole else "new parameters"
+    message = (
+        f"`{facts.source.segment(target)}` is made before `{one.text}` brings {what} "
+        f"(line {line}): they are never trained"
+    )
+    company = _company(target, between, facts)
+    if isinstance(company, str):
+        return Report(node, message, declined=company)
+    if changed := _changed_arguments(node, between):
+        return Report(node, message, declined=f"`{changed}` has another value there")
+    blamed: ast.expr | ast.stmt = node
+    edits: tuple[Edit, ...] | None
+    if _in_other_cell(node, between[-1], facts):  # a fix belongs to one cell: make it again there
+        blamed = between[-1]
+        edits = (insert_after(facts, blamed, facts.source.segment(node)),) if not company else None
+    else:
+        edits = moved_behind(facts, [node, *company], between[-1])
+    if edits is None:
+        return Report(node, message, declined="other statements stand on the same lines")
+    safe = one.direct and not one.whole
+    tier = Applicability.SAFE if safe else Applicability.UNSAFE
+    return Report(blamed, message, fix=fix(tier, *edits))
+
+
+def _in_other_cell(node: ast.stmt, later: ast.stmt, facts: Facts) -> bool:
+    start, end = facts.source.span(node)[1], facts.source.span(later)[0]
+    return any(start <= seam < end for seam in facts.source.seams)
+
+
+def _company(target: ast.expr, between: Sequence[ast.stmt], facts: Facts) -> list[ast.stmt] | str:
+    """The schedules made right behind the optimizer, which move with it; or why nothing can."""
+    found: list[ast.stmt] = []
+    names: list[ast.expr] = [target]
+    for statement in between:
+        using = any(reads(name, [statement], facts) for name in names)
+        match statement:
+            case ast.Assign(targets=[ast.Name() | ast.Attribute() as made], value=ast.Call() as c):
+                if using and scheduler_class(c, facts) and len(found) == between.index(statement):
+                    found.append(statement)
+                    names.append(made)
+                    continue
+        if using:
+            return "it is used before; make another one for the new parameters"
+    return found
+
+
+def _changed_arguments(node: ast.Assign, between: Sequence[ast.stmt]) -> str | None:
+    """A plain value that the optimizer is made with, and that is bound again in between."""
+    assert isinstance(node.value, ast.Call)
+    plain = [*node.value.args[1:], *(k.value for k in node.value.keywords if k.arg != "params")]
+    read = {n.id for part in plain for n in ast.walk(part) if isinstance(n, ast.Name)}
+    bound = [
+        n.id
+        for statement in between
+        for n in ast.walk(statement)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    ]
+    return next((name for name in bound if name in read), None)
+
+
+def _is_trained_otherwise(
+    one: Replaced, later: Sequence[ast.stmt], target: ast.expr, scope: Scope, facts: Facts
+) -> bool:
+    """Is there another optimizer, or another group, for what comes in?"""
+    from autofix.flow.handles import handles
+
+    place: Handles = (
+        handles(one.node, scope, facts) if isinstance(one.node, ast.expr) else Handles()
+    )
+    for statement in later:
+        for call in ast.walk(statement):
+            if not isinstance(call, ast.Call):
+                continue
+            if last_name(call.func) == "add_param_group":
+                return True
+            if optimizer_class(call, facts) and statement is not later[0]:
+                held = held_by_call(call, scope, facts)
+                if held is None or any_related(held, place):
+                    return True
+    return False
+
+
+def _is_renewed(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bool:
+    text = ast.unparse(target)
+    return any(
+        isinstance(n, (ast.Name, ast.Attribute))
+        and isinstance(n.ctx, ast.Store)
+        and ast.unparse(n) == text
+        for statement in later
+        for n in ast.walk(statement)
+    )
+
+
+def _is_used(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bool:
+    """Does anybody step the optimizer behind the replacement?"""
+    if isinstance(target, ast.Attribute):
+        return True
+    functions = [] if facts.index.function_of(target) else facts.tree.body
+    outside = [statement for statement in functions if isinstance(statement, FUNCTIONS)]
+    return bool(reads(target, [*later, *outside], facts))
