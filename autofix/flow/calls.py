@@ -11,6 +11,7 @@ from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.functions import call_closure, escape
 from autofix.flow.index import last_name
 from autofix.flow.instances import class_attribute, construct
+from autofix.flow.labels import is_data
 from autofix.flow.library import call_library
 from autofix.flow.methods import call_method
 from autofix.flow.modules import call_module, module_method
@@ -168,15 +169,20 @@ def unknown_call(given: Arguments, frame: Frame, target: Value = UNKNOWN) -> Val
         why = why or value.why
         escape(value, given.node, frame)
     graph = Graph.MAYBE if frame.state.grad else Graph.NO
-    if cuts and _is_criterion(given.node.func):
-        # A loss function has nothing of its own to learn: what it gives has the graph it was given.
-        # (Of labels nothing may be known; they bring none.)
-        known = [v for v in given.all() if v.kind & Kind.TENSOR or v.cuts or v.graph == Graph.YES]
-        graph = max((v.graph for v in known), default=graph)
+    if cuts and _is_criterion(given.node.func) and _gets_constants(given):
+        graph = Graph.NO  # a loss function has nothing of its own to learn
     return Value(Kind.UNKNOWN, graph, cuts=cuts, why=why)
 
 
 _CRITERION = re.compile(r"(?:.*_)?(?:criterion|criteria|loss|loss_?f(?:n|unc|unction|ct)?)\d*")
+
+
+def _gets_constants(given: Arguments) -> bool:
+    """`criterion(output, y)` of an output that was cut, and of labels."""
+    first, *others = given.values or [UNKNOWN]
+    if first.graph > Graph.NO or not first.cuts:
+        return False
+    return all(v.graph == Graph.NO or is_data(first, v, given.node) for v in others)
 
 
 def _is_criterion(func: ast.expr) -> bool:

@@ -49,7 +49,7 @@ def is_dead_loss(node: ast.AST, facts: Facts) -> bool:
         return False
     results = [facts.value(value) for value in returned(function, facts)]
     cut = [v for v in returned(function, facts) if any(c is node for c in facts.cuts_before(v))]
-    return bool(cut) and all(v.graph == Graph.NO for v in results)
+    return bool(cut) and all(v.is_tensor and v.graph == Graph.NO for v in results)
 
 
 def returned(function: FunctionNode, facts: Facts) -> list[ast.expr]:
@@ -68,6 +68,24 @@ def is_wanted(demand: Demand, node: ast.AST, facts: Facts) -> bool:
     function = facts.index.function_of(node)
     several = function is not None and len(returned(function, facts)) > 1
     return demand.carries or not several  # else one way through it may be there for its values
+
+
+def is_handed_on(node: ast.AST, facts: Facts) -> bool:
+    """`state = tuple(s.data for s in state)` in a loop: where truncated backpropagation cuts."""
+    statement = facts.index.statement_of(node)
+    if not isinstance(statement, ast.Assign):
+        return False
+    bound = {
+        ast.unparse(n)
+        for target in statement.targets
+        for n in ast.walk(target)
+        if isinstance(n, (ast.Name, ast.Attribute))
+    }
+    read = {ast.unparse(n) for n in ast.walk(statement.value) if isinstance(n, ast.expr)}
+    loops = (ast.For, ast.While, ast.AsyncFor)
+    return bool(bound & read) and any(
+        isinstance(p, loops) for p in facts.index.ancestors(statement)
+    )
 
 
 def names_constant(node: ast.expr, facts: Facts) -> bool:

@@ -63,6 +63,7 @@ from autofix.codemods.graph._exports import Export, Form, export_at
 from autofix.codemods.graph._intent import (
     in_loss_function,
     is_dead_loss,
+    is_handed_on,
     is_wanted,
     names_constant,
 )
@@ -162,9 +163,13 @@ def _matters(node: ast.expr, export: Export, graph: Graph, demand: Demand, facts
 def _stopped(
     node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
 ) -> Iterator[Report]:
-    demand = found[1]
+    graph, demand = found
+    if graph < Graph.YES and _is_variable(node):
+        return  # data, as it was written for old versions
     whole = facts.is_term(node) and not demand.carries
     term = facts.is_term(node) or (facts.is_term_of_result(node) and in_loss_function(node, facts))
+    if not whole and is_handed_on(node, facts):
+        return
     dead = not term and is_dead_loss(node, facts)
     if not (term or dead) and not _is_old_habit(node, source, found, facts):
         return
@@ -181,6 +186,10 @@ def _stopped(
     tier, note = _tier(node, whole, term, facts)
     edits = tidied(freed(node, source, facts), facts)
     yield Report(node, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def _is_variable(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and last_name(node.func) not in ("detach", "data")
 
 
 def _is_old_habit(
