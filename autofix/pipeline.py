@@ -21,7 +21,7 @@ SYNTAX_ERROR = "syntax-error"
 UNUSED_IGNORE = "AG901"
 _OUR_COMMENT = re.compile(r"utofix|UTOFIX")
 _REPORT = "internal error, please report it"
-_BLOCKED = "the fix would touch a notebook magic or another cell"
+_BLOCKED = "the fix would touch a notebook magic, or cross from one cell to another"
 _UNENCODABLE = "the fix needs characters that the file's encoding lacks"
 
 
@@ -135,7 +135,7 @@ def _settle(document: Document, finding: Finding, plan: Plan) -> Finding:
         return finding
     if _overlaps(fix):
         return replace(finding, fix=None)
-    if not document.allows(fix.edits) or _in_another_cell(document, finding, fix):
+    if not document.allows(fix.edits):
         why = _BLOCKED if document.notebook else _UNENCODABLE
         return replace(finding, fix=None, declined=why)
     tier = fix.applicability
@@ -144,14 +144,6 @@ def _settle(document: Document, finding: Finding, plan: Plan) -> Finding:
     elif tier is Applicability.SAFE and finding.rule in plan.demoted:
         tier = Applicability.UNSAFE
     return finding if tier is fix.applicability else replace(finding, fix=Fix(tier, fix.edits))
-
-
-def _in_another_cell(document: Document, finding: Finding, fix: Fix) -> bool:
-    """Reports give the lines of a fix within the cell of its finding."""
-    if document.notebook is None:
-        return False
-    offsets = (finding.start, *(offset for edit in fix.edits for offset in (edit.start, edit.end)))
-    return len({document.position(offset).cell for offset in offsets}) > 1
 
 
 def _examine(document: Document, path: str, shown: str, plan: Plan) -> FileResult:

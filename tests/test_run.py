@@ -209,13 +209,26 @@ def test_a_snippet_does_not_reach_into_another_cell() -> None:
     assert [line.text for line in look().findings[0].snippet] == ["torch.bad(1)"]
 
 
-def test_a_fix_across_cells_is_declined() -> None:
-    Path("a.ipynb").write_text(notebook("%load_ext torch", "import torch\ntorch.steps(1)"))
+def test_a_fix_in_a_magic_of_another_cell_is_declined() -> None:
+    Path("a.ipynb").write_text(notebook("%%time\nx = 1", "import torch\ntorch.steps(1)"))
     found = look(mode=Mode.APPLY).findings
     assert [f.finding.declined for f in found] == [
-        "the fix would touch a notebook magic or another cell"
+        "the fix would touch a notebook magic, or cross from one cell to another"
     ]
     assert found[0].finding.fix is None
+
+
+def test_a_fix_may_have_edits_in_several_cells() -> None:
+    text = notebook("# first", "import torch\ntorch.steps(1)")
+    Path("a.ipynb").write_text(text)
+    (found,) = look().findings
+    assert found.finding.declined is None
+    assert found.start.cell == 2
+    assert {change.start.cell for change in found.changes} == {1, 2}
+    look(mode=Mode.APPLY)
+    cells = json.loads(Path("a.ipynb").read_text())["cells"]
+    old = json.loads(text)["cells"]
+    assert all(cell["source"] != before["source"] for cell, before in zip(cells, old, strict=True))
 
 
 def test_a_cell_that_is_not_python_is_a_finding_and_the_others_are_analysed() -> None:

@@ -58,7 +58,10 @@ def _finding(found: Located) -> dict[str, Any]:
 
 
 def _edit(change: Change) -> dict[str, Any]:
+    # A fix in a notebook may have edits in several cells; files without cells have no such key.
+    cell = {} if change.start.cell is None else {"cell": change.start.cell}
     return {
+        **cell,
         "line": change.start.line,
         "column": change.start.column,
         "end_line": change.end.line,
