@@ -134,13 +134,45 @@ def _may_be_container(facts: Facts, value: ast.expr | None) -> bool:
 def _is_container(facts: Facts, store: Store) -> bool:
     if store.value is None or not _may_be_container(facts, store.value):
         return False
-    kind = facts.value(store.value).kind
+    if _ordered_pairs(store.value) is not None:
+        return True
+    kind = _value(facts, store.value).kind
     return bool(kind & _CONTAINERS) and not kind & ~_CONTAINERS
+
+
+def _value(facts: Facts, node: ast.expr) -> Value:
+    """Also of `[layer] * n`, whatever the number is."""
+    match node:
+        case ast.BinOp(left=ast.List() as inner, op=ast.Mult()):
+            return facts.value(inner)
+        case ast.BinOp(op=ast.Mult(), right=ast.List() as inner):
+            return facts.value(inner)
+    return facts.value(node)
+
+
+def _ordered_pairs(node: ast.expr) -> list[ast.expr] | None:
+    """The values of `OrderedDict([("a", x), ("b", y)])`."""
+    if not isinstance(node, ast.Call) or last_name(node.func) != "OrderedDict" or node.keywords:
+        return None
+    match node.args:
+        case []:
+            return []
+        case [ast.List(elts=pairs) | ast.Tuple(elts=pairs)]:
+            both = [p.elts for p in pairs if isinstance(p, ast.Tuple) and len(p.elts) == 2]
+            return [value for _, value in both] if len(both) == len(pairs) else None
+    return None
+
+
+def _root_elements(facts: Facts, node: ast.expr) -> list[Value]:
+    pairs = _ordered_pairs(node)
+    if pairs is not None:
+        return [facts.value(value) for value in pairs]
+    return _elements(_value(facts, node))
 
 
 def _content(facts: Facts, roots: list[Store], fills: list[Store]) -> tuple[list[Value], bool]:
     """What the elements are, and whether they stand in lists inside the container."""
-    elements = [v for s in roots if s.value is not None for v in _elements(facts.value(s.value))]
+    elements = [v for s in roots if s.value is not None for v in _root_elements(facts, s.value)]
     for store in fills:
         if store.value is None:
             continue

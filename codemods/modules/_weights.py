@@ -73,9 +73,10 @@ _GRADIENTS = frozenset({"grad", "backward", "retain_grad"})
 def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
     for attribute, stores in table.stores.items():
         store = _single(table, stores)
-        if store is None or store.value is None or not _may_be_created(store.value):
+        made = _made_of(facts, store) if store is not None else None
+        if store is None or store.value is None or made is None or not _may_be_created(made):
             continue
-        evidence = _evidence(facts, table, store)
+        evidence = _evidence(facts, table, store, made)
         if evidence is None:
             continue
         value = facts.value(store.value)
@@ -136,9 +137,20 @@ def _may_be_created(value: ast.expr) -> bool:
     return any(isinstance(n, ast.Call) and last_name(n.func) in _CREATED for n in walk(value))
 
 
-def _evidence(facts: Facts, table: ClassTable, store: Store) -> Evidence | None:
-    assert store.value is not None
-    calls = [n for n in walk(store.value) if isinstance(n, ast.Call)]
+def _made_of(facts: Facts, store: Store) -> ast.expr | None:
+    """The value; of a local name that is bound once, what it is bound to."""
+    if not isinstance(store.value, ast.Name):
+        return store.value
+    bound = uses_in(facts).names.stores(store.value)
+    statement = facts.index.statement_of(bound[0]) if len(bound) == 1 else None
+    loads = uses_in(facts).names.all_loads(store.value)
+    if any(load.lineno > store.statement.lineno for load in loads):
+        return None
+    return statement.value if isinstance(statement, ast.Assign) else None
+
+
+def _evidence(facts: Facts, table: ClassTable, store: Store, made: ast.expr) -> Evidence | None:
+    calls = [n for n in walk(made) if isinstance(n, ast.Call)]
     if any((last_name(call.func) or "").endswith("Parameter") for call in calls):
         return None
     if any(_wants_grad(call) for call in calls) or set_later(facts, store):
@@ -198,7 +210,8 @@ def _initialised(facts: Facts, store: Store) -> bool:
             method = isinstance(node.func, ast.Attribute) and root_name(node.func) != "torch"
             target = node.func.value if method and isinstance(node.func, ast.Attribute) else None
             for at in (given, target):
-                mine = isinstance(at, ast.Attribute) and at.attr == store.attribute
+                local = store.value.id if isinstance(store.value, ast.Name) else store.attribute
+                mine = at is not None and last_name(at) in (local, store.attribute)
                 if mine and name.endswith("_") and _INITIALISERS.match(name.rstrip("_")):
                     return True
     return False

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from autofix.codemods.modules._elsewhere import reads_of
+from autofix.codemods.modules._initialiser import base_calls, moved_up
 from autofix.codemods.modules._kept import Kept
 from autofix.codemods.modules._keys import keys_fit
 from autofix.codemods.modules._lines import line_after, statement_in
@@ -34,27 +35,29 @@ class Repair:
 
 def repaired(facts: Facts, kept: Kept, *, parameters: bool) -> Repair | str:
     """The edits, or why there are none."""
-    early = _before_super(facts, kept)
-    if early is not None:
-        return f"it is made before `super().__init__()` (line {early})"
+    moved = _moved_super(facts, kept)
+    if isinstance(moved, str):
+        return moved
     if not kept.mixed and _wraps(facts, kept, parameters):
         edits = _wrapped(facts, kept, parameters)
         if edits is not None:
-            return Repair(edits, True)
+            return Repair((*edits, *moved), True)
     edits = _beside(facts, kept, parameters)
-    return edits if isinstance(edits, str) else Repair(edits, False)
+    return edits if isinstance(edits, str) else Repair((*edits, *moved), False)
 
 
-def _before_super(facts: Facts, kept: Kept) -> int | None:
+def _moved_super(facts: Facts, kept: Kept) -> tuple[Edit, ...] | str:
+    """The edits that call `super().__init__()` first, if it is called only after."""
     for root in kept.roots:
-        if root.method.name != "__init__":
+        calls = base_calls(facts, root.method) if root.method.name == "__init__" else []
+        if not calls or calls[0].node.lineno < root.statement.lineno:
             continue
-        for node in facts.index.body_nodes(root.method):
-            if isinstance(node, ast.Call) and last_name(node.func) == "__init__":
-                if node.lineno > root.statement.lineno:
-                    return node.lineno
-                break
-    return None
+        top = facts.index.parents.get(calls[0].statement) is root.method
+        edits = moved_up(facts, root.method, calls[0], root) if top else "a condition"
+        if len(calls) > 1 or isinstance(edits, str):
+            return f"it is made before `super().__init__()` (line {calls[0].node.lineno})"
+        return edits
+    return ()
 
 
 def _wraps(facts: Facts, kept: Kept, parameters: bool) -> bool:
@@ -121,6 +124,8 @@ def _works(facts: Facts, read: ast.expr, kept: Kept, parameters: bool) -> bool:
             return left is read and not parameters and not kept.is_dict
         case ast.Call(func=func, args=args) if read in args:
             if isinstance(func, ast.Name) and func.id in _TAKES_ANY:
+                return True
+            if facts.library_name(func) in ("itertools.chain", "itertools.cycle"):
                 return True
             known = last_name(func) in uses_in(facts).names.definitions
             return known and not isinstance(func, ast.Attribute)
