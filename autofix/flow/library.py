@@ -193,9 +193,10 @@ def _module(name: str, given: Arguments) -> Value:
     """An instance of a class of torch.nn; a container knows what it contains."""
     op = torch_api.module(name)
     if op is None or not op.container:
-        return Value(
-            Kind.MODULE, ref=name, entries=dict(given.keywords), aliases=frozenset({fresh()})
-        )
+        entries = dict(given.keywords)
+        if name == "torch.nn.Linear" and given.exact and len(given.values) > 1:
+            entries["out_features"] = given.values[1]
+        return Value(Kind.MODULE, ref=name, entries=entries, aliases=frozenset({fresh()}))
     first = given.values[0] if given.values else None
     if name.endswith("Sequential"):
         inner = sequence(

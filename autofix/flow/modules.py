@@ -130,8 +130,16 @@ def _shape(
     if op.shape == "same":
         return first
     if op.shape == "last":
-        return (*first[:-1], None)
+        return (*first[:-1], _width(module))
     return (None,) * len(first) if op.rank == "same" else None
+
+
+def _width(module: Value) -> Dim:
+    """The size of what a linear layer gives."""
+    width = (module.entries or {}).get("out_features")
+    if width is None or not width.is_number:
+        return None
+    return width.const if isinstance(width.const, int) else width.symbol
 
 
 def _dtype(inputs: Sequence[Value], op: torch_api.ModuleOp | None) -> str | None:
