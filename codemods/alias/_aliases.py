@@ -91,6 +91,8 @@ def _part(
     known = facts.value(inner)
     if not isinstance(inner, (ast.Name, ast.Attribute)):
         return None
+    if ast.unparse(inner) == ast.unparse(holder):
+        return None  # the name of the whole is gone: nobody can compare them
     is_data = inner is not owner and bool(known.kind & (Kind.TENSOR | Kind.UNKNOWN))
     if not (known.is_tensor or is_data):
         return None
@@ -230,8 +232,23 @@ def _reads_as_it_was(facts: Facts, alias: Alias, read: ast.stmt, write: ast.stmt
         return True
     if alias.of == Of.WEIGHTS:
         return _beside_weights(facts, alias, read, nodes)
+    # `r = a[i]`, `a[i] = a[i] - 1`, `a[i] = r / 2`: the row was brought up to date for `r`, too.
+    updated = _names_base(alias, head(write), stored=False)
+    return _names_base(alias, nodes, stored=not updated)
+
+
+def _names_base(alias: Alias, nodes: list[ast.AST], stored: bool) -> bool:
+    """Is the whole named, other than (unless `stored`) as what is written into?"""
+    targets = {
+        id(n.value)
+        for n in nodes
+        if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store) and not stored
+    }
     return any(
-        isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) == alias.base for n in nodes
+        isinstance(n, (ast.Name, ast.Attribute))
+        and ast.unparse(n) == alias.base
+        and id(n) not in targets
+        for n in nodes
     )
 
 

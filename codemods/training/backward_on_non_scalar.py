@@ -75,6 +75,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     root = _unscaled(backward.root)
     if facts.value(root).graph == Graph.NO or not is_many(facts, root):
         return
+    if _is_reduced_in_vain(graphs, root):
+        return  # `loss.mean()` as a statement: that its result is dropped is what is wrong
     name = facts.source.segment(root)
     message = (
         f"`{name}` has several elements, and `backward()` needs one: it raises "
@@ -82,6 +84,16 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     )
     reduced, tier, note = _reduced(graphs, root, backward)
     yield Report(node, message, fix=fix(tier, *replace(facts, root, reduced)), note=note)
+
+
+def _is_reduced_in_vain(graphs: Graphs, root: ast.expr) -> bool:
+    key = key_of(root)
+    return key is not None and any(
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and _reduces(graphs.facts, node.value) == key
+        for node in graphs.nodes
+    )
 
 
 def _has_gradient(call: ast.Call, backward: Backward) -> bool:
