@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -69,6 +70,8 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
     if many is not None:
         return Alias(at, holder, value, Of.WEIGHTS, many, True)
     inner, cut = _uncut(value)
+    if not _may_change(facts, at, inner):
+        return None
     match inner:
         case ast.Attribute(attr="grad", value=owner):
             return Alias(at, holder, value, Of.GRADIENT, ast.unparse(owner), True)
@@ -82,6 +85,40 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
                 if cut or isinstance(holder, ast.Name):
                     return Alias(at, holder, value, Of.WEIGHT, base, True)
     return None
+
+
+def _may_change(facts: Facts, at: ast.stmt, node: ast.expr) -> bool:
+    """Does the function write into what the expression is a part of? By its text alone."""
+    written = _written_in(facts, facts.index.function_of(at) or facts.tree)
+    while not isinstance(node, ast.Name):
+        if ast.unparse(node) in written:
+            return True
+        match node:
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Call(func=inner):
+                node = inner
+            case _:
+                return False
+    return bool({node.id, "step()"} & written)
+
+
+@functools.lru_cache(maxsize=64)
+def _written_in(facts: Facts, scope: ast.AST) -> frozenset[str]:
+    """What a function writes in place, as it is written; `step()` for all weights."""
+    found: set[str] = set()
+    for node in ast.walk(scope):
+        match node:
+            case ast.AugAssign(target=target) | ast.Assign(targets=[ast.Subscript() as target]):
+                pass
+            case ast.Call(func=ast.Attribute(attr="step" | "zero_grad")):
+                found.add("step()")
+                continue
+            case ast.Call(func=ast.Attribute(attr=name, value=target)) if name.endswith("_"):
+                pass
+            case _:
+                continue
+        inner = target.value if isinstance(target, ast.Subscript) else target
+        found.add(ast.unparse(_uncut(inner)[0]))
+    return frozenset(found)
 
 
 def _part(

@@ -84,6 +84,10 @@ class Graphs:
         default_factory=lambda: defaultdict(list)
     )
     """For each variable, the statements that bind it, and the value."""
+    elements: dict[str, list[tuple[ast.stmt, ast.expr | None]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """Likewise the statements that write into it: `x[0] = value`."""
     backwards: list[Backward] = field(default_factory=list)
     _made_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
@@ -157,6 +161,7 @@ class Graphs:
         self._made_of[key] |= keys(value)
         if isinstance(target, ast.Subscript):
             self._made_of[key].add(key)
+            self.elements[key].append((statement, value))
         else:
             self.stores[key].append((statement, value))
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, reads
-from autofix.codemods.training._state import graph_of, is_tuple, stored_value
+from autofix.codemods.training._state import graph_of, is_tuple, steps_in, stored_value
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
-from autofix.flow.objects import Instance
-from autofix.flow.values import Graph, Kind
+from autofix.flow.objects import ClassInfo, Instance
+from autofix.flow.values import Graph, Kind, Value
+
+_NO_MODEL = frozenset({"backward", "step", "zero_grad"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +30,29 @@ class ModuleState:
     """The first statement of `forward`, if it is to be detached there."""
     several: bool | None
     may_be_none: bool
-    certain: bool
 
 
 def module_states(graphs: Graphs, backward: Backward) -> Iterator[ModuleState]:
     facts = graphs.facts
     turn = graphs.loops(backward.call)[:1]
-    if backward.retains:
+    if backward.retains and (
+        len(graphs.backwards) > 1 or not steps_in(graphs, turn[0] if turn else None)
+    ):
         return
     for call in (n for n in graphs.nodes if isinstance(n, ast.Call)):
         around = graphs.loops(call)
         if turn and turn[0] not in around:
             continue
-        found = _class_called(facts, call)
-        if found is None:
-            continue
-        info, certain = found
-        once = around[: len(around) - len(graphs.loops(backward.call))] == []
-        for attribute, made in _kept_attributes(facts, info):
-            if _is_reset(graphs, info, attribute, turn):
-                continue
-            yield _state(facts, info, attribute, made, call, backward, once, certain)
-        return  # of several calls of it in one turn, the first will do
+        once = len(around) == len(graphs.loops(backward.call))
+        classes = _classes_called(facts, call)
+        for i, node in enumerate(classes):
+            if i and not once:
+                break  # a part of what is called: there is no name for it here
+            for attribute, made in _kept_attributes(facts, node):
+                if not _is_reset(graphs, node, attribute, turn):
+                    yield _state(facts, node, attribute, made, call, backward, once)
+        if classes:
+            return  # of several calls in one turn, the first will do
 
 
 def _state(
@@ -60,7 +63,6 @@ def _state(
     call: ast.Call,
     backward: Backward,
     once: bool,
-    certain: bool,
 ) -> ModuleState:
     function = facts.index.function_of(made)
     assert function is not None
@@ -76,7 +78,6 @@ def _state(
         first if once else None,
         is_tuple(value) if value is not None else None,
         _may_be_none(info, attribute),
-        certain,
     )
 
 
@@ -84,26 +85,33 @@ def _me(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return function.args.args[0].arg
 
 
-def _class_called(facts: Facts, call: ast.Call) -> tuple[ast.ClassDef, bool] | None:
-    """The module of this file that is called, and whether that is certain: an argument is taken
-    for the only one that the file defines."""
+def _classes_called(facts: Facts, call: ast.Call) -> list[ast.ClassDef]:
+    """The modules of this file that a call runs, parts included. An argument is taken for the only
+    one that the file defines."""
     if key_of(call.func) is None:
-        return None
+        return []
     value = facts.value(call.func)
-    if isinstance(value.ref, Instance):
-        return value.ref.info.node, True
-    if value.kind != Kind.UNKNOWN or last_name(call.func) in ("backward", "step", "zero_grad"):
-        return None
+    found = {info.node: None for info in _modules_in(value, 4)}
+    if found or value.kind != Kind.UNKNOWN or last_name(call.func) in _NO_MODEL:
+        return list(found)
     modules = [
         info.node
         for info in facts.program.classes.values()
         if info.is_module and _forward(info.node)
     ]
-    if len(modules) != 1 or not re.search(
-        r"model|net|rnn|cell|filter|module", ast.unparse(call.func)
-    ):
-        return None
-    return modules[0], True
+    is_model = re.search(r"model|net|rnn|cell|filter|module", ast.unparse(call.func))
+    return modules if len(modules) == 1 and is_model else []
+
+
+def _modules_in(value: Value, depth: int) -> Iterator[ClassInfo]:
+    if isinstance(value.ref, Instance):
+        yield value.ref.info
+        parts = list(value.ref.info.table.values())
+    else:
+        parts = [*(value.items or ()), *([value.elem] if value.elem is not None else [])]
+    for part in parts if depth else ():
+        if part.kind & Kind.MODULE:
+            yield from _modules_in(part, depth - 1)
 
 
 def _forward(node: ast.ClassDef) -> ast.FunctionDef | None:

@@ -14,52 +14,68 @@ _RESETS = ("detach", "repackage", "reset", "init_hidden", "zero_state")
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """`key` is bound by `made`, lives through `backward`, and is read again in the next turn."""
+    """`key` is bound by `made`, lives through `backward`, and is read again in the next turn (of a
+    loop; None: the next call of the function)."""
 
     key: str
     made: ast.stmt
     value: Value
     read: ast.expr
     backward: Backward
-    loop: ast.stmt
+    turn: ast.stmt | None
     doubtful: bool = False
     """The model is an argument, taken for the one that the file defines."""
 
 
 def carried_states(graphs: Graphs, backward: Backward) -> list[Carried]:
-    """What the innermost loop around a backward pass carries."""
-    loops = graphs.loops(backward.call)
-    if not loops:
+    """What the innermost loop around a backward pass carries, or what a function without a loop
+    hands to its next call: in an attribute of `self`, or by returning what was its argument."""
+    turn = next(iter(graphs.loops(backward.call)), None)
+    if turn is None and isinstance(graphs.scope, ast.Module):
         return []
-    keys_ = _candidates(graphs, loops[0])
-    return [c for key in keys_ if (c := _carried(graphs, key, backward, loops[0])) is not None]
+    keys_ = _candidates(graphs, turn)
+    return [c for key in keys_ if (c := _carried(graphs, key, backward, turn)) is not None]
 
 
-def steps_in(graphs: Graphs, loop: ast.stmt) -> bool:
-    """Does the loop change weights?"""
+def steps_in(graphs: Graphs, turn: ast.stmt | None) -> bool:
+    """Does the turn change weights?"""
     return any(
         isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "step"
-        for n in ast.walk(loop)
+        for n in ast.walk(turn or graphs.scope)
     )
 
 
-def _candidates(graphs: Graphs, loop: ast.stmt) -> list[str]:
-    """Variables that the loop binds, and that have a value before it."""
-    index = graphs.facts.index
+def _candidates(graphs: Graphs, turn: ast.stmt | None) -> list[str]:
+    """Variables that the turn binds, and that have a value before it."""
     found = []
-    for key, stores in graphs.stores.items():
-        inside = [s for s, _ in stores if loop in index.ancestors(s)]
-        if any(s is loop for s, _ in stores):
+    for key in {**graphs.stores, **graphs.elements}:
+        stores = [*graphs.stores.get(key, ()), *graphs.elements.get(key, ())]
+        inside = [s for s, _ in stores if _inside(graphs, s, turn)]
+        if any(s is turn for s, _ in stores):
             continue  # `for x, y in batches` binds it anew
-        if inside and (len(inside) < len(stores) or "." in key or _is_argument(graphs, key)):
+        if turn is None:
+            if key.startswith("self.") or (_is_argument(graphs, key) and _returned(graphs, key)):
+                found.append(key)
+        elif inside and (len(inside) < len(stores) or "." in key or _is_argument(graphs, key)):
             found.append(key)
     return found
 
 
-def _is_rebound_leaf(graphs: Graphs, key: str, loop: ast.stmt) -> bool:
+def _inside(graphs: Graphs, node: ast.AST, turn: ast.stmt | None) -> bool:
+    return turn is None or turn in graphs.facts.index.ancestors(node)
+
+
+def _returned(graphs: Graphs, key: str) -> bool:
+    return any(
+        isinstance(n, ast.Return) and n.value is not None and key in keys(n.value)
+        for n in graphs.nodes
+    )
+
+
+def _is_rebound_leaf(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
     """`w = w * 2`, `w = w - rate * w.grad` of a leaf: what is wrong there is the name."""
-    for store, _ in graphs.stores[key]:
-        if loop not in graphs.facts.index.ancestors(store):
+    for store, _ in graphs.stores.get(key, ()):
+        if not _inside(graphs, store, turn):
             value = stored_value(graphs.facts, store, key)
             if value is not None and value.leaf:
                 return True
@@ -72,27 +88,38 @@ def _is_argument(graphs: Graphs, key: str) -> bool:
     return any(a.arg == key for a in names)
 
 
-def _carried(graphs: Graphs, key: str, backward: Backward, loop: ast.stmt) -> Carried | None:
-    facts, index = graphs.facts, graphs.facts.index
+def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None) -> Carried | None:
+    facts = graphs.facts
     if key not in graphs.made_of(keys(backward.root)):
         return None
-    stores = [s for s, _ in graphs.stores[key] if loop in index.ancestors(s)]
-    kills = {*stores, *_guards(graphs, key, loop), *_detached_in_place(graphs, key, loop)}
-    if _handled(graphs, key, loop) or _is_rebound_leaf(graphs, key, loop):
+    if _handled(graphs, key, turn) or _is_rebound_leaf(graphs, key, turn):
         return None
-    for made, bound in graphs.stores[key]:
-        if made not in stores or bound is None or isinstance(made, (ast.For, ast.AsyncFor)):
+    stores = {s for s, _ in graphs.stores.get(key, ()) if _inside(graphs, s, turn)}
+    kills = {*stores, *_guards(graphs, key, turn), *_detached_in_place(graphs, key, turn)}
+    read = _read_in_next_turn(graphs, key, backward, turn, kills)
+    if read is None:
+        return None
+    for made, bound in [*graphs.stores.get(key, ()), *graphs.elements.get(key, ())]:
+        if not _inside(graphs, made, turn) or bound is None or isinstance(made, ast.For):
             continue
-        value = stored_value(facts, made, key)
+        value = stored_value(facts, made, key) if made in stores else facts.value(read)
         doubtful = value is not None and value.kind == Kind.UNKNOWN
         if doubtful:
             value = _returned_by_the_model(facts, made, key, bound)
         if value is None or graph_of(value) != Graph.YES:
             continue
-        read = _read_in_next_turn(graphs, key, made, backward, loop, kills)
-        if read is not None and _shared(graphs, key, bound, backward):
-            return Carried(key, made, value, read, backward, loop, doubtful and _models(facts) > 1)
+        if _lives_on(graphs, made, turn, kills) and _shared(graphs, key, bound, backward):
+            several = doubtful and len(_forwards(facts)) > 1
+            return Carried(key, made, value, read, backward, turn, several)
     return None
+
+
+def _lives_on(graphs: Graphs, made: ast.stmt, turn: ast.stmt | None, kills: set[ast.stmt]) -> bool:
+    """Is the value still there when the turn ends?"""
+    after = graphs.order.after(made, kills)
+    if turn is not None:
+        return turn in after
+    return any(not graphs.order.next.get(s) for s in ({made} | after) - (kills - {made}))
 
 
 def graph_of(value: Value) -> Graph:
@@ -128,10 +155,6 @@ def _returned_by_the_model(facts: Facts, made: ast.stmt, key: str, bound: ast.ex
     return join_all(found)
 
 
-def _models(facts: Facts) -> int:
-    return len(_forwards(facts))
-
-
 def _forwards(facts: Facts) -> list[ast.FunctionDef]:
     return [
         node
@@ -150,12 +173,12 @@ def _shared(graphs: Graphs, key: str, bound: ast.expr, backward: Backward) -> bo
     return bool(made & roots)
 
 
-def _guards(graphs: Graphs, key: str, loop: ast.stmt) -> set[ast.stmt]:
+def _guards(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[ast.stmt]:
     """`if h is not None: h = h.detach()`: where it is not taken, there is nothing to detach."""
     found: set[ast.stmt] = set()
-    for store, _ in graphs.stores[key]:
+    for store, _ in graphs.stores.get(key, ()):
         for parent in graphs.facts.index.ancestors(store):
-            if parent is loop:
+            if parent is turn:
                 break
             if isinstance(parent, ast.If) and key in _tested(parent.test):
                 found.add(parent)
@@ -166,10 +189,10 @@ def _tested(test: ast.expr) -> set[str]:
     return {k for n in ast.walk(test) if isinstance(n, ast.expr) and (k := key_of(n)) is not None}
 
 
-def _detached_in_place(graphs: Graphs, key: str, loop: ast.stmt) -> set[ast.stmt]:
+def _detached_in_place(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[ast.stmt]:
     """`h.detach_()`, `for part in h: part.detach_()`"""
     found: set[ast.stmt] = set()
-    for node in ast.walk(loop):
+    for node in ast.walk(turn or graphs.scope):
         match node:
             case ast.Call(func=ast.Attribute(attr="detach_", value=owner)) if key_of(owner) == key:
                 statement = graphs.facts.index.statement_of(node)
@@ -183,10 +206,10 @@ def _detached_in_place(graphs: Graphs, key: str, loop: ast.stmt) -> set[ast.stmt
     return found
 
 
-def _handled(graphs: Graphs, key: str, loop: ast.stmt) -> bool:
+def _handled(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
     """Is it detached or begun anew somewhere in the loop, if only now and then?"""
-    for store, bound in graphs.stores[key]:
-        if bound is None or loop not in graphs.facts.index.ancestors(store):
+    for store, bound in graphs.stores.get(key, ()):
+        if bound is None or not _inside(graphs, store, turn):
             continue
         if isinstance(bound, ast.Constant):
             return True
@@ -199,37 +222,29 @@ def _handled(graphs: Graphs, key: str, loop: ast.stmt) -> bool:
 
 
 def _read_in_next_turn(
-    graphs: Graphs,
-    key: str,
-    made: ast.stmt,
-    backward: Backward,
-    loop: ast.stmt,
-    kills: set[ast.stmt],
+    graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None, kills: set[ast.stmt]
 ) -> ast.expr | None:
-    """A read of the variable that sees, in a later turn, what `made` has bound in this one, with a
-    backward pass in between."""
+    """A read of the variable that sees what an earlier turn has bound, and goes into the loss."""
     index, order = graphs.facts.index, graphs.order
-    if backward.statement in order.after(made, kills):
-        later = order.after(backward.statement, kills)
-    else:  # bound after the backward pass: it is the next one that meets the freed graph
-        later = order.after(made, kills)
-    if loop not in order.after(made, kills) or loop not in later:
-        return None
-    again = order.after(loop, kills)
-    for node in ast.walk(loop):
+    first = graphs.scope.body[0]
+    if turn is not None:
+        again = order.after(turn, kills)
+    else:
+        again = frozenset({first}) | (order.after(first, kills) if first not in kills else set())
+    for node in ast.walk(turn or graphs.scope):
         if not isinstance(node, (ast.Name, ast.Attribute)) or key_of(node) != key:
             continue
         statement = index.statement_of(node)
         if not isinstance(node.ctx, ast.Load) or statement is None or statement not in again:
             continue
-        if statement is not loop and _feeds(graphs, node, statement, backward):
+        if statement is not turn and _feeds(graphs, node, statement, backward):
             return node
     return None
 
 
 def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backward) -> bool:
     """Does the value that is read here go, with its graph, into the backward pass?"""
-    if not any(r is node for r in reads(statement)):
+    if not any(r is node for r in reads(statement)) or _without_grad(graphs, statement):
         return False
     if statement is backward.statement:
         return True
@@ -238,6 +253,15 @@ def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backwa
         key_of(n) for n in ast.walk(statement) if isinstance(getattr(n, "ctx", None), ast.Store)
     }
     return bool(targets & roots) or isinstance(statement, (ast.AugAssign, ast.Expr))
+
+
+def _without_grad(graphs: Graphs, statement: ast.stmt) -> bool:
+    for parent in graphs.facts.index.ancestors(statement):
+        if isinstance(parent, (ast.With, ast.AsyncWith)):
+            names = [ast.unparse(item.context_expr) for item in parent.items]
+            if any("no_grad" in name or "inference_mode" in name for name in names):
+                return True
+    return False
 
 
 def is_tuple(value: Value) -> bool | None:

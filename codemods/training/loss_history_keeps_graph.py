@@ -96,9 +96,9 @@ def _reports(
     node: ast.stmt | ast.Call, target: ast.expr, added: ast.expr, facts: Facts
 ) -> Iterator[Report]:
     key = key_of(target)
-    if key is None or not any(True for _ in reads(added)):
+    if "backward(" not in facts.source.text or key is None or not any(True for _ in reads(added)):
         return
-    if not facts.may_hold_tensor(added) or not facts.index.trains:
+    if not facts.may_hold_tensor(added):
         return
     graphs = graphs_around(facts, node)
     if any(key in graphs.made_of(keys(b.root)) for b in graphs.backwards):

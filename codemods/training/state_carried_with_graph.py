@@ -81,11 +81,12 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
 
 def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
     facts, backward = graphs.facts, state.backward
-    if backward.retains and not steps_in(graphs, state.loop):
+    if backward.retains and not steps_in(graphs, state.turn):
         return  # gradients of one graph after the other, over weights that stay
     text = _detached(state.key, is_tuple(state.value))
     anchor = backward.statement
-    if anchor not in graphs.order.after(state.made, {state.made, state.loop}):
+    ends = {state.made} if state.turn is None else {state.made, state.turn}
+    if anchor not in graphs.order.after(state.made, ends):
         anchor = state.made
     edits = [insert_after(facts, anchor, f"{state.key} = {text}"), *_released(graphs, backward)]
     message = (
@@ -135,9 +136,10 @@ def _module(kept: ModuleState, graphs: Graphs) -> Report:
         edit = insert_before(facts, kept.forward, text)
     else:
         edit = insert_after(facts, kept.backward.statement, text)
+    edits = [edit, *_released(graphs, kept.backward)]
     message = (
         f"`{kept.attribute}` is kept with its graph for the next call, which the backward pass "
         f"(line {kept.backward.call.lineno}) has freed by then"
     )
-    tier = Applicability.SAFE if kept.certain else Applicability.UNSAFE
-    return Report(kept.made, message, fix=fix(tier, edit))
+    tier = Applicability.SAFE if not kept.backward.retains else Applicability.UNSAFE
+    return Report(kept.made, message, fix=fix(tier, *edits))
