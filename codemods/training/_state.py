@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, reads
 from autofix.flow.facts import Facts
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value, join_all
 
 _RESETS = ("detach", "repackage", "reset", "init_hidden", "zero_state")
@@ -66,10 +68,22 @@ def _inside(graphs: Graphs, node: ast.AST, turn: ast.stmt | None) -> bool:
 
 
 def _returned(graphs: Graphs, key: str) -> bool:
-    return any(
+    """Is it given back, to a caller of this file that hands it in again: `h = step(x, h)`?"""
+    name = getattr(graphs.scope, "name", "")
+    again = False
+    for call in uses_in(graphs.facts).names.calls.get(name, ()):
+        statement = graphs.facts.index.statement_of(call)
+        if isinstance(statement, ast.Assign):
+            bound = {key_of(n) for t in statement.targets for n in ast.walk(t) if _is_place(n)}
+            again = again or any(key_of(a) in bound for a in call.args if key_of(a) is not None)
+    return again and any(
         isinstance(n, ast.Return) and n.value is not None and key in keys(n.value)
         for n in graphs.nodes
     )
+
+
+def _is_place(node: ast.AST) -> TypeGuard[ast.expr]:
+    return isinstance(node, (ast.Name, ast.Attribute))
 
 
 def _is_rebound_leaf(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
