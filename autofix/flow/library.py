@@ -228,7 +228,7 @@ def _variable(given: Arguments, frame: Frame) -> Value:
     """`Variable(x)` detaches; with `requires_grad=True` it is a fresh leaf."""
     data = given.get(0, "data") or tensor(Graph.NO)
     cuts = all_cuts(data) | frame.cut(given.node, data, through=True)
-    flag = given.keywords.get("requires_grad")
+    flag = given.get(1, "requires_grad")
     trains = flag is not None and flag.const is True
     if trains:
         frame.program.cuts.rewrapped(given.node, cuts)

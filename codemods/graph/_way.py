@@ -1,0 +1,49 @@
+"""Where following a value led."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.objects import Instance
+from autofix.flow.uses import Uses
+from autofix.model import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where following an expression led: to a tensor or not, and what has to be rewritten."""
+
+    joined: bool = False
+    edits: tuple[Edit, ...] = ()
+
+
+OFF = Way()
+
+
+def property_reads(function: FunctionNode, uses: Uses) -> list[ast.Attribute]:
+    """Where the value of a property is read."""
+    decorators = getattr(function, "decorator_list", [])
+    if not any(last_name(d) in ("property", "cached_property") for d in decorators):
+        return []
+    owner = uses.facts.index.parents.get(function)
+    found = []
+    for read in uses.names.attributes.get(getattr(function, "name", ""), ()):
+        ref = uses.facts.value(read.value).ref
+        if isinstance(ref, Instance) and any(i.node is owner for i in ref.info.lineage):
+            found.append(read)
+    return found
+
+
+def calls_of(function: FunctionNode, uses: Uses) -> list[ast.Call]:
+    """The calls in this file that surely call `function`; `model(x)` calls its `forward`."""
+    found = list(uses.calls_of(function))
+    if isinstance(function, FUNCTIONS) and function.name in ("forward", "__call__"):
+        owner = uses.facts.index.parents.get(function)
+        for calls in uses.names.calls.values() if isinstance(owner, ast.ClassDef) else ():
+            for call in calls:
+                ref = uses.facts.value(call.func).ref
+                if isinstance(ref, Instance) and any(i.node is owner for i in ref.info.lineage):
+                    found.append(call)
+    return found
