@@ -166,6 +166,16 @@ class Cuts:
     def of_steps(self, tokens: frozenset[int]) -> frozenset[int]:
         return frozenset(t for t in tokens if self.places[t].node in self.steps)
 
+    def step(self, node: ast.AST, graph: Graph) -> frozenset[int]:
+        """A cut by an operation that has no useful derivative."""
+        if graph == Graph.NO:
+            return EMPTY
+        self.steps.add(node)
+        return frozenset({self.made(node, graph)})
+
+    def of_steps(self, tokens: frozenset[int]) -> frozenset[int]:
+        return frozenset(t for t in tokens if self.places[t].node in self.steps)
+
     def lost_before(self, tokens: frozenset[int]) -> Graph:
         """How sure it is that gradient mode has cut a graph on the way here."""
         places = [self.places[token] for token in tokens]
