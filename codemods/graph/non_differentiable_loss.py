@@ -1,0 +1,114 @@
+"""A loss is computed through argmax, a comparison or rounding, and nothing differentiable is left.
+
+## What it does
+
+Finds `argmax`, `one_hot`, comparisons, `round`, `sign`, `floor` and casts to integers
+that stand on the only way from a tensor with a graph to a `backward()`.
+
+## Why is this bad
+
+A class index, a mask and a rounded number do not change with a small change of the scores, so their
+gradient is zero everywhere or does not exist. `backward()` raises, or runs and changes nothing.
+Adding `requires_grad = True` only silences that.
+
+## Example
+
+```python
+accuracy = (logits.argmax(dim=1) == y).float().mean()
+loss = 1 - accuracy
+loss.backward()
+```
+
+## Use instead
+
+```python
+loss = F.cross_entropy(logits, y)
+loss.backward()
+```
+
+## Fix safety
+
+Only shown: what to train with instead is the author's choice, and its values differ. The note says
+what is usual: cross entropy for class indices, a sigmoid for comparisons, a straight-through
+estimator for rounding.
+
+Nothing is said where the loss has a gradient on another way: masks, metrics, hard assignments
+beside soft ones and straight-through estimators are right. A loss that is made a leaf is reported
+where that happens.
+
+## How it is verified
+
+Not at all: there is no repair to run.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/notes/autograd.html#gradients-for-non-differentiable-functions
+- https://arxiv.org/abs/1308.3432
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.flow.facts import Facts
+from autofix.flow.values import Graph
+from autofix.model import Applicability
+from autofix.rule import Report, Rule, fix
+
+_SCORES = (
+    "train with `F.cross_entropy` of the scores, or with `softmax` in place of the hard choice"
+)
+_SOFT = "compare softly, as `torch.sigmoid((a - b) / temperature)` does, or use a margin loss"
+_ROUNDED = "pass the gradient straight through: `x + (torch.round(x) - x).detach()`"
+_INTEGER = "keep the tensor floating, or pass the gradient straight through"
+
+_CALLS = {
+    **dict.fromkeys(("argmax", "argmin", "argsort", "one_hot", "multinomial", "bincount"), _SCORES),
+    **dict.fromkeys(("gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "isclose"), _SOFT),
+    **dict.fromkeys(("count_nonzero", "heaviside", "sign", "histc"), _SOFT),
+    **dict.fromkeys(("round", "floor", "ceil", "trunc", "fix"), _ROUNDED),
+    **dict.fromkeys(("long", "int", "short", "byte", "char", "bool", "type", "to"), _INTEGER),
+}
+
+_NAMES = "|".join(sorted(_CALLS))
+rule = Rule(__name__, code="AG110", trigger=rf"\b(?:{_NAMES})\s*\(|[<>]|[=!]=")
+
+
+@rule.visit(ast.Call)
+def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    name = facts.index.called_name(node)
+    if name in _CALLS and facts.index.trains:
+        yield from _report(node, f"`{name}`", _CALLS[name], facts)
+
+
+@rule.visit(ast.Compare)
+def check_comparison(node: ast.Compare, facts: Facts) -> Iterator[Report]:
+    plain = isinstance(node.ops[0], (ast.Is, ast.IsNot, ast.In, ast.NotIn))
+    if not plain and facts.index.trains and _may_be_loss(node, facts):
+        yield from _report(node, "a comparison", _SOFT, facts)
+
+
+def _may_be_loss(node: ast.Compare, facts: Facts) -> bool:
+    """Is the result computed with, rather than asked by an `if`?"""
+    around = facts.index.parents.get(node)
+    asked = (ast.If, ast.While, ast.Assert, ast.BoolOp, ast.IfExp, ast.UnaryOp, ast.comprehension)
+    if isinstance(around, asked):
+        return False
+    operands = [node.left, *node.comparators]
+    texts = (n for n in operands if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    return next(texts, None) is None and any(facts.may_hold_tensor(n) for n in operands)
+
+
+def _report(node: ast.expr, what: str, instead: str, facts: Facts) -> Iterator[Report]:
+    found = facts.needed(node)
+    if found is None or found[0] < Graph.YES:
+        return
+    demand = found[1]
+    if not demand.backward or demand.carries or not demand.alone or demand.leaf:
+        return
+    message = (
+        f"the loss depends on its inputs only through {what}, which has no gradient, "
+        f"and it is needed ({demand.text}, line {demand.line})"
+    )
+    yield Report(node, message, fix=fix(Applicability.DISPLAY), note=instead)
