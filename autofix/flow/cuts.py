@@ -129,14 +129,12 @@ class Cuts:
 
     def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
-        if value.is_number and not backward:
-            return  # whoever is handed a number asks for no gradient
         self.terms.need(value, backward)
         self._need(value, text, line, backward)
 
     def _need(self, value: Value, text: str, line: int, backward: bool) -> None:
         if value.is_number and not backward:
-            return
+            return  # whoever is handed a number asks for no gradient
         carries = value.graph > Graph.NO and not value.leaf
         for token in value.cuts:
             inside = self.behind.get(token, EMPTY)
@@ -155,16 +153,6 @@ class Cuts:
             self._need(value.elem, text, line, backward)
         for entry in (value.entries or {}).values():
             self._need(entry, text, line, backward)
-
-    def step(self, node: ast.AST, graph: Graph) -> frozenset[int]:
-        """A cut by an operation that has no useful derivative."""
-        if graph == Graph.NO:
-            return EMPTY
-        self.steps.add(node)
-        return frozenset({self.made(node, graph)})
-
-    def of_steps(self, tokens: frozenset[int]) -> frozenset[int]:
-        return frozenset(t for t in tokens if self.places[t].node in self.steps)
 
     def step(self, node: ast.AST, graph: Graph) -> frozenset[int]:
         """A cut by an operation that has no useful derivative."""
