@@ -76,6 +76,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if not found:
         return
     (graph, demand) = max((n for _, n in found), key=lambda n: n[0])
+    if graph < Graph.YES and not (demand.backward or demand.text == "returned from `forward`"):
+        return  # limits that are handed in: most often data
     message = (
         f"`{facts.source.segment(node.func)}` reads a tensor as a plain number: no gradient gets "
         f"past it, and it is needed ({demand.text}, line {demand.line})"
