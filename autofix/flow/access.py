@@ -53,9 +53,13 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
 
 
 def _view_of(owner: Value, index: Value) -> dict[str, Any]:
-    """Basic indexing is a view; an index tensor or list makes a copy."""
+    """Basic indexing is a view; an index tensor (but for one that is a number) or list makes a
+    copy."""
     parts = index.items if index.items is not None else (index,)
-    copied = any(part.kind & (Kind.TENSOR | Kind.SEQUENCE | Kind.NUMPY) for part in parts)
+    copied = any(
+        part.kind & (Kind.TENSOR | Kind.SEQUENCE | Kind.NUMPY) and not part.is_scalar
+        for part in parts
+    )
     return {} if copied else {"storage": owner.storage}
 
 
@@ -235,7 +239,9 @@ def iterate(value: Value, frame: Frame, node: ast.expr | None) -> Value:
     if value.is_tensor:
         shape = value.shape[1:] if value.shape else None
         where = node if node is not None else ast.Constant(None)
-        return frame.derive("iteration", where, [value], shape, value.dtype, storage=value.storage)
+        writes = frame.program.writes
+        storage = writes.mark(writes.parted, value.storage, where) if node else value.storage
+        return frame.derive("iteration", where, [value], shape, value.dtype, storage=storage)
     if value.kind == Kind.MODULE:
         return value.elem or UNKNOWN
     if value.kind == Kind.DICT:

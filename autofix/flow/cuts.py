@@ -79,6 +79,8 @@ class Cuts:
     """For the memory of a difference, the cuts of the constant in it."""
     origins: dict[int, frozenset[int]] = field(default_factory=dict)
     """For the memory of a computed tensor, the memory of what it was computed from."""
+    absorbed: dict[int, frozenset[int]] = field(default_factory=dict)
+    """For memory that was written into, the memory of what was written."""
     gathered: dict[int, frozenset[int]] = field(default_factory=dict)
     """For memory that a stack or cat was put into, the memory of what was put together."""
     sources: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
@@ -206,6 +208,26 @@ class Cuts:
         found = EMPTY.union(*(v.storage for v in inputs if v.graph > Graph.NO))
         if found:
             self.origins.update(dict.fromkeys(value.storage, found))
+
+    def written(self, owner: Value, value: Value) -> None:
+        """`value` is written into (or added to ...) the memory of `owner`."""
+        if value.graph > Graph.NO and value.storage:
+            for storage in owner.storage:
+                self.absorbed[storage] = self.absorbed.get(storage, EMPTY) | value.storage
+
+    def computed_from(self, memory: frozenset[int]) -> frozenset[int]:
+        """`memory`, and that of everything that was computed from what is in it."""
+        users: dict[int, list[int]] = {}
+        for links in (self.origins, self.absorbed):
+            for user, sources in links.items():
+                for source in sources:
+                    users.setdefault(source, []).append(user)
+        seen, todo = set(memory), list(memory)
+        while todo:
+            new = [user for user in users.get(todo.pop(), ()) if user not in seen]
+            seen.update(new)
+            todo += new
+        return frozenset(seen)
 
     def _origins(self, memory: frozenset[int]) -> frozenset[int]:
         """The memory of everything that went into what is in this memory."""

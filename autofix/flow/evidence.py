@@ -27,6 +27,8 @@ SHARED = frozenset(
     "log_prob sample nelement mean_ conjugate adjoint "
     "multiply divide subtract power".split()
 )
+_OF_ARRAYS = frozenset({"clone", "expand", "view"})
+"""Methods in `SHARED` that, where no other library of arrays is at hand, only tensors have."""
 _TENSOR_ATTRIBUTES = frozenset({"grad_fn", "requires_grad", "is_leaf", "grad", "is_cuda"})
 _ACCEPT_ANYTHING = frozenset(
     {
@@ -92,6 +94,8 @@ def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
             if _tests(node, name):
                 return False
             found = found or _tensor_only(node, names, frame)
+        elif isinstance(node, (ast.BinOp, ast.Subscript)):
+            found = found or (_array_only(node, names) and frame.index.only_torch)
         elif isinstance(node, ast.Attribute):
             found = found or (_is(node.value, names) and node.attr in _TENSOR_ATTRIBUTES)
     return found
@@ -160,10 +164,24 @@ def _tests(call: ast.Call, name: str) -> bool:
     return bool(call.args) and isinstance(call.args[0], ast.Name) and call.args[0].id == name
 
 
+def _array_only(node: ast.BinOp | ast.Subscript, names: set[str]) -> bool:
+    """`name @ other`, `name[:, 0]`, `name[None]`: what else could do this is an array."""
+    if isinstance(node, ast.BinOp):
+        sides = [s.value if isinstance(s, ast.Attribute) else s for s in (node.left, node.right)]
+        return isinstance(node.op, ast.MatMult) and any(_is(side, names) for side in sides)
+    if not (isinstance(node.value, ast.Name) and node.value.id in names):
+        return False
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    new = any(isinstance(part, ast.Constant) and part.value in (None, ...) for part in parts)
+    return new or (len(parts) > 1 and any(isinstance(part, ast.Slice) for part in parts))
+
+
 def _tensor_only(call: ast.Call, names: set[str], frame: Frame) -> bool:
     func = call.func
     if isinstance(func, ast.Attribute) and _is(func.value, names):
         if func.attr in {"size", "dim"}:
+            return True
+        if func.attr in _OF_ARRAYS and frame.index.only_torch:
             return True
         return func.attr not in SHARED and torch_api.method(func.attr) is not None
     first = call.args[0] if call.args else None

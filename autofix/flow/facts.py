@@ -24,6 +24,7 @@ from autofix.flow.state import Key
 from autofix.flow.unit import Unit, is_foreign
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
 from autofix.flow.walk import walk
+from autofix.flow.writes import Break, Write
 from autofix.source import Source
 
 
@@ -117,11 +118,26 @@ class Facts:
         self._cover(node)
         return None if self._silent else self.program.cuts.needed(node)
 
-    def overwrites_saved(self, target: ast.AST) -> bool:
-        """Does the write to `target` change memory that autograd has kept for the backward pass,
-        which then raises?"""
+    def write(self, target: ast.AST) -> Write | None:
+        """What the write into the tensor of the expression `target` breaks. (For a module that
+        works in place, `target` is the call that makes it.)"""
         self._cover(target)
-        return not self._silent and target in self.program.overwritten
+        owner = self.index.class_of(target)
+        for method in owner.body if owner is not None and isinstance(target, ast.Call) else ():
+            if isinstance(method, FUNCTIONS):
+                self._cover(method.args.args[0] if method.args.args else method)
+        return None if self._silent else self.program.writes.at.get(target)
+
+    def broken(self, target: ast.AST) -> list[tuple[Break, Graph, Demand]]:
+        """What the write into the tensor of `target` breaks, of which a gradient is needed: how
+        sure that is, and what needs it."""
+        write = self.write(target)
+        found = []
+        for one in write.breaks.values() if write is not None else ():
+            need = self.program.cuts.needed(one.place)
+            if need is not None:
+                found.append((one, *need))
+        return found
 
     def before(self, loop: ast.stmt) -> dict[Key, Value]:
         """What is bound when a `for` or `while` is reached: names, and the heap."""

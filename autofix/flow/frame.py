@@ -71,6 +71,8 @@ class Frame:
     left_at: list[State] = field(default_factory=list)
     """The states at each `return`."""
     global_names: set[str] = field(default_factory=set)
+    handed: frozenset[int] = EMPTY
+    """The memory of the tensors among the arguments."""
     own_module: Module | None = None
     """Of the activation of a module body: the module."""
 
@@ -160,9 +162,12 @@ class Frame:
         """A tensor computed from `inputs`; it carries a graph if one of them does."""
         graph, why = Graph.NO, None
         cuts = EMPTY
+        tainted = self.program.writes.tainted
         for value in inputs:
             if value.cuts:
                 cuts = cuts | value.cuts if cuts else value.cuts
+            if tainted:
+                cuts = cuts.union(*(tainted.get(s, EMPTY) for s in value.storage))
             if value.graph > graph:
                 graph, why = value.graph, value.why
         if not (differentiable and self.state.grad):

@@ -54,13 +54,15 @@ def call_closure(
     program.called.add(function)
     if frame.state.grad:
         program.reached.add(function)
-    state = State(frame.state.heap(), frame.state.grad, off=frame.state.off)
-    inner = Frame(program, state, function, closure.scopes)
+    inner = Frame(program, frame.state.entered(), function, closure.scopes)
     bind_parameters(inner, function, given, keywords, called=True)
     program.callers.append(frame)
+    program.calls.append(node)
     with _where(program, is_foreign(function)):
         result = _run(inner, closure)
+    program.calls.pop()
     program.callers.pop()
+    frame.state.saved, frame.state.broken = inner.state.saved, inner.state.broken
     if _copy_back(inner.state, frame.state):
         program.memo[key] = result
     program.answers[function] = join(program.answers.get(function, result), result)
@@ -194,6 +196,16 @@ def bind_parameters(
     for parameter in [*names, *spec.kwonlyargs]:
         frame.program.record(parameter, bound[parameter.arg])
     frame.state.bound.update(bound)
+    frame.handed = frozenset().union(*(_memory(value) for value in bound.values()))
+
+
+def _memory(value: Value, depth: int = 3) -> frozenset[int]:
+    """The memory of a tensor, or of those in a container."""
+    found = value.storage
+    inner = [*(value.items or ()), *(value.entries or {}).values()]
+    if value.elem is not None and value.items is None:
+        inner.append(value.elem)
+    return found.union(*(_memory(v, depth - 1) for v in inner)) if depth else found
 
 
 def parameter_value(
@@ -262,7 +274,7 @@ def enter(
     else:
         heap = scopes[0].state.heap() if scopes else {}
     outside = program.module.state
-    state = State(heap, grad and outside.grad, off=outside.off)
+    state = State(heap, grad and outside.grad, off=outside.off, saved=outside.saved)
     frame = Frame(program, state, function, scopes, needed=needed)
     given: list[Value] = []
     instance: Instance | None = None

@@ -17,6 +17,10 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _NEAR = 200
 """How many functions back the one around a line is looked for: nested ones come in between."""
 
+_ARRAYS = re.compile(
+    r"^\s*(?:import|from)\s+(?:numpy|scipy|jax|mlx|tensorflow|cupy|pandas|sympy|paddle|jittor)\b",
+    re.MULTILINE,
+)
 _BACKWARD = re.compile(r"\b(?:manual_)?backward\s*\(|\bautograd\b")
 
 
@@ -190,6 +194,11 @@ class Index:
         """The last part of what is called, as its library names it; by syntax alone."""
         name = last_name(call.func)
         return self.renamed.get(name, name) if isinstance(call.func, ast.Name) and name else name
+
+    @cached_property
+    def only_torch(self) -> bool:
+        """Is torch the only library of arrays that this file imports?"""
+        return _ARRAYS.search(self.source.text) is None
 
     @cached_property
     def trains(self) -> bool:

@@ -119,6 +119,7 @@ def _unknown(given: Arguments, frame: Frame) -> Value:
 def _backward(given: Arguments, frame: Frame) -> Value:
     for value in given.values[:1]:
         frame.program.cuts.need(value, "a backward pass runs through it", given.node.lineno, True)
+    frame.state.saved = {}
     return NONE
 
 
@@ -137,13 +138,20 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
         return given.values[0] if given.values else library(name)
     if torch_api.is_optimizer(name):
         return _optimizer(given, frame)
+    if name.startswith("torch.nn.init.") and given.values:
+        return given.values[0]  # written without gradient mode
     op = torch_api.function(name)
     if op is not None:
         for value in given.all():
             escape(value, given.node, frame)
         return apply(op, last, None, given, frame)
     if is_module_class(name) and last[:1].isupper():
-        return _module(name, given)
+        made = _module(name, given)
+        frame.program.writes.makers.update(dict.fromkeys(made.aliases, given.node))
+        position = torch_api.inplace_position(last)
+        if position is not None and position < len(given.values) and made.entries is not None:
+            made.entries["inplace"] = given.values[position]
+        return made
     mode = mode_of(given.node, library(name), frame)
     if mode is not None and name.endswith("set_grad_enabled"):
         if frame.state.grad:
@@ -163,10 +171,12 @@ def _autograd(name: str, given: Arguments, frame: Frame) -> Value:
     outputs = given.get(0, "tensors", "outputs")
     if outputs is not None:
         frame.program.cuts.need(outputs, f"`{name}` runs through it", given.node.lineno, True)
-    if name.endswith("backward"):
-        return NONE
     higher = given.keywords.get("create_graph")
     graph = Graph.YES if higher is not None and higher.const is not False else Graph.NO
+    if graph == Graph.NO:
+        frame.state.saved = {}
+    if name.endswith("backward"):
+        return NONE
     inputs = given.get(1, "inputs")
     for one in (inputs.items or (inputs,)) if inputs is not None else ():
         if one.leaf:

@@ -70,6 +70,7 @@ def _backward(receiver: Value, given: Arguments, frame: Frame) -> Value:
     else:  # accelerator.backward(loss), self.manual_backward(loss)
         frame.program.cuts.need(given.values[0], "`backward()` runs through it", line, True)
         frame.program.cuts.need(receiver, "`backward()` runs through it", line, True)
+    frame.state.saved = {}
     return NONE
 
 
@@ -202,7 +203,8 @@ def _opaque(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value
     if name == "numpy":
         return Value(Kind.NUMPY, cuts=frame.cut(given.node, receiver))
     if name == "detach":
-        return Value(Kind.UNKNOWN, Graph.NO, cuts=frame.cut(given.node, receiver))
+        made = tensor(Graph.NO, cuts=frame.cut(given.node, receiver))
+        return made.but(storage=receiver.storage) if receiver.storage else made
     result = unknown_call(given, frame, receiver)
     keeps = receiver.graph if receiver.kind & Kind.UNKNOWN else Graph.MAYBE
     if keeps == Graph.NO and all(v.graph == Graph.NO for v in given.all()):

@@ -10,7 +10,7 @@ from autofix.flow import torch_api
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.labels import is_data
 from autofix.flow.objects import Instance
-from autofix.flow.saved import save_module
+from autofix.flow.saved import KEPT_IN_PLACE, keep, save_module
 from autofix.flow.stores import replace_contents, store_attribute
 from autofix.flow.values import (
     NONE,
@@ -26,6 +26,7 @@ from autofix.flow.values import (
     sequence,
     tensor,
 )
+from autofix.flow.writes import overwrite
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
@@ -75,12 +76,31 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
         result = result.but(graph=Graph.YES, why=why)
     elif trains:
         result = result.but(cuts=result.cuts | frame.lost(Graph.YES))
-    save_module(name, flat, result, frame)
+    if name is not None and flat and _asks_in_place(module) and flat[0].kind & Kind.TENSOR:
+        return _in_place(module, name, flat[0], node, frame)
+    save_module(name, flat, result, node, frame)
     if name == "torch.nn.LSTM":  # the output, and a pair of states
         return sequence((result, sequence((result, result))), result)
     if op is not None and op.ret == "tensors":
         return sequence((result,) * op.n if op.n else None, result)
     return result if op is not None else result.but(kind=Kind.UNKNOWN)
+
+
+def _asks_in_place(module: Value) -> bool:
+    flag = (module.entries or {}).get("inplace")
+    return flag is not None and flag.const is True
+
+
+def _in_place(module: Value, name: str, first: Value, node: ast.Call, frame: Frame) -> Value:
+    """`nn.ReLU(inplace=True)(x)`: x itself is changed."""
+    makers = frame.program.writes.makers
+    maker = next((makers[i] for i in module.aliases if i in makers), None)
+    if maker is not None:
+        overwrite(maker, first, frame, node)
+    kept = name.rpartition(".")[2].lower() in {k.replace("_", "") for k in KEPT_IN_PLACE}
+    if kept and first.graph > Graph.NO and frame.state.grad:
+        keep(first, node, first.graph, first, frame, own=True)
+    return first
 
 
 def _through(
@@ -195,6 +215,7 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
     if name in ("backward", "manual_backward") and given.values:
         line = given.node.lineno
         frame.program.cuts.need(given.values[0], "`backward()` runs through it", line, True)
+        frame.state.saved = {}
         return NONE
     if name in ("log", "log_dict", "print", "save_hyperparameters"):
         return NONE

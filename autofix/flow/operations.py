@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from autofix.flow import shapes
 from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.index import last_name
 from autofix.flow.labels import is_data
 from autofix.flow.op_shapes import SHAPE_RULES
-from autofix.flow.saved import save
+from autofix.flow.saved import KEPT_IN_PLACE, keep, save
 from autofix.flow.stores import requires_grad
 from autofix.flow.terms import LINEAR
 from autofix.flow.torch_api import Op
@@ -28,6 +29,7 @@ from autofix.flow.values import (
     sequence,
     tensor,
 )
+from autofix.flow.writes import NOT_WRITES, overwrite
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
@@ -79,6 +81,12 @@ _WITH_INDICES = frozenset("cummax cummin kthvalue max median min mode nanmedian 
 """Operations that give values and where they stood: numbers without a gradient."""
 
 
+_PARTING = frozenset(
+    "chunk split unbind tensor_split hsplit vsplit dsplit split_with_sizes unsafe_chunk".split()
+)
+"""Operations whose results are views, made at once."""
+
+
 def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame) -> Value:
     """Call a torch function (`receiver` None) or tensor method and give its result."""
     inputs = [receiver] if receiver is not None else []
@@ -104,23 +112,33 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
         dtype is None or dtype in FLOATING or dtype.startswith("complex")
     )
     if _returns_several(op, receiver, given):
-        each = frame.derive(label, node, inputs, None, dtype, differentiable=differentiable)
+        more = {}
+        if name in _PARTING and first is not None and first.storage:
+            writes = frame.program.writes
+            more["storage"] = writes.mark(writes.parted, first.storage, node)
+        each = frame.derive(label, node, inputs, None, dtype, differentiable=differentiable, **more)
         if name in _WITH_INDICES:
             return sequence((each, tensor(Graph.NO, None, "int64")))
         return sequence((each,) * op.n if op.n else ((each, each) if op.ret_dim else None), each)
     shape = _shape(op, name, receiver, tensors, given, frame)
-    more = _identity(op, name, first, tensors, shape)
+    more = _identity(op, name, first, tensors, shape, given, frame)
     if op.alias == "self" and first is not None and first.kind & Kind.TENSOR:
-        value = _in_place(first, inputs, given, frame)
-        save(op, name, _by_name(op, receiver, given), value, frame)
+        value = _in_place(first, inputs, receiver is not None, given, frame)
+        save(op, name, _by_name(op, receiver, given), value, node, frame)
         return value
+    if first is not None and first.kind & Kind.TENSOR and _asks_in_place(op, given):
+        if node.args:
+            overwrite(node.args[0], first, frame)
+        if name in KEPT_IN_PLACE and first.graph > Graph.NO and frame.state.grad:
+            keep(first, node, first.graph, first, frame, own=True)
+        return first
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
     if first is not None and first.kind & Kind.SEQUENCE and (parts := contents(first)) is not None:
         frame.program.cuts.gathered.update(dict.fromkeys(value.storage, parts.storage))
     if name in LINEAR and first is not None:
         frame.program.cuts.terms.keep(value, _parts(first))
     if op.saves:
-        save(op, name, _by_name(op, receiver, given), value, frame)
+        save(op, name, _by_name(op, receiver, given), value, node, frame)
     for number_ in _numbers(op, given):
         value = value.but(cuts=value.cuts | frame.cut(node, number_))
     flag = given.keywords.get("requires_grad")
@@ -282,15 +300,39 @@ def _reduced(op: Op, first: Value, given: Arguments, is_method: bool) -> tuple[A
     return shapes.reduced(first.shape, [dim.const], keepdim)
 
 
+def _asks_in_place(op: Op, given: Arguments) -> bool:
+    """`F.relu(x, inplace=True)`"""
+    flag = given.named("inplace", op.args) if "inplace" in op.args else None
+    return flag is not None and flag.const is True
+
+
+_SPREADING = frozenset({"expand", "expand_as", "broadcast_to"})
+
+
 def _identity(
-    op: Op, name: str, first: Value | None, tensors: list[Value], shape: object
+    op: Op,
+    name: str,
+    first: Value | None,
+    tensors: list[Value],
+    shape: tuple[Any, ...] | None,
+    given: Arguments,
+    frame: Frame,
 ) -> dict[str, Any]:
     """What a result shares with its input: memory, an unknown shape, being a Parameter."""
     more: dict[str, Any] = {}
     if first is None or not first.kind & Kind.TENSOR:
         return more
-    if op.alias in ("view", "maybe"):
+    writes = frame.program.writes
+    if name in _SPREADING and not (shape is not None and shape == first.shape):
+        more["storage"] = writes.mark(writes.expanded, first.storage, given.node)
+    elif op.alias == "view":
         more["storage"] = first.storage
+    elif (
+        op.alias == "maybe"
+        and "inplace" not in op.args  # what drops out makes a copy
+        and first.storage.isdisjoint(writes.expanded)  # what is spread is copied for sure
+    ):
+        more["storage"] = writes.doubt(first.storage)
     if shape is None and first.shape is None:
         if op.shape == "same":
             more["shape_id"] = first.shape_id
@@ -301,18 +343,28 @@ def _identity(
     return more
 
 
-def _in_place(first: Value, inputs: list[Value], given: Arguments, frame: Frame) -> Value:
+def _in_place(
+    first: Value, inputs: list[Value], is_method: bool, given: Arguments, frame: Frame
+) -> Value:
     """`x.add_(y)`, `F.relu_(x)`: the memory of x is written, and x comes back."""
     from autofix.flow.stores import write_into
 
     others = [v for v in inputs[1:] if v.kind & Kind.TENSOR]
+    for other in others:
+        frame.program.cuts.written(first, other)
     written = tensor(
         max([v.graph for v in others], default=Graph.NO) if frame.state.grad else Graph.NO,
         cuts=frozenset().union(*(all_cuts(v) for v in others)),
         why=others[0].why if others else None,
     )
     target = given.node.func
-    node = target.value if isinstance(target, ast.Attribute) else given.node
+    if last_name(target) in NOT_WRITES:
+        return first
+    node: ast.expr = given.node
+    if is_method and isinstance(target, ast.Attribute):
+        node = target.value
+    elif given.node.args:
+        node = given.node.args[0]
     write_into(node, first, written, frame)
     if isinstance(node, ast.Name):
         current = frame.name(node.id)

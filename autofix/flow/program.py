@@ -14,6 +14,7 @@ from autofix.flow.index import Index
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
 from autofix.flow.values import Origin, Value, covers, join
+from autofix.flow.writes import Writes
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame
@@ -77,10 +78,9 @@ class Program:
     """Identities of modules whose parameters do not require grad."""
     callers: list[Frame] = field(default_factory=list)
     """The activations whose calls led here, outermost first."""
-    saved: set[int] = field(default_factory=set)
-    """Memory (see `Value.storage`) that autograd keeps for a backward pass."""
-    overwritten: set[ast.AST] = field(default_factory=set)
-    """Targets of writes into such memory."""
+    calls: list[ast.AST] = field(default_factory=list)
+    """The calls that led here, outermost first."""
+    writes: Writes = field(default_factory=Writes)
     spent: int = 0
     _spent_abroad: int = 0
     """How much of it in other files, up to the last time that ended."""

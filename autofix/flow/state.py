@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from autofix.flow.values import Graph, Kind, Value, join, same
+
+if TYPE_CHECKING:
+    from autofix.flow.saved import Save
+
+Saved = Mapping[int, frozenset["Save"]]
 
 Key = str | int | tuple[int, str]
 """A local name, the identity of a list or dict, or (identity of an instance, attribute)."""
@@ -20,9 +27,30 @@ class State:
     dead: bool = False
     off: ast.AST | None = None
     """What keeps gradient mode off: a statement in a `with`, a decorator, or a call."""
+    saved: Saved = field(default_factory=dict)
+    """For memory (see `Value.storage`), what autograd keeps it for on some path to here. Replaced,
+    never changed."""
+    broken: frozenset[Save] = frozenset()
+    """Of these, what a write has overwritten already."""
 
     def fork(self) -> State:
-        return State(dict(self.bound), self.grad, self.dead, self.off)
+        return State(dict(self.bound), self.grad, self.dead, self.off, self.saved, self.broken)
+
+    def revived(self) -> State:
+        """The same state, as it goes on elsewhere: after the loop that `break` left, say."""
+        return State(self.bound, self.grad, False, self.off, self.saved, self.broken)
+
+    def entered(self) -> State:
+        """What the body of a function or class begins with that is run here."""
+        return State(self.heap(), self.grad, False, self.off, self.saved, self.broken)
+
+    def change(self, of: Callable[[Value], Value]) -> None:
+        """Replace each bound value, and those in lists and dicts."""
+        for key, value in self.bound.items():
+            if value.kind & (Kind.TENSOR | Kind.SEQUENCE | Kind.DICT | Kind.UNKNOWN):
+                new = _changed(value, of)
+                if new is not value:
+                    self.bound[key] = new
 
     def heap(self) -> dict[Key, Value]:
         """What is reachable from outside a function: everything but local names."""
@@ -63,6 +91,22 @@ class State:
                     self.bound[key] = changed
 
 
+def _changed(value: Value, of: Callable[[Value], Value], depth: int = 3) -> Value:
+    new = of(value)
+    if not depth or (value.elem is None and value.items is None and value.entries is None):
+        return new
+    below = depth - 1
+    elem = value.elem and _changed(value.elem, of, below)
+    items = value.items and tuple(_changed(v, of, below) for v in value.items)
+    entries = value.entries and {k: _changed(v, of, below) for k, v in value.entries.items()}
+    kept = items is None or all(a is b for a, b in zip(items, value.items or (), strict=True))
+    named = value.entries or {}
+    kept = kept and all(entries[k] is v for k, v in named.items()) if entries else kept
+    if new is value and elem is value.elem and kept:
+        return value
+    return new.but(elem=elem, items=items, entries=entries)
+
+
 def _contents_written(value: Value, target: Value, written: Value) -> Value | None:
     """A list or dict, after a write into the memory of a tensor in it; None if there is none."""
 
@@ -99,12 +143,21 @@ def merge(a: State, b: State) -> State:
     for key, value in b.bound.items():
         mine = bound.get(key)
         bound[key] = value if mine is None else mine if mine is value else join(mine, value)
-    return State(bound, a.grad, off=a.off)
+    return State(bound, a.grad, False, a.off, _both(a.saved, b.saved), a.broken & b.broken)
 
 
-def settled(before: State, after: State) -> bool:
+def _both(a: Saved, b: Saved) -> Saved:
+    if a is b or not b:
+        return a
+    none: frozenset[Save] = frozenset()
+    return {**a, **{memory: a.get(memory, none) | saves for memory, saves in b.items()}} if a else b
+
+
+def settled(before: State, after: State, first: bool = False) -> bool:
     """True if one more turn of a loop would learn nothing."""
     old = before.bound
+    if first and len(after.saved) > len(before.saved):
+        return False  # the next turn may write into what this one has left
     for key, value in after.bound.items():
         mine = old.get(key)
         if mine is None or not same(mine, value):

@@ -15,9 +15,10 @@ from autofix.flow.index import is_main_guard
 from autofix.flow.modes import mode_of
 from autofix.flow.narrowing import narrow
 from autofix.flow.objects import ClassInfo, Closure
-from autofix.flow.state import State, merge, settled
+from autofix.flow.state import merge, settled
 from autofix.flow.stores import assign
-from autofix.flow.values import NONE, OTHER, UNKNOWN, Kind, Value, Why
+from autofix.flow.values import NONE, OTHER, UNKNOWN, Graph, Kind, Value, Why
+from autofix.flow.writes import overwrite
 
 TURNS = 3
 """How often a loop's body is interpreted at most; the lattice is low."""
@@ -96,9 +97,12 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
         frame.state.store(old, operate(node, old, right, node.op, frame))
         return
     new = operate(node, old, right, node.op, frame)
-    if old.leaf and not frame.state.grad:
-        new = old  # an update of what is trained: it stays a leaf, whatever the step depends on
     if old.is_tensor and new.is_tensor:
+        frame.program.cuts.written(old, new)
+        if not isinstance(node.target, ast.Subscript) and not isinstance(node.op, ast.MatMult):
+            overwrite(node.target, old, frame)
+        if old.graph > Graph.NO and (old.leaf or not frame.state.grad):
+            new = old  # changed (or an error), but what it is to autograd stays
         new = new.but(storage=old.storage, shape=old.shape, shape_id=old.shape_id, dtype=old.dtype)
         if isinstance(node.target, ast.Name):
             frame.state.mutate(old, new)
@@ -124,7 +128,7 @@ def _class(node: ast.ClassDef, frame: Frame) -> None:
     if info is None or info.scopes != (frame, *frame.scopes):
         info = ClassInfo(node, bases, (frame, *frame.scopes))
         frame.program.classes[node] = info
-    inner = Frame(frame.program, State(frame.state.heap(), frame.state.grad), None, info.scopes)
+    inner = Frame(frame.program, frame.state.entered(), None, info.scopes)
     inner.run(node.body)
     for key, value in inner.state.bound.items():
         if isinstance(key, str):
@@ -269,12 +273,12 @@ def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
         frame.state = before.fork()
         turn()
         for left in frame.exits[-1]:
-            frame.state = merge(frame.state, State(left.bound, left.grad, off=left.off))
+            frame.state = merge(frame.state, left.revived())
         frame.exits[-1].clear()
         after = frame.state
         if after.dead:
             break
-        if settled(before, after):
+        if settled(before, after, frame.program.cuts.turns[-1] == 1):
             break
         frame.state = merge(before, after)
     frame.program.cuts.loops.pop()
@@ -305,7 +309,7 @@ def _try(node: ast.Try, frame: Frame) -> None:
     before = frame.state.fork()
     frame.run(node.body)
     after_body = frame.state
-    thrown = merge(before, State(after_body.bound, after_body.grad, off=after_body.off))
+    thrown = merge(before, after_body.revived())
     frame.run(node.orelse)
     result = frame.state
     for handler in node.handlers:

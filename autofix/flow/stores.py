@@ -16,6 +16,7 @@ from autofix.flow.values import (
     join,
     sequence,
 )
+from autofix.flow.writes import overwrite
 
 
 def assign(target: ast.expr, value: Value, frame: Frame) -> None:
@@ -128,6 +129,10 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
     """A write into tensor memory: the tensor takes the graph of what is written."""
     if not frame.state.grad:
         return
+    frame.program.cuts.written(owner, value)
+    overwrite(target, owner, frame)
+    if owner.leaf and owner.graph == Graph.YES:
+        return  # it raises
     if owner.dtype in INTEGRAL:
         value = value.but(graph=Graph.NO)
     graph = max(owner.graph, value.graph)
@@ -135,8 +140,6 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
         value = value.but(graph=Graph.NO)
     written = value
     if owner.graph > Graph.NO:
-        if owner.storage & frame.program.saved:
-            frame.program.overwritten.add(target)
         written = written.but(cuts=written.cuts | {frame.program.cuts.made(target, graph)})
     before = dict(frame.state.bound)
     frame.state.mutate(owner, written)

@@ -123,6 +123,28 @@ def module(name: str) -> ModuleOp | None:
     return None if spec is None else ModuleOp(**spec)
 
 
+@functools.cache
+def function_of_module(name: str) -> Op | None:
+    """What a class of `torch.nn` without weights computes: `gelu` for `GELU`."""
+    return function(f"torch.nn.functional.{_by_letters().get(name.lower())}")
+
+
+def inplace_position(name: str) -> int | None:
+    """Where the class of `torch.nn` takes `inplace` among its positional arguments."""
+    function = function_of_module(name)
+    if function is None or "inplace" not in function.args:
+        return None
+    taken = [arg for arg in function.args[1:] if arg != "training"]
+    return taken.index("inplace")
+
+
+@functools.cache
+def _by_letters() -> dict[str, str]:
+    prefix = "torch.nn.functional."
+    names = (name[len(prefix) :] for name in _table()["functions"] if name.startswith(prefix))
+    return {name.replace("_", ""): name for name in names if not name.endswith("_")}
+
+
 def is_optimizer(name: str) -> bool:
     return name in _table()["optimizers"]
 

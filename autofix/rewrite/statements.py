@@ -110,3 +110,14 @@ def _only_one(facts: Facts, statement: ast.stmt) -> bool:
         if isinstance(statements, list) and statement in statements:
             return len(statements) == 1
     return False
+
+
+def insert_above(facts: Facts, statement: ast.stmt, line: str) -> Edit:
+    """A new statement before `statement`: on a line of its own unless that shares its line."""
+    start = facts.source.span(statement)[0]
+    text = facts.source.text
+    line_start = max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1
+    indent = text[line_start:start]
+    if indent.strip():
+        return Edit(start, start, f"{line}; ")
+    return Edit(line_start, line_start, f"{indent}{line}{facts.source.newline(start)}")

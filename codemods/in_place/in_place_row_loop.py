@@ -96,13 +96,23 @@ _CALLER = "the tensor that is passed in is no longer changed, only the one that 
 
 @rule.visit(ast.For, ast.While)
 def check(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
+    from autofix.codemods.in_place._report import mended_inside
+
+    for report in found(loop, facts):
+        if report.fix is not None or not mended_inside(loop, facts):
+            yield report
+
+
+def found(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
+    """The same, whatever other rules would do with the writes in the loop."""
     names = names_of(loop)
     targets = [t for t in stores_in(loop, names) if _is_read(t, loop)] if names else []
     if not targets or any(mentions_index(t, _outer_names(loop, facts)) for t in targets):
         return
     for target in targets:
         base = base_of(target, names, facts)
-        if base is None or not facts.overwrites_saved(target):
+        write = facts.write(target) if base is not None else None
+        if base is None or write is None or not write.overwrites:
             continue
         if facts.value(target).graph == Graph.NO:
             continue  # data is written: a fill, or an array that becomes a tensor

@@ -1,0 +1,182 @@
+"""Writes into the memory of tensors, and those of them that end a backward pass."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from autofix.flow.values import EMPTY, INTEGRAL, Graph, Kind, Value, fresh
+
+if TYPE_CHECKING:
+    from autofix.flow.frame import Frame
+    from autofix.flow.saved import Save
+
+
+NOT_WRITES = frozenset(
+    "requires_grad_ share_memory_ detach_ squeeze_ unsqueeze_ t_ transpose_ swapdims_ swapaxes_ "
+    "set_ rename_ resize_ as_strided_".split()
+)
+"""Methods in whose name the `_` means another change than that of numbers."""
+
+
+@dataclass(eq=False)
+class Break:
+    """A write changes what an operation has kept: its backward pass raises."""
+
+    save: Save
+    place: ast.AST = field(default_factory=ast.Pass)
+    """Stands among the cuts for what was computed from the operation: is it needed?"""
+
+
+@dataclass(eq=False)
+class Write:
+    """All that is known of one place where the memory of a tensor is changed in place."""
+
+    breaks: dict[tuple[ast.AST, tuple[ast.expr, ...], bool], Break] = field(default_factory=dict)
+    overwrites: bool = False
+    """Was the memory kept for a backward pass, be it that an earlier write has broken that one?"""
+    leaf: Graph = Graph.NO
+    """Is (a view of) a leaf that requires grad written, which raises at once?"""
+    names: set[str] = field(default_factory=set)
+    """Local names of tensors that share the memory."""
+    escapes: bool = False
+    """A container, an attribute or a function further out holds the memory, too."""
+    handed: bool = False
+    """The memory came in as an argument: whoever called sees the change."""
+    expanded: set[ast.AST] = field(default_factory=set)
+    """The calls that spread the memory over more elements than it has."""
+    parted: set[ast.AST] = field(default_factory=set)
+    """Where views were made all at once, none of which may be written."""
+    calls: set[ast.Call] = field(default_factory=set)
+    """The calls of a module that works in place."""
+
+
+@dataclass(eq=False)
+class Writes:
+    """The writes of one module. Some numbers in `Value.storage` name no memory but say how it is
+    shared; they are kept here."""
+
+    at: dict[ast.AST, Write] = field(default_factory=dict)
+    """By the expression whose tensor is written: `x` of `x += 1` and of `x.mul_(2)`, `x[0]`."""
+    doubtful: set[int] = field(default_factory=set)
+    """Shared or copied, as `contiguous()` finds it."""
+    expanded: dict[int, ast.AST] = field(default_factory=dict)
+    parted: dict[int, ast.AST] = field(default_factory=dict)
+    makers: dict[int, ast.Call] = field(default_factory=dict)
+    """The call that made a module, by the identity of the module."""
+    tainted: dict[int, frozenset[int]] = field(default_factory=dict)
+    """For memory that was computed from what a write has spoiled, the tokens of the breaks."""
+
+    def doubt(self, storage: frozenset[int]) -> frozenset[int]:
+        mark = fresh()
+        self.doubtful.add(mark)
+        return storage | {mark}
+
+    def mark(
+        self, where: dict[int, ast.AST], storage: frozenset[int], node: ast.AST
+    ) -> frozenset[int]:
+        """The storage of a view, with a mark for what made it."""
+        known = [number for number, maker in where.items() if maker is node]
+        number = known[0] if known else fresh()
+        where[number] = node
+        return storage | {number}
+
+    def memory(self, storage: frozenset[int]) -> frozenset[int]:
+        """The numbers of `storage` that do name memory."""
+        return storage.difference(self.expanded, self.parted, self.doubtful)
+
+
+def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None = None) -> None:
+    """The memory of `owner` changes: note what that breaks. (Writes without gradient mode are made
+    by people who know what they do.) `call` is that of a module, which `target` makes."""
+    program = frame.program
+    if not frame.state.grad or program.skims:
+        return
+    writes, state = program.writes, frame.state
+    write = Write()
+    memory = writes.memory(owner.storage)
+    write.leaf = _leaf(owner, memory, frame)
+    if owner.graph > Graph.NO or any(s in state.saved for s in memory):
+        write.parted = {writes.parted[s] for s in owner.storage if s in writes.parted}
+    write.expanded = {writes.expanded[s] for s in owner.storage if s in writes.expanded}
+    saves = {save for s in memory for save in state.saved.get(s, ())}
+    if owner.dtype in INTEGRAL:  # an index; what may have a gradient has none
+        saves = {save for save in saves if save.graph == Graph.YES}
+    if call is not None:
+        write.calls.add(call)
+    elif not (write.leaf or write.expanded or write.parted or saves):
+        return
+    known = writes.at.setdefault(target, write)
+    known.calls |= write.calls
+    known.overwrites |= bool(saves)
+    known.leaf = max(known.leaf, write.leaf)
+    known.expanded |= write.expanded
+    known.parted |= write.parted
+    _note_holders(known, memory, frame)
+    sure = not owner.storage & writes.doubtful
+    for save in saves - state.broken:
+        key = (save.node, save.operands, save.own)
+        found = known.breaks.setdefault(key, Break(save))
+        graph = save.graph if sure else min(save.graph, Graph.MAYBE)
+        if graph == Graph.YES and found.save.graph < Graph.YES:
+            found.save = save
+        token = program.cuts.made(found.place, graph)
+        _taint(save.result, token, frame)
+    state.broken |= saves
+
+
+def _leaf(owner: Value, memory: frozenset[int], frame: Frame) -> Graph:
+    """How sure it is that the memory is that of a leaf which requires grad."""
+    if owner.graph != Graph.YES:
+        return Graph.NO
+    if owner.storage & frame.program.writes.doubtful:
+        return Graph.MAYBE
+    if owner.leaf:  # on another path it may be computed
+        return Graph.MAYBE if owner.computed else Graph.YES
+    for state in (frame.state, *(scope.state for scope in frame.scopes)):
+        for value in state.bound.values():
+            leaf = value.is_tensor and value.leaf and value.graph == Graph.YES
+            leaf = leaf and not value.computed
+            if leaf and value.storage & memory:
+                return Graph.YES
+    return Graph.NO
+
+
+def _note_holders(write: Write, memory: frozenset[int], frame: Frame) -> None:
+    for key, value in frame.state.bound.items():
+        if not value.kind & (Kind.TENSOR | Kind.SEQUENCE | Kind.DICT) or not _holds(value, memory):
+            continue
+        if isinstance(key, str):
+            write.names.add(key)
+        else:
+            write.escapes = True
+    write.handed |= bool(frame.handed & memory)
+    for outer in (*frame.scopes, *frame.program.callers):
+        if any(_holds(value, memory) for value in outer.state.bound.values()):
+            write.escapes = True
+
+
+def _holds(value: Value, memory: frozenset[int], depth: int = 3) -> bool:
+    if value.kind & Kind.TENSOR and value.storage & memory:
+        return True
+    inner = [*(value.items or ()), *(value.entries or {}).values()]
+    if value.elem is not None and value.items is None:
+        inner.append(value.elem)
+    return depth > 0 and any(_holds(v, memory, depth - 1) for v in inner)
+
+
+def _taint(result: frozenset[int], token: int, frame: Frame) -> None:
+    """Whatever was computed from `result` carries the token of the break from now on."""
+    program = frame.program
+    spoiled = program.cuts.computed_from(result)
+    for storage in spoiled:
+        program.writes.tainted[storage] = program.writes.tainted.get(storage, EMPTY) | {token}
+
+    def marked(value: Value) -> Value:
+        if value.storage & spoiled and token not in value.cuts:
+            return value.but(cuts=value.cuts | {token})
+        return value
+
+    for one in (frame, *frame.scopes, *program.callers):
+        one.state.change(marked)

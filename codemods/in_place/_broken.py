@@ -1,0 +1,175 @@
+"""Which rule a write belongs to, and what it breaks."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autofix.codemods.in_place import in_place_row_loop
+from autofix.codemods.in_place._places import Place, loops_around
+from autofix.flow.cuts import Demand
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.unit import is_foreign
+from autofix.flow.values import Graph
+from autofix.flow.writes import Break, Write
+from autofix.rule import Report
+
+_ASKS = re.compile(r"grad|in_?place")
+LEAF, OWN, OUTPUT, INPUT, RECURRENT, EXPANDED = (
+    "leaf",
+    "own elements",
+    "saved output",
+    "saved input",
+    "recurrent",
+    "expanded",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A write that ends in an error, and all that it breaks."""
+
+    kind: str
+    place: Place
+    write: Write
+    breaks: tuple[Break, ...] = ()
+    graph: Graph = Graph.YES
+    demand: Demand | None = None
+
+    def why(self, facts: Facts) -> tuple[str, ...]:
+        value = facts.value(self.place.base)
+        steps = value.why.steps() if value.why is not None else ()
+        return (*steps, f"{self.demand.text} (line {self.demand.line})") if self.demand else steps
+
+
+@functools.lru_cache(maxsize=32)
+def diagnose(place: Place, facts: Facts) -> Broken | None:
+    """What is wrong with a write, if anything is: one answer, whichever rule asks."""
+    write = facts.write(place.target)
+    if write is None:
+        return None
+    if write.leaf == Graph.YES:
+        return Broken(LEAF, place, write)
+    if write.expanded:
+        return Broken(EXPANDED, place, write)
+    broken = facts.broken(place.target)
+    value = facts.value(place.base)
+    if write.parted and not broken and value.graph == Graph.YES:
+        return Broken(_kind_of_target(place, facts, ()), place, write)
+    if not broken or _is_guarded(place, max(graph for _, graph, _ in broken), facts):
+        return None
+    if any(report.fix is not None for report in row_loops(place, facts)):
+        return None
+    breaks = tuple(sorted((one for one, _, _ in broken), key=_order))
+    graph = max(graph for _, graph, _ in broken)
+    demand = max((d for _, _, d in broken), key=lambda d: (d.backward, d.line))
+    return Broken(_kind(place, breaks, facts), place, write, breaks, graph, demand)
+
+
+def _order(one: Break) -> tuple[bool, int, int]:
+    """Results first, then in the order of the code."""
+    node = one.save.node
+    return not one.save.own, getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
+def _kind(place: Place, breaks: tuple[Break, ...], facts: Facts) -> str:
+    if isinstance(place.target, ast.Subscript) and any(
+        _reads_part(operand, place, facts) for one in breaks for operand in one.save.operands
+    ):
+        operands = [o for one in breaks for o in one.save.operands]
+        return _kind_of_target(place, facts, operands)
+    return OUTPUT if breaks[0].save.own else INPUT
+
+
+def _kind_of_target(place: Place, facts: Facts, operands: Sequence[ast.expr]) -> str:
+    if not isinstance(place.target, ast.Subscript):
+        return INPUT
+    written = ast.dump(place.target.slice)
+    same = [
+        n
+        for operand in operands
+        for n in ast.walk(operand)
+        if isinstance(n, ast.Subscript) and _same(n.value, place.base)
+    ]
+    if same and all(ast.dump(n.slice) == written for n in same):
+        return OWN  # each element of itself, and of no earlier one
+    return RECURRENT if operands and _index_varies(place, facts) else OWN
+
+
+def _reads_part(operand: ast.expr, place: Place, facts: Facts) -> bool:
+    """Is an element or slice of the written tensor what was kept, or a name for one?"""
+    if any(isinstance(n, ast.Subscript) and _same(n.value, place.base) for n in ast.walk(operand)):
+        return True
+    statement = facts.index.statement_of(operand)
+    return statement is place.statement or (
+        isinstance(operand, ast.Name) and not _same(operand, place.base)
+    )
+
+
+def _same(a: ast.expr, b: ast.expr) -> bool:
+    while isinstance(a, ast.Subscript):
+        a = a.value
+    if isinstance(a, ast.Name) and isinstance(b, ast.Name):
+        return a.id == b.id
+    return ast.unparse(a) == ast.unparse(b)
+
+
+def _index_varies(place: Place, facts: Facts) -> bool:
+    """Does another turn of a loop write another element?"""
+    bound: set[str] = set()
+    for loop in loops_around(place.statement, facts):
+        bound |= {
+            n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
+    target: ast.expr = place.target
+    while isinstance(target, ast.Subscript):
+        if any(isinstance(n, ast.Name) and n.id in bound for n in ast.walk(target.slice)):
+            return True
+        target = target.value
+    return False
+
+
+def row_loops(place: Place, facts: Facts) -> list[Report]:
+    """What the rule of row loops says of the loops around this place."""
+    loops = loops_around(place.statement, facts)
+    return [report for loop in loops for report in in_place_row_loop.found(loop, facts)]
+
+
+def _is_guarded(place: Place, graph: Graph, facts: Facts) -> bool:
+    """Does the code ask whether there is a gradient before it saves memory? (Where one is sure, it
+    asks something else.)"""
+    if graph == Graph.YES:
+        return False
+    if "is_grad_enabled" in facts.source.text:
+        return True
+    tests = [
+        o.test for o in facts.index.ancestors(place.node) if isinstance(o, (ast.If, ast.IfExp))
+    ]
+    return any(_ASKS.search(facts.source.segment(test)) for test in tests)
+
+
+def shown(node: ast.AST, facts: Facts, most: int = 40) -> str:
+    """The code of a node, on one line and not too long."""
+    if not isinstance(node, (ast.expr, ast.stmt)):
+        return "..."
+    text = " ".join(facts.source.segment(node).split())
+    return text if len(text) <= most else text[: most - 4].rstrip() + " ..."
+
+
+def operation(one: Break, facts: Facts) -> str:
+    """How a reader calls the operation that kept something."""
+    node = one.save.node
+    if isinstance(node, ast.Call):
+        return f"`{last_name(node.func) or 'a module'}`"
+    if is_foreign(node):
+        return "an operation"
+    return f"`{shown(node, facts)}`"
+
+
+def where(one: Break) -> str:
+    node = one.save.node
+    return "in another file" if is_foreign(node) else f"line {getattr(node, 'lineno', 0)}"

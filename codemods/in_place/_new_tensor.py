@@ -1,0 +1,120 @@
+"""A write into a leaf on the way to a loss becomes one into a new tensor, read from there on."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.codemods.in_place._out_of_place import out_of_place
+from autofix.codemods.in_place._places import Place, loops_around
+from autofix.codemods.in_place._row_header import DeclinedError
+from autofix.flow.facts import Facts
+from autofix.model import Edit
+from autofix.rewrite.names import unused_name
+from autofix.rewrite.statements import insert_above
+
+_TRAINS = frozenset({"backward", "step", "grad"})
+_NO_READ = frozenset({"grad", "data", "detach", "item", "shape", "size", "numel", "requires_grad"})
+
+
+def reads_after(place: Place, facts: Facts) -> list[ast.expr]:
+    """Where the value of the leaf is read after the write, in the same function and in the order
+    of the code."""
+    function = facts.index.function_of(place.statement)
+    nodes = facts.index.body_nodes(function) if function is not None else list(ast.walk(facts.tree))
+    end = (place.statement.end_lineno or 0, place.statement.end_col_offset or 0)
+    code = ast.dump(_loaded(place.base))
+    found = []
+    for node in nodes:
+        if not isinstance(node, (ast.Name, ast.Attribute)) or (node.lineno, node.col_offset) < end:
+            continue
+        if ast.dump(_loaded(node)) == code and not _is_target(node, facts):
+            found.append(node)
+    return found
+
+
+def values_read(reads: list[ast.expr], facts: Facts) -> list[ast.expr]:
+    """Of these, the reads that are more than a look at the gradient, the data or the shape."""
+    found = []
+    for read in reads:
+        parent = facts.index.parents.get(read)
+        if not (isinstance(parent, ast.Attribute) and parent.attr in _NO_READ):
+            found.append(read)
+    return found
+
+
+def _loaded(node: ast.expr) -> ast.expr:
+    """The same expression as a read, so that the text of the tree is the same."""
+    match node:
+        case ast.Name(id=name):
+            return ast.Name(name, ast.Load())
+        case ast.Attribute(value=owner, attr=name):
+            return ast.Attribute(owner, name, ast.Load())
+    return node
+
+
+def _is_target(node: ast.expr, facts: Facts) -> bool:
+    parent = facts.index.parents.get(node)
+    return isinstance(parent, (ast.Assign, ast.AugAssign)) and node is not parent.value
+
+
+def into_new(place: Place, facts: Facts) -> list[Edit]:
+    base = place.base
+    if isinstance(base, ast.Name) and _is_parameter(base.id, place, facts):
+        return out_of_place(place, facts)
+    wanted = base.id if isinstance(base, ast.Name) else getattr(base, "attr", "tensor")
+    name = unused_name(facts, wanted if isinstance(base, ast.Attribute) else f"new_{wanted}", base)
+    loops = loops_around(place.statement, facts)
+    if loops:
+        return _before_loop(place, loops[-1], name, facts)
+    reads = reads_after(place, facts)
+    if not _seen_by_all(place.statement, reads, facts):
+        raise DeclinedError("the tensor is read on paths that the write is not on")
+    edits = [Edit(*facts.source.span(read), name) for read in reads]
+    start, end = facts.source.span(base)
+    code = facts.source.segment(base)
+    node = place.node
+    if isinstance(place.target, ast.Subscript):
+        above = insert_above(facts, place.statement, f"{name} = {code}.clone()")
+        return [above, Edit(start, end, name), *edits]
+    alone = isinstance(place.statement, ast.Expr) and place.statement.value is node
+    if isinstance(node, ast.Call) and alone:
+        return [Edit(start, end, f"{name} = {code}.clone()"), *edits]
+    if isinstance(node, ast.AugAssign):
+        stand_in = ast.copy_location(ast.Name(code, ast.Store()), base)
+        written = Place(node, place.target, stand_in, place.statement)
+        changed = out_of_place(written, facts)
+        return [Edit(start, end, name), *changed, *edits]
+    raise DeclinedError("the result of the write is used in the same statement")
+
+
+def _is_parameter(name: str, place: Place, facts: Facts) -> bool:
+    function = facts.index.function_of(place.statement)
+    return function is not None and any(
+        isinstance(n, ast.arg) and n.arg == name for n in ast.walk(function.args)
+    )
+
+
+def _seen_by_all(statement: ast.stmt, reads: list[ast.expr], facts: Facts) -> bool:
+    """Does every later read stand in the block of the write, or deeper?"""
+    block = facts.index.parents.get(statement)
+    return all(block in facts.index.ancestors(read) for read in reads)
+
+
+def _before_loop(place: Place, loop: ast.For | ast.While, name: str, facts: Facts) -> list[Edit]:
+    """A copy before the loop, which the loop and what follows it work with."""
+    if any(isinstance(n, ast.Attribute) and n.attr in _TRAINS for n in ast.walk(loop)):
+        raise DeclinedError("each turn of the loop has a backward pass of its own")
+    function = facts.index.function_of(place.statement)
+    nodes = facts.index.body_nodes(function) if function is not None else list(ast.walk(facts.tree))
+    code = ast.dump(_loaded(place.base))
+    start = (loop.lineno, loop.col_offset)
+    mentions = [
+        n
+        for n in nodes
+        if isinstance(n, (ast.Name, ast.Attribute)) and ast.dump(_loaded(n)) == code
+        if (n.lineno, n.col_offset) >= start
+    ]
+    if not _seen_by_all(loop, mentions, facts):
+        raise DeclinedError("the tensor is read on paths that the write is not on")
+    above = insert_above(facts, loop, f"{name} = {facts.source.segment(place.base)}.clone()")
+    return [above, *(Edit(*facts.source.span(n), name) for n in mentions)]

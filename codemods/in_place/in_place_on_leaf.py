@@ -1,0 +1,142 @@
+"""A leaf that requires grad is changed in place.
+
+## What it does
+
+Finds `w[2] = 1`, `w += step`, `w.fill_(0)`, `self.weight /= norm` and the like on a Parameter or
+another leaf that requires grad, or on a view of one, while gradient mode is on.
+
+## Why is this bad
+
+It raises at once: "a leaf Variable that requires grad is being used in an in-place operation". With
+`.data` it would not raise, but autograd would not know of the change.
+
+## Example
+
+```python
+w = torch.randn(4, requires_grad=True)
+w[3] = 0.0
+```
+
+## Use instead
+
+```python
+w = torch.randn(4, requires_grad=True)
+with torch.no_grad():
+    w[3] = 0.0
+```
+
+## Fix safety
+
+Initial values and updates are written under `torch.no_grad()`, together with the writes beside
+them. That is safe, but unsafe if the value that is written carries a graph, which ends there.
+
+Where the function that writes did not make the leaf, and reads it afterwards, as in `forward`, the
+write is meant for a new tensor: `bias = self.bias.clone()`, then `bias[mask] = 0`, and the reads
+below say `bias`. This is safe for a constant, which every pass would write again, and unsafe for
+anything else, since the leaf itself keeps its values then.
+
+Writes into `.data` and under `no_grad`, and those of `torch.nn.init`, are silent.
+
+## How it is verified
+
+The original is run without autograd, the rewritten code with it, on the same inputs: forward values
+must agree, and the gradient must equal finite differences of the original.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
+- https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-correctness-checks
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.in_place._broken import LEAF, Broken, diagnose, shown
+from autofix.codemods.in_place._new_tensor import into_new, reads_after, values_read
+from autofix.codemods.in_place._no_grad import under_no_grad
+from autofix.codemods.in_place._places import NODES, TRIGGER, Place, loops_around, places
+from autofix.codemods.in_place._row_header import DeclinedError
+from autofix.flow.facts import Facts
+from autofix.flow.values import Graph
+from autofix.model import Applicability
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG203", trigger=TRIGGER)
+
+_INITIAL = ("__init__", "init", "_init", "reset", "_reset", "setup", "build", "make", "create")
+
+
+@rule.visit(*NODES)
+def check(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterator[Report]:
+    for place in places(node, facts):
+        broken = diagnose(place, facts)
+        if broken is not None and broken.kind == LEAF:
+            yield _report(broken, facts)
+
+
+def _report(broken: Broken, facts: Facts) -> Report:
+    place = broken.place
+    base = shown(place.base, facts)
+    message = f"`{base}` is a leaf that requires grad: writing into it in place raises at once"
+    why = broken.why(facts)
+    try:
+        if _is_on_the_way(place, facts):
+            tier = Applicability.SAFE if _is_constant(place, facts) else Applicability.UNSAFE
+            note = f"`{base}` itself keeps its values"
+            return Report(place.node, message, fix(tier, *into_new(place, facts)), None, why, note)
+        edits = under_no_grad(place.statement, facts)
+        carries = _written_graph(place, facts) == Graph.YES
+        tier = Applicability.UNSAFE if carries else Applicability.SAFE
+        return Report(place.node, message, fix(tier, *edits), None, why)
+    except DeclinedError as declined:
+        return Report(place.node, message, declined=str(declined), why=why)
+
+
+def _is_on_the_way(place: Place, facts: Facts) -> bool:
+    """Is what the write makes read in the same pass, by a function that did not make the leaf?"""
+    function = facts.index.function_of(place.statement)
+    reads = values_read(reads_after(place, facts), facts)
+    if not reads:
+        return False
+    if function is None or _is_made_here(place, facts):
+        same = all(
+            loops_around(read, facts) == loops_around(place.statement, facts) for read in reads
+        )
+        return same and _written_graph(place, facts) == Graph.YES
+    return not function.name.startswith(_INITIAL)
+
+
+def _is_made_here(place: Place, facts: Facts) -> bool:
+    """Was the leaf made by the same function?"""
+    if not isinstance(place.base, ast.Name):
+        return False
+    function = facts.index.function_of(place.statement)
+    nodes = facts.index.body_nodes(function) if function is not None else ()
+    return any(
+        isinstance(n, ast.Name)
+        and n.id == place.base.id
+        and isinstance(n.ctx, ast.Store)
+        and not isinstance(facts.index.parents.get(n), ast.AugAssign)
+        for n in nodes
+    )
+
+
+def _written(place: Place) -> list[ast.expr]:
+    if isinstance(place.node, (ast.Assign, ast.AugAssign)):
+        return [place.node.value]
+    assert isinstance(place.node, ast.Call)
+    return [*place.node.args, *(k.value for k in place.node.keywords)]
+
+
+def _written_graph(place: Place, facts: Facts) -> Graph:
+    return max((facts.value(node).graph for node in _written(place)), default=Graph.NO)
+
+
+def _is_constant(place: Place, facts: Facts) -> bool:
+    """Does the same write give the same values again, whenever it is made?"""
+    if isinstance(place.node, ast.Assign):
+        return _written_graph(place, facts) == Graph.NO
+    name = getattr(getattr(place.node, "func", None), "attr", "")
+    return name in ("zero_", "fill_", "masked_fill_", "copy_", "clamp_", "index_fill_")
