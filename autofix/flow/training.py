@@ -31,6 +31,8 @@ class What(Enum):
     BACKWARD = "backward"
     ZERO = "zero"
     STEP = "step"
+    UPDATE = "update"
+    """A step that is written by hand: `w -= lr * w.grad`."""
     MAKE = "make"
     """An optimizer is made."""
     TOUCH = "touch"
@@ -149,7 +151,7 @@ class Reader:
     def _assigned(
         self, node: ast.stmt, scope: Scope, chain: tuple[ast.stmt, ...]
     ) -> Iterator[Event]:
-        """`p.grad = None`, and `w -= lr * w.grad`: a step that is written by hand."""
+        """`p.grad = None`, and `w -= lr * w.grad`."""
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign):
             targets = node.targets
@@ -159,6 +161,10 @@ class Reader:
             for part in ast.walk(target):
                 if isinstance(part, ast.Attribute) and part.attr == "grad":
                     yield Event(What.TOUCH, node, chain, NOBODY, None, scope)
+        weight = updated(node)
+        if weight is not None:
+            who = handles(weight, scope, self.facts)
+            yield Event(What.UPDATE, node, chain, who, weight, scope)
 
     def _expression(
         self, node: ast.AST, scope: Scope, chain: tuple[ast.stmt, ...]
@@ -316,6 +322,33 @@ class Reader:
             return None
         inner = self._inside(resolved[0], self._closure_arguments(resolved[0], scope), chain)
         return Loop(None, inner) if inner is not None else None
+
+
+def updated(node: ast.stmt) -> ast.expr | None:
+    """`w` of `w -= lr * w.grad`, `w.data.sub_(lr * w.grad)` and the like."""
+    match node:
+        case ast.AugAssign(target=target, op=ast.Sub() | ast.Add()):
+            pass
+        case ast.Assign(targets=[ast.Attribute(attr="data") as target]):
+            pass
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target, attr=name))) if name in (
+            "sub_",
+            "add_",
+            "copy_",
+            "addcdiv_",
+        ):
+            pass
+        case _:
+            return None
+    weight = target.value if isinstance(target, ast.Attribute) and target.attr == "data" else target
+    if not isinstance(weight, (ast.Name, ast.Attribute)):
+        return None
+    name_of = ast.unparse(weight)
+    uses = any(
+        isinstance(n, ast.Attribute) and n.attr == "grad" and ast.unparse(n.value) == name_of
+        for n in ast.walk(node)
+    )
+    return weight if uses else None
 
 
 def _runs_phases(loop: ast.stmt) -> bool:

@@ -41,7 +41,7 @@ def problems(facts: Facts) -> dict[ast.AST, Problem]:
     found: dict[ast.AST, Problem] = {}
     for root in _roots(facts):
         for turn in turns(facts, root):
-            for problem in _in_turn(turn, facts):
+            for problem in (*_in_turn(turn, facts), *_by_hand(turn, facts)):
                 late = problem.kind == Kind.BETWEEN and problem.reset is not None
                 blamed = problem.reset if late and problem.reset else problem.step
                 found.setdefault(blamed.event.node, problem)
@@ -51,7 +51,8 @@ def problems(facts: Facts) -> dict[ast.AST, Problem]:
 def _roots(facts: Facts) -> list[FunctionNode | ast.Module]:
     """The functions (or the module) that step an optimizer, and those that call them."""
     names = uses_in(facts).names
-    steps = [*names.calls.get("step", ()), *names.calls.get("optimizer_step", ())]
+    steps: list[ast.expr] = [*names.calls.get("step", ()), *names.calls.get("optimizer_step", ())]
+    steps += names.attributes.get("grad", ()) if "backward" in names.attributes else ()
     todo = [(facts.index.function_of(call) or facts.tree, 0) for call in steps]
     found: dict[FunctionNode | ast.Module, None] = {}
     while todo:
@@ -86,6 +87,40 @@ def _in_turn(turn: Turn, facts: Facts) -> Iterator[Problem]:
         forgotten = _never_reset(turn, step) and _is_repeated(turn, step, facts, missing=True)
         if forgotten or _adds_up_in_closure(turn, step, facts):
             yield Problem(Kind.MISSING, turn, step, backwards=tuple(backwards))
+
+
+def _by_hand(turn: Turn, facts: Facts) -> Iterator[Problem]:
+    """Updates that a program makes itself, in a loop that never resets a gradient."""
+    passes = turn.of(What.BACKWARD)
+    if not turn.repeated or not passes:
+        return
+    if any(e.event.what in (What.ZERO, What.TOUCH, What.HIDDEN, What.STEP) for e in turn.events):
+        return
+    inside = {b.event.node for b in passes if b.loops}
+    for update in turn.of(What.UPDATE):
+        weight = update.event.receiver
+        own = any(_has(loop, inside) for loop in update.loops)
+        if weight is not None and not own and not _is_made_again(weight, turn, facts):
+            yield Problem(Kind.MISSING, turn, update, backwards=tuple(passes))
+
+
+def _has(loop: Loop, nodes: set[ast.expr | ast.stmt]) -> bool:
+    return loop.node is not None and any(node in nodes for node in ast.walk(loop.node))
+
+
+def _is_made_again(weight: ast.expr, turn: Turn, facts: Facts) -> bool:
+    """Is the weight another tensor in each turn, or its gradient wanted after the update?"""
+    name = ast.unparse(weight)
+    for node in ast.walk(turn.node):
+        match node:
+            case ast.Assign(targets=targets) if any(ast.unparse(t) == name for t in targets):
+                return True
+            case ast.Attribute(attr="grad", value=owner) if ast.unparse(owner) == name:
+                if node.lineno > (weight.end_lineno or weight.lineno):
+                    statement = facts.index.statement_of(weight)
+                    if statement is None or facts.index.statement_of(node) is not statement:
+                        return True
+    return False
 
 
 def _idle(turn: Turn, step: Placed, backwards: list[Placed]) -> Iterator[Problem]:

@@ -4,7 +4,7 @@
 
 Finds training loops, and functions that are called for each batch, where an optimizer is stepped
 after a backward pass and `zero_grad()` is missing, stands outside of the loop, or stands between
-the backward pass and the step.
+the backward pass and the step. The same for updates that are written by hand.
 
 ## Why is this bad
 
@@ -63,10 +63,12 @@ from autofix.codemods.training._places import moved_reset, reset_edit
 from autofix.codemods.training._problems import Kind, Problem, problems
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.training import updated
 from autofix.model import Applicability
+from autofix.rewrite.statements import insert_after
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG602", trigger=r"\b(?:step|optimizer_step|zero_grad)\s*\(")
+rule = Rule(__name__, code="AG602", trigger=r"\b(?:step|optimizer_step|zero_grad)\s*\(|\.grad\b")
 
 
 @rule.visit(ast.Call)
@@ -80,6 +82,18 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         yield _missing(node, problem, facts)
     elif problem.kind == Kind.BETWEEN:
         yield _between(node, problem, facts)
+
+
+@rule.visit(ast.AugAssign, ast.Assign, ast.Expr)
+def check_update(node: ast.stmt, facts: Facts) -> Iterator[Report]:
+    """`w -= lr * w.grad`: a step that is written by hand."""
+    weight = updated(node)
+    if weight is None or (problem := problems(facts).get(node)) is None:
+        return
+    code = f"{facts.source.segment(weight)}.grad.zero_()"
+    message = f"`{code}` is missing: each update is made along the gradients of all turns so far"
+    edit = insert_after(facts, node, code)
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, edit), why=_why(problem))
 
 
 def _missing(node: ast.Call, problem: Problem, facts: Facts) -> Report:
