@@ -96,7 +96,7 @@ def _classes_called(facts: Facts, call: ast.Call) -> list[ast.ClassDef]:
         return list(found)
     modules = [
         info.node
-        for info in facts.program.classes.values()
+        for info in list(facts.program.classes.values())  # more are found meanwhile
         if info.is_module and _forward(info.node)
     ]
     is_model = re.search(r"model|net|rnn|cell|filter|module", ast.unparse(call.func))
