@@ -86,6 +86,8 @@ def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
         if evidence == Evidence.TRAINS and not trains:
             continue
         reads = tuple(reads_of(facts, table, attribute))
+        if not reads and evidence in (Evidence.NAMED, Evidence.RANDOM):
+            continue
         if not any(_tells_otherwise(facts, table, store, read, evidence) for read in reads):
             used = [r for r in reads if _computes(facts, r, store)]
             yield Weight(table, store, store.value, evidence, reads, bool(used))
