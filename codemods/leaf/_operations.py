@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from autofix.codemods.leaf._numbers import is_number
+from autofix.codemods.leaf._placed import is_there
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -229,7 +230,18 @@ def returns_itself(facts: Facts, chain: Chain, data: ast.expr) -> bool:
     )
     created = fresh and op is not None and op.creates
     here = created and isinstance(data, ast.Call) and all(k.arg != "device" for k in data.keywords)
-    return all(_no_op(facts, o, dtype, created, here) for o in chain.operations)
+    return all(
+        _no_op(facts, o, dtype, created, here) or _moved_before(facts, o, data)
+        for o in chain.operations
+    )
+
+
+def _moved_before(facts: Facts, operation: Operation, data: ast.expr) -> bool:
+    """`.to(device)` of what was made of something on that device."""
+    call = operation.node
+    if operation.name not in (".to()", ".cuda()") or not isinstance(call, ast.Call):
+        return False
+    return len(call.args) + len(call.keywords) < 2 and is_there(facts, data, call)
 
 
 def _no_op(facts: Facts, operation: Operation, dtype: str | None, new: bool, here: bool) -> bool:
