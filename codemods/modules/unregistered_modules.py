@@ -4,7 +4,8 @@
 
 Finds an attribute of an `nn.Module` that is a list, tuple, set or dict of modules with weights:
 written out, made by a comprehension or by `* n`, filled in a loop, nested, or a tuple by a comma
-that was left at the end of the line.
+that was left at the end of the line. Also objects of a class of this file that is no Module but
+keeps some.
 
 ## Why is this bad
 
@@ -32,9 +33,9 @@ self.out = nn.Linear(8, 1)
 
 The list becomes an `nn.ModuleList`, the dict an `nn.ModuleDict`. Where they would not do (keys that
 are no strings, elements that are no modules, `sort`, `get`), the container stays and an
-`nn.ModuleList` of what it holds is set beside it. A stray comma goes, with the `[0]` of those who
-made do with it. Forward values stay the same. The `state_dict` gains keys, and an optimizer gains
-parameters.
+`nn.ModuleList` of what it holds is set beside it, as is one of what plain objects hold. A stray
+comma goes, with the `[0]` of those who made do with it. Forward values stay the same. The
+`state_dict` gains keys, and an optimizer gains parameters.
 
 It is safe where this file itself gives `parameters()` to an optimizer and loads no checkpoint, and
 unsafe otherwise. Parts that are registered by another way (`add_module`, `setattr`,
@@ -59,11 +60,13 @@ from collections.abc import Iterator
 
 from autofix.codemods.modules._comma import stray_comma
 from autofix.codemods.modules._elsewhere import known_elsewhere, reads_of
+from autofix.codemods.modules._holders import holders_in, may_hold, registered_beside
 from autofix.codemods.modules._kept import Kept, kept_in, may_keep
 from autofix.codemods.modules._tier import tier
 from autofix.codemods.modules._wrap import repaired
 from autofix.flow.class_table import How
 from autofix.flow.facts import Facts
+from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(__name__, code="AG501", trigger=r"class\b.*\(")
@@ -79,6 +82,25 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     for kept in kept_in(facts, table, parameters=False):
         if not _hidden(facts, kept) and not known_elsewhere(facts, kept):
             yield _report(facts, kept)
+
+
+@rule.visit(ast.ClassDef)
+def check_holders(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
+    """`self.stage = Stage(4)`, of a class that is no Module and has layers."""
+    if not node.bases or not may_hold(facts, node):
+        return
+    table = facts.class_table(node)
+    if not table.is_module or table.keeps_own_books:
+        return
+    for holder in holders_in(facts, table):
+        name = holder.info.node.name
+        message = (
+            f"`{holder.attribute}` hides modules: `{name}` is no Module, and registers nothing"
+        )
+        edits = registered_beside(facts, table, holder)
+        if edits is not None:
+            made = fix(Applicability.UNSAFE, *edits)
+            yield Report(holder.store.statement, message, fix=made, note=_NOTE)
 
 
 def _hidden(facts: Facts, kept: Kept) -> bool:
