@@ -76,7 +76,13 @@ def called_by_forward(facts: Facts, table: ClassTable) -> list[Method]:
                 continue
             if target.name != "__init__" and (name is None or target in table.node.body):
                 found.append(target)
-    return found
+    return [] if any(_trains_itself(m) for m in found) else found
+
+
+def _trains_itself(method: Method) -> bool:
+    """`backward()` in it: what is made is trained there, an explanation or an attack."""
+    calls = (n for n in walk(method) if isinstance(n, ast.Call))
+    return any(last_name(call.func) in ("backward", "step") for call in calls)
 
 
 def fresh_in(facts: Facts, method: Method) -> Iterator[Fresh]:
