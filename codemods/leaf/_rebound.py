@@ -143,7 +143,7 @@ def _judged(
     found = Rebound(
         statement, target, read, node, leaf, Choice.NEW_NAME, gradient, optimized, loads, more
     )
-    if _turns(facts, statement, node) is not None:
+    if _turns(facts, statement, read, node) is not None:
         return found if gradient is not None or early else None
     loop = _training_loop(facts, found)
     if early and not optimized:
@@ -229,11 +229,14 @@ def _optimized_before(facts: Facts, node: ast.expr, statement: ast.Assign) -> bo
     return any(k.how == How.OPTIMIZED and _after(statement.value, k.use.node) for k in kept)
 
 
-def _turns(facts: Facts, statement: ast.stmt, node: ast.expr) -> ast.stmt | None:
-    """The loop that binds the name again in each turn, without making the leaf again."""
-    around = facts.index.ancestors(node)
+def _turns(facts: Facts, statement: ast.Assign, read: ast.Name, node: ast.expr) -> ast.stmt | None:
+    """The loop that binds the name again in each turn, without binding it to the leaf again."""
+    names = uses_in(facts).names
+    stores = [s for s in names.stores(read) if read in names.loads(s)]
+    again = [node, *(s for s in stores if s is not statement.targets[0])]
+    around = {id(o) for s in again for o in facts.index.ancestors(s)}
     for owner in facts.index.ancestors(statement):
-        if isinstance(owner, _LOOPS) and owner not in around:
+        if isinstance(owner, _LOOPS) and id(owner) not in around:
             return owner
         if isinstance(owner, FUNCTIONS):
             return None

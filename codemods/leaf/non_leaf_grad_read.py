@@ -1,0 +1,213 @@
+"""The `.grad` of a tensor is read that was computed from others, and so is `None`.
+
+## What it does
+
+Finds a read of `x.grad` after a `backward()`, where `x` was computed from tensors that require a
+gradient and `x.retain_grad()` was not called.
+
+## Why is this bad
+
+`backward()` stores gradients in leaves only: parameters, and tensors made with
+`requires_grad=True`. For all others the gradient passes through and is dropped; `.grad` is `None`
+(and torch warns). A program that looks for `None` goes on with zeros.
+
+## Example
+
+```python
+maps = features(image)
+score = head(maps).max()
+score.backward()
+weights = maps.grad.mean(dim=(2, 3))
+```
+
+## Use instead
+
+```python
+maps = features(image)
+score = head(maps).max()
+maps.retain_grad()
+score.backward()
+weights = maps.grad.mean(dim=(2, 3))
+```
+
+## Fix safety
+
+`retain_grad()` is put in front of the `backward()` in the same function. All values stay, and the
+gradient takes memory. This is unsafe, because a leaf may have been meant: then it is another
+gradient that is wanted. Where the gradient is only printed the fix is only shown. There is no fix
+where the `backward()` stands elsewhere.
+
+Rebound names of leaves are found by AG302, and leaves that are lost at once by AG303.
+
+## How it is verified
+
+The original and the rewritten code run on the same inputs. The forward values must be equal, and
+the gradient that is read must be the derivative of the original's own values.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/generated/torch.Tensor.retain_grad.html
+- https://discuss.pytorch.org/t/why-cant-i-see-grad-of-an-intermediate-variable/94
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.leaf._untracked import computes, is_expected_to_fail
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph, Kind
+from autofix.model import Applicability, Edit
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG308", trigger=r"\.grad\b")
+
+_KNOWS = frozenset({"retain_grad", "register_hook", "is_leaf", "retains_grad"})
+
+
+@rule.visit(ast.Attribute)
+def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
+    if node.attr != "grad" or not isinstance(node.ctx, ast.Load):
+        return
+    owner = node.value
+    if not isinstance(owner, (ast.Name, ast.Attribute, ast.Subscript)):
+        return
+    value = facts.value(owner)
+    if value.kind != Kind.TENSOR or value.graph != Graph.YES or value.leaf or value.parameter:
+        return
+    if is_expected_to_fail(node, facts) or _is_known(facts, owner) or _is_other_rule(facts, owner):
+        return
+    backward = _backward(facts, node)
+    if _said_before(facts, node):
+        return
+    text = facts.source.segment(owner)
+    message = f"`{text}` is computed from other tensors: its `.grad` is `None` after `backward()`"
+    why = value.why.steps() if value.why is not None else ()
+    edit = _retained(facts, owner, backward) if backward is not None else None
+    if edit is None:
+        why_not = (
+            f"call `{text}.retain_grad()` in front of the `backward()`, which stands elsewhere"
+        )
+        yield Report(node, message, declined=why_not, why=why)
+        return
+    used = computes(node, facts) or _is_handed_on(facts, node)
+    tier = Applicability.UNSAFE if used else Applicability.DISPLAY
+    yield Report(node, message, fix=fix(tier, edit), why=why)
+
+
+def _is_known(facts: Facts, owner: ast.expr) -> bool:
+    """Does the file keep the gradient of something of that name, or ask whether it is a leaf?"""
+    names = uses_in(facts).names
+    wanted = last_name(owner) or ast.unparse(owner)
+    return any(
+        (last_name(read.value) or ast.unparse(read.value)) == wanted
+        for attribute in sorted(_KNOWS)
+        for read in names.attributes.get(attribute, ())
+    )
+
+
+def _is_other_rule(facts: Facts, owner: ast.expr) -> bool:
+    """`w = w * 2` of a leaf, `w = torch.randn(3, requires_grad=True) * 2`, `w = w - lr * w.grad`"""
+    if not isinstance(owner, ast.Name):
+        return False
+    names = uses_in(facts).names
+    if not names.stores(owner):
+        return True  # bound elsewhere, where it may be a leaf
+    for store in names.stores(owner):
+        bound = facts.index.parents.get(store)
+        if not isinstance(bound, ast.Assign):
+            continue
+        if facts.value(bound.value).leaf:
+            return True  # what makes it another tensor is a write in place
+        for part in ast.walk(bound.value):
+            if isinstance(part, ast.Name) and part.id == owner.id:
+                return True
+            if isinstance(part, ast.keyword) and part.arg == "requires_grad":
+                return True
+            if isinstance(part, ast.Attribute) and part.attr == "requires_grad_":
+                return True
+    return False
+
+
+def _backward(facts: Facts, node: ast.Attribute) -> ast.Call | None:
+    """The last `backward()` in front of the read, in the same function."""
+    scope = facts.index.function_of(node)
+    found = [
+        call
+        for call in uses_in(facts).names.calls.get("backward", ())
+        if facts.index.function_of(call) is scope and call.lineno <= node.lineno
+    ]
+    return max(found, key=lambda c: c.lineno, default=None)
+
+
+def _said_before(facts: Facts, node: ast.Attribute) -> bool:
+    """Is an earlier read of the same in the same function reported already?"""
+    scope = facts.index.function_of(node)
+    text = ast.unparse(node.value)
+    return any(
+        (read.lineno, read.col_offset) < (node.lineno, node.col_offset)
+        and facts.index.function_of(read) is scope
+        and ast.unparse(read.value) == text
+        for read in uses_in(facts).names.attributes.get("grad", ())
+    )
+
+
+def _is_handed_on(facts: Facts, node: ast.Attribute) -> bool:
+    """Bound to a name, returned, or asked for in an expression that gives a value."""
+    parent = facts.index.parents.get(node)
+    if isinstance(parent, (ast.Assign, ast.Return, ast.IfExp)):
+        return True
+    statement = facts.index.statement_of(node)
+    return isinstance(statement, (ast.Assign, ast.Return, ast.If, ast.AugAssign))
+
+
+def _retained(facts: Facts, owner: ast.expr, backward: ast.Call) -> Edit | None:
+    """`x.retain_grad()` in a line in front of the `backward()`; of each, where a loop reads it."""
+    statement = facts.index.statement_of(backward)
+    if statement is None:
+        return None
+    start = facts.source.span(statement)[0]
+    indent = facts.source.text[facts.source.text.rfind("\n", 0, start) + 1 : start]
+    if indent.strip():
+        return None
+    text = facts.source.segment(owner)
+    loop = _loop(facts, owner)
+    if loop is not None and statement not in facts.index.ancestors(owner):
+        target = facts.source.segment(loop.target)
+        over = facts.source.segment(loop.iter)
+        if not _is_bound_before(facts, loop.iter, statement):
+            return None
+        new = f"for {target} in {over}:\n{indent}    {text}.retain_grad()\n{indent}"
+        return Edit(start, start, new)
+    if not _is_bound_before(facts, owner, statement):
+        return None
+    return Edit(start, start, f"{text}.retain_grad()\n{indent}")
+
+
+def _loop(facts: Facts, owner: ast.expr) -> ast.For | ast.comprehension | None:
+    """The loop that binds the name, if one does."""
+    for around in facts.index.ancestors(owner):
+        loops: list[ast.For | ast.comprehension] = []
+        if isinstance(around, ast.For):
+            loops = [around]
+        elif isinstance(around, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
+            loops = around.generators
+        for loop in loops:
+            named = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+            if isinstance(owner, ast.Name) and owner.id in named:
+                return loop
+    return None
+
+
+def _is_bound_before(facts: Facts, node: ast.expr, statement: ast.stmt) -> bool:
+    """Do the names in `node` mean the same in front of `statement`?"""
+    for name in ast.walk(node):
+        if not isinstance(name, ast.Name):
+            continue
+        for store in uses_in(facts).names.stores(name):
+            if name in uses_in(facts).names.loads(store) and store.lineno >= statement.lineno:
+                return False
+    return True
