@@ -1,0 +1,169 @@
+"""A tensor on the way to the loss is changed through `.data`, which the gradient does not see.
+
+## What it does
+
+Finds `h.data = h.data / h.data.norm()`, `h.data -= shift` and `h.data.mul_(mask)` where `h` was
+computed in the same function from tensors that have a graph, and is used further.
+
+## Why is this bad
+
+`.data` is the memory of a tensor without its graph. What is written there changes the values that
+the loss is computed from, and `backward()` still takes the derivative of the operations that came
+before: the gradient is that of another function, and torch says nothing.
+
+## Example
+
+```python
+z = self.linear(x)
+z.data = z.data / z.data.norm(dim=1, keepdim=True)
+return z @ self.prototypes.t()
+```
+
+## Use instead
+
+```python
+z = self.linear(x)
+z = z / z.norm(dim=1, keepdim=True)
+return z @ self.prototypes.t()
+```
+
+## Fix safety
+
+The name is bound to the result of the same operation with the graph. All values stay; the gradient
+gains the factor that was missing. This is unsafe, because a stop may have been meant.
+
+Parameters that are initialised, clipped or updated through `.data` are left alone: that is an old
+way that works. So are rounding, signs and clamps, which are passed straight through on purpose.
+
+## How it is verified
+
+The original and the rewritten code run on the same inputs. The forward values must be equal, and
+the gradient must be the derivative of the original's own values, which it was not before.
+
+## References
+
+- https://docs.pytorch.org/docs/stable/notes/autograd.html#in-place-operations-with-autograd
+- https://discuss.pytorch.org/t/what-is-the-difference-between-tensor-data-and-tensor-detach/30926
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.leaf._operations import MOVES
+from autofix.flow import torch_api
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph, Kind
+from autofix.model import Applicability, Edit
+from autofix.rule import Report, Rule, fix
+
+rule = Rule(__name__, code="AG306", trigger=r"\.data\b")
+
+_STRAIGHT = frozenset(
+    {"sign", "round", "floor", "ceil", "trunc", "argmax", "bernoulli", "clamp", "clip", "where"}
+    | {"sign_", "round_", "floor_", "ceil_", "trunc_", "clamp_", "clip_", "copy_", "fill_"}
+    | {"zero_", "set_", "resize_", "normal_", "uniform_", "bernoulli_", "random_", "dropout"}
+)
+_ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+
+@rule.visit(ast.Assign, ast.AugAssign, ast.Expr)
+def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator[Report]:
+    place = _written(node)
+    if place is None or not isinstance(place.value, ast.Name):
+        return
+    words = {last_name(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
+    if words & _STRAIGHT or any(isinstance(n, ast.Compare) for n in ast.walk(node)):
+        return
+    if facts.index.function_of(node) is None or not _is_on_the_way(facts, node, place.value):
+        return
+    name = place.value.id
+    message = f"`{name}` is changed through `.data`: its gradient is that of what it was before"
+    edits = _rewritten(facts, node, place)
+    why = facts.value(place.value).why
+    steps = why.steps() if why is not None else ()
+    note = "a stop may have been meant"
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), why=steps, note=note)
+
+
+def _written(node: ast.stmt) -> ast.Attribute | None:
+    """`h.data` of a statement that writes there."""
+    match node:
+        case ast.Assign(targets=[ast.Attribute(attr="data") as place]):
+            return place
+        case ast.AugAssign(target=ast.Attribute(attr="data") as place, op=op):
+            return place if type(op) in _ARITHMETIC else None
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=ast.Attribute(attr="data") as place, attr=name))
+        ):
+            op_ = torch_api.method(name[:-1]) if name.endswith("_") else None
+            return place if op_ is not None and op_.grad and op_.ret == "tensor" else None
+    return None
+
+
+def _is_on_the_way(facts: Facts, node: ast.stmt, owner: ast.Name) -> bool:
+    """Is it computed here from what has a graph, not used yet, and used further?"""
+    value = facts.value(owner)
+    if value.kind != Kind.TENSOR or value.graph == Graph.NO or value.leaf or value.assumed:
+        return False
+    names = uses_in(facts).names
+    stores = [s for s in names.stores(owner) if owner in names.loads(s)]
+    if len(stores) != 1 or without_gradient(facts, node):
+        return False
+    bound = facts.index.parents.get(stores[0])
+    if not isinstance(bound, ast.Assign) or not _is_fresh(bound.value):
+        return False
+    if facts.index.parents.get(bound) is not facts.index.parents.get(node):
+        return False
+    later = False
+    for load in names.loads(stores[0]):
+        parent = facts.index.parents.get(load)
+        through_data = isinstance(parent, ast.Attribute) and parent.attr in (
+            "data",
+            "shape",
+            "size",
+        )
+        before = load.lineno < node.lineno
+        if before and not through_data:
+            return False
+        later = later or not (before or through_data)
+    return later
+
+
+def _is_fresh(value: ast.expr) -> bool:
+    """A result with memory of its own: no view, and no other name of something."""
+    if isinstance(value, ast.BinOp):
+        return True
+    return isinstance(value, ast.Call) and last_name(value.func) not in MOVES
+
+
+def _rewritten(facts: Facts, node: ast.stmt, place: ast.Attribute) -> list[Edit]:
+    """`h = ...` of the same operation, with `h` wherever `h.data` was read."""
+    assert isinstance(place.value, ast.Name)
+    name = place.value.id
+    start, end = facts.source.span(place)
+    edits: list[Edit] = []
+    for read in ast.walk(node):
+        match read:
+            case ast.Attribute(value=ast.Name(id=owner) as inner, attr="data"):
+                if owner == name and read is not place:
+                    edits.append(Edit(facts.source.span(inner)[1], facts.source.span(read)[1], ""))
+    match node:
+        case ast.AugAssign(op=op, value=value):
+            at, stop = facts.source.span(value)
+            sign = facts.source.text.index(f"{_ARITHMETIC[type(op)]}=", end)
+            edits.append(Edit(start, end, f"{name} = {name}"))
+            edits.append(Edit(sign, sign + 2, _ARITHMETIC[type(op)]))
+            loose = isinstance(value, (ast.BinOp, ast.IfExp, ast.UnaryOp))
+            if loose and "(" not in facts.source.text[sign:at]:
+                edits += [Edit(at, at, "("), Edit(stop, stop, ")")]
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method) as func)):
+            stop = facts.source.span(func)[1]
+            edits.append(Edit(start, stop, f"{name} = {name}.{method[:-1]}"))
+        case _:
+            edits.append(Edit(start, end, name))
+    return edits
