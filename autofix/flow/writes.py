@@ -87,11 +87,18 @@ class Writes:
         return storage.difference(self.expanded, self.parted, self.doubtful)
 
 
+def _is_unseen(target: ast.AST) -> bool:
+    """`x.data[0]`, `x.data`: autograd does not count such writes, so nothing raises."""
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    return isinstance(target, ast.Attribute) and target.attr == "data"
+
+
 def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None = None) -> None:
     """The memory of `owner` changes: note what that breaks. (Writes without gradient mode are made
     by people who know what they do.) `call` is that of a module, which `target` makes."""
     program = frame.program
-    if not frame.state.grad or program.skims:
+    if not frame.state.grad or program.skims or _is_unseen(target):
         return
     writes, state = program.writes, frame.state
     write = Write()
