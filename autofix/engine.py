@@ -57,7 +57,9 @@ def _ask(facts: Facts, rules: Sequence[Rule]) -> Outcome:
         except (Exception, RecursionError) as error:
             where = f"line {getattr(node, 'lineno', '?')}"
             crashes.setdefault(rule.code, f"{where}: {type(error).__name__}: {error}")
-    unique = sorted(set(findings), key=lambda f: (f.start, f.end, f.rule, f.message))
+    # What is said twice of one place, as for each of two leaves that a name may be, counts once.
+    told = {(f.start, f.end, f.rule, f.message): f for f in reversed(findings)}
+    unique = [told[key] for key in sorted(told)]
     return Outcome(tuple(unique), tuple(crashes.items()), facts.consulted)
 
 
