@@ -18,6 +18,7 @@ _VIEWS = frozenset({"view", "view_as", "narrow", "t", "transpose", "permute", "s
 _VIEWS |= {"unsqueeze", "flatten", "unbind", "reshape"}
 _PARAMETERS = frozenset({"parameters", "named_parameters"})
 _NO_WRITE = frozenset({"requires_grad_", "retain_grad", "detach_", "share_memory_"})
+_NO_WRITE |= {"squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"}  # the shape
 
 
 class Of(Enum):
@@ -187,7 +188,7 @@ def stale(facts: Facts, alias: Alias) -> Stale | None:
     """The first place where the alias is read after its memory has been written."""
     order = Order(facts.index.function_of(alias.statement) or facts.tree)
     kills = {alias.statement, *_stores(facts, alias)}
-    seen = order.after(alias.statement, kills)
+    seen = order.after(alias.statement, kills | _other_tensors(facts, alias))
     for write in sorted(seen, key=lambda s: s.lineno):
         if write is alias.statement or not _writes(facts, alias, write):
             continue
@@ -207,6 +208,15 @@ def _stores(facts: Facts, alias: Alias) -> set[ast.stmt]:
         same = ast.dump(holder.value)
         found = [s for s in names.stored.get(holder.attr, ()) if ast.dump(s.value) == same]
     return {s for node in found if (s := facts.index.statement_of(node)) is not None}
+
+
+def _other_tensors(facts: Facts, alias: Alias) -> set[ast.stmt]:
+    """Where the name of the tensor is bound to another one: a write into that is no write here."""
+    first = next((n for n in ast.walk(alias.node) if isinstance(n, ast.Name)), None)
+    if alias.of not in (Of.PART, Of.WEIGHT) or first is None or first.id != alias.base:
+        return set()
+    found = {facts.index.statement_of(s) for s in uses_in(facts).names.stores(first)}
+    return {s for s in found if s is not None and not isinstance(s, ast.AugAssign)}
 
 
 def _writes(facts: Facts, alias: Alias, statement: ast.stmt) -> bool:
