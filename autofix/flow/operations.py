@@ -74,8 +74,14 @@ def dtype_name(value: Value | None) -> str | None:
     )
 
 
-_SETTINGS = frozenset("descending dim dim0 dim1 dims end_dim k keepdim largest start_dim".split())
-"""Arguments that are numbers, whatever they are called with."""
+_SETTINGS = frozenset(
+    "descending device dim dim0 dim1 dims dtype end_dim generator k keepdim largest layout "
+    "memory_format start_dim".split()
+)
+"""Arguments that are numbers or settings, whatever they are called with."""
+
+_LIKE = frozenset("to type type_as".split())
+"""Methods whose arguments tell a dtype, a device or a shape, be they tensors."""
 
 _WITH_INDICES = frozenset("cummax cummin kthvalue max median min mode nanmedian sort topk".split())
 """Operations that give values and where they stood: numbers without a gradient."""
@@ -90,7 +96,8 @@ _PARTING = frozenset(
 def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame) -> Value:
     """Call a torch function (`receiver` None) or tensor method and give its result."""
     inputs = [receiver] if receiver is not None else []
-    inputs += [value for v in _operands(op, given) if (value := contents(v)) is not None]
+    if receiver is None or name not in _LIKE:
+        inputs += [value for v in _operands(op, given) if (value := contents(v)) is not None]
     tensors = [v for v in inputs if v.kind & (Kind.TENSOR | Kind.UNKNOWN | Kind.NUMPY)]
     first = receiver if receiver is not None else (given.values[0] if given.values else None)
     if op.ret not in ("tensor", "tensors"):

@@ -143,7 +143,34 @@ def merge(a: State, b: State) -> State:
     for key, value in b.bound.items():
         mine = bound.get(key)
         bound[key] = value if mine is None else mine if mine is value else join(mine, value)
-    return State(bound, a.grad, False, a.off, _both(a.saved, b.saved), a.broken & b.broken)
+    saved = a.saved if a.saved is b.saved else _both(_kept(a, b), _kept(b, a))
+    return State(bound, a.grad, False, a.off, saved, a.broken & b.broken)
+
+
+def _kept(a: State, b: State) -> Saved:
+    """What the path `a` has kept, without memory that only `b` still has a name for: in `if c: x =
+    x.clip(0)`, what `clip` keeps cannot be written any more, though x is the same memory on the
+    other path."""
+    apart = [memory for memory, saves in a.saved.items() if b.saved.get(memory) != saves]
+    if not apart:
+        return a.saved
+    lost: set[int] = set()
+    for key, value in b.bound.items():
+        mine = a.bound.get(key)
+        if mine is not value and mine is not None and value.storage:
+            lost |= value.storage - mine.storage
+    lost.intersection_update(apart)
+    for value in a.bound.values() if lost else ():
+        _drop_held(value, lost)
+    return {m: saves for m, saves in a.saved.items() if m not in lost} if lost else a.saved
+
+
+def _drop_held(value: Value, memory: set[int], depth: int = 3) -> None:
+    """Take out of `memory` what the value, or something in it, holds."""
+    memory.difference_update(value.storage)
+    for inner in (*(value.items or ()), *(value.entries or {}).values(), value.elem):
+        if inner is not None and depth:
+            _drop_held(inner, memory, depth - 1)
 
 
 def _both(a: Saved, b: Saved) -> Saved:

@@ -109,6 +109,8 @@ def _store_element(target: ast.Subscript, value: Value, frame: Frame) -> None:
     owner = frame.eval(target.value)
     index = frame.eval(target.slice)
     frame.program.record(target, value)
+    if isinstance(index.const, str) and owner.kind & Kind.TENSOR:
+        return  # a dict after all
     if owner.kind & Kind.TENSOR:
         write_into(target, owner, value, frame)
     elif owner.kind == Kind.SEQUENCE:

@@ -67,7 +67,10 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     breaks = tuple(sorted((one for one, _, _ in broken), key=_order))
     graph = max(graph for _, graph, _ in broken)
     demand = max((d for _, _, d in broken), key=lambda d: (d.backward, d.line))
-    return Broken(_kind(place, breaks, facts), place, write, breaks, graph, demand)
+    kind = _kind(place, breaks, facts)
+    if kind == INPUT and graph < Graph.YES and not demand.backward:
+        return None  # helpers for data, states and search that nobody differentiates look the same
+    return Broken(kind, place, write, breaks, graph, demand)
 
 
 def _order(one: Break) -> tuple[bool, int, int]:

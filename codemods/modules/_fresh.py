@@ -85,6 +85,15 @@ def _trains_itself(method: Method) -> bool:
     return any(last_name(call.func) in ("backward", "step") for call in calls)
 
 
+def trains_itself(method: Method) -> bool:
+    """Does a `forward`, or what it calls, run a backward pass? It then is no layer but a procedure,
+    which makes its weights and trains them."""
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "backward"
+        for n in walk(method)
+    )
+
+
 def fresh_in(facts: Facts, method: Method) -> Iterator[Fresh]:
     for node in facts.index.body_nodes(method):
         if not isinstance(node, ast.Call) or not _looks_like_a_class(node.func):

@@ -77,7 +77,7 @@ def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
         if store is None or store.value is None or made is None or not _may_be_created(made):
             continue
         evidence = _evidence(facts, table, store, made)
-        if evidence is None:
+        if evidence is None or _holds_parameter(facts, made):
             continue
         value = facts.value(store.value)
         if not value.is_tensor or value.parameter or not _floating(value, store):
@@ -132,6 +132,11 @@ def _is_float(node: ast.AST, floats: set[str]) -> bool:
 
 def _is_none(store: Store) -> bool:
     return isinstance(store.value, ast.Constant) and store.value.value is None
+
+
+def _holds_parameter(facts: Facts, value: ast.expr) -> bool:
+    """Is there a Parameter in it, by whatever name (`P(torch.randn(3)).view(1, 3)`)?"""
+    return any(facts.value(n).parameter for n in walk(value) if isinstance(n, ast.Call))
 
 
 def _may_be_created(value: ast.expr) -> bool:

@@ -58,7 +58,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.modules._fresh import Fresh, called_by_forward, fresh_in, is_norm, may_make
+from autofix.codemods.modules._fresh import (
+    Fresh,
+    called_by_forward,
+    fresh_in,
+    is_norm,
+    may_make,
+    trains_itself,
+)
 from autofix.codemods.modules._hoist import hoisted
 from autofix.flow.class_table import ClassTable
 from autofix.flow.facts import Facts
@@ -77,7 +84,10 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     table = facts.class_table(node)
     if not table.may_be_module:
         return
-    for method in called_by_forward(facts, table):
+    methods = called_by_forward(facts, table)
+    if any(m.name == "forward" for m in methods) and any(map(trains_itself, methods)):
+        return
+    for method in methods:
         for fresh in fresh_in(facts, method):
             report = _report(facts, table, fresh)
             if report is not None:

@@ -49,6 +49,8 @@ EXCEPTIONS: dict[str, dict[str, Any]] = {
         f"torch.{name}": {"shape": None, "rank": None}
         for name in ("lu_solve", "Tensor.lu_solve", "linalg.lu_solve", "linalg.ldl_solve")
     },
+    # `mode="area"` alone keeps its input, as the pooling that it is.
+    "torch.nn.functional.interpolate": {"saves": None},
     # An iterator over views of the rows.
     "torch.Tensor.__iter__": {"ret": "tensors", "alias": "view"},
 }
