@@ -19,6 +19,10 @@ from autofix.flow.writes import Break, Write
 from autofix.rule import Report
 
 _ASKS = re.compile(r"grad|in_?place")
+_NOT_TRAINED = re.compile(
+    r"(?i)(?:pre|post)_?process|visuali[sz]|plot|draw|nms|bbox|gaussian_(?:filter|kernel|window)"
+)
+"""What functions are called that work on data and results."""
 LEAF, OWN, OUTPUT, INPUT, RECURRENT, EXPANDED = (
     "leaf",
     "own elements",
@@ -68,9 +72,21 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     graph = max(graph for _, graph, _ in broken)
     demand = max((d for _, _, d in broken), key=lambda d: (d.backward, d.line))
     kind = _kind(place, breaks, facts)
-    if kind == INPUT and graph < Graph.YES and not demand.backward:
-        return None  # helpers for data, states and search that nobody differentiates look the same
+    if not demand.backward and _is_aside(place, kind, graph, write, facts):
+        return None
     return Broken(kind, place, write, breaks, graph, demand)
+
+
+def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts) -> bool:
+    """Nobody is seen to differentiate it: is it likely that nobody does?"""
+    if isinstance(place.node, ast.Call) and last_name(place.node.func) == "copy_" and write.handed:
+        return True  # a state or cache that the caller keeps
+    if graph == Graph.YES:
+        return False
+    if kind == INPUT:
+        return True  # helpers for data and for search look the same
+    function = facts.index.function_of(place.node)
+    return function is not None and _NOT_TRAINED.search(getattr(function, "name", "")) is not None
 
 
 def _order(one: Break) -> tuple[bool, int, int]:

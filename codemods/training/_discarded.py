@@ -87,13 +87,25 @@ def _method(call: ast.Call, func: ast.Attribute, facts: Facts) -> Discarded | No
 def _is_tensor(subject: ast.expr, name: str, facts: Facts) -> bool:
     value = facts.value(subject)
     if value.is_tensor:
-        return True
+        return value.kind == Kind.TENSOR and not (value.assumed and _is_module(subject, facts))
     if isinstance(subject, ast.Attribute) and subject.attr in ("data", "grad"):
         return torch_api.method(f"{name}_") is not None  # what else has both?
     if name in ("masked_fill", "unsqueeze") and value.kind == Kind.UNKNOWN:
         return True
     moved = name in ("to", "cuda", "float", "long") and value.kind == Kind.UNKNOWN
     return moved and _is_from_loader(subject, facts)
+
+
+def _is_module(subject: ast.expr, facts: Facts) -> bool:
+    """Is it called like a module, or is the same name called?"""
+    if not isinstance(subject, ast.Name):
+        return False
+    function = facts.index.function_of(subject)
+    called = (
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == subject.id
+        for n in (facts.index.body_nodes(function) if function is not None else ())
+    )
+    return is_module_name(subject) or any(called)
 
 
 def _is_from_loader(subject: ast.expr, facts: Facts) -> bool:

@@ -51,6 +51,8 @@ EXCEPTIONS: dict[str, dict[str, Any]] = {
     },
     # `mode="area"` alone keeps its input, as the pooling that it is.
     "torch.nn.functional.interpolate": {"saves": None},
+    # `mode="constant"`, the default, keeps nothing.
+    "torch.nn.functional.pad": {"saves": None},
     # An iterator over views of the rows.
     "torch.Tensor.__iter__": {"ret": "tensors", "alias": "view"},
 }
