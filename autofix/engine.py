@@ -15,7 +15,8 @@ from autofix.model import Finding
 from autofix.rule import Report, Rule, Visitor
 from autofix.source import ElsewhereError, Source
 
-_TORCH = re.compile(r"torch")
+_AS = re.compile(r"(\w+) +as +(\w+)")
+_SHORT = re.compile(r"^(\w+) *= *[\w.]*?(\w+) *(?:#.*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ def find(source: Source, rules: Sequence[Rule], project: Project | None = None) 
 
     The other files of the `project` have a say in it: in a large one, where following every import
     would cost more than the rest, only if the file trains or seems to have something to report."""
-    active = [rule for rule in rules if re.search(rule.trigger, source.text, re.MULTILINE)]
-    if not active or not _TORCH.search(source.text):
+    active = [rule for rule in rules if rule.may_match(source.text)]
+    if not active or "torch" not in source.text:
         return Outcome(())
     tree = source.parse()
     if project is not None and project.is_large(source.path):
@@ -80,14 +81,25 @@ def _finding(rule: Rule, report: Report, facts: Facts) -> Finding:
     )
 
 
-def _triggers(source: Source, rules: Sequence[Rule]) -> re.Pattern[str]:
-    """What a line must hold to be looked at: a trigger, or another name that the module gives to
-    what a trigger matches (`T = torch.tensor`, `from torch import tensor as T`)."""
-    anyone = "|".join(f"(?:{rule.trigger})" for rule in rules)
-    renamed = re.findall(rf"(?m)^(\w+) *= *[\w.]*(?:{anyone}) *(?:#.*)?$", source.text)
-    renamed += re.findall(rf"(?:{anyone}) +as +(\w+)", source.text)
-    names = (rf"\b{name}\b" for name in sorted(set(renamed)))
-    return re.compile("|".join([anyone, *names]), re.MULTILINE)
+def _renamed(text: str) -> list[tuple[str, str]]:
+    """Names that the module gives to others, with what they stand for: `T = torch.tensor`,
+    `from torch import tensor as T`."""
+    return list({(name, other) for other, name in _AS.findall(text)} | set(_SHORT.findall(text)))
+
+
+def _hits(source: Source, rules: Sequence[Rule]) -> dict[str, list[int]]:
+    """For each trigger the lines to look at: those with a match, or with another name that the
+    module gives to what would match. (None for an empty one: all lines.)"""
+    found: dict[str, list[int]] = {}
+    renamed = _renamed(source.text)
+    for trigger in {rule.trigger for rule in rules} - {""}:
+        pattern = re.compile(trigger, re.MULTILINE)
+        starts = [match.start() for match in pattern.finditer(source.text)]
+        for name, other in renamed:
+            if pattern.search(other) or pattern.search(f"{other}("):
+                starts += [m.start() for m in re.finditer(rf"\b{name}\b", source.text)]
+        found[trigger] = sorted(map(source.line_of, starts))
+    return found
 
 
 def _candidates(
@@ -95,25 +107,36 @@ def _candidates(
 ) -> Iterator[tuple[Rule, Visitor, ast.AST]]:
     """Every (rule, function, node) to look at, in source order, in a single walk.
 
-    Only statements whose lines hold a match of some trigger are entered, so that most of a large
-    file is passed over by its top-level statements alone.
+    A node is shown to a rule if its lines hold a match of the rule's trigger. Statements that hold
+    a match for no rule are not even entered.
     """
-    table: dict[type[ast.AST], list[tuple[Rule, Visitor]]] = {}
+    hits = _hits(source, rules)
+    table: dict[type[ast.AST], list[tuple[Rule, Visitor, list[int] | None]]] = {}
     for rule in rules:
         for kind, visitors in rule.visitors.items():
-            table.setdefault(kind, []).extend((rule, visitor) for visitor in visitors)
-    triggers = _triggers(source, rules)
-    hits = [source.line_of(match.start()) for match in triggers.finditer(source.text)]
+            lines = hits.get(rule.trigger)
+            table.setdefault(kind, []).extend((rule, visitor, lines) for visitor in visitors)
+    anywhere = any(not rule.trigger for rule in rules)
+    everything = [] if anywhere else sorted({line for lines in hits.values() for line in lines})
     stack: list[ast.AST] = list(reversed(tree.body))
     while stack:
         node = stack.pop()
-        if isinstance(node, ast.stmt):
-            first = node.lineno
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                first = min([first, *(d.lineno for d in node.decorator_list)])
-            at = bisect_left(hits, first)
-            if at == len(hits) or hits[at] > (node.end_lineno or first):
-                continue
-        for rule, visitor in table.get(type(node), ()):
-            yield rule, visitor, node
-        stack.extend(reversed(children(node)))
+        if not anywhere and isinstance(node, ast.stmt) and not _holds(node, everything):
+            continue
+        for rule, visitor, lines in table.get(type(node), ()):
+            if lines is None or _holds(node, lines):
+                yield rule, visitor, node
+        below = children(node)
+        below.reverse()
+        stack += below
+
+
+def _holds(node: ast.AST, lines: list[int]) -> bool:
+    """Is one of the `lines` among those of the node?"""
+    first: int = node.lineno  # type: ignore[attr-defined]
+    last: int = node.end_lineno or first  # type: ignore[attr-defined]
+    decorators = getattr(node, "decorator_list", None)
+    if decorators:
+        first = min(first, decorators[0].lineno)
+    at = bisect_left(lines, first)
+    return at < len(lines) and lines[at] <= last

@@ -102,7 +102,7 @@ def failed(path: str, shown: str, message: str) -> FileResult:
 def look(document: Document, plan: Plan) -> Look:
     """Everything the rules say of a document. Raises SyntaxError and ValueError as `ast` does."""
     source = document.source
-    if not any(re.search(rule.trigger, source.text, re.MULTILINE) for rule in plan.rules):
+    if not any(rule.may_match(source.text) for rule in plan.rules):
         # No rule will parse this module, but a file that no one can run is not clean either.
         source.parse()
         outcome = engine.Outcome(())

@@ -16,6 +16,7 @@ aloud. It never reads files, prints, knows configuration or applies anything.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,12 +46,17 @@ V = TypeVar("V", bound=Visitor)
 
 class Rule:
     """One bug class. ``trigger`` is a regular expression of which every affected node's own
-    source text contains a match: what does not match is never looked at."""
+    source text contains a match: a node without one is never looked at, in none of its lines.
+    (Leave it empty where it would match nearly everywhere: that is quicker.) Of the plain strings
+    in ``needs``, if there are any, the file must hold one, else the rule is not asked at all."""
 
-    def __init__(self, module: str, *, code: str, trigger: str) -> None:
+    def __init__(
+        self, module: str, *, code: str, trigger: str, needs: tuple[str, ...] = ()
+    ) -> None:
         self.module = module
         self.code = code
         self.trigger = trigger
+        self.needs = needs
         self.visitors: dict[type[ast.AST], list[Visitor]] = {}
 
     @property
@@ -65,6 +71,12 @@ class Rule:
     @property
     def summary(self) -> str:
         return self.doc.strip().partition("\n")[0].rstrip(".")
+
+    def may_match(self, text: str) -> bool:
+        """Whether the rule could have something to say of a file."""
+        if self.needs and not any(map(text.__contains__, self.needs)):
+            return False
+        return not self.trigger or re.search(self.trigger, text, re.MULTILINE) is not None
 
     def visit(self, *types: type[ast.AST]) -> Callable[[V], V]:
         """Register a function to be called with each node of these types."""
