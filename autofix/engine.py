@@ -36,9 +36,11 @@ def find(source: Source, rules: Sequence[Rule], project: Project | None = None) 
     The other files of the `project` have a say in it: in a large one, where following every import
     would cost more than the rest, only if the file trains or seems to have something to report."""
     active = [rule for rule in rules if rule.may_match(source.text)]
-    if not active or "torch" not in source.text:
+    if active and "torch" not in source.text:
         return Outcome(())
-    tree = source.parse()
+    tree = source.parse()  # also for no rule: a file that no one can run is not clean
+    if not active:
+        return Outcome(())
     if project is not None and project.is_large(source.path):
         alone = Facts(source, tree)
         outcome = _ask(alone, active)

@@ -102,12 +102,7 @@ def failed(path: str, shown: str, message: str) -> FileResult:
 def look(document: Document, plan: Plan) -> Look:
     """Everything the rules say of a document. Raises SyntaxError and ValueError as `ast` does."""
     source = document.source
-    if not any(rule.may_match(source.text) for rule in plan.rules):
-        # No rule will parse this module, but a file that no one can run is not clean either.
-        source.parse()
-        outcome = engine.Outcome(())
-    else:
-        outcome = engine.find(source, plan.rules, plan.project)
+    outcome = engine.find(source, plan.rules, plan.project)
     kept = list(outcome.findings)
     unused: tuple[Finding, ...] = ()
     if kept or _OUR_COMMENT.search(source.text):

@@ -7,8 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from autofix.flow.index import FUNCTIONS, FunctionNode, Index, last_name
+from autofix.flow.walk import statements, walk
+
+N = TypeVar("N", bound=ast.AST)
 
 
 @dataclass(eq=False)
@@ -18,23 +22,28 @@ class Names:
     index: Index
 
     @cached_property
-    def _nodes(self) -> list[ast.AST]:
-        return list(ast.walk(self.index.tree))
+    def _kinds(self) -> dict[type[ast.AST], list[ast.AST]]:
+        found: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
+        for node in walk(self.index.tree):
+            found[type(node)].append(node)
+        return found
+
+    def _of(self, kind: type[N]) -> list[N]:
+        return self._kinds[kind]  # type: ignore[return-value]
 
     @cached_property
     def _by_name(self) -> dict[str, list[ast.Name]]:
         found: dict[str, list[ast.Name]] = defaultdict(list)
-        for node in self._nodes:
-            if isinstance(node, ast.Name):
-                found[node.id].append(node)
+        for node in self._of(ast.Name):
+            found[node.id].append(node)
         return found
 
     @cached_property
     def attributes(self) -> dict[str, list[ast.Attribute]]:
         """Reads of an attribute, by its name."""
         found: dict[str, list[ast.Attribute]] = defaultdict(list)
-        for node in self._nodes:
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+        for node in self._of(ast.Attribute):
+            if isinstance(node.ctx, ast.Load):
                 found[node.attr].append(node)
         return found
 
@@ -42,16 +51,16 @@ class Names:
     def stored(self) -> dict[str, list[ast.Attribute]]:
         """Writes of an attribute, by its name."""
         found: dict[str, list[ast.Attribute]] = defaultdict(list)
-        for node in self._nodes:
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        for node in self._of(ast.Attribute):
+            if isinstance(node.ctx, ast.Store):
                 found[node.attr].append(node)
         return found
 
     @cached_property
     def calls(self) -> dict[str, list[ast.Call]]:
         found: dict[str, list[ast.Call]] = defaultdict(list)
-        for node in self._nodes:
-            if isinstance(node, ast.Call) and (name := last_name(node.func)) is not None:
+        for node in self._of(ast.Call):
+            if (name := last_name(node.func)) is not None:
                 found[name].append(node)
         return found
 
@@ -59,7 +68,7 @@ class Names:
     def definitions(self) -> dict[str, list[ast.stmt]]:
         """The functions and classes of this file, by name."""
         found: dict[str, list[ast.stmt]] = defaultdict(list)
-        for node in self._nodes:
+        for node in statements(self.index.tree):
             if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 found[node.name].append(node)
         return found

@@ -10,9 +10,11 @@ from enum import Enum
 
 from autofix.codemods.alias._training import changes_weights, head
 from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
 from autofix.flow.order import Order
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
+from autofix.flow.walk import walk
 
 _VIEWS = frozenset({"view", "view_as", "narrow", "t", "transpose", "permute", "squeeze", "select"})
 _VIEWS |= {"unsqueeze", "flatten", "unbind", "reshape"}
@@ -71,6 +73,10 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
     if many is not None:
         return Alias(at, holder, value, Of.WEIGHTS, many, True)
     inner, cut = _uncut(value)
+    if not isinstance(inner, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+        return None
+    if isinstance(inner, ast.Call) and (last_name(inner.func) or "") not in _VIEWS:
+        return None
     if not _may_change(facts, at, inner):
         return None
     match inner:
@@ -91,6 +97,8 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
 def _may_change(facts: Facts, at: ast.stmt, node: ast.expr) -> bool:
     """Does the function write into what the expression is a part of? By its text alone."""
     written = _written_in(facts, facts.index.function_of(at) or facts.tree)
+    if not written:
+        return False
     while not isinstance(node, ast.Name):
         if ast.unparse(node) in written:
             return True
@@ -106,7 +114,7 @@ def _may_change(facts: Facts, at: ast.stmt, node: ast.expr) -> bool:
 def _written_in(facts: Facts, scope: ast.AST) -> frozenset[str]:
     """What a function writes in place, as it is written; `step()` for all weights."""
     found: set[str] = set()
-    for node in ast.walk(scope):
+    for node in walk(scope):
         match node:
             case ast.AugAssign(target=target) | ast.Assign(targets=[ast.Subscript() as target]):
                 pass
@@ -126,11 +134,11 @@ def _part(
     facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr, owner: ast.expr
 ) -> Alias | None:
     inner, _ = _uncut(owner)
-    known = facts.value(inner)
     if not isinstance(inner, (ast.Name, ast.Attribute)):
         return None
     if ast.unparse(inner) == ast.unparse(holder):
         return None  # the name of the whole is gone: nobody can compare them
+    known = facts.value(inner)
     is_data = inner is not owner and bool(known.kind & (Kind.TENSOR | Kind.UNKNOWN))
     if not (known.is_tensor or is_data):
         return None

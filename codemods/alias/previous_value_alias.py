@@ -61,7 +61,7 @@ from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG403", trigger=r"=")
+rule = Rule(__name__, code="AG403", trigger="")
 
 
 @rule.visit(ast.Assign)
@@ -84,14 +84,18 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
 def check_model(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     """`self.target = copy.copy(self.online)`, `target = online`."""
     target, value = node.targets[0], node.value
-    shallow = isinstance(value, ast.Call) and facts.library_name(value.func) == "copy.copy"
-    source = value.args[0] if isinstance(value, ast.Call) and shallow and value.args else value
+    if "load_state_dict" not in facts.source.text:
+        return
+    source = value.args[0] if isinstance(value, ast.Call) and value.args else value
     if not isinstance(target, (ast.Name, ast.Attribute)):
         return
-    if not isinstance(source, (ast.Name, ast.Attribute)) or facts.value(source).kind != Kind.MODULE:
+    if not isinstance(source, (ast.Name, ast.Attribute)):
         return
     load = _loaded_into_itself(facts, target, source)
     if load is None:
+        return
+    shallow = isinstance(value, ast.Call) and facts.library_name(value.func) == "copy.copy"
+    if (source is not value and not shallow) or facts.value(source).kind != Kind.MODULE:
         return
     held = facts.source.segment(target)
     message = (

@@ -54,7 +54,7 @@ from autofix.flow.facts import Facts
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG401", trigger=r"=")
+rule = Rule(__name__, code="AG401", trigger="")
 
 
 @rule.visit(ast.Assign)

@@ -74,7 +74,12 @@ from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
 _IMPORTED = r"(?:exp|log\w*|sqrt|pow|a?(?:sin|cos|tan)h?|atan2|erfc?|lgamma|hypot|expm1|fabs)"
-rule = Rule(__name__, code="AG104", trigger=rf"\b(?:math|np|numpy)\b|(?<![.\w]){_IMPORTED}\s*\(")
+rule = Rule(
+    __name__,
+    code="AG104",
+    trigger=rf"\b(?:math|np|numpy)\b|(?<![.\w]){_IMPORTED}\s*\(",
+    needs=("import math", "from math", "numpy"),
+)
 
 
 @rule.visit(ast.Call)

@@ -68,7 +68,12 @@ from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG107", trigger=r"\b(?:no_grad|inference_mode|set_grad_enabled)\b")
+rule = Rule(
+    __name__,
+    code="AG107",
+    trigger=r"\b(?:no_grad|inference_mode|set_grad_enabled)\b",
+    needs=("no_grad", "inference_mode", "set_grad_enabled"),
+)
 
 _RETURNED = ("returned from `forward`", "returned from `training_step`")
 _ONE_STEP = "the same module runs with gradients as well: those of its last step may be all wanted"

@@ -72,7 +72,12 @@ _CALLS = {
 }
 
 _NAMES = "|".join(sorted(_CALLS))
-rule = Rule(__name__, code="AG110", trigger=rf"\b(?:{_NAMES})\s*\(|[<>]|[=!]=")
+rule = Rule(
+    __name__,
+    code="AG110",
+    trigger=rf"\b(?:{_NAMES})\s*\(|[<>]|[=!]=",
+    needs=("backward", "autograd"),
+)
 
 
 @rule.visit(ast.Call)

@@ -76,6 +76,7 @@ rule = Rule(
     __name__,
     code="AG103",
     trigger=r"requires_grad|\bParameter\s*\(|\bVariable\s*\(",
+    needs=("requires_grad", "Parameter", "Variable"),
 )
 
 _PARAMETER = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter"})

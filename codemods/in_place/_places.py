@@ -12,7 +12,7 @@ from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import is_module_class
 from autofix.flow.writes import NOT_WRITES
 
-TRIGGER = r"(?:[-+*/%]|//|\*\*)=(?!=)|\w_\(|\binplace\b|\(True\)|, ?True\)|\]\s*=(?!=)"
+TRIGGER = r"[-+*/%]=(?!=)|_\(|inplace\b|True\)|\]\s*=(?!=)"
 NODES = (ast.Assign, ast.AugAssign, ast.Call)
 
 
@@ -53,18 +53,21 @@ def base_of(target: ast.expr) -> ast.expr:
 
 
 def _called(node: ast.Call, facts: Facts) -> Iterator[Place]:
-    statement = facts.index.statement_of(node)
     name = last_name(node.func)
-    if name is None or statement is None:
+    if name is None:
         return
-    if flag_of(node) is not None:
+    flag = flag_of(node)
+    if flag is None and (not name.endswith("_") or name.endswith("__") or name in NOT_WRITES):
+        return
+    statement = facts.index.statement_of(node)
+    if statement is None:
+        return
+    if flag is not None:
         dotted = facts.library_name(node.func)
         if dotted is not None and is_module_class(dotted):
             yield Place(node, node, node, statement, is_module=True)
         elif dotted is not None and node.args:
             yield Place(node, node.args[0], base_of(node.args[0]), statement)
-        return
-    if not name.endswith("_") or name.endswith("__") or name in NOT_WRITES:
         return
     if isinstance(node.func, ast.Attribute):
         op = torch_api.method(name)

@@ -68,7 +68,7 @@ from autofix.flow.values import FLOATING, Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG304", trigger=r"\breq\w*_?g\w*")
+rule = Rule(__name__, code="AG304", trigger=r"req\w*_?g\w*")
 
 _NEW_STOP = "training changes: so far this line had no effect"
 

@@ -68,7 +68,12 @@ from autofix.model import Applicability
 from autofix.rewrite.statements import insert_after
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG602", trigger=r"\b(?:step|optimizer_step|zero_grad)\s*\(|\.grad\b")
+rule = Rule(
+    __name__,
+    code="AG602",
+    trigger=r"\b(?:step|optimizer_step|zero_grad)\s*\(|\.grad\b",
+    needs=("backward",),
+)
 
 
 @rule.visit(ast.Call)

@@ -59,7 +59,7 @@ from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG604", trigger=r"\+|\bappend\b")
+rule = Rule(__name__, code="AG604", trigger=r"\+|\bappend\b", needs=("backward(",))
 
 _LAYERS = 3
 

@@ -67,6 +67,7 @@ rule = Rule(
     __name__,
     code="AG607",
     trigger=r"(?:Adam\w*|SGD|RMSprop|Ada\w+|LBFGS|[NR]Adam|Rprop|ASGD|SparseAdam|Muon)\s*\(",
+    needs=("Ada", "SGD", "RMSprop", "LBFGS", "Rprop", "Muon"),
 )
 
 
