@@ -52,7 +52,6 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.training._discarded import (
-    OPERATIONS,
     Discarded,
     discarded,
 )
