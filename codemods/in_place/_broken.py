@@ -56,10 +56,10 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     write = facts.write(place.target)
     if write is None:
         return None
+    if write.expanded:  # of a leaf, too: without gradient mode it would raise all the same
+        return Broken(EXPANDED, place, write)
     if write.leaf == Graph.YES:
         return Broken(LEAF, place, write)
-    if write.expanded:
-        return Broken(EXPANDED, place, write)
     broken = facts.broken(place.target)
     value = facts.value(place.base)
     if write.parted and not broken and value.graph == Graph.YES:

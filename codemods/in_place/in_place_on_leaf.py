@@ -109,17 +109,27 @@ def _is_on_the_way(place: Place, facts: Facts) -> bool:
 
 
 def _is_made_here(place: Place, facts: Facts) -> bool:
-    """Was the leaf made by the same function?"""
+    """Was the leaf made by the same function? (A view of one that was there before was not.)"""
     if not isinstance(place.base, ast.Name):
         return False
     function = facts.index.function_of(place.statement)
     nodes = facts.index.body_nodes(function) if function is not None else ()
-    return any(
-        isinstance(n, ast.Name)
-        and n.id == place.base.id
-        and isinstance(n.ctx, ast.Store)
-        and not isinstance(facts.index.parents.get(n), ast.AugAssign)
+    made = [
+        n
         for n in nodes
+        if isinstance(n, ast.Assign)
+        and any(isinstance(t, ast.Name) and t.id == place.base.id for t in n.targets)
+    ]
+    return any(not _is_view(one.value, facts) for one in made)
+
+
+def _is_view(made: ast.expr, facts: Facts) -> bool:
+    """Is it, or a part of it, memory that has another name?"""
+    storage = facts.value(made).storage
+    return any(
+        isinstance(n, (ast.Name, ast.Attribute)) and bool(facts.value(n).storage & storage)
+        for n in ast.walk(made)
+        if n is not made or isinstance(n, (ast.Name, ast.Attribute))
     )
 
 
