@@ -63,6 +63,7 @@ equal, and the gradient of the rewritten code must equal finite differences of t
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from autofix.codemods.graph._casting import DATA_NAMES, casts, data_of
@@ -96,6 +97,11 @@ CARRIED = (
 WEIGHT = "it is the weight of log-probabilities or of the values themselves: the cut may be meant"
 
 BUFFER = "it is kept in a buffer: with a graph, that cannot be copied or saved as before"
+
+_COUNTS = re.compile(
+    r"(?:^|_)(?:ids?|ind(?:ex|ices)|positions?|lengths?|lens|sizes?|shapes?)(?:_|$)"
+)
+"""What integers are called, be they held by floats."""
 
 _CALLED = CONSTRUCTORS | {"from_numpy"}
 _KEYWORDS = frozenset({"dtype", "device", "requires_grad", *DATA_NAMES})
@@ -133,6 +139,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         and elements.kind & Kind.UNKNOWN
         and not (graph == Graph.YES or certain)
     ):
+        return
+    if graph < Graph.YES and not demand.backward and _COUNTS.search(facts.source.segment(data)):
         return
     floating = element_dtypes(data, facts) & FLOATING
     if (

@@ -23,6 +23,8 @@ _NOT_TRAINED = re.compile(
     r"(?i)(?:pre|post)_?process|visuali[sz]|plot|draw|nms|bbox|gaussian_(?:filter|kernel|window)"
 )
 """What functions are called that work on data and results."""
+_STATE = re.compile(r"(?i)(?:^|_)(?:states?|caches?|past|kv)(?:_|$)")
+"""What callers keep from call to call, of whose graph nothing is wanted."""
 LEAF, OWN, OUTPUT, INPUT, RECURRENT, EXPANDED = (
     "leaf",
     "own elements",
@@ -81,6 +83,8 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
     """Nobody is seen to differentiate it: is it likely that nobody does?"""
     if isinstance(place.node, ast.Call) and last_name(place.node.func) == "copy_" and write.handed:
         return True  # a state or cache that the caller keeps
+    if write.handed and isinstance(place.base, ast.Name) and _STATE.search(place.base.id):
+        return True
     if graph == Graph.YES:
         return False
     if kind == INPUT:

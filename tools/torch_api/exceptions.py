@@ -49,6 +49,13 @@ EXCEPTIONS: dict[str, dict[str, Any]] = {
         f"torch.{name}": {"shape": None, "rank": None}
         for name in ("lu_solve", "Tensor.lu_solve", "linalg.lu_solve", "linalg.ldl_solve")
     },
+    # Of their two results it is the indices that they keep.
+    **{
+        f"torch.nn.functional.{kind}max_pool{rank}d{suffix}": {"saves": ["self"]}
+        for kind in ("", "adaptive_", "fractional_")
+        for rank in ((2, 3) if kind == "fractional_" else (1, 2, 3))
+        for suffix in ("", "_with_indices")
+    },
     # `mode="area"` alone keeps its input, as the pooling that it is.
     "torch.nn.functional.interpolate": {"saves": None},
     # `mode="constant"`, the default, keeps nothing.
