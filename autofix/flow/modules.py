@@ -13,6 +13,8 @@ from autofix.flow.objects import Instance
 from autofix.flow.saved import KEPT_IN_PLACE, keep, save_module
 from autofix.flow.stores import replace_contents, store_attribute
 from autofix.flow.values import (
+    EMPTY,
+    INTEGRAL,
     NONE,
     NUMBER,
     OTHER,
@@ -66,6 +68,8 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
         if inputs[0].cuts and is_data(inputs[0], inputs[1], node):
             inputs = [inputs[0], inputs[1].but(graph=Graph.NO)]
     flat = [v for value in inputs if (v := contents(value)) is not None]
+    # What indices were computed from is nothing that their rows could have a gradient for.
+    flat = [v.but(cuts=EMPTY) if v.is_tensor and v.dtype in INTEGRAL else v for v in flat]
     shape = _shape(name, op, module, flat)
     label = f"`{name}`" if name else "a module"
     result = frame.derive(label, node, flat, shape, _dtype(flat, op))

@@ -208,11 +208,21 @@ def _tier(
 ) -> tuple[Applicability, str | None]:
     if facts.is_target(node):
         return Applicability.DISPLAY, TARGET
-    if facts.is_weight(node) and not term:
+    if not term and _is_part_of_weight(node, facts):
         return Applicability.DISPLAY, WEIGHT
     if certain:
         return Applicability.SAFE, None
     return Applicability.UNSAFE, CHANGES
+
+
+def _is_part_of_weight(node: ast.expr, facts: Facts) -> bool:
+    """`a.item() / b.item()`: if one is a weight by what it is multiplied with, so is the other."""
+    if facts.is_weight(node):
+        return True
+    statement = facts.index.statement_of(node)
+    value = getattr(statement, "value", None)
+    parts = ast.walk(value) if isinstance(value, ast.expr) else ()
+    return any(facts.is_weight(n) for n in parts if isinstance(n, (ast.Call, ast.Attribute)))
 
 
 def _message(node: ast.expr, demand: Demand, facts: Facts) -> str:
