@@ -12,19 +12,23 @@ from autofix.codemods.in_place import in_place_row_loop
 from autofix.codemods.in_place._places import Place, loops_around
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.unit import is_foreign
 from autofix.flow.values import Graph
 from autofix.flow.writes import Break, Write
 from autofix.rule import Report
 
-_ASKS = re.compile(r"grad|in_?place")
+_ASKS = re.compile(r"grad|in_?place|not [\w.]*is_floating_point")
 _NOT_TRAINED = re.compile(
     r"(?i)(?:pre|post)_?process|visuali[sz]|plot|draw|nms|bbox|gaussian_(?:filter|kernel|window)"
 )
 """What functions are called that work on data and results."""
 _STATE = re.compile(r"(?i)(?:^|_)(?:states?|caches?|past|kv)(?:_|$)")
 """What callers keep from call to call, of whose graph nothing is wanted."""
+_WITHOUT = re.compile(
+    r"(?i)\b(?:only (?:\w+ )?(?:for|at|in|during)|used (?:for|at|during)) inference\b"
+    r"|inference[- ]only"
+)
 LEAF, OWN, OUTPUT, INPUT, RECURRENT, EXPANDED = (
     "leaf",
     "own elements",
@@ -165,6 +169,8 @@ def row_loops(place: Place, facts: Facts) -> list[Report]:
 def _is_guarded(place: Place, graph: Graph, facts: Facts) -> bool:
     """Does the code ask whether there is a gradient before it saves memory? (Where one is sure, it
     asks something else.)"""
+    if _is_for_inference(place, facts):
+        return True
     if graph == Graph.YES:
         return False
     if "is_grad_enabled" in facts.source.text:
@@ -173,6 +179,16 @@ def _is_guarded(place: Place, graph: Graph, facts: Facts) -> bool:
         o.test for o in facts.index.ancestors(place.node) if isinstance(o, (ast.If, ast.IfExp))
     ]
     return any(_ASKS.search(facts.source.segment(test)) for test in tests)
+
+
+def _is_for_inference(place: Place, facts: Facts) -> bool:
+    """Does a comment or docstring say that the function runs without a backward pass?"""
+    function = facts.index.function_of(place.node)
+    if not isinstance(function, FUNCTIONS):
+        return False
+    first = function.body[0]
+    head = facts.source.text.splitlines()[function.lineno - 1 : first.end_lineno or first.lineno]
+    return _WITHOUT.search("\n".join(head)) is not None
 
 
 def shown(node: ast.AST, facts: Facts, most: int = 40) -> str:
