@@ -29,6 +29,9 @@ _MODULES = re.compile(
     r"|\w*Dropout\w*|LayerNorm|BatchNorm\dd|GroupNorm|Flatten)$"
 )
 _EXPECTING = re.compile(r"(?i)raises|warns|profile|timer|benchmark|suppress|assert")
+_SAID = re.compile(
+    r"#.*\b(?:unused|not used|ignored?|discard(?:ed)?|dropped|no[- ]?op|warm)\b", re.IGNORECASE
+)
 _TRYING = re.compile(r"(?i)^_*(?:test|bench|warm|time|profile|check|demo)")
 
 
@@ -199,7 +202,14 @@ def _is_meant(node: ast.Expr, facts: Facts) -> bool:
             _EXPECTING.search(ast.unparse(item.context_expr)) for item in owner.items
         ):
             return True
-    return _is_shown(node, facts)
+    return _is_shown(node, facts) or _is_said(node, facts)
+
+
+def _is_said(node: ast.Expr, facts: Facts) -> bool:
+    """Does a comment beside it say that nobody uses the result?"""
+    last = node.end_lineno or node.lineno
+    lines = facts.source.text.splitlines()[node.lineno - 1 : last]
+    return any(_SAID.search(line) for line in lines)
 
 
 def _is_shown(node: ast.Expr, facts: Facts) -> bool:
