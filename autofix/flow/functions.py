@@ -29,6 +29,7 @@ from autofix.flow.values import (
     sequence,
     tensor,
 )
+from autofix.flow.writes import memory_in
 
 
 def call_closure(
@@ -196,16 +197,7 @@ def bind_parameters(
     for parameter in [*names, *spec.kwonlyargs]:
         frame.program.record(parameter, bound[parameter.arg])
     frame.state.bound.update(bound)
-    frame.handed = frozenset().union(*(_memory(value) for value in bound.values()))
-
-
-def _memory(value: Value, depth: int = 3) -> frozenset[int]:
-    """The memory of a tensor, or of those in a container."""
-    found = value.storage
-    inner = [*(value.items or ()), *(value.entries or {}).values()]
-    if value.elem is not None and value.items is None:
-        inner.append(value.elem)
-    return found.union(*(_memory(v, depth - 1) for v in inner)) if depth else found
+    frame.handed = frozenset().union(*(memory_in(value) for value in bound.values()))
 
 
 def parameter_value(

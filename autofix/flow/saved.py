@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from autofix.flow import torch_api
 from autofix.flow.torch_api import Op
 from autofix.flow.values import INTEGRAL, Graph, Kind, Value
+from autofix.flow.writes import memory_in
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame
@@ -159,6 +160,28 @@ def keep(
     saved = frame.state.saved
     new = {s: saved.get(s, frozenset()) | {kept} for s in memory}
     frame.state.saved = {**saved, **new}
+
+
+def next_element(value: Value, loop: ast.For | ast.AsyncFor, frame: Frame) -> None:
+    """A new turn of `for x in xs`: what the turns before kept was another tensor of the list.
+    (Views that were made all at once, and what has a name of its own, count as one.)"""
+    state, writes = frame.state, frame.program.writes
+    memory = memory_in(value)
+    kept = [m for m in memory if m in state.saved]
+    if not kept or memory & writes.parted.keys():
+        return
+    own = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    for key, other in state.bound.items():
+        if other.kind & Kind.TENSOR and key not in own and other.storage & memory:
+            return
+    for number in kept:
+        saves = state.saved[number]
+        older = frozenset(s for s in saves if not _is_within(s, loop, frame))
+        state.saved = {**state.saved, number: older}
+
+
+def _is_within(save: Save, loop: ast.AST, frame: Frame) -> bool:
+    return any(loop in frame.index.ancestors(n) for n in (save.node, *save.calls))
 
 
 def _operands(node: ast.AST, value: Value, frame: Frame) -> tuple[ast.expr, ...]:

@@ -15,6 +15,7 @@ from autofix.flow.index import is_main_guard
 from autofix.flow.modes import mode_of
 from autofix.flow.narrowing import narrow
 from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.saved import next_element
 from autofix.flow.state import merge, settled
 from autofix.flow.stores import assign
 from autofix.flow.values import NONE, OTHER, UNKNOWN, Graph, Kind, Value, Why
@@ -234,7 +235,10 @@ def _for(node: ast.For, frame: Frame) -> None:
     before = frame.state.fork()
 
     def turn() -> None:
-        assign(node.target, iterate(iterable, frame, node.iter), frame)
+        element = iterate(iterable, frame, node.iter)
+        if not iterable.is_tensor:
+            next_element(element, node, frame)
+        assign(node.target, element, frame)
         frame.run(node.body)
 
     _turns(node, frame, turn)
