@@ -73,6 +73,8 @@ class Frame:
     global_names: set[str] = field(default_factory=set)
     handed: frozenset[int] = EMPTY
     """The memory of the tensors among the arguments."""
+    chosen: frozenset[str] = frozenset()
+    """The parameters for which this call gives a number or string."""
     own_module: Module | None = None
     """Of the activation of a module body: the module."""
 

@@ -187,6 +187,8 @@ def bind_parameters(
         bound[parameter.arg] = parameter_value(
             frame, function, parameter, actual, defaults.get(parameter.arg), called
         )
+        if actual is not None and actual.const is not None:
+            frame.chosen |= {parameter.arg}
     if spec.vararg:
         bound[spec.vararg.arg] = sequence(
             tuple(given[len(names) :]) if given else None, UNKNOWN if not given else None

@@ -46,12 +46,27 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
         ):
             return _keep(subject, Kind.NONE, holds == isinstance(op, ast.Is), frame)
         case ast.Compare(
+            left=ast.Name(id=name),
+            ops=[ast.Eq() | ast.NotEq() as op],
+            comparators=[ast.Constant(value=int() | str() as wanted)],
+        ) if name in frame.chosen:
+            return _equals(frame.name(name), wanted, holds != isinstance(op, ast.NotEq))
+        case ast.Compare(
             left=ast.Call(func=ast.Name(id="type"), args=[subject]),
             ops=[ast.Eq() | ast.Is()],
             comparators=[types],
         ):
             return _isinstance(subject, types, holds, frame) if holds else True
     return True
+
+
+def _equals(value: Value | None, wanted: int | str, holds: bool) -> bool | None:
+    """`if channels == 3:` in a function that this call gives 1."""
+    if value is None or value.kind not in (Kind.NUMBER, Kind.STRING):
+        return True
+    if value.const is None or isinstance(value.const, str) != isinstance(wanted, str):
+        return True
+    return True if (value.const == wanted) == holds else None
 
 
 def _nonempty(subject: ast.expr, holds: bool, frame: Frame) -> bool:
