@@ -14,7 +14,7 @@ from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.unit import is_foreign
-from autofix.flow.values import Graph
+from autofix.flow.values import Graph, Kind
 from autofix.flow.writes import Break, Write
 from autofix.rule import Report
 
@@ -25,6 +25,7 @@ _NOT_TRAINED = re.compile(
 """What functions are called that work on data and results."""
 _STATE = re.compile(r"(?i)(?:^|_)(?:states?|caches?|past|kv)(?:_|$)")
 """What callers keep from call to call, of whose graph nothing is wanted."""
+_ARRAY = re.compile(r"^([\w.]+): (?:isinstance\(\1, (?:torch\.)?Tensor\)|torch\.is_tensor\(\1\))$")
 _WITHOUT = re.compile(
     r"(?i)\b(?:only (?:\w+ )?(?:for|at|in|during)|used (?:for|at|during)) inference\b"
     r"|inference[- ]only"
@@ -91,10 +92,21 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
         return True
     if graph == Graph.YES:
         return False
-    if kind == INPUT:
+    if kind == INPUT or _takes_arrays(place, facts):
         return True  # helpers for data and for search look the same
     function = facts.index.function_of(place.node)
     return function is not None and _NOT_TRAINED.search(getattr(function, "name", "")) is not None
+
+
+def _takes_arrays(place: Place, facts: Facts) -> bool:
+    """`if isinstance(boxes, torch.Tensor): ... else:` an array: the function works on data."""
+    if facts.value(place.base).kind & Kind.NUMPY:
+        return True
+    name = ast.unparse(place.base)
+    return any(
+        isinstance(o, ast.If) and o.orelse and _ARRAY.search(f"{name}: {ast.unparse(o.test)}")
+        for o in facts.index.ancestors(place.node)
+    )
 
 
 def _order(one: Break) -> tuple[bool, int, int]:
