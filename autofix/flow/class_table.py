@@ -7,6 +7,7 @@ what a stored value is, the analysis says.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -138,13 +139,14 @@ def self_name(method: Method) -> str | None:
     return names[0].arg if names and not decorators & {"staticmethod", "classmethod"} else None
 
 
-def stores_of(method: Method, owner: ast.ClassDef) -> Iterator[Store]:
+@functools.lru_cache(maxsize=256)  # of a file or two: several rules ask, and the tables
+def stores_of(method: Method, owner: ast.ClassDef) -> tuple[Store, ...]:
     me = self_name(method)
-    if me is None:
-        return
-    for statement in _statements(method):
-        for how, node, attribute, value, key in _stored(statement, me):
-            yield Store(attribute, how, node, value, statement, method, owner, key)
+    return tuple(
+        Store(attribute, how, node, value, statement, method, owner, key)
+        for statement in (_statements(method) if me is not None else ())
+        for how, node, attribute, value, key in _stored(statement, me or "")
+    )
 
 
 Stored = tuple[How, ast.expr, str, ast.expr | None, ast.expr | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,8 +31,13 @@ class Place:
     is_module: bool = False
 
 
-def places(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterator[Place]:
+@functools.lru_cache(maxsize=8)  # each of the rules asks of the same node
+def places(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> tuple[Place, ...]:
     """The writes that a statement or call makes itself, by its syntax."""
+    return tuple(_places(node, facts))
+
+
+def _places(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterator[Place]:
     if isinstance(node, ast.Call):
         yield from _called(node, facts)
         return
