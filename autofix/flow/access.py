@@ -118,9 +118,10 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     if owner.kind == Kind.NUMPY:
         return Value(Kind.NUMPY, cuts=owner.cuts)
     if owner.kind == Kind.MODULE and name in ("weight", "bias") and isinstance(owner.ref, str):
-        return tensor(
-            Graph.YES, leaf=True, dtype="default", storage=frozenset({hash((id(owner.ref), name))})
-        )
+        memory = frozenset({hash((id(owner.ref), name))})
+        if memory & frame.program.frozen:
+            return tensor(Graph.NO, dtype="default", storage=memory)
+        return tensor(Graph.YES, leaf=True, dtype="default", storage=memory)
     if distributions.is_distribution(owner):
         return distributions.member(owner, name, (), node, frame) or UNKNOWN
     if owner.kind in (Kind.NUMBER, Kind.STRING, Kind.OTHER, Kind.OPTIMIZER):

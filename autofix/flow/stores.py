@@ -71,11 +71,14 @@ def store_attribute(
             owner.ref.info.note(attribute, value)
     elif owner.parameter and attribute == "requires_grad" and isinstance(value.const, bool):
         freeze(owner, not value.const, node, frame)
+    elif owner.leaf and attribute == "requires_grad" and value.const is False:
+        freeze(owner, True, node, frame)
     elif owner.may_be_tensor and attribute == "requires_grad" and value.const is True:
         if owner.cuts:
             earlier = frame.program.cuts.silencers.get(node, frozenset())
             frame.program.cuts.silencers[node] = earlier | owner.cuts
         frame.program.cuts.rewrapped(node, owner.cuts)
+        frame.program.frozen -= owner.storage
         requires_grad(owner, "`requires_grad = True`", line, frame)
 
 
