@@ -211,7 +211,8 @@ def tensor_attribute(owner: Value, name: str, node: ast.AST, frame: Frame) -> Va
         return shapes.sizes(owner)
     if name == "data":
         cuts = frame.cut(node, owner)
-        return tensor(Graph.NO, owner.shape, owner.dtype, storage=owner.storage, cuts=cuts)
+        memory = frame.program.writes.uncount(owner.storage)
+        return tensor(Graph.NO, owner.shape, owner.dtype, storage=memory, cuts=cuts)
     op = torch_api.property_(name)
     if name in ("ndim", "requires_grad") or (op is not None and op.ret in ("number", "bool")):
         return number(owner.rank if name == "ndim" else None)

@@ -152,6 +152,8 @@ def keep(
         return
     if graph < Graph.YES and value.dtype in INTEGRAL:
         return  # an index, or a count
+    if value.storage & frame.program.writes.uncounted:
+        return  # a write elsewhere is not counted in what was kept, and nothing raises
     memory = frame.program.writes.memory(value.storage)
     operands = () if own else _operands(node, value, frame)
     if value.storage & frame.program.writes.doubtful:

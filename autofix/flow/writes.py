@@ -61,6 +61,8 @@ class Writes:
     """By the expression whose tensor is written: `x` of `x += 1` and of `x.mul_(2)`, `x[0]`."""
     doubtful: set[int] = field(default_factory=set)
     """Shared or copied, as `contiguous()` finds it."""
+    uncounted: set[int] = field(default_factory=set)
+    """Reached through `.data`, whose tensor counts its versions by itself."""
     expanded: dict[int, ast.AST] = field(default_factory=dict)
     parted: dict[int, ast.AST] = field(default_factory=dict)
     makers: dict[int, ast.Call] = field(default_factory=dict)
@@ -71,6 +73,13 @@ class Writes:
     def doubt(self, storage: frozenset[int]) -> frozenset[int]:
         mark = fresh()
         self.doubtful.add(mark)
+        return storage | {mark}
+
+    def uncount(self, storage: frozenset[int]) -> frozenset[int]:
+        if storage & self.uncounted:
+            return storage
+        mark = fresh()
+        self.uncounted.add(mark)
         return storage | {mark}
 
     def mark(
@@ -84,7 +93,7 @@ class Writes:
 
     def memory(self, storage: frozenset[int]) -> frozenset[int]:
         """The numbers of `storage` that do name memory."""
-        return storage.difference(self.expanded, self.parted, self.doubtful)
+        return storage.difference(self.expanded, self.parted, self.doubtful, self.uncounted)
 
 
 def _is_unseen(target: ast.AST) -> bool:

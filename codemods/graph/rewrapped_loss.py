@@ -165,6 +165,10 @@ def _check(
         reason = repair.reasons[0] if repair.reasons else _nothing(where, facts)
         yield Report(node, message, declined=reason, why=why)
         return
+    frozen = None if repair.edits else _frozen(node, inner, facts)
+    if frozen is not None:
+        yield Report(node, message, declined=frozen, why=why)
+        return
     edits = _without_wrapper(key, node, inner, repair, facts)
     tier = Applicability.SAFE if repair.exact else Applicability.UNSAFE
     note = None if repair.exact else "a value on the way is not surely a tensor with a graph"
@@ -253,6 +257,10 @@ def _bare(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> Iterato
         return
     if value.graph == Graph.YES and not value.leaf:
         if isinstance(node, ast.Assign):
+            frozen = _frozen(node, inner, facts)
+            if frozen is not None:
+                yield Report(node, _message(node, facts), declined=frozen)
+                return
             removal = remove_statement(facts, node)
             if removal is not None:
                 text = "`requires_grad = True` raises on a loss that has a graph, and needs none"
@@ -260,6 +268,39 @@ def _bare(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> Iterato
         return
     reason = "nothing is known under it that carries a graph: without the leaf it would only raise"
     yield Report(node, _message(node, facts), declined=reason)
+
+
+def _frozen(node: ast.AST, inner: ast.expr, facts: Facts) -> str | None:
+    """Why the loss may have no graph though a model is on the way: its parameters are switched
+    off, and the other way to it is cut. (Which parameters are meant when is not followed.)"""
+    freezes = [n for n in ast.walk(facts.tree) if _is_freeze(n)]
+    if not freezes:
+        return None
+    cuts = [n for n in facts.cuts_before(inner) if isinstance(n, ast.expr) and n is not node]
+    here = facts.index.function_of(node)
+    same = [n for n in freezes if facts.index.function_of(n) is here and here is not None]
+    if not cuts and not same:
+        return None
+    line = getattr((same or freezes)[0], "lineno", 0)
+    text = f"parameters are frozen at line {line}"
+    if cuts:
+        code = " ".join(facts.source.segment(cuts[0]).split())[:40]
+        text += (
+            f", and `{code}` (line {cuts[0].lineno}) ends the graph on the other way to the loss"
+        )
+    return f"{text}: without the leaf it may only raise"
+
+
+def _is_freeze(node: ast.AST) -> bool:
+    match node:
+        case (
+            ast.Call(func=ast.Attribute(attr="requires_grad_"), args=[ast.Constant(value=False)])
+            | ast.Assign(
+                targets=[ast.Attribute(attr="requires_grad")], value=ast.Constant(value=False)
+            )
+        ):
+            return True
+    return False
 
 
 def _runs_backward(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
