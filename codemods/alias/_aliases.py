@@ -288,8 +288,25 @@ def _reads_as_it_was(facts: Facts, alias: Alias, read: ast.stmt, write: ast.stmt
     if alias.of == Of.WEIGHTS:
         return _beside_weights(facts, alias, read, nodes)
     # `r = a[i]`, `a[i] = a[i] - 1`, `a[i] = r / 2`: the row was brought up to date for `r`, too.
+    if _is_exchange(alias, write, read):
+        return True
     updated = _names_base(alias, head(write), stored=False)
     return _names_base(alias, nodes, stored=not updated)
+
+
+def _is_exchange(alias: Alias, write: ast.stmt, read: ast.stmt) -> bool:
+    """`a[i] = a[j]`, `a[j] = row`, where `row` is `a[i]`."""
+    match write, read:
+        case (
+            ast.Assign(targets=[ast.Subscript()], value=ast.Subscript() as moved),
+            ast.Assign(targets=[ast.Subscript() as target], value=held),
+        ):
+            return (
+                ast.unparse(moved) == ast.unparse(target)
+                and ast.unparse(moved.value) == alias.base
+                and ast.unparse(held) == ast.unparse(alias.holder)
+            )
+    return False
 
 
 def _names_base(alias: Alias, nodes: list[ast.AST], stored: bool) -> bool:

@@ -4,7 +4,8 @@
 
 Finds `part = x[:4]`, `flat = x.view(-1)` and the like where `x` is then written in place (or
 trained), and `part` is read together with `x`, as if it still held the old values. Also
-`a.weight.data = b.weight.data[:n]`, which makes two parameters share memory.
+`a.weight.data = b.weight.data[:n]`, which makes two parameters share memory, and
+`history.append(x)` in a loop that writes `x` in place, which keeps the same memory many times.
 
 ## Why is this bad
 
@@ -50,6 +51,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.alias._aliases import Of, aliases_in, stale
+from autofix.codemods.alias._history import written_in_turns
 from autofix.flow.facts import Facts
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
@@ -87,6 +89,26 @@ def check_shared(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     first, second = facts.source.segment(mine), facts.source.segment(other)
     message = f"`{first}` and `{second}` share memory from now on: training one trains both"
     end = facts.source.span(node.value)[1]
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, Edit(end, end, ".clone()")))
+
+
+@rule.visit(ast.Call)
+def check_history(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    """`path.append(x)` and `x += step` in one loop."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="append", value=ast.Name() as listed), args=[kept], keywords=[]
+        ):
+            found = written_in_turns(facts, node, listed, kept)
+        case _:
+            return
+    if found is None:
+        return
+    message = (
+        f"`{listed.id}` gets the same memory in every turn, and line {found.lineno} writes it: "
+        f"all of its elements end up as the last one"
+    )
+    end = facts.source.span(kept)[1]
     yield Report(node, message, fix=fix(Applicability.UNSAFE, Edit(end, end, ".clone()")))
 
 

@@ -106,7 +106,7 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
 
 def _missing(facts: Facts, table: ClassTable, method: Method) -> Iterator[Report]:
     stores = registering(facts, table, method)
-    if not stores and ("forward" not in table.methods or "__call__" in table.methods):
+    if not stores and not _is_called(facts, table):
         return
     node = stores[0].statement if stores else method
     message = "`super().__init__()` is missing: nothing can be registered"
@@ -118,6 +118,19 @@ def _missing(facts: Facts, table: ClassTable, method: Method) -> Iterator[Report
     tier = UNSAFE if given else SAFE
     edits = inserted(facts, method, f"super().__init__({given})")
     yield Report(node, message, fix=fix(tier, *edits))
+
+
+def _is_called(facts: Facts, table: ClassTable) -> bool:
+    """Is it used as a Module without doubt: has it a `forward`, or asks it for its parameters?"""
+    if "__call__" in table.methods:
+        return False
+    return "forward" in table.methods or _is_plain_base(facts, table)
+
+
+def _is_plain_base(facts: Facts, table: ClassTable) -> bool:
+    """A class whose one base is `nn.Module` itself: its subclasses have nobody else to ask."""
+    bases = table.node.bases
+    return len(bases) == 1 and is_torch_module(facts, bases[0])
 
 
 def _needs_arguments(table: ClassTable) -> bool:
