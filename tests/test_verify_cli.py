@@ -161,6 +161,23 @@ def test_the_same_program_is_not_run(fake: Fake) -> None:
     assert "confirmed" not in result.stdout
 
 
+def test_a_repair_that_leaves_another_bug_is_not_confirmed(fake: Fake) -> None:
+    broken = (
+        "import torch\n\nw = torch.nn.Parameter(torch.ones(2))\n"
+        "a = torch.tensor([w[0] * 2, w[1]])\nb = torch.tensor([w[0], w[1] * 3])\n"
+        "(a.sum() + b.sum()).backward()\n"
+    )
+    half = broken.replace("a = torch.tensor", "a = torch.stack")
+    save("a.py", broken)
+    save("half.py", half)
+    save("whole.py", half.replace("b = torch.tensor", "b = torch.stack"))
+    result = autofix("a.py", "half.py")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("inconclusive: line 5 is still wrong (AG101: ")
+    assert "of the changes: it works in half.py" in result.stdout
+    assert autofix("a.py", "whole.py").exit_code == 0
+
+
 def test_options(fake: Fake) -> None:
     save("a.py", OLD)
     save("b.py", NEW)
