@@ -45,10 +45,7 @@ class Kept:
     """Some part is known to have weights."""
     classes: tuple[ast.ClassDef, ...]
     """Those of this file that the parts are of."""
-
-    @property
-    def is_dict(self) -> bool:
-        return any(_is_dict(root.value) for root in self.roots)
+    is_dict: bool
 
 
 def may_keep(facts: Facts, node: ast.ClassDef) -> bool:
@@ -92,19 +89,21 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
             mixed = any(v.kind & _MIXED for v in elements)
             sure = not mixed and any(v.parameter or weighted(v) for v in elements)
             classes = {v.ref.info.node: None for v in elements if isinstance(v.ref, Instance)}
-            yield Kept(
-                table, attribute, tuple(roots), tuple(fills), nested, mixed, sure, tuple(classes)
-            )
+            is_dict = any(_is_dict(facts, root.value) for root in roots)
+            filled, parts = tuple(fills), tuple(classes)
+            yield Kept(table, attribute, tuple(roots), filled, nested, mixed, sure, parts, is_dict)
 
 
 def _here(facts: Facts) -> set[ast.AST]:
     return {n for names in uses_in(facts).names.definitions.values() for n in names}
 
 
-def _is_dict(value: ast.expr | None) -> bool:
+def _is_dict(facts: Facts, value: ast.expr | None) -> bool:
     if isinstance(value, (ast.Dict, ast.DictComp)):
         return True
-    return isinstance(value, ast.Call) and last_name(value.func) in ("dict", "OrderedDict")
+    if not isinstance(value, ast.Call):
+        return False
+    return last_name(value.func) in ("dict", "OrderedDict") or facts.value(value).kind == Kind.DICT
 
 
 def _is_none(value: ast.expr | None) -> bool:
@@ -123,12 +122,19 @@ def _looks_like_container(value: ast.expr | None) -> bool:
 
 
 def _may_be_container(facts: Facts, value: ast.expr | None) -> bool:
-    """Also without what is called, if that is of another file."""
+    """Also without what is called, unless a function of another file surely makes it."""
     if isinstance(value, ast.Call):
         name = last_name(value.func)
+        if name in ("list", "tuple", "dict", "OrderedDict", "set", "sorted"):
+            return True
         known = name in uses_in(facts).names.definitions
-        return known or name in ("list", "tuple", "dict", "OrderedDict", "set", "sorted")
+        return known or (isinstance(value.func, ast.Name) and _makes_container(facts, value))
     return _looks_like_container(value)
+
+
+def _makes_container(facts: Facts, value: ast.expr) -> bool:
+    kind = facts.value(value).kind
+    return bool(kind & _CONTAINERS) and not kind & ~_CONTAINERS
 
 
 def _is_container(facts: Facts, store: Store) -> bool:

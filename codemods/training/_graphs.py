@@ -137,6 +137,24 @@ class Graphs:
             if key is not None and node.args:
                 self._made_of[key] |= keys(node.args[-1])
 
+    @functools.cached_property
+    def gradients(self) -> list[Backward]:
+        """`torch.autograd.grad(loss, ...)` that makes no graph for second derivatives."""
+        found = []
+        for node in self.nodes:
+            if not isinstance(node, ast.Call) or last_name(node.func) != "grad" or not node.args:
+                continue
+            statement = self.facts.index.statement_of(node)
+            if statement is None or self.facts.library_name(node.func) != "torch.autograd.grad":
+                continue
+            flags = {k.arg: k.value for k in node.keywords}
+            if None in flags or "create_graph" in flags or len(node.args) > 3:
+                continue
+            kept = flags.get("retain_graph")
+            retains = kept is not None and not (isinstance(kept, ast.Constant) and not kept.value)
+            found.append(Backward(node, node.args[0], statement, retains))
+        return found
+
     def _root(self, node: ast.Call, func: ast.expr) -> ast.expr | None:
         """`loss` of `loss.backward()`, `scaler.scale(loss).backward()`, `engine.backward(loss)`."""
         if not isinstance(func, ast.Attribute):

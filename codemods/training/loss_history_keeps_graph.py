@@ -3,7 +3,8 @@
 ## What it does
 
 Finds `total += loss`, `total = total + loss`, `losses.append(loss)` and `stats["loss"] += loss`
-where the loss had its backward pass in the same turn, and nothing runs backward through the sum.
+where the loss had its backward pass (or its `torch.autograd.grad`) in the same turn, and nothing
+runs backward through the sum.
 
 ## Why is this bad
 
@@ -59,7 +60,7 @@ from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG604", trigger=r"\+|\bappend\b", needs=("backward(",))
+rule = Rule(__name__, code="AG604", trigger=r"\+|\bappend\b", needs=("backward(", "autograd"))
 
 _LAYERS = 3
 
@@ -96,12 +97,13 @@ def _reports(
     node: ast.stmt | ast.Call, target: ast.expr, added: ast.expr, facts: Facts
 ) -> Iterator[Report]:
     key = key_of(target)
-    if "backward(" not in facts.source.text or key is None or not any(True for _ in reads(added)):
+    if key is None or not any(True for _ in reads(added)):
         return
     if not facts.may_hold_tensor(added):
         return
     graphs = graphs_around(facts, node)
-    if any(key in graphs.made_of(keys(b.root)) for b in graphs.backwards):
+    passes = [*graphs.backwards, *graphs.gradients]
+    if any(key in graphs.made_of(keys(b.root)) for b in passes):
         return  # it is backpropagated itself
     if not _is_kept(graphs, node, key):
         return
@@ -117,7 +119,8 @@ def _reports(
         f"`{name}` keeps the graph of every turn, which nothing runs backward through: "
         f"memory grows with each step"
     )
-    tier = Applicability.SAFE if sure else Applicability.UNSAFE
+    freed = bool(graphs.backwards) or not any(p.retains for p in graphs.gradients)
+    tier = Applicability.SAFE if sure and freed else Applicability.UNSAFE
     note = None if sure else "it may be a number as well: what is kept becomes a Python float"
     yield Report(node, message, fix=fix(tier, *edits), note=note)
 
@@ -152,9 +155,39 @@ def _dead_at(
             _surely_tensor(facts, added, backward.root) or _is_term(graphs, added, backward.root)
         ):
             return [added]
+    if _dead_by_hand(graphs, node, added):
+        return [added]
     if layers:
         return _dead_at_callers(graphs, key, added, layers)
     return []
+
+
+def _dead_by_hand(graphs: Graphs, node: ast.AST, added: ast.expr) -> bool:
+    """Are its gradients taken with `torch.autograd.grad` in this turn, and the weights, which it
+    would be differentiated for, then changed in place?"""
+    for taken in graphs.gradients:
+        if not _same_turn(graphs, node, taken) or not graphs.facts.value(added).is_tensor:
+            continue
+        if taken.retains and not _updated(graphs, taken):
+            continue
+        if _shares_graph(graphs, added, keys(added), taken):
+            return True
+    return False
+
+
+def _updated(graphs: Graphs, taken: Backward) -> bool:
+    weights = (
+        {key_of(n) for n in ast.walk(taken.call.args[1]) if isinstance(n, ast.expr)}
+        if taken.call.args[1:]
+        else set()
+    )
+    loops = graphs.loops(taken.call)[:1]
+    return any(
+        isinstance(node, ast.AugAssign)
+        and key_of(node.target) in weights
+        and graphs.loops(node)[:1] == loops
+        for node in graphs.nodes
+    )
 
 
 def _same_turn(graphs: Graphs, node: ast.AST, backward: Backward) -> bool:
@@ -178,7 +211,8 @@ def _is_made_here(graphs: Graphs, key: str) -> bool:
 
 
 def _roots(facts: Facts, place: ast.expr) -> list[ast.expr]:
-    return [b.root for b in graphs_around(facts, place).backwards]
+    graphs = graphs_around(facts, place)
+    return [b.root for b in (*graphs.backwards, *graphs.gradients)]
 
 
 def _surely_tensor(facts: Facts, added: ast.expr, root: ast.expr) -> bool:
