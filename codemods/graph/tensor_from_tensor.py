@@ -192,8 +192,9 @@ def _tier(
 
 
 def _is_used_alive(data: ast.expr, facts: Facts) -> bool:
-    """Is the tensor that is copied used with its graph, too? Then somebody has made two of it."""
-    if not isinstance(data, ast.Name):
+    """Is the tensor that is copied used with its graph, too? Then somebody has made two of it.
+    (A copy that takes the very name of the tensor is no second one.)"""
+    if not isinstance(data, ast.Name) or _takes_its_name(data, facts):
         return False
     names = uses_in(facts).names
     for store in names.stores(data):
@@ -203,6 +204,12 @@ def _is_used_alive(data: ast.expr, facts: Facts) -> bool:
         ):
             return True
     return False
+
+
+def _takes_its_name(data: ast.Name, facts: Facts) -> bool:
+    statement = facts.index.statement_of(data)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return any(isinstance(t, ast.Name) and t.id == data.id for t in targets)
 
 
 def _is_alive(read: ast.Name, facts: Facts) -> bool:

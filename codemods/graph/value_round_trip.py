@@ -6,7 +6,7 @@ Finds `x.item()`, `float(x)`, `x.tolist()` and `x.detach().numpy()` where the nu
 in a tensor again (arithmetic with a tensor, `torch.tensor`, `torch.from_numpy`) on the way from
 parameters to a loss, through names, lists, loops, `math.*` and `numpy.*`, and functions of the
 file. Finds `x.detach()`, `x.data` and `Variable(x)` where the constant is all of what a backward
-pass runs through, or a term of it.
+pass runs through, or a term of it, and where a parameter is read in no other way.
 
 ## Why is this bad
 
@@ -35,9 +35,10 @@ loss.backward()
 The value stays a tensor: the export goes, constructors that read it go, `math.*` and `numpy.*` on
 the way become `torch.*`. Where it is printed, logged, kept in a history or returned for that, the
 export is made there. The fix is safe where what was cut is all that a backward pass runs through,
-or a term of it: there no constant can be meant. It is unsafe where the value is a factor or goes
-through other operations: the constant may be meant, and more is trained without it. It is only
-shown where the value is a target, or weighs log-probabilities or the very values it is made of.
+or a term of it, and where a parameter has no other read: there no constant can be meant. It is
+unsafe where the value is a factor or goes through other operations: the constant may be meant, and
+more is trained without it. It is only shown where the value is a target, or weighs
+log-probabilities or the very values it is made of.
 
 Nothing is rewritten where a step on the way has no counterpart in torch, where the value is made
 once and used by every turn of a training loop, and where it is handed on from turn to turn.
@@ -69,6 +70,7 @@ from autofix.codemods.graph._intent import (
 )
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
+from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
 from autofix.flow.cuts import Demand
@@ -171,7 +173,8 @@ def _stopped(
     if not whole and is_handed_on(node, facts):
         return
     dead = not term and is_dead_loss(node, facts)
-    if not (term or dead) and not _is_old_habit(node, source, found, facts):
+    untrained = is_wanted(demand, node, facts) and is_only_read_cut(source, facts)
+    if not (term or dead or untrained) and not _is_old_habit(node, source, found, facts):
         return
     meant = names_constant(node, facts) or facts.is_target(node) or facts.is_weight(node)
     if meant and not (whole and demand.alone):
@@ -183,7 +186,7 @@ def _stopped(
             reason = REPEATED if demand.repeated else CARRIED
             yield Report(node, message, declined=reason, why=why)
         return
-    tier, note = _tier(node, whole, term, facts)
+    tier, note = _tier(node, whole or (untrained and demand.backward), term, facts)
     edits = tidied(freed(node, source, facts), facts)
     yield Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 

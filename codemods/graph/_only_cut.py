@@ -1,0 +1,84 @@
+"""Parameters that a program reads as constants only: none of its reads has their graph."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from autofix.codemods.graph._stops import is_written, stopped
+from autofix.flow.facts import Facts
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph
+
+_ASKED = frozenset(
+    {"grad", "shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad", "item"}
+    | {"tolist"}
+)
+_SETUP = re.compile(r"_*(init|reset)")
+
+
+def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
+    """Is `source` a leaf that wants a gradient, and is every read of it cut, an initialiser, a
+    question, an optimizer or an update? Then it can never learn, which nobody means. (Codebooks
+    that are averaged by hand are written elsewhere; straight-through tricks read it alive too.)"""
+    value = facts.value(source)
+    if not (value.is_tensor and value.leaf and value.graph == Graph.YES) or value.computed:
+        return False
+    reads = _reads(source, facts)
+    learns = any(_attribute_of(read, facts) == "grad" for read in reads)
+    return bool(reads) and all(_is_dead(read, learns, facts) for read in reads)
+
+
+def _reads(source: ast.expr, facts: Facts) -> list[ast.expr]:
+    names = uses_in(facts).names
+    match source:
+        case ast.Attribute(value=ast.Name(id="self"), attr=attr):
+            owner = facts.index.class_of(source)
+            stores = names.stored.get(attr, ())
+            if not any(facts.index.class_of(store) is owner for store in stores):
+                return []
+            return list(names.attributes.get(attr, ()))
+        case ast.Name():
+            return list(names.all_loads(source))
+    return []
+
+
+def _attribute_of(read: ast.expr, facts: Facts) -> str | None:
+    parent = facts.index.parents.get(read)
+    return parent.attr if isinstance(parent, ast.Attribute) else None
+
+
+def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
+    parent = facts.index.parents.get(read)
+    attr = _attribute_of(read, facts)
+    if attr in _ASKED:
+        return True
+    if isinstance(parent, ast.BinOp) and facts.value(parent).graph == Graph.NO:
+        return learns or _in_setup(read, facts)  # an update, without gradient mode
+    if attr in ("data", "detach") and isinstance(parent, ast.Attribute):
+        call = facts.index.parents.get(parent)
+        cut = parent if attr == "data" else call
+        if isinstance(parent.ctx, ast.Store) or (
+            isinstance(cut, ast.expr) and is_written(cut, facts)
+        ):
+            return learns or _in_setup(read, facts)
+        return isinstance(cut, ast.expr) and stopped(cut, facts) is read
+    if isinstance(parent, (ast.List, ast.Tuple)):
+        around = facts.index.parents.get(parent)
+        if isinstance(around, ast.Return):
+            return True
+        return isinstance(around, ast.Call) and _calls(around, "torch.optim.", facts)
+    return isinstance(parent, ast.Return) or (
+        isinstance(parent, ast.Call)
+        and read in parent.args
+        and _calls(parent, "torch.nn.init.", facts)
+    )
+
+
+def _calls(node: ast.Call, prefix: str, facts: Facts) -> bool:
+    return (facts.library_name(node.func) or "").startswith(prefix)
+
+
+def _in_setup(node: ast.AST, facts: Facts) -> bool:
+    function = facts.index.function_of(node)
+    return function is not None and _SETUP.match(function.name) is not None
