@@ -23,6 +23,8 @@ _NOT_TRAINED = re.compile(
     r"(?i)(?:pre|post)_?process|visuali[sz]|plot|draw|nms|bbox|gaussian_(?:filter|kernel|window)"
 )
 """What functions are called that work on data and results."""
+_LOSS = re.compile(r"(?i)loss|nll|log_?p|likelihood|elbo|energy|penalty|objective|divergence")
+"""What functions are called whose result somebody differentiates, seen or not."""
 _STATE = re.compile(r"(?i)(?:^|_)(?:states?|caches?|past|kv)(?:_|$)")
 """What callers keep from call to call, of whose graph nothing is wanted."""
 _ARRAY = re.compile(r"^([\w.]+): (?:isinstance\(\1, (?:torch\.)?Tensor\)|torch\.is_tensor\(\1\))$")
@@ -92,10 +94,12 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
         return True
     if graph == Graph.YES:
         return False
-    if kind == INPUT or _takes_arrays(place, facts):
-        return True  # helpers for data and for search look the same
-    function = facts.index.function_of(place.node)
-    return function is not None and _NOT_TRAINED.search(getattr(function, "name", "")) is not None
+    if _takes_arrays(place, facts):
+        return True
+    name = getattr(facts.index.function_of(place.node), "name", "")
+    if kind == INPUT:  # helpers for data and for search look the same
+        return _LOSS.search(name) is None
+    return _NOT_TRAINED.search(name) is not None
 
 
 def _takes_arrays(place: Place, facts: Facts) -> bool:
