@@ -116,10 +116,11 @@ def _bound(statement: ast.stmt) -> set[str]:
 def _execute(tree: ast.Module, module: types.ModuleType) -> None:
     torch.manual_seed(0)
     sys.modules[module.__name__] = module  # dataclasses look their module up
-    file = str(getattr(module, "__file__", "<replay>"))
+    file = getattr(module, "__file__", None)
+    beside = _importable(Path(file).parent) if file else contextlib.nullcontext()
     try:
-        with _importable(Path(file).parent):
-            exec(compile(tree, file, "exec"), module.__dict__)
+        with beside:
+            exec(compile(tree, file or "<replay>", "exec"), module.__dict__)
     finally:
         del sys.modules[module.__name__]
 
