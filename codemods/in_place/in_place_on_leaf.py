@@ -72,8 +72,25 @@ _INITIAL = ("__init__", "init", "_init", "reset", "_reset", "setup", "build", "m
 def check(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterator[Report]:
     for place in places(node, facts):
         broken = diagnose(place, facts)
-        if broken is not None and broken.kind == LEAF:
+        if broken is not None and broken.kind == LEAF and not _follows_another(broken, facts):
             yield _report(broken, facts)
+
+
+def _follows_another(broken: Broken, facts: Facts) -> bool:
+    """Does an earlier write into the same leaf get a new tensor, which this one then goes into?"""
+    place = broken.place
+    function = facts.index.function_of(place.statement)
+    if function is None or not _is_on_the_way(place, facts):
+        return False
+    return any(
+        earlier.statement.lineno < place.statement.lineno
+        and ast.unparse(earlier.base) == ast.unparse(place.base)
+        and (other := diagnose(earlier, facts)) is not None
+        and other.kind == LEAF
+        for node in facts.index.body_nodes(function)
+        if isinstance(node, NODES)
+        for earlier in places(node, facts)
+    )
 
 
 def _report(broken: Broken, facts: Facts) -> Report:
