@@ -7,19 +7,9 @@ from typing import Any
 
 from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.frame import Frame, all_cuts, expression
+from autofix.flow.joins import sequence
 from autofix.flow.objects import ClassInfo, Closure, Instance
-from autofix.flow.values import (
-    OTHER,
-    STRING,
-    UNKNOWN,
-    Graph,
-    Kind,
-    Value,
-    library,
-    number,
-    sequence,
-    tensor,
-)
+from autofix.flow.values import OTHER, STRING, UNKNOWN, Graph, Kind, Value, library, number, tensor
 
 
 @expression(ast.Subscript)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from autofix.flow.frame import Frame
+from autofix.flow.joins import join_all, sequence
 from autofix.flow.objects import ClassInfo, Instance, instance_value, is_module_class
 from autofix.flow.values import (
     NONE,
@@ -15,9 +16,7 @@ from autofix.flow.values import (
     Kind,
     Value,
     fresh,
-    join_all,
     number,
-    sequence,
     tensor,
 )
 

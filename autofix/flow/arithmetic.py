@@ -7,6 +7,7 @@ from typing import Any
 
 from autofix.flow import shapes
 from autofix.flow.frame import Frame, expression
+from autofix.flow.joins import join, promote, sequence
 from autofix.flow.saved import save_operator
 from autofix.flow.values import (
     EMPTY,
@@ -17,10 +18,7 @@ from autofix.flow.values import (
     Graph,
     Kind,
     Value,
-    join,
     number,
-    promote,
-    sequence,
     tensor,
 )
 

@@ -10,6 +10,7 @@ from autofix.flow.access import iterate
 from autofix.flow.arithmetic import operate
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.instances import class_attribute
+from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.stores import store_attribute
 from autofix.flow.values import (
@@ -22,10 +23,7 @@ from autofix.flow.values import (
     Kind,
     Value,
     fresh,
-    join,
-    join_all,
     number,
-    sequence,
 )
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from autofix.flow.frame import Frame, contents
+from autofix.flow.joins import promote
 from autofix.flow.shapes import Shape
-from autofix.flow.values import Dim, Value, promote
+from autofix.flow.values import Dim, Value
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments

@@ -7,20 +7,10 @@ from typing import Any
 
 from autofix.flow.access import iterate
 from autofix.flow.frame import Frame, expression
+from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.objects import Closure
 from autofix.flow.stores import assign
-from autofix.flow.values import (
-    NONE,
-    OTHER,
-    STRING,
-    UNKNOWN,
-    Kind,
-    Value,
-    fresh,
-    join,
-    join_all,
-    sequence,
-)
+from autofix.flow.values import NONE, OTHER, STRING, UNKNOWN, Kind, Value, fresh
 
 
 @expression(ast.Constant)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autofix.flow import torch_api
 from autofix.flow.index import FunctionNode, Index
+from autofix.flow.joins import join
 from autofix.flow.program import Program
 from autofix.flow.state import State
 from autofix.flow.values import (
@@ -20,7 +21,6 @@ from autofix.flow.values import (
     Origin,
     Value,
     Why,
-    join,
     library,
     tensor,
 )

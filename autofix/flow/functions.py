@@ -10,25 +10,14 @@ from autofix.flow.annotations import annotated
 from autofix.flow.evidence import used_as_tensor
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.index import FunctionNode, Index
+from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.labels import names_data
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.program import ABROAD, CONTEXTS, DEPTH, INLINED, Program
 from autofix.flow.state import State, merge
 from autofix.flow.unit import is_foreign
-from autofix.flow.values import (
-    NONE,
-    UNKNOWN,
-    Graph,
-    Kind,
-    Value,
-    Why,
-    fresh,
-    join,
-    join_all,
-    sequence,
-    tensor,
-)
+from autofix.flow.values import NONE, UNKNOWN, Graph, Kind, Value, Why, fresh, tensor
 from autofix.flow.writes import memory_in
 
 

@@ -10,6 +10,7 @@ from autofix.flow.builtins_ import BUILTINS
 from autofix.flow.einsum import einsum
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functions import escape
+from autofix.flow.joins import sequence
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import Closure, Instance, is_module_class
 from autofix.flow.operations import apply
@@ -25,7 +26,6 @@ from autofix.flow.values import (
     fresh,
     library,
     number,
-    sequence,
     tensor,
 )
 

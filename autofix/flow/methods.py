@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autofix.flow import constructors, distributions, torch_api
 from autofix.flow.evidence import SHARED
 from autofix.flow.frame import Frame, all_cuts
+from autofix.flow.joins import join, sequence
 from autofix.flow.operations import apply
 from autofix.flow.stores import replace_contents, requires_grad
 from autofix.flow.values import (
@@ -20,8 +21,6 @@ from autofix.flow.values import (
     Kind,
     Value,
     Why,
-    join,
-    sequence,
     tensor,
 )
 

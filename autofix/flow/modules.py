@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
 from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.joins import join, sequence
 from autofix.flow.labels import is_data
 from autofix.flow.objects import Instance
 from autofix.flow.saved import KEPT_IN_PLACE, keep, save_module
@@ -24,8 +25,6 @@ from autofix.flow.values import (
     Kind,
     Value,
     Why,
-    join,
-    sequence,
     tensor,
 )
 from autofix.flow.writes import overwrite

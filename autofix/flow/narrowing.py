@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 
 from autofix.flow.frame import Frame
+from autofix.flow.joins import sequence
 from autofix.flow.stores import assign
-from autofix.flow.values import EMPTY, Graph, Kind, Value, sequence, tensor
+from autofix.flow.values import EMPTY, Graph, Kind, Value, tensor
 
 _NUMBER_TYPES = frozenset(
     {"int", "float", "bool", "complex", "Number", "Real", "Integral", "integer", "floating"}

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from autofix.flow.index import FUNCTIONS, FunctionNode
-from autofix.flow.values import Kind, Value, fresh, join
+from autofix.flow.joins import join
+from autofix.flow.values import Kind, Value, fresh
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame

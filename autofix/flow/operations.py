@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autofix.flow import shapes
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.index import last_name
+from autofix.flow.joins import promote, sequence
 from autofix.flow.labels import is_data
 from autofix.flow.op_shapes import SHAPE_RULES
 from autofix.flow.saved import KEPT_IN_PLACE, keep, save
@@ -25,8 +26,6 @@ from autofix.flow.values import (
     Kind,
     Value,
     number,
-    promote,
-    sequence,
     tensor,
 )
 from autofix.flow.writes import NOT_WRITES, overwrite

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from autofix.flow.cuts import Cuts
 from autofix.flow.index import Index
+from autofix.flow.joins import covers, join
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
-from autofix.flow.values import Origin, Value, covers, join
+from autofix.flow.values import Origin, Value
 from autofix.flow.writes import Writes
 
 if TYPE_CHECKING:

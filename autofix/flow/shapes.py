@@ -6,7 +6,8 @@ import ast
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from autofix.flow.values import Dim, Kind, Value, fresh, number, sequence
+from autofix.flow.joins import sequence
+from autofix.flow.values import Dim, Kind, Value, fresh, number
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame

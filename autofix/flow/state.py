@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autofix.flow.values import Graph, Kind, Value, join, same
+from autofix.flow.joins import join, same
+from autofix.flow.values import Graph, Kind, Value
 
 if TYPE_CHECKING:
     from autofix.flow.saved import Save

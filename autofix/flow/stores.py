@@ -5,17 +5,10 @@ from __future__ import annotations
 import ast
 
 from autofix.flow.frame import Frame
+from autofix.flow.joins import join, sequence
 from autofix.flow.objects import Instance
 from autofix.flow.state import written_into
-from autofix.flow.values import (
-    INTEGRAL,
-    Graph,
-    Kind,
-    Value,
-    Why,
-    join,
-    sequence,
-)
+from autofix.flow.values import INTEGRAL, Graph, Kind, Value, Why
 from autofix.flow.writes import overwrite
 
 

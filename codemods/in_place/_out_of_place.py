@@ -10,7 +10,7 @@ from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
-from autofix.flow.values import promote
+from autofix.flow.joins import promote
 from autofix.model import Edit
 from autofix.rewrite.liveness import read_later
 from autofix.rewrite.statements import insert_above

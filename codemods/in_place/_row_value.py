@@ -20,7 +20,8 @@ from autofix.codemods.in_place._row_operations import (
 from autofix.codemods.in_place._row_reads import mentions
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.values import INTEGRAL, Kind, Value, promote
+from autofix.flow.joins import promote
+from autofix.flow.values import INTEGRAL, Kind, Value
 
 
 @dataclass(eq=False)

@@ -8,8 +8,9 @@ from typing import TypeGuard
 
 from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, reads
 from autofix.flow.facts import Facts
+from autofix.flow.joins import join_all
 from autofix.flow.uses import uses_in
-from autofix.flow.values import Graph, Kind, Value, join_all
+from autofix.flow.values import Graph, Kind, Value
 
 _RESETS = ("detach", "repackage", "reset", "init_hidden", "zero_state")
 
