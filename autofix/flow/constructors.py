@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import shapes
 from autofix.flow.frame import Frame, all_cuts, contents
-from autofix.flow.operations import dtype_name
+from autofix.flow.op_dtypes import dtype_name
 from autofix.flow.values import COMPLEX, FLOATING, Dim, Graph, Kind, Value, Why, tensor
 
 if TYPE_CHECKING:

@@ -79,7 +79,7 @@ from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
-from autofix.flow.operations import dtype_name
+from autofix.flow.op_dtypes import dtype_name
 from autofix.flow.values import FLOATING, INTEGRAL, Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite.nodes import expression, in_place_of, replace
