@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from autofix.flow.carried import Carried
 from autofix.flow.index import last_name
+from autofix.flow.provenance import Provenance
 from autofix.flow.terms import Terms
 from autofix.flow.values import EMPTY, Graph, Value
 
@@ -77,12 +77,7 @@ class Cuts:
     values that were cut, is multiplied by."""
     differences: dict[int, frozenset[int]] = field(default_factory=dict)
     """For the memory of a difference, the cuts of the constant in it."""
-    origins: dict[int, frozenset[int]] = field(default_factory=dict)
-    """For the memory of a computed tensor, the memory of what it was computed from."""
-    absorbed: dict[int, frozenset[int]] = field(default_factory=dict)
-    """For memory that was written into, the memory of what was written."""
-    gathered: dict[int, frozenset[int]] = field(default_factory=dict)
-    """For memory that a stack or cat was put into, the memory of what was put together."""
+    memory: Provenance = field(default_factory=Provenance)
     sources: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
     """For each cut, the memory of what it copied."""
     made_in: dict[int, set[ast.AST]] = field(default_factory=dict)
@@ -203,57 +198,21 @@ class Cuts:
         for storage in value.storage:
             self.targets |= self.differences.get(storage, EMPTY)
 
-    def come_from(self, value: Value, inputs: Sequence[Value]) -> None:
-        """Note what a tensor is computed from."""
-        found = EMPTY.union(*(v.storage for v in inputs if v.graph > Graph.NO))
-        if found:
-            self.origins.update(dict.fromkeys(value.storage, found))
-
-    def written(self, owner: Value, value: Value) -> None:
-        """`value` is written into (or added to ...) the memory of `owner`."""
-        if value.graph > Graph.NO and value.storage:
-            for storage in owner.storage:
-                self.absorbed[storage] = self.absorbed.get(storage, EMPTY) | value.storage
-
-    def computed_from(self, memory: frozenset[int]) -> frozenset[int]:
-        """`memory`, and that of everything that was computed from what is in it."""
-        users: dict[int, list[int]] = {}
-        for links in (self.origins, self.absorbed):
-            for user, sources in links.items():
-                for source in sources:
-                    users.setdefault(source, []).append(user)
-        seen, todo = set(memory), list(memory)
-        while todo:
-            new = [user for user in users.get(todo.pop(), ()) if user not in seen]
-            seen.update(new)
-            todo += new
-        return frozenset(seen)
-
-    def _origins(self, memory: frozenset[int]) -> frozenset[int]:
-        """The memory of everything that went into what is in this memory."""
-        seen, todo = set(memory), list(memory)
-        while todo and len(seen) < 200:
-            new = self.origins.get(todo.pop(), EMPTY) - seen
-            seen |= new
-            todo += new
-        return frozenset(seen)
-
     def _related(self, token: int, value: Value) -> bool:
         """Does the cut copy `value`, or what is computed from it?"""
-        return bool(value.storage & self._origins(self.sources.get(self.places[token].node, EMPTY)))
+        return bool(value.storage & self._copied(token))
+
+    def _copied(self, token: int) -> frozenset[int]:
+        """The memory of what a cut copies, and of all that went into it."""
+        return self.memory.origins_of(self.sources.get(self.places[token].node, EMPTY))
 
     def multiplied(self, a: Value, b: Value) -> None:
         """Is one factor a weight of the other, a constant that most often is meant?"""
         for weight, value in ((a, b), (b, a)):
             if not weight.cuts or weight.graph != Graph.NO or value.graph == Graph.NO:
                 continue
-            memory = value.storage.union(*(self.gathered.get(s, EMPTY) for s in value.storage))
-            own = {
-                t
-                for t in weight.cuts
-                if value.computed
-                and memory & self._origins(self.sources.get(self.places[t].node, EMPTY))
-            }
+            memory = self.memory.with_parts(value.storage)
+            own = {t for t in weight.cuts if value.computed and memory & self._copied(t)}
             self.weights |= weight.cuts if is_log_probability(value) else frozenset(own)
 
     def _tokens_of(self, node: ast.AST) -> frozenset[int]:

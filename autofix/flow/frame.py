@@ -187,7 +187,7 @@ class Frame:
             more["computed"] = graph > Graph.NO
         result = tensor(graph, shape, dtype, cuts=cuts, why=why, **more)
         if graph > Graph.NO and "storage" not in more:
-            self.program.cuts.come_from(result, inputs)
+            self.program.cuts.memory.come_from(result, inputs)
         return result
 
     def lost(self, graph: Graph) -> frozenset[int]:

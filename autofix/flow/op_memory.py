@@ -72,7 +72,7 @@ def write_in_place(
 
     others = [v for v in inputs[1:] if v.kind & Kind.TENSOR]
     for other in others:
-        frame.program.cuts.written(first, other)
+        frame.program.cuts.memory.written(first, other)
     written = tensor(
         max([v.graph for v in others], default=Graph.NO) if frame.state.grad else Graph.NO,
         cuts=frozenset().union(*(all_cuts(v) for v in others)),

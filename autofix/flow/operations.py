@@ -94,7 +94,7 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
         return first
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
     if first is not None and first.kind & Kind.SEQUENCE and (parts := contents(first)) is not None:
-        frame.program.cuts.gathered.update(dict.fromkeys(value.storage, parts.storage))
+        frame.program.cuts.memory.put_together(value.storage, parts.storage)
     if name in LINEAR and first is not None:
         frame.program.cuts.terms.keep(value, _parts(first))
     if op.saves:

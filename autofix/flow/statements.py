@@ -99,7 +99,7 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
         return
     new = operate(node, old, right, node.op, frame)
     if old.is_tensor and new.is_tensor:
-        frame.program.cuts.written(old, new)
+        frame.program.cuts.memory.written(old, new)
         if not isinstance(node.target, ast.Subscript) and not isinstance(node.op, ast.MatMult):
             overwrite(node.target, old, frame)
         if old.graph > Graph.NO and (old.leaf or not frame.state.grad):

@@ -127,7 +127,7 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
     """A write into tensor memory: the tensor takes the graph of what is written."""
     if not frame.state.grad:
         return
-    frame.program.cuts.written(owner, value)
+    frame.program.cuts.memory.written(owner, value)
     overwrite(target, owner, frame)
     if owner.leaf and owner.graph == Graph.YES:
         return  # it raises

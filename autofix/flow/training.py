@@ -10,9 +10,20 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING
 
+from autofix.flow.events import (
+    Branch,
+    Event,
+    Item,
+    Loop,
+    Seq,
+    What,
+    loss_of,
+    resets_gradient,
+    runs_phases,
+    updated,
+)
 from autofix.flow.handles import NOBODY, Handles, Scope, handles
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.objects import ClassInfo, Closure
@@ -27,58 +38,6 @@ DEPTH = 4
 """How deep calls of functions of the file are looked into."""
 
 
-class What(Enum):
-    BACKWARD = "backward"
-    ZERO = "zero"
-    STEP = "step"
-    UPDATE = "update"
-    """A step that is written by hand: `w -= lr * w.grad`."""
-    MAKE = "make"
-    """An optimizer is made."""
-    TOUCH = "touch"
-    """Code that cannot be seen, or a write into `.grad`: gradients may be anything afterwards."""
-    HIDDEN = "hidden"
-    """Code that cannot be seen and may run a backward pass."""
-
-
-@dataclass(eq=False)
-class Event:
-    what: What
-    node: ast.expr | ast.stmt
-    """The call, or the statement of an update written by hand."""
-    chain: tuple[ast.stmt, ...]
-    """The statement it stands in, behind those whose calls lead to it."""
-    who: Handles = NOBODY
-    """Whose gradients; nobody: anybody's."""
-    receiver: ast.expr | None = None
-    scope: Scope = field(default_factory=lambda: Scope(None))
-
-
-@dataclass(eq=False)
-class Seq:
-    items: list[Item] = field(default_factory=list)
-    leaves: bool = False
-    """Ends in `continue`, `break`, `return` or `raise`."""
-
-
-@dataclass(eq=False)
-class Loop:
-    node: ast.stmt | None
-    """None: a closure, which an optimizer calls as often as it likes."""
-    body: Seq
-    once: bool = False
-    """There is only one turn that trains: the body ends in `break` or the like, or the loop goes
-    through phases (`for phase in ("train", "test")`)."""
-
-
-@dataclass(eq=False)
-class Branch:
-    alternatives: list[Seq]
-
-
-Item = Event | Seq | Loop | Branch
-
-_GRADIENT_RESET = re.compile(r"(?i)(?:zero|reset|clear|clean)\w*grad|grad\w*(?:zero|reset|clear)")
 _MAY_TRAIN = re.compile(r"(?i)back|train|step|update|optim|fit\b|grad|epoch|run|closure|learn")
 _HARMLESS_FUNCTIONS = frozenset(
     {
@@ -121,7 +80,7 @@ class Reader:
                 head = node.test if isinstance(node, ast.While) else node.iter
                 yield from self._expression(head, scope, here)
                 inner = self.body(node.body, scope, chain)
-                once = isinstance(node.body[-1], _ENDING) or _runs_phases(node)
+                once = isinstance(node.body[-1], _ENDING) or runs_phases(node)
                 yield Loop(node, inner, once)
                 yield from self.body(node.orelse, scope, chain).items
             case ast.With() | ast.AsyncWith():
@@ -187,13 +146,13 @@ class Reader:
         if name == "backward" and self._is_distributed(node.func):
             yield Event(What.TOUCH, node, chain)  # gradients live in a context of their own
         elif name in ("backward", "manual_backward"):
-            yield Event(What.BACKWARD, node, chain, NOBODY, _loss(node), scope)
+            yield Event(What.BACKWARD, node, chain, NOBODY, loss_of(node), scope)
         elif name == "zero_grad" and owner is not None:
             who = handles(owner, scope, self.facts)
             yield Event(What.ZERO, node, chain, who, owner, scope)
         elif name in ("step", "optimizer_step"):
             yield from self._step(node, owner, scope, chain)
-        elif _resets_gradient(name, owner):
+        elif resets_gradient(name, owner):
             yield Event(What.TOUCH, node, chain, NOBODY, None, scope)
         elif self._makes_optimizer(node):
             who = _bound_to(chain[-1], node, scope, self.facts)
@@ -322,64 +281,6 @@ class Reader:
             return None
         inner = self._inside(resolved[0], self._closure_arguments(resolved[0], scope), chain)
         return Loop(None, inner) if inner is not None else None
-
-
-def updated(node: ast.stmt) -> ast.expr | None:
-    """`w` of `w -= lr * w.grad`, `w.data.sub_(lr * w.grad)` and the like."""
-    match node:
-        case ast.AugAssign(target=target, op=ast.Sub() | ast.Add()):
-            pass
-        case ast.Assign(targets=[ast.Attribute(attr="data") as target]):
-            pass
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target, attr=name))) if name in (
-            "sub_",
-            "add_",
-            "copy_",
-            "addcdiv_",
-        ):
-            pass
-        case _:
-            return None
-    weight = target.value if isinstance(target, ast.Attribute) and target.attr == "data" else target
-    if not isinstance(weight, (ast.Name, ast.Attribute)):
-        return None
-    name_of = ast.unparse(weight)
-    uses = any(
-        isinstance(n, ast.Attribute) and n.attr == "grad" and ast.unparse(n.value) == name_of
-        for n in ast.walk(node)
-    )
-    return weight if uses else None
-
-
-def _runs_phases(loop: ast.stmt) -> bool:
-    match loop:
-        case ast.For(iter=ast.List(elts=names) | ast.Tuple(elts=names)):
-            return all(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in names)
-    return False
-
-
-def _loss(node: ast.Call) -> ast.expr | None:
-    """What a backward pass starts from."""
-    if node.args and last_name(node.func) == "manual_backward":
-        return node.args[0]
-    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-    if isinstance(owner, ast.Call) and owner.args and last_name(owner.func) == "scale":
-        return owner.args[0]  # scaler.scale(loss).backward()
-    if node.args and not isinstance(node.args[0], ast.Constant):
-        name = last_name(owner) if owner is not None else None
-        if name in ("accelerator", "fabric", "autograd", "engine", "model_engine"):
-            return node.args[0]
-    return owner
-
-
-def _resets_gradient(name: str, owner: ast.expr | None) -> bool:
-    """`p.grad.zero_()`, or a function called `reset_grad` or the like."""
-    in_place = name in ("zero_", "fill_") and owner is not None and _is_gradient(owner)
-    return in_place or _GRADIENT_RESET.search(name) is not None
-
-
-def _is_gradient(owner: ast.expr) -> bool:
-    return any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in ast.walk(owner))
 
 
 def _bound_to(statement: ast.stmt, node: ast.Call, scope: Scope, facts: Facts) -> Handles:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from autofix.flow.events import Branch, Event, Item, Loop, Seq, What
 from autofix.flow.handles import NOBODY, Handles, Scope, any_related, handles, related
 from autofix.flow.index import FUNCTIONS, FunctionNode
 from autofix.flow.losses import Sources, sources
 from autofix.flow.roles import constructors, is_optimizer, optimizer_class
-from autofix.flow.training import Branch, Event, Item, Loop, Reader, Seq, What
+from autofix.flow.training import Reader
 
 if TYPE_CHECKING:
     from autofix.flow.facts import Facts

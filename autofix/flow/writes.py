@@ -194,7 +194,7 @@ def _holds(value: Value, memory: frozenset[int], depth: int = 3) -> bool:
 def _taint(result: frozenset[int], token: int, frame: Frame) -> None:
     """Whatever was computed from `result` carries the token of the break from now on."""
     program = frame.program
-    spoiled = program.cuts.computed_from(result)
+    spoiled = program.cuts.memory.computed_from(result)
     for storage in spoiled:
         program.writes.tainted[storage] = program.writes.tainted.get(storage, EMPTY) | {token}
 

@@ -52,8 +52,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.alias._aliases import Of, aliases_in, restores, stale
+from autofix.codemods.alias._aliases import Of, aliases_in
 from autofix.codemods.alias._copies import copied
+from autofix.codemods.alias._stale import restores, stale
 from autofix.flow.facts import Facts
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind

@@ -51,9 +51,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.alias._aliases import Of, aliases_in, restores, stale
+from autofix.codemods.alias._aliases import Of, aliases_in
 from autofix.codemods.alias._copies import copied
 from autofix.codemods.alias._kept_state import Kept, kept_state
+from autofix.codemods.alias._stale import restores, stale
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.values import Kind

@@ -50,8 +50,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.alias._aliases import Of, aliases_in, stale
+from autofix.codemods.alias._aliases import Of, aliases_in
 from autofix.codemods.alias._history import written_in_turns
+from autofix.codemods.alias._stale import stale
 from autofix.flow.facts import Facts
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Sequence
 
 from autofix.codemods.training._problems import Problem
+from autofix.flow.events import Event, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
-from autofix.flow.training import Event, What
 from autofix.flow.turns import Placed, Turn
 from autofix.model import Edit
 from autofix.rewrite.statements import (

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from autofix.flow.events import Loop, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode
 from autofix.flow.roles import constructors, optimizer_class
-from autofix.flow.training import Loop, What
 from autofix.flow.turns import EARLIER, NOTHING, Placed, Turn, turns
 from autofix.flow.uses import uses_in
 

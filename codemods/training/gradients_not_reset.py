@@ -61,9 +61,9 @@ from collections.abc import Iterator
 
 from autofix.codemods.training._places import moved_reset, reset_edit
 from autofix.codemods.training._problems import Kind, Problem, problems
+from autofix.flow.events import updated
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
-from autofix.flow.training import updated
 from autofix.model import Applicability
 from autofix.rewrite.statements import insert_after
 from autofix.rule import Report, Rule, fix

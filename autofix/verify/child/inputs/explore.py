@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import lines, moves, plans, slots, variants
+from . import lines, moves, plans, refining, slots, variants
 from .recipes import Failed
 from .slots import Recipe
 from .target import Sources, Target
@@ -140,7 +140,7 @@ class Explorer:
         watched = lines.Watched(self.codes, self._time_left())
         try:
             with watched.watching():
-                tried.recipe = self.plans.refined(recipe)
+                tried.recipe = refining.refined(self.plans, recipe)
                 same = slots.key(tried.recipe) == slots.key(recipe)
                 if not same and not self._new(tried.recipe):
                     return None

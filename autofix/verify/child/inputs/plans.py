@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..reading import docs
-from . import layers, moves, propose, recipes, slots, vocabulary
+from . import moves, propose, slots, vocabulary
 from .instances import Instances, subclass_specs
 from .known import Known
 from .recipes import Failed
@@ -229,36 +229,6 @@ class Plans:
             if name != self.target.last:
                 yield {**recipe, "before": [[name, given, 5]]}
 
-    def refined(self, recipe: Recipe) -> Recipe:
-        """With the shapes that the layers of the instance, or of a model, ask for."""
-        models = [s for _, s in recipe["arguments"] if s["is"] in ("make", "model")]
-        state = slots.key({"instance": recipe["instance"], "models": models})
-        if recipe.get("refined") == state or self.record is None:
-            return recipe
-        changed: Recipe = {**json.loads(json.dumps(recipe)), "refined": state}
-        maker = recipes.Maker(self.namespace, 0)
-        built: dict[str, Any] = {}
-        if recipe["instance"]:
-            built["self"] = maker.make(recipe["instance"], "self")
-        for name, spec in recipe["arguments"]:
-            if spec["is"] in ("make", "model"):
-                built[name] = maker.make(spec, name)
-        for name, owner in built.items():
-            for places, spec, direct in self._linked(name, owner):
-                _put(changed, places, spec, direct)
-        return changed
-
-    def _linked(self, name: str, owner: Any) -> list[tuple[list[list[Any]], Spec, bool]]:
-        record = self.record or {"links": []}
-        if name == "self":
-            return layers.linked(owner, record, self.sources.of)
-        links = [
-            {**link, "callee": [["name", "self"], *link["callee"][1:]]}
-            for link in record["links"]
-            if link["callee"][0][1] == name
-        ]
-        return layers.linked(owner, {"links": links}, self.sources.of)
-
 
 def _at(*place: Any) -> str:
     return slots.key({"at": place})
@@ -266,33 +236,3 @@ def _at(*place: Any) -> str:
 
 def _closed(shape: list[Any] | None, otherwise: list[int]) -> list[int]:
     return docs.concrete(shape) if shape is not None else list(otherwise)
-
-
-def _put(recipe: Recipe, places: list[list[Any]], spec: Spec, direct: bool) -> None:
-    """Set the spec of a part of an argument, where the recipe has such a part."""
-    for number, (name, own) in enumerate(recipe["arguments"]):
-        if name == places[0][1]:
-            recipe["arguments"][number][1] = _part(own, places[1:], spec, direct)
-
-
-def _part(own: Spec, places: list[list[Any]], spec: Spec, direct: bool) -> Spec:
-    if own["is"] == "array" and not places and spec["is"] == "tensor":
-        return {**own, "tensor": spec}
-    if not places:
-        fits = own["is"] in ("tensor", "tuple", spec["is"])
-        if fits and not direct and own["is"] == spec["is"] == "tensor":
-            rows = len(spec["shape"]) == 2 and spec["dtype"] == "float"
-            if rows and len(own["shape"]) > 2:
-                return {**own, "shape": [*own["shape"][:-1], spec["shape"][-1]]}
-        return spec if fits else own
-    (kind, key), rest = places[0], places[1:]
-    items = own.get("items")
-    if kind == "each" and isinstance(items, list):
-        return {**own, "items": [_part(item, rest, spec, direct) for item in items]}
-    if kind == "item" and isinstance(items, list) and -len(items) <= key < len(items):
-        changed = list(items)
-        changed[key] = _part(items[key], rest, spec, direct)
-        return {**own, "items": changed}
-    if kind in ("attr", "key") and isinstance(items, dict) and key in items:
-        return {**own, "items": {**items, key: _part(items[key], rest, spec, direct)}}
-    return own
