@@ -14,7 +14,7 @@ help:
 	@echo "make demo   repair the programs of examples/ and see them learn"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff"
-	@echo "make types  mypy"
+	@echo "make types  mypy --strict, rules included"
 	@echo "make docs   write docs/rules/ and the generated parts of README.md"
 	@echo "make bench  how long autofix takes, against a bare ast.parse"
 	@echo "make bench-verifier ARGS='--package kornia'   how often the verifier is wrong"
@@ -35,7 +35,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 
 types: $(VENV)/.dev
-	$(BIN)/mypy
+	$(BIN)/python tools/check_types.py
 
 docs: $(VENV)/.dev
 	$(BIN)/python tools/generate_docs.py

@@ -16,6 +16,7 @@ from functools import cached_property
 from autofix.flow import torch_api
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Instance
+from autofix.flow.syntax import all_arguments
 from autofix.flow.values import Kind, Value
 from autofix.flow.walk import walk
 
@@ -203,7 +204,7 @@ def _added(call: ast.Call, me: str) -> Iterator[Stored]:
         at = call.args[0] if func.attr in ("insert", "setdefault") and call.args else None
         yield How.ADDED, call, name, last, at
     elif func.attr in _REGISTERING and isinstance(func.value, ast.Name) and func.value.id == me:
-        both = [*call.args, *(k.value for k in call.keywords)]
+        both = all_arguments(call)
         if both:
             part = both[1] if len(both) > 1 else None
             yield _REGISTERING[func.attr], call, _text(both[0]) or "?", part, None

@@ -13,6 +13,8 @@ from autofix.source import Source
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+Loop = ast.For | ast.AsyncFor | ast.While
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 _NEAR = 200
 """How many functions back the one around a line is looked for: nested ones come in between."""
@@ -125,6 +127,16 @@ class Index:
             if isinstance(parent, ast.stmt):
                 return parent
         return None
+
+    def loops_around(self, node: ast.AST) -> list[Loop]:
+        """The loops of the same function, innermost first."""
+        found: list[Loop] = []
+        for parent in self.ancestors(node):
+            if isinstance(parent, (*FUNCTIONS, ast.ClassDef)):
+                break
+            if isinstance(parent, LOOPS):
+                found.append(parent)
+        return found
 
     def callers(self, name: str) -> list[ast.AST]:
         """The functions, or the module, in whose text a name stands: whoever may call it, pass it

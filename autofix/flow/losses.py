@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from autofix.flow.handles import NOBODY, Handles, Scope, handles
 from autofix.flow.index import last_name
 from autofix.flow.roles import is_module_name
+from autofix.flow.syntax import all_arguments
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -69,7 +70,7 @@ def _live(node: ast.AST) -> list[ast.expr]:
         elif isinstance(one, ast.Call):
             if last_name(one.func) not in _STOPS:
                 found.append(one)
-                todo += [*one.args, *(k.value for k in one.keywords), *_owner(one.func)]
+                todo += [*all_arguments(one), *_owner(one.func)]
         else:
             if isinstance(one, ast.Name):
                 found.append(one)

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
 from autofix.flow.index import last_name
+from autofix.flow.syntax import calls_in, plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
+from autofix.flow.walk import walk
 
 if TYPE_CHECKING:
     from autofix.flow.facts import Facts
 
+BACKWARD = frozenset({"backward", "manual_backward"})
 _OPTIMIZER = re.compile(
     r"(?i)^_*(?:(?:\w+_)?opts?|opt_?[a-z]{1,2}|opt_\w+|\w*optim(?:i[sz]ers?)?|optim(?:i[sz]ers?)?_?\w{0,12})"
     r"\d*_*$"
@@ -75,17 +78,22 @@ def scheduler_class(call: ast.Call, facts: Facts) -> str | None:
     return name.rpartition(".")[2] if torch_api.is_scheduler(name) else None
 
 
+def runs_backward(node: ast.AST, facts: Facts) -> bool:
+    """Is a backward pass run here, or in a function of this file that is called here?"""
+    called = {last_name(call.func) for call in calls_in(node)}
+    definitions = uses_in(facts).names.definitions
+    return not called.isdisjoint(BACKWARD) or any(
+        isinstance(n, ast.Attribute) and n.attr in BACKWARD
+        for name in called
+        for definition in definitions.get(name or "", ())
+        for n in walk(definition)
+    )
+
+
 def is_module_name(node: ast.expr) -> bool:
     """Does a reader take the name for that of a model?"""
     name = plain_name(node)
     return name is not None and _MODULE.search(name) is not None
-
-
-def plain_name(node: ast.expr) -> str | None:
-    """`opt` of `opt`, `self.opt`, `opts[0]` is `opts`."""
-    while isinstance(node, ast.Subscript):
-        node = node.value
-    return last_name(node)
 
 
 def constructors(node: ast.expr, facts: Facts) -> list[ast.Call]:

@@ -18,6 +18,7 @@ from autofix.flow.handles import NOBODY, Handles, Scope, any_related, handles, r
 from autofix.flow.index import FUNCTIONS, FunctionNode
 from autofix.flow.losses import Sources, sources
 from autofix.flow.roles import constructors, is_optimizer, optimizer_class
+from autofix.flow.syntax import argument
 from autofix.flow.training import Reader
 
 if TYPE_CHECKING:
@@ -218,8 +219,7 @@ def held_by(optimizer: ast.expr, scope: Scope, facts: Facts) -> Handles | None:
 
 def held_by_call(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
     """The same for one call that makes an optimizer."""
-    given = call.args[0] if call.args else None
-    given = given or next((k.value for k in call.keywords if k.arg == "params"), None)
+    given = argument(call, 0, "params")
     if given is None:
         return None
     function = facts.index.function_of(call)

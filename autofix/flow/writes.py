@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from autofix.flow.syntax import unsubscripted
 from autofix.flow.values import EMPTY, INTEGRAL, Graph, Kind, Value, fresh
 
 if TYPE_CHECKING:
@@ -98,9 +99,8 @@ class Writes:
 
 def _is_unseen(target: ast.AST) -> bool:
     """`x.data[0]`, `x.data`: autograd does not count such writes, so nothing raises."""
-    while isinstance(target, ast.Subscript):
-        target = target.value
-    return isinstance(target, ast.Attribute) and target.attr == "data"
+    owner = unsubscripted(target) if isinstance(target, ast.expr) else target
+    return isinstance(owner, ast.Attribute) and owner.attr == "data"
 
 
 def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None = None) -> None:

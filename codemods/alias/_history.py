@@ -16,11 +16,12 @@ def written_in_turns(
 ) -> ast.stmt | ast.expr | None:
     """Where the loop around writes what is appended; None if that is nothing or another tensor."""
     name = _whole(kept)
-    loop = _loop(facts, call)
+    loop = next(iter(facts.index.loops_around(call)), None)
     if name is None or loop is None:
         return None
-    write = next((n for n in walk(loop) if _writes(n, name.id)), None)
-    if write is None or _loop(facts, write) is not loop:
+    nodes = (n for n in walk(loop) if isinstance(n, (ast.AugAssign, ast.Call)))
+    write = next((n for n in nodes if _writes(n, name.id)), None)
+    if write is None or loop not in facts.index.loops_around(write)[:1]:
         return None
     value = facts.value(name)
     if not value.is_tensor or value.leaf or value.parameter:
@@ -44,15 +45,7 @@ def _whole(node: ast.expr) -> ast.Name | None:
     return None
 
 
-def _loop(facts: Facts, node: ast.AST) -> ast.For | ast.While | None:
-    function = facts.index.function_of(node)
-    for parent in facts.index.ancestors(node):
-        if isinstance(parent, (ast.For, ast.While)):
-            return parent if facts.index.function_of(parent) is function else None
-    return None
-
-
-def _writes(node: ast.AST, name: str) -> bool:
+def _writes(node: ast.AugAssign | ast.Call, name: str) -> bool:
     match node:
         case ast.AugAssign(target=ast.Name(id=other)):
             return other == name

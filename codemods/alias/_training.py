@@ -7,6 +7,7 @@ import re
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.syntax import all_arguments
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.flow.walk import children, walk
@@ -57,7 +58,7 @@ def _trains(facts: Facts, node: ast.AST, layers: int, seen: set[FunctionNode]) -
             return False
         seen.add(known)
         return any(_trains(facts, n, layers - 1, seen) for n in walk(known) if n is not known)
-    if any(_is_optimizer(facts, a) for a in (*node.args, *(k.value for k in node.keywords))):
+    if any(_is_optimizer(facts, a) for a in all_arguments(node)):
         return name not in ("DataParallel", "prepare") and not name.endswith(("LR", "Scheduler"))
     return bool(_TRAINS.search(name)) and not _NOT_TRAINS.search(name) and _given_model(facts, node)
 
@@ -91,7 +92,7 @@ def _is_optimizer(facts: Facts, node: ast.expr) -> bool:
 
 def _given_model(facts: Facts, call: ast.Call) -> bool:
     """A function elsewhere whose name says that it trains: it is given a model, or has one."""
-    given = (*call.args, *(k.value for k in call.keywords))
+    given = all_arguments(call)
     if any(facts.value(a).kind & Kind.MODULE for a in given):
         return True
     owner = call.func.value if isinstance(call.func, ast.Attribute) else None

@@ -82,10 +82,7 @@ def is_handed_on(node: ast.AST, facts: Facts) -> bool:
         if isinstance(n, (ast.Name, ast.Attribute))
     }
     read = {ast.unparse(n) for n in ast.walk(statement.value) if isinstance(n, ast.expr)}
-    loops = (ast.For, ast.While, ast.AsyncFor)
-    return bool(bound & read) and any(
-        isinstance(p, loops) for p in facts.index.ancestors(statement)
-    )
+    return bool(bound & read) and bool(facts.index.loops_around(statement))
 
 
 def names_constant(node: ast.expr, facts: Facts) -> bool:

@@ -10,6 +10,7 @@ from autofix.codemods.graph._unwrapping import argument_removed, replaced, unwra
 from autofix.flow.constructors import CONSTRUCTORS
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import argument, is_true, keyword
 from autofix.flow.values import Kind
 from autofix.model import Edit
 
@@ -44,9 +45,7 @@ def landed(
     """What is left of a constructor that `node` is the data of; None if the call is none."""
     if last_name(call.func) not in _MAKERS and facts.index.called_name(call) not in _MAKERS:
         return None
-    is_data = call.args[:1] == [node] or any(
-        k.arg == "data" and k.value is node for k in call.keywords
-    )
+    is_data = argument(call, 0, "data") is node
     if not is_data or len(call.args) > 1:
         return None
     name = maker(call, facts)
@@ -54,7 +53,7 @@ def landed(
         return None
     if any(k.arg not in _KNOWN for k in call.keywords):
         raise CannotLift("an argument of the constructor has no counterpart")
-    leaf = call if _flag(call) else None
+    leaf = call if is_true(keyword(call, "requires_grad")) else None
     after = casts(call, name, facts, export)
     dtyped = any(k.arg == "dtype" for k in call.keywords)
     if wide and not after and not dtyped and name in _KEEPING:
@@ -84,13 +83,6 @@ def maker(call: ast.Call, facts: Facts) -> str | None:
     return last if last in _MAKERS else None
 
 
-def _flag(call: ast.Call) -> bool:
-    return any(
-        k.arg == "requires_grad" and isinstance(k.value, ast.Constant) and k.value.value is True
-        for k in call.keywords
-    )
-
-
 def _rewrapped(call: ast.Call, facts: Facts) -> tuple[ast.expr, ast.Call | None]:
     """`Variable(torch.tensor(x))` and `torch.tensor(x).requires_grad_()`: these go as well."""
     whole: ast.expr = call
@@ -101,7 +93,7 @@ def _rewrapped(call: ast.Call, facts: Facts) -> tuple[ast.expr, ast.Call | None]
             case ast.Call(args=[inner, *_]) if (
                 inner is whole and facts.library_name(parent.func) in VARIABLE
             ):
-                leaf = parent if _flag(parent) else leaf
+                leaf = parent if is_true(keyword(parent, "requires_grad")) else leaf
                 whole = parent
             case ast.Attribute(attr="requires_grad_"):
                 after = facts.index.parents.get(parent)

@@ -284,9 +284,9 @@ class Lift:
             return OFF
         self.exact = False  # whoever else calls it gets a tensor now
         edits: list[Edit] = []
-        for call, way in ways:
+        for result, way in ways:
             if way.joined:
                 edits += way.edits
             elif position is None:
-                edits += self._kept(call, form, mixed)
+                edits += self._kept(result, form, mixed)
         return Way(True, tuple(dict.fromkeys(edits)))

@@ -11,6 +11,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, last_name
 from autofix.flow.modules import has_parameters, identity
 from autofix.flow.objects import Closure, Instance
+from autofix.flow.syntax import plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.flow.walk import walk
@@ -91,17 +92,17 @@ def _is_fresh(node: ast.expr, value: Value, facts: Facts) -> bool:
             return False  # of another library: it may come with weights
     elif not isinstance(value.ref, Instance):
         return False
-    name = _name(node)
+    name = plain_name(node)
     if name is None or any(part in name.lower() for part in _MEANT):
         return False
     for call in uses_in(facts).names.calls.get("load_state_dict", ()):
-        if isinstance(call.func, ast.Attribute) and _name(call.func.value) == name:
+        if isinstance(call.func, ast.Attribute) and plain_name(call.func.value) == name:
             return False
     return _is_optimized(node, value, facts) and not _runs_elsewhere(node, name, facts)
 
 
 def _is_trained_only_here(node: ast.expr, facts: Facts) -> bool:
-    name = _name(node)
+    name = plain_name(node)
     if name is None or any(part in name.lower() for part in _MEANT):
         return False
     names = uses_in(facts).names
@@ -122,16 +123,9 @@ def _is_recorded(read: ast.expr, facts: Facts) -> bool:
     return value.is_tensor and value.graph > Graph.NO
 
 
-def _name(node: ast.expr) -> str | None:
-    """`encoder` of `self.encoder`, `model.encoder[i]` and `encoder`."""
-    while isinstance(node, ast.Subscript):
-        node = node.value
-    return last_name(node)
-
-
 def _is_shared(node: ast.expr, nodes: list[ast.AST], facts: Facts) -> bool:
     """Does the function around also run the module with gradients, on what `nodes` bind?"""
-    name, function = _name(node), facts.index.function_of(node)
+    name, function = plain_name(node), facts.index.function_of(node)
     bound = stored_in(nodes)
     return function is not None and any(
         ast.dump(call.func) == ast.dump(node)

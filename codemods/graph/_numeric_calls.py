@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from autofix.codemods.graph._numeric_names import Counterpart, counterpart
 from autofix.codemods.graph._stacking import CannotStack, Stacker, element_dtypes, like_what
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import all_arguments
 from autofix.flow.values import Kind
 from autofix.model import Edit
 from autofix.rewrite.names import spell
@@ -116,7 +117,7 @@ class _Writer:
     def _end_of_arguments(self, node: ast.Call) -> int:
         """Behind the last argument, where another one can be written."""
         source = self.facts.source
-        last = source.span([*node.args, *(k.value for k in node.keywords)][-1])[1]
+        last = source.span(all_arguments(node)[-1])[1]
         rest = source.text[last : source.span(node)[1]]
         if rest.replace(",", "", 1).strip() != ")":
             raise CannotTranslate("its arguments are laid out in a way that cannot be added to")

@@ -10,6 +10,7 @@ from autofix.codemods.graph._numeric_names import Counterpart, counterpart
 from autofix.codemods.graph._unwrapping import replaced, unwrapped, wrapped
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import all_arguments
 from autofix.model import Edit
 from autofix.rewrite.names import spell
 
@@ -109,7 +110,7 @@ class Translator:
     def _also(self, call: ast.Call, argument: str) -> list[Edit]:
         """One more argument, the last of the call."""
         end = self.facts.source.span(call)[1] - 1
-        parts: list[ast.expr] = [*call.args, *(k.value for k in call.keywords)]
+        parts: list[ast.expr] = all_arguments(call)
         if not parts:
             return [Edit(end, end, argument)]
         comma = ast.unparse(call) and self.facts.source.text[:end].rstrip().endswith(",")
@@ -122,7 +123,8 @@ class Translator:
             return self._astype(call)
         if name in ("item", "tolist"):
             return unwrapped(self.facts, call, call.func.value)
-        wanted, settings = _METHODS.get(name), None
+        wanted = _METHODS.get(name)
+        settings: list[Edit] | None = None
         if wanted is not None and not call.keywords:
             settings = []
         elif name in _LIKE_NUMPY and (to := counterpart(f"numpy.{name}")) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import all_arguments
 from autofix.model import Edit
 
 _TIGHT = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant)
@@ -47,7 +48,7 @@ def replaced(facts: Facts, node: ast.expr, text: str) -> list[Edit]:
 
 def argument_removed(facts: Facts, call: ast.Call, name: str) -> list[Edit]:
     """Edits that take a keyword argument, with the comma before it, out of a call."""
-    parts: list[ast.expr] = [*call.args, *(k.value for k in call.keywords)]
+    parts: list[ast.expr] = all_arguments(call)
     for keyword in call.keywords:
         if keyword.arg != name:
             continue

@@ -79,9 +79,7 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
             pass
         case _:
             return
-    loop = next(
-        (n for n in facts.index.ancestors(node) if isinstance(n, (ast.For, ast.While))), None
-    )
+    loop = next(iter(facts.index.loops_around(node)), None)
     if loop is None or facts.library_name(call.func) not in _CAT:
         return
     start = _start(target, loop, facts)

@@ -56,13 +56,14 @@ gradient must equal finite differences of the original.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autofix.codemods.graph._no_grad_block import Block, freed
 from autofix.codemods.graph._no_grad_sources import Sources, sources_of, stored_in
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.modes import OFF, SET
+from autofix.flow.syntax import is_false
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
@@ -133,11 +134,11 @@ def _switches_off(node: ast.expr, facts: Facts, called: bool = False) -> bool:
     call = node if isinstance(node, ast.Call) else None
     name = facts.library_name(call.func if call is not None else node)
     if name in SET and call is not None and call.args:
-        return isinstance(call.args[0], ast.Constant) and call.args[0].value is False
+        return is_false(call.args[0])
     if called or name not in OFF:
         return False
     first = call.args[0] if call is not None and call.args else None
-    return not (isinstance(first, ast.Constant) and first.value is False)
+    return not is_false(first)
 
 
 def _after(node: ast.stmt, facts: Facts) -> list[ast.AST]:
@@ -218,7 +219,7 @@ def _report(
     demand: Demand,
     edits: tuple[Edit, ...] | str,
     certain: bool | None,
-    cuts: list[ast.AST] | list[ast.stmt],
+    cuts: Sequence[ast.AST],
     facts: Facts,
 ) -> Report:
     label = f"`{facts.source.segment(node)}`"

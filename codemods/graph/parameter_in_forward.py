@@ -59,6 +59,7 @@ from collections.abc import Iterator
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import argument, is_true
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
@@ -77,13 +78,14 @@ _GENERIC = Kind.LIBRARY | Kind.FUNCTION | Kind.CLASS | Kind.MODULE
 
 @rule.visit(ast.Call)
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
-    data = node.args[0] if node.args else _keyword(node, "data")
+    data = argument(node, 0, "data")
     if data is None or facts.library_name(node.func) not in _PARAMETERS:
         return
     function = facts.index.function_of(node)
     if function is not None and _MAKERS.match(function.name):
         return
-    if len(node.args) > 1 or _is_false(_keyword(node, "requires_grad")):
+    flag = argument(node, 1, "requires_grad")
+    if flag is not None and not is_true(flag):
         return
     value = facts.value(data)
     found = facts.needed(node) if value.is_tensor and value.graph > Graph.NO else None
@@ -105,14 +107,6 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     tier, note = _tier(node, graph, facts)
     yield Report(node, message, fix=fix(tier, *_edits(node, data, facts)), why=why, note=note)
-
-
-def _keyword(node: ast.Call, name: str) -> ast.expr | None:
-    return next((k.value for k in node.keywords if k.arg == name), None)
-
-
-def _is_false(node: ast.expr | None) -> bool:
-    return node is not None and not (isinstance(node, ast.Constant) and node.value is True)
 
 
 def _is_factory(node: ast.Call, facts: Facts) -> bool:

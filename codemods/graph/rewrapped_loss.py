@@ -66,6 +66,7 @@ from autofix.flow.constructors import CONSTRUCTORS
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
+from autofix.flow.syntax import argument, is_false, is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
@@ -108,17 +109,16 @@ def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
 def _wrapped(node: ast.Call, facts: Facts) -> ast.expr | None:
     """What a call makes a leaf of."""
     if isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_":
-        off = any(isinstance(a, ast.Constant) and a.value is False for a in node.args)
+        off = any(is_false(a) for a in node.args)
         return None if off or node.keywords else node.func.value
     data = node.args[0] if node.args else None
-    flags = [k.value for k in node.keywords if k.arg == "requires_grad"]
-    on = any(isinstance(f, ast.Constant) and f.value is True for f in flags)
+    flag = keyword(node, "requires_grad")
+    on = is_true(flag)
     dotted = facts.library_name(node.func)
     if dotted in _PARAMETER:
-        return None if flags and not on else data
+        return None if flag is not None and not on else data
     if dotted in VARIABLE:
-        second = node.args[1] if len(node.args) > 1 else None
-        return data if on or (isinstance(second, ast.Constant) and second.value is True) else None
+        return data if is_true(argument(node, 1, "requires_grad")) else None
     return data if on and maker(node, facts) is not None else None
 
 

@@ -80,6 +80,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
 from autofix.flow.op_dtypes import dtype_name
+from autofix.flow.syntax import is_false, keyword
 from autofix.flow.values import FLOATING, INTEGRAL, Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite.nodes import expression, in_place_of, replace
@@ -151,7 +152,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         )
     ):
         return  # arguments or parts of them, put together again, or integers: most often data
-    dtype = next((k.value for k in node.keywords if k.arg == "dtype"), None)
+    dtype = keyword(node, "dtype")
     if TYPED.get(name) in INTEGRAL:
         return  # labels, indices, masks
     if dtype is not None and dtype_name(facts.value(dtype)) in INTEGRAL:
@@ -240,7 +241,7 @@ def _report(
         new = casts(stacked, node, name, exported, stacker)
     except CannotStack as reason:
         return Report(node, message, declined=str(reason), why=why)
-    spelled_out = any(k.arg == "requires_grad" and _is_false(k.value) for k in node.keywords)
+    spelled_out = is_false(keyword(node, "requires_grad"))
     buffer = kept_in_buffer(node, facts)
     meant = exported or spelled_out or buffer
     safe = graph == Graph.YES and stacker.exact and not meant
@@ -275,10 +276,6 @@ def kept_in_buffer(node: ast.expr, facts: Facts) -> bool:
         and call.args[0].value in names
         for call in ast.walk(owner)
     )
-
-
-def _is_false(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is False
 
 
 def _note(graph: Graph, exported: bool, spelled_out: bool) -> str:

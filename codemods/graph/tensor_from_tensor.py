@@ -54,6 +54,7 @@ import libcst as cst
 
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import argument, is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability
@@ -75,7 +76,7 @@ _KEYWORDS = frozenset({"data", "dtype", "device", "requires_grad"})
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if facts.index.called_name(node) not in ("tensor", "new_tensor"):
         return
-    data = node.args[0] if node.args else _keyword(node, "data")
+    data = argument(node, 0, "data")
     if data is None or isinstance(data, (ast.Constant, ast.List, ast.Tuple, ast.ListComp)):
         return
     if not _is_constructor(node, facts):
@@ -89,7 +90,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     )
     if not (value.is_tensor or sometimes):
         return
-    wants_leaf = _is_true(_keyword(node, "requires_grad"))
+    wants_leaf = is_true(keyword(node, "requires_grad"))
     if wants_leaf and value.graph > Graph.NO and not _is_silencer(node, value, found, facts):
         return  # a leaf of its own, or a loss that may be one
     if value.graph > Graph.NO and facts.used_as_leaf(node):
@@ -123,20 +124,12 @@ def _is_converted_argument(data: ast.expr, facts: Facts) -> bool:
     function = facts.index.function_of(data)
     if not isinstance(data, ast.Name) or function is None:
         return False
-    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    for argument in arguments:
-        if argument.arg == data.id and argument.annotation is not None:
-            annotation = facts.source.segment(argument.annotation)
+    spec = function.args
+    for given in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
+        if given.arg == data.id and given.annotation is not None:
+            annotation = facts.source.segment(given.annotation)
             return "Tensor" in annotation and ("Union" in annotation or "|" in annotation)
     return False
-
-
-def _keyword(node: ast.Call, name: str) -> ast.expr | None:
-    return next((k.value for k in node.keywords if k.arg == name), None)
-
-
-def _is_true(node: ast.expr | None) -> bool:
-    return isinstance(node, ast.Constant) and node.value is True
 
 
 def _report(
@@ -183,8 +176,8 @@ def _tier(
         return Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
     if _is_used_alive(data, facts):
         return Applicability.DISPLAY, "the tensor itself is used as well: the stop may be meant"
-    flag = _keyword(node, "requires_grad")
-    spelled_out = flag is not None and not _is_true(flag)
+    flag = keyword(node, "requires_grad")
+    spelled_out = flag is not None and not is_true(flag)
     only_way = demand.backward and demand.alone and not demand.carries
     if graph == Graph.YES and only_way and not spelled_out:
         return Applicability.SAFE, None
@@ -239,7 +232,7 @@ def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst
     value = bare(expression(facts, data))
     if not keep_graph:
         value = method(value, "detach")
-    dtype, device = _keyword(node, "dtype"), _keyword(node, "device")
+    dtype, device = keyword(node, "dtype"), keyword(node, "device")
     given = {k: expression(facts, v) for k, v in (("dtype", dtype), ("device", device)) if v}
     like = None
     if isinstance(node.func, ast.Attribute) and node.func.attr == "new_tensor":
@@ -259,6 +252,6 @@ def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst
         copied = method(value, "to", *given.values(), copy="True")
     else:
         copied = method(value, "to", **given, copy="True")
-    if _is_true(_keyword(node, "requires_grad")) and not keep_graph:
+    if is_true(keyword(node, "requires_grad")) and not keep_graph:
         copied = method(copied, "requires_grad_")
     return copied

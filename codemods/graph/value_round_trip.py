@@ -135,8 +135,8 @@ def _exported(
     lift = Lift(facts, export, demand.backward)
     try:
         way = lift.run()
-    except CannotLift as reason:
-        yield Report(export.whole, message, declined=str(reason), why=why)
+    except CannotLift as refusal:
+        yield Report(export.whole, message, declined=str(refusal), why=why)
         return
     if not way.joined:
         return

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autofix.codemods.in_place import in_place_row_loop
-from autofix.codemods.in_place._places import Place, loops_around
+from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
@@ -164,7 +164,7 @@ def _same(a: ast.expr, b: ast.expr) -> bool:
 def _index_varies(place: Place, facts: Facts) -> bool:
     """Does another turn of a loop write another element?"""
     bound: set[str] = set()
-    for loop in loops_around(place.statement, facts):
+    for loop in facts.index.loops_around(place.statement):
         bound |= {
             n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         }
@@ -178,8 +178,9 @@ def _index_varies(place: Place, facts: Facts) -> bool:
 
 def row_loops(place: Place, facts: Facts) -> list[Report]:
     """What the rule of row loops says of the loops around this place."""
-    loops = loops_around(place.statement, facts)
-    return [report for loop in loops for report in in_place_row_loop.found(loop, facts)]
+    loops = facts.index.loops_around(place.statement)
+    plain = [loop for loop in loops if not isinstance(loop, ast.AsyncFor)]
+    return [report for loop in plain for report in in_place_row_loop.found(loop, facts)]
 
 
 def _is_guarded(place: Place, graph: Graph, facts: Facts) -> bool:

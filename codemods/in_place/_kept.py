@@ -7,6 +7,7 @@ import ast
 from autofix.codemods.in_place._places import Place
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import all_arguments
 from autofix.flow.unit import is_foreign
 from autofix.flow.values import Kind
 from autofix.flow.writes import Break
@@ -31,7 +32,7 @@ def _kept(one: Break, place: Place, facts: Facts) -> list[ast.expr]:
     memory = facts.program.writes.memory(facts.value(place.base).storage)
     for call in one.save.calls:
         if facts.index.function_of(call) is here and isinstance(call, ast.Call):
-            parts = [call] if one.save.own else [*call.args, *(k.value for k in call.keywords)]
+            parts = [call] if one.save.own else all_arguments(call)
             shared = [p for p in parts if _is_tensor(p, facts) and _memory(p, facts) & memory]
             if shared:
                 return shared

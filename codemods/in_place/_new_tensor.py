@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 from autofix.codemods.in_place._out_of_place import out_of_place
-from autofix.codemods.in_place._places import Place, loops_around
+from autofix.codemods.in_place._places import Place
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
+from autofix.flow.index import Loop
 from autofix.model import Edit
 from autofix.rewrite.names import unused_name
 from autofix.rewrite.statements import insert_above
@@ -23,7 +24,7 @@ def reads_after(place: Place, facts: Facts) -> list[ast.expr]:
     nodes = facts.index.body_nodes(function) if function is not None else list(ast.walk(facts.tree))
     end = (place.statement.end_lineno or 0, place.statement.end_col_offset or 0)
     code = ast.dump(_loaded(place.base))
-    found = []
+    found: list[ast.expr] = []
     for node in nodes:
         if not isinstance(node, (ast.Name, ast.Attribute)) or (node.lineno, node.col_offset) < end:
             continue
@@ -63,7 +64,7 @@ def into_new(place: Place, facts: Facts) -> list[Edit]:
         return out_of_place(place, facts)
     wanted = base.id if isinstance(base, ast.Name) else getattr(base, "attr", "tensor")
     name = unused_name(facts, wanted if isinstance(base, ast.Attribute) else f"new_{wanted}", base)
-    loops = loops_around(place.statement, facts)
+    loops = facts.index.loops_around(place.statement)
     if loops:
         return _before_loop(place, loops[-1], name, facts)
     reads = reads_after(place, facts)
@@ -100,7 +101,7 @@ def _seen_by_all(statement: ast.stmt, reads: list[ast.expr], facts: Facts) -> bo
     return all(block in facts.index.ancestors(read) for read in reads)
 
 
-def _before_loop(place: Place, loop: ast.For | ast.While, name: str, facts: Facts) -> list[Edit]:
+def _before_loop(place: Place, loop: Loop, name: str, facts: Facts) -> list[Edit]:
     """A copy before the loop, which the loop and what follows it work with."""
     if any(isinstance(n, ast.Attribute) and n.attr in _TRAINS for n in ast.walk(loop)):
         raise DeclinedError("each turn of the loop has a backward pass of its own")
@@ -108,7 +109,7 @@ def _before_loop(place: Place, loop: ast.For | ast.While, name: str, facts: Fact
     nodes = facts.index.body_nodes(function) if function is not None else list(ast.walk(facts.tree))
     code = ast.dump(_loaded(place.base))
     start = (loop.lineno, loop.col_offset)
-    mentions = [
+    mentions: list[ast.expr] = [
         n
         for n in nodes
         if isinstance(n, (ast.Name, ast.Attribute)) and ast.dump(_loaded(n)) == code

@@ -11,6 +11,7 @@ from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.joins import promote
+from autofix.flow.syntax import all_arguments
 from autofix.model import Edit
 from autofix.rewrite.liveness import read_later
 from autofix.rewrite.statements import insert_above
@@ -169,7 +170,7 @@ def drop_argument(node: ast.Call, value: ast.expr, facts: Facts) -> Edit:
     name = next((k.arg for k in node.keywords if k.value is value), None)
     if name is not None:
         start = text.rindex(name, 0, start)
-    others = [o for o in (*node.args, *(k.value for k in node.keywords)) if o is not value]
+    others = [o for o in all_arguments(node) if o is not value]
     before = [o for o in others if facts.source.span(o)[0] < start]
     if before:
         return Edit(max(facts.source.span(o)[1] for o in before), value_end, "")

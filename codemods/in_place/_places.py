@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import last_name
 from autofix.flow.objects import is_module_class
+from autofix.flow.syntax import is_true, keyword, unsubscripted
 from autofix.flow.writes import NOT_WRITES
 
 TRIGGER = r"[-+*/%]=(?!=)|_\(|inplace\b|True\)|\]\s*=(?!=)"
@@ -48,14 +49,8 @@ def _places(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterat
         elif isinstance(target, ast.Subscript) or isinstance(node, ast.AugAssign):
             if isinstance(target, ast.Name) and _never_a_tensor(target, facts):
                 continue
-            if facts.may_hold_tensor(base_of(target)):
-                yield Place(node, target, base_of(target), node)
-
-
-def base_of(target: ast.expr) -> ast.expr:
-    while isinstance(target, ast.Subscript):
-        target = target.value
-    return target
+            if facts.may_hold_tensor(unsubscripted(target)):
+                yield Place(node, target, unsubscripted(target), node)
 
 
 def _called(node: ast.Call, facts: Facts) -> Iterator[Place]:
@@ -73,32 +68,28 @@ def _called(node: ast.Call, facts: Facts) -> Iterator[Place]:
         if dotted is not None and is_module_class(dotted):
             yield Place(node, node, node, statement, is_module=True)
         elif dotted is not None and node.args:
-            yield Place(node, node.args[0], base_of(node.args[0]), statement)
+            yield Place(node, node.args[0], unsubscripted(node.args[0]), statement)
         return
     if isinstance(node.func, ast.Attribute):
         op = torch_api.method(name)
         known = op is not None and op.alias == "self" and facts.may_hold_tensor(node.func.value)
         if known and facts.library_name(node.func) is None:
-            yield Place(node, node.func.value, base_of(node.func.value), statement)
+            yield Place(node, node.func.value, unsubscripted(node.func.value), statement)
             return
     dotted = facts.library_name(node.func)
     if dotted is not None and node.args and torch_api.function(dotted) is not None:
-        yield Place(node, node.args[0], base_of(node.args[0]), statement)
+        yield Place(node, node.args[0], unsubscripted(node.args[0]), statement)
 
 
 def flag_of(node: ast.Call) -> ast.expr | None:
     """The `True` that makes a function or module work in place, as in `nn.ReLU(True)`."""
-    for keyword in node.keywords:
-        if keyword.arg == "inplace" and _is_true(keyword.value):
-            return keyword.value
+    flag = keyword(node, "inplace")
+    if is_true(flag):
+        return flag
     name = last_name(node.func) or ""
-    if name[:1].isupper() and node.args and _is_true(node.args[-1]):
+    if name[:1].isupper() and node.args and is_true(node.args[-1]):
         return node.args[-1] if torch_api.inplace_position(name) == len(node.args) - 1 else None
     return None
-
-
-def _is_true(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is True
 
 
 def _never_a_tensor(name: ast.Name, facts: Facts) -> bool:
@@ -130,14 +121,3 @@ def _is_plain(value: ast.expr) -> bool:
         case ast.Call(func=ast.Name(id="len" | "int" | "float" | "str" | "list" | "set")):
             return True
     return False
-
-
-def loops_around(node: ast.AST, facts: Facts) -> list[ast.For | ast.While]:
-    """The loops of the same function, innermost first."""
-    found: list[ast.For | ast.While] = []
-    for owner in facts.index.ancestors(node):
-        if isinstance(owner, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
-            break
-        if isinstance(owner, (ast.For, ast.While)):
-            found.append(owner)
-    return found

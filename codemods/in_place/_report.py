@@ -20,7 +20,7 @@ from autofix.codemods.in_place._broken import (
 )
 from autofix.codemods.in_place._kept import clone_kept
 from autofix.codemods.in_place._out_of_place import drop_argument, out_of_place
-from autofix.codemods.in_place._places import NODES, flag_of, loops_around, places
+from autofix.codemods.in_place._places import NODES, flag_of, places
 from autofix.codemods.in_place._private import is_private
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
@@ -104,7 +104,7 @@ def repair(broken: Broken, facts: Facts) -> list[Edit]:
 def _own_copy(broken: Broken, private: bool, facts: Facts) -> list[Edit]:
     """One of several views gets memory of its own: where a loop binds it, or at the write."""
     place = broken.place
-    for loop in loops_around(place.statement, facts):
+    for loop in facts.index.loops_around(place.statement):
         if isinstance(loop, ast.For) and loop.iter in broken.write.parted:
             name = loop.target.id if isinstance(loop.target, ast.Name) else ""
             made = isinstance(loop.iter, (ast.BinOp, ast.Call, ast.UnaryOp))

@@ -82,12 +82,6 @@ def mentions_index(target: ast.expr, names: set[str]) -> bool:
     return False
 
 
-def root_of(target: ast.expr) -> ast.expr:
-    while isinstance(target, ast.Subscript):
-        target = target.value
-    return target
-
-
 def base_of(target: ast.Subscript, names: set[str], facts: Facts) -> Base | None:
     """The tensor in `x[i]`, `x[i][:]`, `self.x[:, i]`: what stands before the first row number."""
     node: ast.expr = target

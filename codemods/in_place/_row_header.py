@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from autofix.flow.facts import Facts
+from autofix.flow.index import Loop
 
 
 class DeclinedError(Exception):
@@ -30,9 +31,9 @@ class Header:
     """The `i = 0` of a `while`."""
 
 
-def names_of(loop: ast.For | ast.While) -> set[str]:
+def names_of(loop: Loop) -> set[str]:
     """The names that number the turns of a loop: cheap, and too many rather than too few."""
-    if isinstance(loop, ast.For):
+    if not isinstance(loop, ast.While):
         return {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
     match loop.test:
         case ast.Compare(left=ast.Name(id=name)):

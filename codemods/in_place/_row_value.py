@@ -21,6 +21,7 @@ from autofix.codemods.in_place._row_reads import mentions
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.joins import promote
+from autofix.flow.syntax import all_arguments
 from autofix.flow.values import INTEGRAL, Kind, Value
 
 
@@ -263,7 +264,7 @@ class RowValue:
         if name is None:
             raise DeclinedError(f"what `{self._text(call)}` does to the row is not known")
         self._pure(call)
-        arguments = [*call.args, *(k.value for k in call.keywords)]
+        arguments = all_arguments(call)
         if isinstance(call.func, ast.Attribute) and self._depends(call.func.value):
             arguments.insert(0, call.func.value)
         elif self.facts.library_name(call.func) is None:

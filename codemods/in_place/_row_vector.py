@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from autofix.codemods.in_place._row_operations import ALONG, REDUCE
 from autofix.codemods.in_place._row_value import RowValue
+from autofix.flow.syntax import is_none, is_true
 from autofix.model import Edit
 
 
@@ -58,7 +59,7 @@ def call_edits(
     if name in ALONG:
         return _along(call, name, given, value)
     dim = given.get("dim")
-    if dim is None or (isinstance(dim, ast.Constant) and dim.value is None):
+    if dim is None or is_none(dim):
         if dim is not None or "keepdim" in given:
             raise NotVectorisedError
         return _over_all(call, name, dotted, given, value, row, torch)
@@ -132,7 +133,7 @@ def _over_some(
     edits = _replaced(dim, [value.axes[p] for p in places], value)
     if keep is not None and not _is_bool(keep):
         raise NotVectorisedError
-    if isinstance(keep, ast.Constant) and keep.value is True:
+    if is_true(keep):
         return edits
     if places != list(range(len(places))):
         raise NotVectorisedError  # without keepdim, what is left would line up otherwise

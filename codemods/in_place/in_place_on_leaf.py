@@ -56,9 +56,10 @@ from collections.abc import Iterator
 from autofix.codemods.in_place._broken import LEAF, Broken, diagnose, shown
 from autofix.codemods.in_place._new_tensor import into_new, reads_after, values_read
 from autofix.codemods.in_place._no_grad import under_no_grad
-from autofix.codemods.in_place._places import NODES, TRIGGER, Place, loops_around, places
+from autofix.codemods.in_place._places import NODES, TRIGGER, Place, places
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import all_arguments
 from autofix.flow.values import Graph
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
@@ -118,9 +119,8 @@ def _is_on_the_way(place: Place, facts: Facts) -> bool:
     if not reads:
         return False
     if function is None or _is_made_here(place, facts):
-        same = all(
-            loops_around(read, facts) == loops_around(place.statement, facts) for read in reads
-        )
+        around = facts.index.loops_around(place.statement)
+        same = all(facts.index.loops_around(read) == around for read in reads)
         return same and _written_graph(place, facts) == Graph.YES
     return not function.name.startswith(_INITIAL)
 
@@ -154,7 +154,7 @@ def _written(place: Place) -> list[ast.expr]:
     if isinstance(place.node, (ast.Assign, ast.AugAssign)):
         return [place.node.value]
     assert isinstance(place.node, ast.Call)
-    return [*place.node.args, *(k.value for k in place.node.keywords)]
+    return all_arguments(place.node)
 
 
 def _written_graph(place: Place, facts: Facts) -> Graph:

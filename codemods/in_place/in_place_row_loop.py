@@ -74,7 +74,6 @@ from autofix.codemods.in_place._row_body import (
     indices,
     inner_nodes,
     mentions_index,
-    root_of,
     stores_in,
     understand,
 )
@@ -83,7 +82,7 @@ from autofix.codemods.in_place._row_reads import outside_reads
 from autofix.codemods.in_place._row_text import Writer, replacement
 from autofix.codemods.in_place._row_value import RowValue
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS
+from autofix.flow.syntax import unsubscripted
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
@@ -191,17 +190,14 @@ def _statements(nest: Nest, edits: list[Edit], facts: Facts) -> tuple[list[str],
 def _outer_names(loop: ast.stmt, facts: Facts) -> set[str]:
     """What the loops around this one count with."""
     found: set[str] = set()
-    for owner in facts.index.ancestors(loop):
-        if isinstance(owner, (*FUNCTIONS, ast.ClassDef)):
-            break
-        if isinstance(owner, (ast.For, ast.While)):
-            found |= names_of(owner)
+    for owner in facts.index.loops_around(loop):
+        found |= names_of(owner)
     return found
 
 
 def _is_read(target: ast.Subscript, loop: ast.For | ast.While) -> bool:
     """Is the tensor mentioned more than by this one store? (Cheap; no facts.)"""
-    root = root_of(target)
+    root = unsubscripted(target)
     if not isinstance(root, (ast.Name, ast.Attribute)):
         return False
     code = ast.dump(root)

@@ -55,6 +55,7 @@ from autofix.codemods.in_place._private import is_private
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import is_none
 from autofix.flow.unit import is_foreign
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
@@ -130,5 +131,5 @@ def _spreads(call: ast.Call, facts: Facts) -> bool:
         case ast.Call(func=ast.Attribute(attr="unsqueeze")):
             return True
         case ast.Subscript(slice=index):
-            return any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(index))
+            return any(is_none(n) for n in ast.walk(index))
     return False

@@ -8,6 +8,7 @@ from autofix.codemods.leaf._kept import How, all_uses, rebound, without_gradient
 from autofix.codemods.leaf._lost import Lost
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import is_none
 from autofix.flow.uses import uses_in
 
 _ALLOWED = frozenset({"requires_grad_", "share_memory_"})
@@ -79,7 +80,7 @@ def _sets_parameter(facts: Facts, statement: ast.stmt | None, lost: Lost) -> boo
     if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
         return False
     value = statement.value
-    if value is None or (isinstance(value, ast.Constant) and value.value is None):
+    if value is None or is_none(value):
         return True
     held = set(ast.walk(statement))
     return any(isinstance(n, ast.Call) and _makes(facts, n) for n in held) or (

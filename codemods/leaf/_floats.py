@@ -6,6 +6,7 @@ import ast
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import keyword
 from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.arguments import append_method
@@ -28,7 +29,7 @@ def made_float(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> tuple
             return append_method(facts, data, ".float()")
         match made:
             case [ast.Assign(targets=[ast.Name()], value=value)] if value is not None:
-                if not _is_index_elsewhere(facts, value):
+                if not is_index(facts, value):
                     return _creation(facts, value)
         return "where it is made is not known, or another use of it needs integers"
     if isinstance(node, ast.stmt):
@@ -36,7 +37,8 @@ def made_float(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> tuple
     return _creation(facts, data, inside=data is not node)
 
 
-def _is_index_elsewhere(facts: Facts, value: ast.expr) -> bool:
+def is_index(facts: Facts, value: ast.expr) -> bool:
+    """Is the value used between brackets somewhere?"""
     return any(
         isinstance(use.user, ast.Subscript) and use.user.slice is use.node
         for use in uses_in(facts).follow(value)
@@ -58,7 +60,7 @@ def _creation(facts: Facts, made: ast.expr, inside: bool = True) -> tuple[Edit, 
 
 
 def _with_dtype(facts: Facts, call: ast.Call) -> tuple[Edit, ...]:
-    given = next((k.value for k in call.keywords if k.arg == "dtype"), None)
+    given = keyword(call, "dtype")
     spelling = spell(facts, f"torch.{_dtype(facts)}", call)
     if given is not None:
         start, end = facts.source.span(given)

@@ -24,6 +24,7 @@ from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.objects import ClassInfo
+from autofix.flow.syntax import argument
 from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import Graph
 
@@ -55,14 +56,14 @@ class Lost:
 
 
 def lost_parameters(facts: Facts, call: ast.Call) -> Iterator[Lost]:
-    data = _argument(call, 0, "data")
+    data = argument(call, 0, "data")
     if data is None or not _plain(call) or _only_stored(facts, call):
         return
     uses = all_uses(facts, call)
     candidates = [u for u in uses if _may_lose(facts, u, call)]
     if not candidates or (subclass := _is_subclass(facts, call)) is None:
         return
-    flag = _argument(call, 1, "requires_grad")
+    flag = argument(call, 1, "requires_grad")
     trains = _flag(facts, flag)
     if trains is False or any(_freezes(facts, u) for u in uses):
         return
@@ -88,7 +89,7 @@ def _freezes(facts: Facts, use: Use) -> bool:
         case ast.Attribute(attr="requires_grad", ctx=ast.Store()), ast.Assign(value=flag):
             pass
         case ast.Attribute(attr="requires_grad_"), ast.Call() as call:
-            given = _argument(call, 0, "requires_grad")
+            given = argument(call, 0, "requires_grad")
             if given is None:
                 return False
             flag = given
@@ -110,12 +111,6 @@ def _asked_for_class(facts: Facts, keep: Keep) -> bool:
 def _same_object(a: Use, b: Use) -> bool:
     """Are both uses of one Parameter? Each call of a function makes one of its own."""
     return a.origin is b.origin or (a.origin is None and not isinstance(a.user, ast.Return))
-
-
-def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
-    if position < len(call.args):
-        return call.args[position]
-    return next((k.value for k in call.keywords if k.arg == name), None)
 
 
 def _plain(call: ast.Call) -> bool:

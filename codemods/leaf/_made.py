@@ -9,6 +9,7 @@ from autofix.codemods.leaf._numbers import is_number
 from autofix.codemods.leaf._operations import MOVES, Chain
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import all_arguments, is_true
 from autofix.flow.values import Graph, Kind
 from autofix.model import Edit
 from autofix.rewrite.arguments import append_method, remove_keyword, remove_method
@@ -32,22 +33,17 @@ class Leaf:
 def leaf_made(facts: Facts, call: ast.Call) -> Leaf | None:
     """The leaf that `call` makes beyond doubt; Parameters are another matter."""
     if isinstance(call.func, ast.Attribute) and call.func.attr == "requires_grad_":
-        given = [*call.args, *(k.value for k in call.keywords)]
-        if all(_is_true(a) for a in given) and facts.value(call).kind == Kind.TENSOR:
+        if all(is_true(a) for a in all_arguments(call)) and facts.value(call).kind == Kind.TENSOR:
             return Leaf(call, None)
         return None
     flag = next((k for k in call.keywords if k.arg == "requires_grad"), None)
-    if flag is None or not _is_true(flag.value):
+    if flag is None or not is_true(flag.value):
         return None
     name = last_name(call.func) or ""
     if name.endswith("Parameter") or not name:
         return None
     value = facts.value(call)
     return Leaf(call, flag) if value.kind == Kind.TENSOR and value.leaf else None
-
-
-def _is_true(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is True
 
 
 def without_leaf(facts: Facts, leaf: Leaf) -> Edit:

@@ -8,7 +8,8 @@ from autofix.codemods.leaf._kept import rebound
 from autofix.codemods.leaf._operations import Chain
 from autofix.codemods.leaf._rebound import Choice, Rebound, rebound_leaves
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import LOOPS
+from autofix.flow.roles import runs_backward
 from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.names import unused_name
@@ -35,7 +36,7 @@ def renamed(facts: Facts, found: Rebound) -> tuple[Edit, ...] | str:
     if refusal is not None:
         return refusal
     loop = _loop(facts, found)
-    if loop is not None and not _runs_backward(loop):
+    if loop is not None and not runs_backward(loop, facts):
         return _recurrence(facts, found, reads, loop)
     if loop is not None and _updates(facts, found, loop):
         # what is read behind the update, or after the loop, is the leaf as it is then
@@ -72,10 +73,6 @@ def _recurrence(
     return (first, *(_write(facts, node, new) for node in written))
 
 
-def _runs_backward(loop: ast.stmt) -> bool:
-    return any(isinstance(n, ast.Call) and last_name(n.func) == "backward" for n in ast.walk(loop))
-
-
 def in_each_turn(facts: Facts, found: Rebound) -> tuple[Edit, ...] | str:
     """`new = w.clamp(0, 1)` goes into the loop that computes with it, and behind the loop again
     if it is read there."""
@@ -83,7 +80,7 @@ def in_each_turn(facts: Facts, found: Rebound) -> tuple[Edit, ...] | str:
     refusal = _refusal(facts, found, reads)
     if refusal is not None:
         return refusal
-    assert found.loop is not None and isinstance(found.loop, (ast.For, ast.AsyncFor, ast.While))
+    assert isinstance(found.loop, LOOPS)
     if found.more:
         return "the name is bound again more than once"
     new = _name(facts, found)
@@ -180,11 +177,8 @@ def _outermost(facts: Facts, found: Rebound) -> ast.stmt:
 
 
 def _loop(facts: Facts, found: Rebound) -> ast.stmt | None:
-    around = facts.index.ancestors(found.call)
-    for owner in facts.index.ancestors(found.statement):
-        if isinstance(owner, (ast.For, ast.While)) and owner not in around:
-            return owner
-    return None
+    around = facts.index.loops_around(found.call)
+    return next((o for o in facts.index.loops_around(found.statement) if o not in around), None)
 
 
 def _updates(facts: Facts, found: Rebound, loop: ast.stmt) -> list[ast.AugAssign]:

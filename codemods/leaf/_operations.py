@@ -11,6 +11,7 @@ from autofix.codemods.leaf._placed import is_there
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import all_arguments, is_none
 from autofix.flow.values import INTEGRAL, Graph, Kind
 
 MOVES = frozenset(
@@ -208,7 +209,7 @@ def _has_graph(facts: Facts, node: ast.expr) -> bool:
 
 def _only_adds_dims(index: ast.expr) -> bool:
     parts = index.elts if isinstance(index, ast.Tuple) else [index]
-    return any(isinstance(p, ast.Constant) and p.value is None for p in parts) and all(
+    return any(is_none(p) for p in parts) and all(
         (isinstance(p, ast.Constant) and p.value in (None, ...))
         or (isinstance(p, ast.Slice) and p.lower is p.upper is p.step is None)
         for p in parts
@@ -248,7 +249,7 @@ def _no_op(facts: Facts, operation: Operation, dtype: str | None, new: bool, her
     call, name = operation.node, operation.name.strip(".()")
     if not isinstance(call, ast.Call) or name not in _SAME_OBJECT:
         return False
-    arguments = [*call.args, *(k.value for k in call.keywords)]
+    arguments = all_arguments(call)
     if name == "contiguous":
         return new and not arguments
     if name == "cpu":

@@ -13,11 +13,10 @@ from autofix.codemods.leaf._made import Leaf, leaf_made
 from autofix.codemods.leaf._operations import Tier, chain_from, returns_itself
 from autofix.codemods.leaf._update_forms import is_update
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import last_name
+from autofix.flow.roles import runs_backward
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
-
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
 class Choice(Enum):
@@ -235,24 +234,15 @@ def _turns(facts: Facts, statement: ast.Assign, read: ast.Name, node: ast.expr) 
     stores = [s for s in names.stores(read) if read in names.loads(s)]
     again = [node, *(s for s in stores if s is not statement.targets[0])]
     around = {id(o) for s in again for o in facts.index.ancestors(s)}
-    for owner in facts.index.ancestors(statement):
-        if isinstance(owner, _LOOPS) and id(owner) not in around:
-            return owner
-        if isinstance(owner, FUNCTIONS):
-            return None
-    return None
+    return next((o for o in facts.index.loops_around(statement) if id(o) not in around), None)
 
 
 def _training_loop(facts: Facts, found: Rebound) -> ast.stmt | None:
     """A loop that computes with the result in each turn and runs a backward pass."""
     inside = set(map(id, facts.index.ancestors(found.statement)))
     for load in found.loads:
-        loops = [
-            o for o in facts.index.ancestors(load) if isinstance(o, _LOOPS) and id(o) not in inside
-        ]
-        if loops and any(
-            isinstance(n, ast.Call) and last_name(n.func) == "backward" for n in ast.walk(loops[-1])
-        ):
+        loops = [o for o in facts.index.loops_around(load) if id(o) not in inside]
+        if loops and runs_backward(loops[-1], facts):
             return loops[0]
     return None
 

@@ -20,7 +20,7 @@ def repaired(facts: Facts, lost: Lost) -> tuple[Edit, ...] | str:
         if first is last:
             return moved(facts, text, lost.data, first.node)
         return (*_stripped(facts, lost), *wrapped_like(facts, text, last.node))
-    if _loop_of(facts, last.node) is not _loop_of(facts, lost.call):
+    if facts.index.loops_around(last.node)[:1] != facts.index.loops_around(lost.call)[:1]:
         return "it is bound again in a loop"
     if facts.index.function_of(last.node) is facts.index.function_of(lost.call):
         if _bound_plainly(facts, lost):
@@ -71,12 +71,3 @@ def _bound_plainly(facts: Facts, lost: Lost) -> bool:
     )
     one_line = lost.call.lineno == lost.call.end_lineno
     return same_block and simple and one_line and all(transparent(facts, u) for u in lost.others)
-
-
-def _loop_of(facts: Facts, node: ast.AST) -> ast.AST | None:
-    for owner in facts.index.ancestors(node):
-        if isinstance(owner, (ast.For, ast.While, ast.AsyncFor)):
-            return owner
-        if isinstance(owner, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return None
-    return None

@@ -7,6 +7,7 @@ import ast
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.frame import all_cuts
+from autofix.flow.syntax import all_arguments
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.flow.walk import walk
@@ -162,10 +163,7 @@ def makes_leaf(value: ast.expr, facts: Facts) -> tuple[Edit, ...] | None:
         op = torch_api.function(name) if name is not None else None
         starred = any(isinstance(a, ast.Starred) for a in value.args)
         if op is not None and (op.creates or name == "torch.tensor") and not starred:
-            last = max(
-                facts.source.span(part)[1]
-                for part in (value.func, *value.args, *(k.value for k in value.keywords))
-            )
+            last = max(facts.source.span(part)[1] for part in (value.func, *all_arguments(value)))
             if value.args or value.keywords:
                 return (Edit(last, last, ", requires_grad=True"),)
     if isinstance(value, _TIGHT):

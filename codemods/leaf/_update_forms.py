@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
 
-LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _METHODS = frozenset({"sub", "subtract", "add"})
 
 
@@ -80,9 +79,4 @@ def _bindings(facts: Facts, read: ast.Name) -> list[ast.expr]:
 
 
 def loop_around(facts: Facts, node: ast.AST) -> ast.stmt | None:
-    for owner in facts.index.ancestors(node):
-        if isinstance(owner, LOOPS):
-            return owner
-        if isinstance(owner, FUNCTIONS):
-            return None
-    return None
+    return next(iter(facts.index.loops_around(node)), None)

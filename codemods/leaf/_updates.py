@@ -10,6 +10,7 @@ from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.leaf._update_forms import is_update, loop_around, pairs_of, step_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.roles import runs_backward
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -153,7 +154,7 @@ def _carried(facts: Facts, statement: ast.Assign, name: str) -> bool:
         ]
         if any(not _is_again_update(facts, n) for n in others):
             return False
-        if _runs_backward(facts, loop):
+        if runs_backward(loop, facts):
             return True
         loop = loop_around(facts, loop)
     return False
@@ -185,23 +186,9 @@ def _comes_back(facts: Facts, statement: ast.Assign, name: str, used: list[ast.N
             return False
         given = call.args[at]
         again = [n for n in ast.walk(bound.targets[0]) if ast.unparse(n) == ast.unparse(given)]
-        if not again or not _runs_backward(facts, loop) or _made_leaf_again(facts, bound, given):
+        if not again or not runs_backward(loop, facts) or _made_leaf_again(facts, bound, given):
             return False
     return True
-
-
-def _runs_backward(facts: Facts, loop: ast.stmt) -> bool:
-    """Here, or in a function of this file that is called here."""
-    called = {last_name(n.func) for n in ast.walk(loop) if isinstance(n, ast.Call)}
-    if "backward" in called:
-        return True
-    names = uses_in(facts).names
-    return any(
-        isinstance(n, ast.Attribute) and n.attr == "backward"
-        for name in called
-        for definition in names.definitions.get(name or "", ())
-        for n in ast.walk(definition)
-    )
 
 
 def _made_leaf_again(facts: Facts, statement: ast.Assign, target: ast.expr) -> bool:

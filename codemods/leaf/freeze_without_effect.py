@@ -64,6 +64,7 @@ from autofix.codemods.leaf._flags import (
 )
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import is_true
 from autofix.flow.values import FLOATING, Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
@@ -109,7 +110,7 @@ _NO_FLAG = (Owner.MODULE, Owner.GENERATOR)
 
 def _renamed(facts: Facts, node: ast.Assign, target: ast.Attribute, message: str) -> Report:
     value = facts.value(target.value)
-    starts = isinstance(node.value, ast.Constant) and node.value.value is True
+    starts = is_true(node.value)
     if value.kind == Kind.TENSOR and value.graph == Graph.YES and not value.leaf and not starts:
         return Report(node, message, declined="it is no leaf, and torch refuses to change its flag")
     end = facts.source.span(target)[1]

@@ -45,10 +45,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.leaf._floats import made_float
+from autofix.codemods.leaf._floats import is_index, made_float
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
-from autofix.flow.uses import uses_in
+from autofix.flow.syntax import all_arguments, argument, is_true, keyword
 from autofix.flow.values import INTEGRAL, Kind
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
@@ -59,17 +59,16 @@ rule = Rule(__name__, code="AG305", trigger=r"requires_grad|Parameter\b")
 @rule.visit(ast.Call)
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     name = last_name(node.func) or ""
-    flag = next((k.value for k in node.keywords if k.arg == "requires_grad"), None)
+    flag = keyword(node, "requires_grad")
     if name == "requires_grad_" and isinstance(node.func, ast.Attribute):
-        given = [*node.args, *(k.value for k in node.keywords)]
-        if all(_is_true(g) for g in given):
+        if all(is_true(g) for g in all_arguments(node)):
             yield from _of(facts, node, node.func.value)
     elif name == "Parameter" and node.args:
-        flag = node.args[1] if len(node.args) > 1 else flag
+        flag = argument(node, 1, "requires_grad")
         dotted = facts.library_name(node.func) or ""
-        if dotted.startswith("torch.") and (flag is None or _is_true(flag)):
+        if dotted.startswith("torch.") and (flag is None or is_true(flag)):
             yield from _of(facts, node, node.args[0])
-    elif flag is not None and _is_true(flag):
+    elif is_true(flag):
         dotted = facts.library_name(node.func) or ""
         if dotted.startswith("torch.") and "Variable" not in dotted:
             yield from _of(facts, node, node)
@@ -82,12 +81,8 @@ def check_flag(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     """`x.requires_grad = True`"""
     match node:
         case ast.Assign(targets=[ast.Attribute(value=owner, attr="requires_grad")], value=value):
-            if _is_true(value):
+            if is_true(value):
                 yield from _of(facts, node, owner)
-
-
-def _is_true(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is True
 
 
 def _of(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> Iterator[Report]:
@@ -97,7 +92,7 @@ def _of(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> Iterator[Rep
     if _is_expected(facts, node) or "is_floating_point" in facts.source.text:
         return
     message = f"a tensor of integers (`{value.dtype}`) cannot require a gradient: this raises"
-    if _used_as_index(facts, data if isinstance(node, ast.stmt) else node):
+    if is_index(facts, data if isinstance(node, ast.stmt) else node):
         yield Report(node, message, declined="it is used as an index, which has to be of integers")
         return
     edits = made_float(facts, node, data)
@@ -117,10 +112,3 @@ def _is_expected(facts: Facts, node: ast.AST) -> bool:
         ):
             return True
     return False
-
-
-def _used_as_index(facts: Facts, node: ast.expr) -> bool:
-    return any(
-        isinstance(use.user, ast.Subscript) and use.user.slice is use.node
-        for use in uses_in(facts).follow(node)
-    )

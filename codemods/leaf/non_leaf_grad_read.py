@@ -53,7 +53,7 @@ the gradient that is read must be the derivative of the original's own values.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autofix.codemods.leaf._untracked import computes, is_expected_to_fail
 from autofix.flow.facts import Facts
@@ -190,7 +190,7 @@ def _retained(facts: Facts, owner: ast.expr, backward: ast.Call) -> Edit | None:
 def _loop(facts: Facts, owner: ast.expr) -> ast.For | ast.comprehension | None:
     """The loop that binds the name, if one does."""
     for around in facts.index.ancestors(owner):
-        loops: list[ast.For | ast.comprehension] = []
+        loops: Sequence[ast.For | ast.comprehension] = ()
         if isinstance(around, ast.For):
             loops = [around]
         elif isinstance(around, (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):

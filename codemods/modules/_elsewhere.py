@@ -122,8 +122,9 @@ def _registers(facts: Facts, use: Use, kept: Kept) -> bool:
     user = use.user
     if use.stored:
         target = use.node
-        other = isinstance(target, ast.Attribute) and target.attr != kept.attribute
-        return other and not use.contained and target.attr not in ("data", "grad")
+        plain = (kept.attribute, "data", "grad")
+        other = isinstance(target, ast.Attribute) and target.attr not in plain
+        return other and not use.contained
     if isinstance(user, ast.Attribute):
         if use.contained:
             return user.attr == "__dict__"

@@ -154,9 +154,9 @@ def _made(facts: Facts, node: ast.Call, whole: ast.expr, method: Method) -> Fres
             if parameter or _called(facts, parent.targets[0]):
                 return Fresh(node, whole, method, parameter, name, False)
         case ast.Assign(targets=[ast.Attribute() as target]):
-            name = attribute_of(target, self_name(method))
-            if name is not None:
-                return Fresh(node, whole, method, parameter, name, True)
+            attribute = attribute_of(target, self_name(method))
+            if attribute is not None:
+                return Fresh(node, whole, method, parameter, attribute, True)
         case ast.BinOp() | ast.Call() if parameter:
             return Fresh(node, whole, method, parameter, None, False)
     return None

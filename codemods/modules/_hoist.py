@@ -16,6 +16,7 @@ from autofix.codemods.modules._lines import indent_of, line_after, statement_in
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.syntax import all_arguments
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 from autofix.model import Edit
@@ -52,7 +53,7 @@ def hoisted(facts: Facts, table: ClassTable, fresh: Fresh) -> tuple[Edit, ...] |
 
 
 def _constant(call: ast.Call) -> bool:
-    given = [*call.args, *(k.value for k in call.keywords)]
+    given = all_arguments(call)
     return all(isinstance(a, ast.Constant) for a in given)
 
 
@@ -148,8 +149,8 @@ def _added(facts: Facts, table: ClassTable, code: str) -> Edit | str:
     if init.body[0].lineno == init.lineno:
         return "`__init__` stands on one line"
     for node in facts.index.body_nodes(init):
-        listed = isinstance(node, ast.Attribute) and node.attr == "parameters"
-        if listed and attribute_of(node, self_name(init)) is not None:
+        listed = isinstance(node, ast.Attribute) and attribute_of(node, self_name(init))
+        if listed == "parameters":
             before = statement_in(facts, node, init)
             at = facts.source.span(before)[0] - len(indent_of(facts, before))
             line = f"{indent_of(facts, before)}{code}{facts.source.newline(at)}"

@@ -11,6 +11,7 @@ from autofix.codemods.modules._lines import indent_of, statement_in
 from autofix.flow.class_table import ClassTable, How, Method, Store, self_name, stores_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import all_arguments
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.model import Edit
@@ -242,7 +243,7 @@ def moved_up(facts: Facts, method: Method, call: BaseCall, before: Store) -> tup
     if removed is None or removed.text:
         return "the call shares its line with another statement"
     code = facts.source.segment(call.node)
-    given = [*call.node.args, *(k.value for k in call.node.keywords)]
+    given = all_arguments(call.node)
     plain = call.way != Way.NAMED
     if (plain and not given) or (not plain and len(given) == 1):
         return (*inserted(facts, method, code), removed)

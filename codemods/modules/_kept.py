@@ -18,6 +18,7 @@ from autofix.flow.class_table import (
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.objects import Instance
+from autofix.flow.syntax import is_none
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 
@@ -77,7 +78,7 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
         if not any(_may_be_container(facts, s.value) for s in assigned):
             continue
         roots = [s for s in assigned if _is_container(facts, s)]
-        rest = [s for s in assigned if s not in roots and not _is_none(s.value)]
+        rest = [s for s in assigned if s not in roots and not is_none(s.value)]
         fills = [s for s in stores if s.how in _FILLING]
         others = [s for s in stores if s.how in (How.REGISTERED, How.BUFFER, How.DELETED)]
         if not roots or rest or others or not any(s.owner is table.node for s in (*roots, *fills)):
@@ -104,10 +105,6 @@ def _is_dict(facts: Facts, value: ast.expr | None) -> bool:
     if not isinstance(value, ast.Call):
         return False
     return last_name(value.func) in ("dict", "OrderedDict") or facts.value(value).kind == Kind.DICT
-
-
-def _is_none(value: ast.expr | None) -> bool:
-    return isinstance(value, ast.Constant) and value.value is None
 
 
 def _looks_like_container(value: ast.expr | None) -> bool:

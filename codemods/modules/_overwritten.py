@@ -11,7 +11,8 @@ from autofix.codemods.modules._fresh import called_by_forward
 from autofix.codemods.modules._same_shape import reads, same_shape
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import last_name
+from autofix.flow.syntax import calls_any
 from autofix.flow.values import FLOATING, Graph, Kind
 from autofix.flow.walk import walk
 
@@ -168,15 +169,8 @@ def _called_between_steps(facts: Facts, method: Method) -> bool:
 
 
 def _steps_around(facts: Facts, node: ast.AST) -> bool:
-    for owner in facts.index.ancestors(node):
-        if isinstance(owner, FUNCTIONS):
-            return False
-        if isinstance(owner, (ast.For, ast.While)):
-            return any(
-                isinstance(n, ast.Call) and last_name(n.func) in ("step", "backward")
-                for n in walk(owner)
-            )
-    return False
+    loop = next(iter(facts.index.loops_around(node)), None)
+    return loop is not None and calls_any(loop, ("step", "backward"))
 
 
 def frozen_replacement(facts: Facts, node: ast.Assign) -> ast.Call | None:

@@ -6,6 +6,7 @@ import ast
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import is_true, keyword
 from autofix.flow.walk import walk
 
 _KEEPING = frozenset(
@@ -62,8 +63,8 @@ def _fits(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         name = last_name(node.func)
         if name in _REDUCING:
-            bare = not node.keywords and len(node.args) <= (name not in _REDUCING)
-            kept = any(k.arg == "keepdim" and _true(k.value) for k in node.keywords)
+            bare = not node.keywords and not node.args
+            kept = is_true(keyword(node, "keepdim"))
             return bool(reads(node, target)) and (kept or bare or _only(node, target))
         if name in ("clamp", "clamp_min", "add", "sqrt", "max", "maximum", "item", "detach"):
             inner = node.func.value if isinstance(node.func, ast.Attribute) else node
@@ -73,10 +74,6 @@ def _fits(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
     if isinstance(node, ast.Name):
         return facts.value(node).is_number
     return same_shape(facts, node, target) if reads(node, target) else False
-
-
-def _true(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is True
 
 
 def _only(node: ast.Call, target: ast.expr) -> bool:

@@ -14,6 +14,7 @@ from autofix.codemods.modules._reads import reads_of
 from autofix.flow.class_table import ClassTable, How, Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name, root_name
+from autofix.flow.syntax import is_false, is_none, is_true, keyword
 from autofix.flow.torch_api import is_optimizer
 from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import FLOATING, Graph, Value
@@ -95,8 +96,8 @@ def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
 
 def _single(table: ClassTable, stores: list[Store]) -> Store | None:
     """The one place that sets the attribute, when the object is made."""
-    real = [s for s in stores if not _is_none(s) and s.how not in (How.ELEMENT, How.AUGMENTED)]
-    if any(s.method is not real[0].method for s in stores[:9] if real and not _is_none(s)):
+    real = [s for s in stores if not is_none(s.value) and s.how not in (How.ELEMENT, How.AUGMENTED)]
+    if any(s.method is not real[0].method for s in stores[:9] if real and not is_none(s.value)):
         return None  # updated later
     if len(real) != 1 or real[0].how != How.ASSIGNED or real[0].owner is not table.node:
         return None
@@ -128,10 +129,6 @@ def _is_float(node: ast.AST, floats: set[str]) -> bool:
     if isinstance(node, ast.Constant):
         return isinstance(node.value, float)
     return isinstance(node, ast.Div) or (isinstance(node, ast.Name) and node.id in floats)
-
-
-def _is_none(store: Store) -> bool:
-    return isinstance(store.value, ast.Constant) and store.value.value is None
 
 
 def _holds_parameter(facts: Facts, value: ast.expr) -> bool:
@@ -186,11 +183,8 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: ast.expr) -> 
 
 def _wants_grad(call: ast.Call) -> bool:
     if last_name(call.func) == "requires_grad_":
-        return not any(isinstance(a, ast.Constant) and a.value is False for a in call.args)
-    return any(
-        k.arg == "requires_grad" and isinstance(k.value, ast.Constant) and k.value.value is True
-        for k in call.keywords
-    )
+        return not any(is_false(a) for a in call.args)
+    return is_true(keyword(call, "requires_grad"))
 
 
 def set_later(facts: Facts, store: Store) -> bool:

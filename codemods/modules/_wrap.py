@@ -13,6 +13,7 @@ from autofix.codemods.modules._lines import line_after, statement_in
 from autofix.flow.class_table import How, Store, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import is_none
 from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.names import spell
@@ -42,8 +43,8 @@ def repaired(facts: Facts, kept: Kept, *, parameters: bool) -> Repair | str:
         edits = _wrapped(facts, kept, parameters)
         if edits is not None:
             return Repair((*edits, *moved), True)
-    edits = _beside(facts, kept, parameters)
-    return edits if isinstance(edits, str) else Repair((*edits, *moved), False)
+    added = _beside(facts, kept, parameters)
+    return added if isinstance(added, str) else Repair((*added, *moved), False)
 
 
 def _moved_super(facts: Facts, kept: Kept) -> tuple[Edit, ...] | str:
@@ -92,9 +93,7 @@ def _keeps_order(facts: Facts, kept: Kept) -> bool:
 
 
 def _is_none_filled(value: ast.expr | None) -> bool:
-    return value is not None and any(
-        isinstance(n, ast.Constant) and n.value is None for n in ast.walk(value)
-    )
+    return value is not None and any(is_none(n) for n in ast.walk(value))
 
 
 def _grows_after(facts: Facts, root: Store) -> bool:

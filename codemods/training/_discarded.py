@@ -10,6 +10,7 @@ from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.roles import is_module_name
+from autofix.flow.syntax import is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -175,17 +176,13 @@ def _may_be_in_place(func: ast.expr, facts: Facts) -> bool:
     """`nn.ReLU(True)`: the flag without its name."""
     from autofix.flow.roles import constructors
 
-    return any(
-        isinstance(argument, ast.Constant) and argument.value is True
-        for made in constructors(func, facts)
-        for argument in made.args
-    )
+    return any(is_true(argument) for made in constructors(func, facts) for argument in made.args)
 
 
 def _first(call: ast.Call) -> ast.expr | None:
     if call.args:
         return None if isinstance(call.args[0], ast.Starred) else call.args[0]
-    return next((k.value for k in call.keywords if k.arg == "input"), None)
+    return keyword(call, "input")
 
 
 def _is_meant(node: ast.Expr, facts: Facts) -> bool:

@@ -9,17 +9,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import last_name
 from autofix.flow.order import Order, Scope
+from autofix.flow.roles import BACKWARD
 
-BACKWARD = frozenset({"backward", "manual_backward"})
 _STOPS = frozenset(
     {"item", "detach", "tolist", "numpy", "size", "dim", "numel", "argmax", "argmin"}
 )
 _PLAIN = frozenset({"data", "shape", "grad", "dtype", "device", "ndim"})
 _COPIES = frozenset({"tensor", "new_tensor", "Variable", "Parameter", "deepcopy"})
 _NUMBERS = frozenset({"float", "int", "len", "bool", "str", "isinstance", "range"})
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
 def key_of(node: ast.expr) -> str | None:
@@ -191,16 +190,6 @@ class Graphs:
             new = self._made_of.get(todo.pop(), set()) - found
             found |= new
             todo += new
-        return found
-
-    def loops(self, node: ast.AST) -> list[ast.stmt]:
-        """The loops around a node in this function, innermost first."""
-        found: list[ast.stmt] = []
-        for parent in self.facts.index.ancestors(node):
-            if isinstance(parent, (*FUNCTIONS, ast.ClassDef)):
-                break
-            if isinstance(parent, _LOOPS):
-                found.append(parent)
         return found
 
 

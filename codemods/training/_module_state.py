@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -34,16 +34,16 @@ class ModuleState:
 
 def module_states(graphs: Graphs, backward: Backward) -> Iterator[ModuleState]:
     facts = graphs.facts
-    turn = graphs.loops(backward.call)[:1]
+    turn = graphs.facts.index.loops_around(backward.call)[:1]
     if backward.retains and (
         len(graphs.backwards) > 1 or not steps_in(graphs, turn[0] if turn else None)
     ):
         return
     for call in (n for n in graphs.nodes if isinstance(n, ast.Call)):
-        around = graphs.loops(call)
+        around = graphs.facts.index.loops_around(call)
         if turn and turn[0] not in around:
             continue
-        once = len(around) == len(graphs.loops(backward.call))
+        once = len(around) == len(graphs.facts.index.loops_around(backward.call))
         classes = _classes_called(facts, call)
         for i, node in enumerate(classes):
             if i and not once:
@@ -190,7 +190,7 @@ def _may_be_none(node: ast.ClassDef, attribute: str) -> bool:
     )
 
 
-def _is_reset(graphs: Graphs, node: ast.ClassDef, attribute: str, turn: list[ast.stmt]) -> bool:
+def _is_reset(graphs: Graphs, node: ast.ClassDef, attribute: str, turn: Sequence[ast.stmt]) -> bool:
     """Is it set by another method that every turn calls, or from outside?"""
     facts = graphs.facts
     methods = {

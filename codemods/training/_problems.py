@@ -53,7 +53,9 @@ def _roots(facts: Facts) -> list[FunctionNode | ast.Module]:
     names = uses_in(facts).names
     steps: list[ast.expr] = [*names.calls.get("step", ()), *names.calls.get("optimizer_step", ())]
     steps += names.attributes.get("grad", ()) if "backward" in names.attributes else ()
-    todo = [(facts.index.function_of(call) or facts.tree, 0) for call in steps]
+    todo: list[tuple[FunctionNode | ast.Module, int]] = [
+        (facts.index.function_of(call) or facts.tree, 0) for call in steps
+    ]
     found: dict[FunctionNode | ast.Module, None] = {}
     while todo:
         root, depth = todo.pop(0)

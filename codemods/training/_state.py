@@ -33,7 +33,7 @@ class Carried:
 def carried_states(graphs: Graphs, backward: Backward) -> list[Carried]:
     """What the innermost loop around a backward pass carries, or what a function without a loop
     hands to its next call: in an attribute of `self`, or by returning what was its argument."""
-    turn = next(iter(graphs.loops(backward.call)), None)
+    turn = next(iter(graphs.facts.index.loops_around(backward.call)), None)
     if turn is None and isinstance(graphs.scope, ast.Module):
         return []
     keys_ = _candidates(graphs, turn)
@@ -265,7 +265,9 @@ def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backwa
         return True
     roots = graphs.made_of(keys(backward.root))
     targets = {
-        key_of(n) for n in ast.walk(statement) if isinstance(getattr(n, "ctx", None), ast.Store)
+        key_of(n)
+        for n in ast.walk(statement)
+        if isinstance(n, ast.expr) and isinstance(getattr(n, "ctx", None), ast.Store)
     }
     return bool(targets & roots) or isinstance(statement, (ast.AugAssign, ast.Expr))
 

@@ -128,7 +128,7 @@ def _reports(
 def _is_kept(graphs: Graphs, node: ast.AST, key: str) -> bool:
     """Does the sum outlive the turn: is it not begun anew in the loop that runs backward?"""
     owner = key.partition(".")[0]
-    loops = graphs.loops(node)
+    loops = graphs.facts.index.loops_around(node)
     resets = [s for name in (key, owner) for s, v in graphs.stores.get(name, ()) if _anew(key, v)]
     if not loops:
         return "." in key
@@ -181,19 +181,19 @@ def _updated(graphs: Graphs, taken: Backward) -> bool:
         if taken.call.args[1:]
         else set()
     )
-    loops = graphs.loops(taken.call)[:1]
+    loops = graphs.facts.index.loops_around(taken.call)[:1]
     return any(
         isinstance(node, ast.AugAssign)
         and key_of(node.target) in weights
-        and graphs.loops(node)[:1] == loops
+        and graphs.facts.index.loops_around(node)[:1] == loops
         for node in graphs.nodes
     )
 
 
 def _same_turn(graphs: Graphs, node: ast.AST, backward: Backward) -> bool:
     """Do both stand in the same innermost loop (or, in a method, in none)?"""
-    mine, theirs = graphs.loops(node)[:1], graphs.loops(backward.call)[:1]
-    return mine == theirs
+    loops_around = graphs.facts.index.loops_around
+    return loops_around(node)[:1] == loops_around(backward.call)[:1]
 
 
 def _shares_graph(graphs: Graphs, added: ast.expr, names: set[str], backward: Backward) -> bool:

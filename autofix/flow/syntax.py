@@ -1,0 +1,58 @@
+"""Questions that a piece of syntax answers by itself, whatever the program around it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+
+from autofix.flow.index import last_name
+from autofix.flow.walk import walk
+
+
+def is_true(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def is_false(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+def is_none(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def keyword(call: ast.Call, name: str) -> ast.expr | None:
+    """What is given by a name."""
+    return next((k.value for k in call.keywords if k.arg == name), None)
+
+
+def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
+    """What is given at a position or else by a name."""
+    return call.args[position] if position < len(call.args) else keyword(call, name)
+
+
+def all_arguments(call: ast.Call) -> list[ast.expr]:
+    """All that is given, by position and by name."""
+    return [*call.args, *(k.value for k in call.keywords)]
+
+
+def unsubscripted(node: ast.expr) -> ast.expr:
+    """`x` of `x`, `x[i]` and `x[i][:, j]`."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return node
+
+
+def plain_name(node: ast.expr) -> str | None:
+    """`opt` of `opt`, `self.opt`, `opts[0]` is `opts`."""
+    return last_name(unsubscripted(node))
+
+
+def calls_in(node: ast.AST) -> Iterator[ast.Call]:
+    """The calls in a node, itself among them."""
+    return (n for n in walk(node) if isinstance(n, ast.Call))
+
+
+def calls_any(node: ast.AST, names: Collection[str]) -> bool:
+    """Is something called in a node whose last name is one of these?"""
+    return any(last_name(call.func) in names for call in calls_in(node))
