@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.flow.facts import Facts
@@ -35,20 +36,16 @@ def freed(block: Block, chosen: list[ast.stmt], facts: Facts) -> tuple[Edit, ...
     if not inner.startswith(outer) or any(text[s : s + len(inner)].strip() for s in starts):
         return "the block is indented in an unusual way"
     header = text[start : facts.source.span(block.item)[1]]
-    parts: list[str] = []
-    open_ = False
-    for statement, begin, end in zip(node.body, starts, ends, strict=True):
-        piece = text[begin:end]
+    # One edit for the start of each line: what else is edited inside of the block stays possible.
+    edits: list[Edit] = []
+    if node.body[0] in chosen:
+        edits.append(Edit(_line(start, text), starts[0], ""))
+    for index, (statement, begin, end) in enumerate(zip(node.body, starts, ends, strict=True)):
         if statement in chosen:
-            parts.append(_dedented(piece, inner, outer))
-            open_ = False
-            continue
-        if not open_:
-            first = not any(s in chosen for s in node.body[: node.body.index(statement)])
-            parts.append(text[_line(start, text) : starts[0]] if first else f"{outer}{header}:\n")
-        parts.append(piece)
-        open_ = True
-    return (Edit(_line(start, text), ends[-1], "".join(parts)),)
+            edits += _dedented(text, begin, end, inner, outer)
+        elif index and node.body[index - 1] in chosen:
+            edits.append(Edit(begin, begin, f"{outer}{header}:\n"))
+    return tuple(edits)
 
 
 def _without_item(block: Block, facts: Facts) -> tuple[Edit, ...]:
@@ -109,6 +106,10 @@ def _has_long_string(statement: ast.stmt, facts: Facts) -> bool:
     )
 
 
-def _dedented(piece: str, inner: str, outer: str) -> str:
-    lines = piece.splitlines(keepends=True)
-    return "".join(outer + line[len(inner) :] if line.startswith(inner) else line for line in lines)
+def _dedented(text: str, begin: int, end: int, inner: str, outer: str) -> Iterator[Edit]:
+    at = begin
+    while at < end:
+        if text.startswith(inner, at):
+            yield Edit(at + len(outer), at + len(inner), "")
+        following = text.find("\n", at) + 1
+        at = following if following else end
