@@ -287,6 +287,9 @@ class Lift:
         for result, way in ways:
             if way.joined:
                 edits += way.edits
-            elif position is None:
-                edits += self._kept(result, form, mixed)
+            elif position is None and (kept := self._kept(result, form, mixed)):
+                if form == Form.ARRAY and self.facts.index.class_of(function) is not None:
+                    name = getattr(function, "name", "the method")
+                    raise CannotLift(f"`{name}` is there to give arrays to other callers, too")
+                edits += kept
         return Way(True, tuple(dict.fromkeys(edits)))

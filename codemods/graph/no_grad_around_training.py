@@ -58,6 +58,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from autofix.codemods.graph._exports import export_at
+from autofix.codemods.graph._landing import CannotLift
+from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._no_grad_block import Block, freed
 from autofix.codemods.graph._no_grad_sources import Sources, sources_of, stored_in
 from autofix.flow.cuts import Demand
@@ -235,6 +238,9 @@ def _report(
             edit = remove_statement(facts, target)
             more.update({edit: None} if edit is not None else {})
         for read in facts.arrays(cut):
+            refusal = _no_way_back(read, demand, facts)
+            if refusal is not None:
+                return Report(node, message, declined=refusal)
             if isinstance(read.func, ast.Attribute):
                 at = facts.source.span(read.func.value)[1]
                 more[Edit(at, at, ".detach()")] = None
@@ -242,6 +248,18 @@ def _report(
         return Report(node, message, fix=fix(Applicability.DISPLAY, *more), note=_ONE_STEP)
     tier = Applicability.SAFE if certain else Applicability.UNSAFE
     return Report(node, message, fix=fix(tier, *more), note=None if certain else _KEPT)
+
+
+def _no_way_back(read: ast.Call, demand: Demand, facts: Facts) -> str | None:
+    """Why an array, taken of what is computed here, cannot become a tensor: without that, the
+    gradient is lost again."""
+    export = export_at(read, facts)
+    try:
+        if export is not None:
+            Lift(facts, export, demand.backward).run()
+    except CannotLift as refusal:
+        return str(refusal)
+    return None
 
 
 def _without_line(decorator: ast.expr, facts: Facts) -> tuple[Edit, ...] | str:
