@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
+import operator
 
 from autofix.flow.frame import Frame
+from autofix.flow.index import last_name
 from autofix.flow.joins import sequence
 from autofix.flow.stores import assign
-from autofix.flow.values import EMPTY, Graph, Kind, Value, tensor
+from autofix.flow.values import EMPTY, UNKNOWN, Graph, Kind, Value, tensor
 
 _NUMBER_TYPES = frozenset(
     {"int", "float", "bool", "complex", "Number", "Real", "Integral", "integer", "floating"}
@@ -38,6 +41,8 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
             return _all(parts, holds, frame)
         case ast.Call(func=ast.Name(id="isinstance"), args=[subject, types]):
             return _isinstance(subject, types, holds, frame)
+        case ast.Call(func=ast.Attribute(attr="is_grad_enabled"), args=[]) if not holds:
+            frame.state.grad, frame.state.off = False, None
         case ast.Call(func=ast.Attribute(attr="is_tensor"), args=[subject]):
             return _keep(subject, Kind.TENSOR, holds, frame)
         case ast.Call(func=ast.Name(id="is_tensor"), args=[subject]):
@@ -94,13 +99,36 @@ def _all(parts: list[ast.expr], holds: bool, frame: Frame) -> bool | None:
 
 
 def _isinstance(subject: ast.expr, types: ast.expr, holds: bool, frame: Frame) -> bool | None:
-    bits = 0
-    for kind in types.elts if isinstance(types, ast.Tuple) else [types]:
-        found = _kind_of(kind)
-        if not found:
-            return True  # a type we do not model: nothing is learned
-        bits |= found
-    return _keep(subject, bits, holds, frame)
+    kinds = types.elts if isinstance(types, ast.Tuple) else [types]
+    found = [_kind_of(kind) for kind in kinds]
+    if all(found):
+        return _keep(subject, functools.reduce(operator.or_, found), holds, frame)
+    if holds and all(_is_tensor_type(kind) is False for kind in kinds):
+        return _foreign(subject, frame)
+    if holds and all(map(_is_tensor_type, kinds)):
+        return _keep(subject, Kind.TENSOR, holds, frame)
+    return True
+
+
+def _is_tensor_type(kind: ast.expr) -> bool | None:
+    """`torch.Tensor`, `nn.Parameter`, `DTensor`; None if the name of the type does not tell."""
+    name = (last_name(kind) or "").lstrip("_")
+    if name.endswith(("Tensor", "Parameter", "Variable")):
+        return True
+    return False if name[:1].isupper() and not name.isupper() else None
+
+
+def _foreign(subject: ast.expr, frame: Frame) -> bool | None:
+    """A type that is not known here, and no tensor. An argument of this type is not the tensor that
+    its annotation or its use promises."""
+    value = _current(subject, frame)
+    if value is None or not value.is_tensor:
+        return True
+    if not value.assumed and isinstance(subject, ast.Name):
+        return None
+    assert isinstance(subject, (ast.Name, ast.Attribute))
+    assign(subject, UNKNOWN, frame)
+    return True
 
 
 def _kind_of(node: ast.expr) -> int:

@@ -145,7 +145,8 @@ def merge(a: State, b: State) -> State:
         mine = bound.get(key)
         bound[key] = value if mine is None else mine if mine is value else join(mine, value)
     saved = a.saved if a.saved is b.saved else _both(_kept(a, b), _kept(b, a))
-    return State(bound, a.grad, False, a.off, saved, a.broken & b.broken)
+    mode = a if a.grad else b  # where there may be gradients, there are
+    return State(bound, mode.grad, False, mode.off, saved, a.broken & b.broken)
 
 
 def _kept(a: State, b: State) -> Saved:

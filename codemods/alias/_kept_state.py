@@ -55,11 +55,13 @@ def kept_state(facts: Facts, call: ast.Call) -> Kept | None:
         return None
     assert isinstance(call.func, ast.Attribute)
     found: Kept | None = None
-    for use in uses_in(facts).follow(wrapped.node):
+    uses = uses_in(facts).follow(wrapped.node)
+    held = {use.origin for use in uses if use.stored}
+    for use in uses:
         how = _how(facts, use)
         if how is None:
             continue
-        certain = _stale(facts, call, use, how)
+        certain = _stale(facts, call, use, how, use.origin in held)
         if certain is None or (found is not None and found.certain >= certain):
             continue
         line = getattr(use.user, "lineno", call.lineno)
@@ -122,15 +124,31 @@ def _how(facts: Facts, use: Use) -> How | None:
     return None
 
 
-def _stale(facts: Facts, call: ast.Call, use: Use, how: How) -> bool | None:
-    """Have the weights changed when the dict is used? True if that is certain, None if not."""
+def _stale(facts: Facts, call: ast.Call, use: Use, how: How, held: bool) -> bool | None:
+    """Have the weights changed when the dict is used? True if that is certain, None if not. `held`:
+    an attribute or a container has it in the meantime."""
     made = use.origin or call
     start, end = facts.index.statement_of(made), facts.index.statement_of(use.node)
     if start is None or end is None or start is end:
         return None
     same = how == How.LOADED and _same_model(facts, call, use)
     if facts.index.function_of(start) is not facts.index.function_of(end):
-        return _in_other_method(facts, start, use, how, same)
+        if how != How.LOADED or not same or not (held or _waits(facts, call, start, end, use)):
+            return None
+        return _in_other_method(facts, start, use)
+    events = _changes_between(facts, call, start, end, use)
+    if not events:
+        return None
+    if how == How.LOADED:
+        return True if same else (False if _trains_it(facts, call, events) else None)
+    return False if _trains_it(facts, call, events) else None
+
+
+def _changes_between(
+    facts: Facts, call: ast.Call, start: ast.stmt, end: ast.stmt, use: Use
+) -> list[ast.stmt]:
+    """The statements of one function that change weights on the way from `start` to `end`; none if
+    what is held at `end` is not what was held at `start`."""
     order = _order(facts, start)
     kills = {start, *_rebound(facts, start, use)}
     events = [s for s in order.after(start, kills) if s is not end and changes_weights(facts, s)]
@@ -138,11 +156,7 @@ def _stale(facts: Facts, call: ast.Call, use: Use, how: How) -> bool | None:
         events = [s for s in events if s is not facts.index.statement_of(use.user)]
     events = [s for s in events if not _only_loads_other(facts, s, call)]
     later: Set = order.after_any(events, kills)
-    if end not in later:
-        return None
-    if how == How.LOADED:
-        return True if same else (False if _trains_it(facts, call, events) else None)
-    return False if _trains_it(facts, call, events) else None
+    return events if end in later else []
 
 
 def _order(facts: Facts, node: ast.stmt) -> Order:
@@ -212,11 +226,34 @@ def _is_trained(facts: Facts, start: ast.stmt) -> bool:
     )
 
 
-def _in_other_method(facts: Facts, start: ast.stmt, use: Use, how: How, same: bool) -> bool | None:
+def _waits(facts: Facts, call: ast.Call, start: ast.stmt, end: ast.stmt, use: Use) -> bool:
+    """Are the weights changed before a function is given the dict, or in there? (From one function
+    right into the next, no time goes by.)"""
+    loaded = facts.index.function_of(end)
+    if not isinstance(loaded, FUNCTIONS):
+        return False
+    if isinstance(use.node, ast.Name) and any(
+        facts.index.function_of(store) is not loaded
+        for store in uses_in(facts).names.stores(use.node)
+    ):
+        return True  # a variable of the outer function
+    first = loaded.body[0]
+    if first is not end and changes_weights(facts, first):
+        return True
+    if _changes_between(facts, call, first, end, use):
+        return True
+    given = [facts.index.statement_of(c) for c in uses_in(facts).calls_of(loaded)]
+    return any(
+        at is not None
+        and facts.index.function_of(at) is facts.index.function_of(start)
+        and _changes_between(facts, call, start, at, use)
+        for at in given
+    )
+
+
+def _in_other_method(facts: Facts, start: ast.stmt, use: Use) -> bool | None:
     """Kept in an attribute by one method, loaded by another: there is no reason to keep it but
     that the model changes in between."""
-    if how != How.LOADED or not same:
-        return None
     kept, loaded = facts.index.function_of(start), facts.index.function_of(use.node)
     if not isinstance(kept, FUNCTIONS) or not _is_trained(facts, start):
         return None

@@ -120,6 +120,24 @@ def _loaded_into_itself(facts: Facts, target: ast.expr, source: ast.expr) -> ast
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
         if owner is not None and ast.unparse(owner) == ast.unparse(target):
             same = facts.index.class_of(call) is facts.index.class_of(target)
-            if same and call.args and ast.unparse(call.args[0]) == wanted:
+            named = same and call.args and ast.unparse(call.args[0]) == wanted
+            if named and _same_variables(facts, call, target, source):
                 return call
     return None
+
+
+def _same_variables(facts: Facts, call: ast.Call, target: ast.expr, source: ast.expr) -> bool:
+    """Do the names in `target.load_state_dict(source.state_dict())` mean what they mean where the
+    one is made of the other? (Another function has a `net` of its own.)"""
+    assert isinstance(call.func, ast.Attribute)
+    names = uses_in(facts).names
+    mine = [n for n in ast.walk(source) if isinstance(n, ast.Name)]
+    loaded = [n for n in ast.walk(call.args[0]) if isinstance(n, ast.Name)]
+    if isinstance(target, ast.Name) and isinstance(call.func.value, ast.Name):
+        mine, loaded = [*mine, target], [*loaded, call.func.value]
+    if facts.index.function_of(call) is facts.index.function_of(source):
+        return all(len(names.stores(n)) <= 1 for n in mine if n.id != "self")
+    return all(
+        a.id == "self" or (names.stores(a) and set(names.stores(a)) == set(names.stores(b)))
+        for a, b in zip(mine, loaded, strict=False)
+    )

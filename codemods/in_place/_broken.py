@@ -186,7 +186,7 @@ def row_loops(place: Place, facts: Facts) -> list[Report]:
 def _is_guarded(place: Place, graph: Graph, facts: Facts) -> bool:
     """Does the code ask whether there is a gradient before it saves memory? (Where one is sure, it
     asks something else.)"""
-    if _is_for_inference(place, facts):
+    if _is_for_inference(place, facts) or _is_for_evaluation(place, facts):
         return True
     if graph == Graph.YES:
         return False
@@ -206,6 +206,32 @@ def _is_for_inference(place: Place, facts: Facts) -> bool:
     first = function.body[0]
     head = facts.source.text.splitlines()[function.lineno - 1 : first.end_lineno or first.lineno]
     return _WITHOUT.search("\n".join(head)) is not None
+
+
+def _is_for_evaluation(place: Place, facts: Facts) -> bool:
+    """Is it written only where the module is not trained: `if not self.training and fast:`?"""
+    inner: ast.AST = place.node
+    for owner in facts.index.ancestors(place.node):
+        if isinstance(owner, (ast.If, ast.IfExp)) and inner is not owner.test:
+            body = owner.body if isinstance(owner.body, list) else [owner.body]
+            if _means_evaluation(owner.test, inner in body):
+                return True
+        inner = owner
+    return False
+
+
+def _means_evaluation(test: ast.expr, holds: bool) -> bool:
+    """Is the module known not to be trained where the test holds, or does not hold?"""
+    match test:
+        case ast.Attribute(attr="training"):
+            return not holds
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            return _means_evaluation(inner, not holds)
+        case ast.BoolOp(op=op, values=parts):
+            return isinstance(op, ast.And) == holds and any(
+                _means_evaluation(part, holds) for part in parts
+            )
+    return False
 
 
 def shown(node: ast.AST, facts: Facts, most: int = 40) -> str:

@@ -97,7 +97,25 @@ def _is_tensor(subject: ast.expr, name: str, facts: Facts) -> bool:
     if name in ("masked_fill", "unsqueeze") and value.kind == Kind.UNKNOWN:
         return True
     moved = name in ("to", "cuda", "float", "long") and value.kind == Kind.UNKNOWN
-    return moved and _is_from_loader(subject, facts)
+    return moved and _is_from_loader(subject, facts) and not _is_mapping(subject, facts)
+
+
+def _is_mapping(subject: ast.expr, facts: Facts) -> bool:
+    """`model(**batch)`, `batch["labels"]`: what moves its tensors in place, if it has a `.to`."""
+    function = facts.index.function_of(subject)
+    nodes = facts.index.body_nodes(function) if function is not None else ast.walk(facts.tree)
+    text = ast.dump(subject)
+    for node in nodes:
+        match node:
+            case ast.keyword(arg=None, value=held):
+                pass
+            case ast.Subscript(value=held, slice=ast.Constant(value=str())):
+                pass
+            case _:
+                continue
+        if ast.dump(held) == text:
+            return True
+    return False
 
 
 def _is_module(subject: ast.expr, facts: Facts) -> bool:

@@ -151,6 +151,8 @@ def _dead_at(
     for backward in graphs.backwards:
         if backward.retains or not _same_turn(graphs, node, backward):
             continue
+        if _is_cut_after(graphs, names, backward):
+            continue
         if _shares_graph(graphs, added, names, backward) and (
             _surely_tensor(facts, added, backward.root) or _is_term(graphs, added, backward.root)
         ):
@@ -160,6 +162,21 @@ def _dead_at(
     if layers:
         return _dead_at_callers(graphs, key, added, layers)
     return []
+
+
+def _is_cut_after(graphs: Graphs, names: set[str], backward: Backward) -> bool:
+    """`if now: loss.backward(); loss = loss.detach()`: where the backward pass was run, there is no
+    graph any more; where it was not, whoever gets the sum may run it."""
+    facts = graphs.facts
+    here = facts.index.parents.get(facts.index.statement_of(backward.call) or backward.call)
+    return isinstance(here, ast.If) and any(
+        value is not None
+        and facts.index.parents.get(statement) is here
+        and statement.lineno > backward.call.lineno
+        and facts.value(value).graph == Graph.NO
+        for name in names
+        for statement, value in graphs.stores.get(name, ())
+    )
 
 
 def _dead_by_hand(graphs: Graphs, node: ast.AST, added: ast.expr) -> bool:
