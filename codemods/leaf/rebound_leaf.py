@@ -47,6 +47,12 @@ name, or an optimizer that is given the result. This is safe for such changes an
 with numbers, and unsafe for others, and for a copy of an argument: whether the gradient for the
 argument or for the result is wanted, only the author knows for sure.
 
+A name that each turn of a training loop ends by binding to a tensor that is no leaf
+(`x = x.clamp(0, 1)` behind `step()` or behind an update with `x.grad`) is written in place where an
+optimizer has the leaf, and else made a leaf again at the start of each turn. The first turn
+computes what it did, and the others raised or stood still: this is safe. It is unsafe where the
+shape of what is written is not known.
+
 Parameters whose result should have been the Parameter are found by AG301.
 
 ## How it is verified
@@ -65,10 +71,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.leaf._keeping import kept_leaf
 from autofix.codemods.leaf._made import leaf_made, leaf_of, may_have_graph, without_leaf
 from autofix.codemods.leaf._new_name import in_each_turn, renamed
 from autofix.codemods.leaf._operations import Tier, chain_from
 from autofix.codemods.leaf._rebound import Choice, Rebound, is_shape, rebound_leaves
+from autofix.codemods.leaf._turned_over import TurnedOver, Want, turned_over
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
@@ -115,9 +123,37 @@ def _may_make(node: ast.Call) -> bool:
 
 
 def _reports(facts: Facts, node: ast.expr, parameter: bool = False) -> Iterator[Report]:
+    lost = turned_over(facts, node)
+    if lost is not None:
+        yield _lost(facts, lost)
     for found in rebound_leaves(facts, node):
+        if lost is not None and found.statement in lost.stores:
+            continue
         if not (parameter and found.choice == Choice.NEW_LEAF):  # AG301
             yield _report(facts, found)
+
+
+_MISSES = {
+    Want.GRAD: "its `.grad` is `None` in the next",
+    Want.ASKED: "`torch.autograd.grad` raises in the next",
+    Want.OPTIMIZER: "the optimizer goes on with the leaf, which the loss does not see any more",
+}
+
+
+def _lost(facts: Facts, found: TurnedOver) -> Report:
+    name, last = found.name, found.last
+    message = (
+        f"each turn ends by binding `{name}` to a tensor that is no leaf: {_MISSES[found.want]}"
+    )
+    where = (
+        f"`{name}` is a leaf (line {found.call.lineno})",
+        f"it is bound again (line {last.lineno})",
+        f"its gradient is wanted in the next turn (line {found.at.lineno})",
+    )
+    edits, tier = kept_leaf(facts, found)
+    if isinstance(edits, str):
+        return Report(last, message, declined=edits, why=where)
+    return Report(last, message, fix=fix(tier, *edits), why=where)
 
 
 def _report(facts: Facts, found: Rebound) -> Report:
