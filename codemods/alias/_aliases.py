@@ -15,7 +15,7 @@ from autofix.flow.walk import walk
 
 _VIEWS = frozenset({"view", "view_as", "narrow", "t", "transpose", "permute", "squeeze", "select"})
 _VIEWS |= {"unsqueeze", "flatten", "unbind", "reshape"}
-_PARAMETERS = frozenset({"parameters", "named_parameters"})
+_PARAMETERS = frozenset({"parameters", "named_parameters", "state_dict"})
 
 
 class Of(Enum):
@@ -159,8 +159,10 @@ def _is_basic(facts: Facts, index: ast.expr) -> bool:
 
 def _weights(value: ast.expr) -> str | None:
     """The model of `list(model.parameters())`, `[p.data for p in model.parameters()]`,
-    `{name: p for name, p in model.named_parameters()}`."""
+    `{name: p for name, p in model.named_parameters()}`, `model.state_dict()`."""
     match value:
+        case ast.Call(func=ast.Attribute(attr="state_dict"), args=[], keywords=[]):
+            return parameters_of(value)
         case ast.Call(func=ast.Name(id="list" | "dict" | "tuple"), args=[source]):
             return parameters_of(source)
         case ast.ListComp(elt=made, generators=[one]) | ast.DictComp(value=made, generators=[one]):
@@ -173,6 +175,8 @@ def _weights(value: ast.expr) -> str | None:
 
 def parameters_of(node: ast.expr) -> str | None:
     match node:
+        case ast.Call(func=ast.Attribute(attr="items" | "values", value=ast.Call() as inner)):
+            return parameters_of(inner)
         case ast.Call(func=ast.Attribute(attr=name, value=owner)) if name in _PARAMETERS:
             return ast.unparse(owner)
     return None

@@ -10,6 +10,7 @@ from autofix.flow.index import last_name
 from autofix.flow.order import Order
 from autofix.flow.uses import uses_in
 from autofix.model import Edit
+from autofix.rewrite.names import spell
 
 
 def copied(facts: Facts, alias: Alias) -> tuple[Edit, ...]:
@@ -20,6 +21,10 @@ def copied(facts: Facts, alias: Alias) -> tuple[Edit, ...]:
             return _appended(facts, inner)
         case ast.Call(func=ast.Name(id=name), args=[source]) if name in ("list", "tuple", "dict"):
             return (Edit(start, end, _comprehension(facts, name, source)),)
+        case ast.Call(func=ast.Attribute(attr="state_dict")):
+            spelled = spell(facts, "copy.deepcopy", node)
+            opening = Edit(start, start, f"{spelled.code}(")
+            return (*spelled.edits, opening, Edit(end, end, ")"))
     if alias.of == Of.GRADIENT and _may_be_none(facts, alias):
         text = facts.source.segment(node)
         return (Edit(end, end, f".clone() if {text} is not None else None"),)

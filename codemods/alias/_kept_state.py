@@ -13,6 +13,7 @@ from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.order import Order, Set
 from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import Kind
+from autofix.flow.walk import walk
 
 _COPIES = frozenset(
     {"deepcopy", "clone", "cpu", "numpy", "tolist", "new_tensor", "tensor", "dumps"}
@@ -58,7 +59,7 @@ def kept_state(facts: Facts, call: ast.Call) -> Kept | None:
     uses = uses_in(facts).follow(wrapped.node)
     held = {use.origin for use in uses if use.stored}
     for use in uses:
-        how = _how(facts, use)
+        how = _how(facts, use, call)
         if how is None:
             continue
         certain = _stale(facts, call, use, how, use.origin in held)
@@ -106,7 +107,7 @@ def _comprehension(node: ast.AST | None) -> _Wrapped | None:
     return _Wrapped(node, element=node.value) if isinstance(inner, ast.Name) else None
 
 
-def _how(facts: Facts, use: Use) -> How | None:
+def _how(facts: Facts, use: Use, call: ast.Call) -> How | None:
     user = use.user
     if use.stored:
         return None
@@ -119,9 +120,19 @@ def _how(facts: Facts, use: Use) -> How | None:
             return How.LOADED
         if name in ("save", "save_file") and use.node in user.args:
             return How.SAVED
-    if isinstance(user, ast.Return) and not uses_in(facts).calls_of(facts.index.function_of(user)):
-        return How.RETURNED
+    if isinstance(user, ast.Return) and use.origin is None:
+        seen = uses_in(facts).calls_of(facts.index.function_of(user))
+        return How.RETURNED if not seen or _is_chosen(facts, call) else None
     return None
+
+
+def _is_chosen(facts: Facts, call: ast.Call) -> bool:
+    """Is it taken on a condition in a loop that trains: when it is the best so far?"""
+    conditions = [p for p in facts.index.ancestors(call) if isinstance(p, ast.If)]
+    loops = facts.index.loops_around(call)
+    if not conditions or not loops or not isinstance(conditions[0].test, ast.Compare | ast.BoolOp):
+        return False
+    return any(changes_weights(facts, s) for s in walk(loops[0]) if isinstance(s, ast.stmt))
 
 
 def _stale(facts: Facts, call: ast.Call, use: Use, how: How, held: bool) -> bool | None:
@@ -141,7 +152,7 @@ def _stale(facts: Facts, call: ast.Call, use: Use, how: How, held: bool) -> bool
         return None
     if how == How.LOADED:
         return True if same else (False if _trains_it(facts, call, events) else None)
-    return False if _trains_it(facts, call, events) else None
+    return _is_chosen(facts, call) if _trains_it(facts, call, events) else None
 
 
 def _changes_between(

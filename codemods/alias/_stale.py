@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from autofix.codemods.alias._aliases import Alias, Of, parameters_of, uncut
 from autofix.codemods.alias._training import changes_weights, head
 from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
 from autofix.flow.order import Order
+from autofix.flow.roles import constructors
+from autofix.flow.syntax import calls_in
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -16,6 +19,9 @@ _NO_WRITE = frozenset({"requires_grad_", "retain_grad", "detach_", "share_memory
 
 
 _NO_WRITE |= {"squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"}  # the shape
+
+
+_COMPARES = frozenset({"equal", "allclose", "isclose", "eq", "ne", "sub", "dist", "mse_loss"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +118,24 @@ def _reads_as_it_was(facts: Facts, alias: Alias, read: ast.stmt, write: ast.stmt
     if alias.of == Of.GRADIENT:
         return True
     if alias.of == Of.WEIGHTS:
+        live = any(last_name(c.func) == "state_dict" for c in calls_in(alias.node))
+        if live and not _compares(nodes):
+            return False  # kept for its names and shapes, or to be saved
         return _beside_weights(facts, alias, read, nodes)
     # `r = a[i]`, `a[i] = a[i] - 1`, `a[i] = r / 2`: the row was brought up to date for `r`, too.
     if _is_exchange(alias, write, read):
         return True
     updated = _names_base(alias, head(write), stored=False)
     return _names_base(alias, nodes, stored=not updated)
+
+
+def _compares(nodes: list[ast.AST]) -> bool:
+    """`new - old`, `torch.equal(new, old)`"""
+    return any(
+        (isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub))
+        or (isinstance(n, ast.Call) and last_name(n.func) in _COMPARES)
+        for n in nodes
+    )
 
 
 def _names_base(alias: Alias, nodes: list[ast.AST], stored: bool) -> bool:
@@ -144,8 +162,11 @@ def _is_read(node: ast.AST, text: str) -> bool:
 
 
 def _beside_weights(facts: Facts, alias: Alias, read: ast.stmt, nodes: list[ast.AST]) -> bool:
-    """`zip(model.parameters(), old)`, or `p - old[name]` in a loop over the parameters."""
+    """`zip(model.parameters(), old)`, `p - old[name]` in a loop over the parameters, or
+    `new[name] - old[name]` where `new` are the parameters as they are then."""
     if any(isinstance(n, ast.expr) and parameters_of(n) == alias.base for n in nodes):
+        return True
+    if any(isinstance(n, ast.Name) and _is_taken_later(facts, alias, n) for n in nodes):
         return True
     loops = [p for p in facts.index.ancestors(read) if isinstance(p, ast.For)]
     for loop in loops:
@@ -156,6 +177,18 @@ def _beside_weights(facts: Facts, alias: Alias, read: ast.stmt, nodes: list[ast.
             if len(names & used) >= min(len(names), 2):
                 return True
     return False
+
+
+def _is_taken_later(facts: Facts, alias: Alias, name: ast.Name) -> bool:
+    """`new` of `new = model.state_dict()`"""
+    if ast.unparse(alias.holder) == name.id or not isinstance(name.ctx, ast.Load):
+        return False
+    return any(
+        parameters_of(call) == alias.base
+        and last_name(call.func) == "state_dict"
+        and call.lineno > alias.statement.lineno
+        for call in constructors(name, facts)
+    )
 
 
 def _other_tensors(facts: Facts, alias: Alias) -> set[ast.stmt]:

@@ -7,7 +7,8 @@ import re
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
-from autofix.flow.syntax import all_arguments
+from autofix.flow.roles import constructors
+from autofix.flow.syntax import all_arguments, calls_in
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.flow.walk import children, walk
@@ -16,6 +17,7 @@ _TRAINS = re.compile(r"train|fit|learn|epoch|optimi[sz]e|finetune|fine_tune|upda
 _NOT_TRAINS = re.compile(r"sched|warmup|lr_|pbar|tqdm|bar$|eval|valid|test|profil|timer", re.I)
 _OPTIMIZER = re.compile(r"opt(im(izer)?s?)?(_?\w)?$|_opt(im(izer)?s?)?$|^optim", re.I)
 _REPLACES = frozenset({"load_state_dict", "apply", "reset_parameters", "vector_to_parameters"})
+_PARAMETERS = frozenset({"parameters", "named_parameters"})
 _LAYERS = 4
 
 
@@ -111,4 +113,39 @@ def _is_weight(facts: Facts, node: ast.expr) -> bool:
         if value.leaf:
             return True
         node = node.value
-    return facts.value(node).leaf
+    return facts.value(node).leaf or (isinstance(node, ast.Name) and _is_each(facts, node))
+
+
+def _is_each(facts: Facts, name: ast.Name) -> bool:
+    """`p` of `for p in model.parameters()`, `for i, (p, g) in enumerate(zip(params, grads))`"""
+    loops = [o for o in facts.index.loops_around(name) if isinstance(o, ast.For)]
+    return any(
+        each.id == name.id and _are_weights(facts, source)
+        for loop in loops
+        for each, source in _taken_from(loop.target, loop.iter)
+    )
+
+
+def _taken_from(target: ast.expr, source: ast.expr) -> list[tuple[ast.Name, ast.expr]]:
+    """Which name of the target of a loop takes the elements of what."""
+    parts = target.elts if isinstance(target, ast.Tuple) else []
+    match source:
+        case ast.Call(func=ast.Name(id="zip"), args=sources) if len(parts) == len(sources):
+            pairs = zip(parts, sources, strict=True)
+            return [found for part, one in pairs for found in _taken_from(part, one)]
+        case ast.Call(func=ast.Name(id="enumerate"), args=[counted, *_]) if len(parts) == 2:
+            return _taken_from(parts[1], counted)
+        case ast.Call(func=ast.Attribute(attr="named_parameters" | "items")) if len(parts) == 2:
+            return _taken_from(parts[1], source)
+    return [(target, source)] if isinstance(target, ast.Name) else []
+
+
+def _are_weights(facts: Facts, source: ast.expr) -> bool:
+    """`model.parameters()`, or a name that a list of them is bound to."""
+    if any(last_name(call.func) in _PARAMETERS for call in calls_in(source)):
+        return True
+    return isinstance(source, ast.Name) and any(
+        last_name(call.func) in _PARAMETERS
+        for made in constructors(source, facts)
+        for call in calls_in(made)
+    )

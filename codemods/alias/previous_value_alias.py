@@ -2,10 +2,10 @@
 
 ## What it does
 
-Finds `old = w.grad`, `old = w.data`, `old = list(model.parameters())` and the like where the
-gradient or the weights are then changed in place, and `old` is read as if it had stayed. Also
-`target = copy.copy(model)` and `target = model` where the weights are later loaded from the one
-into the other.
+Finds `old = w.grad`, `old = w.data`, `old = list(model.parameters())`, `old = model.state_dict()`
+and the like where the gradient or the weights are then changed in place, and `old` is read as if it
+had stayed. Also `target = copy.copy(model)` and `target = model` where the weights are later loaded
+from the one into the other.
 
 ## Why is this bad
 
@@ -54,8 +54,11 @@ from collections.abc import Iterator
 
 from autofix.codemods.alias._aliases import Of, aliases_in
 from autofix.codemods.alias._copies import copied
+from autofix.codemods.alias._kept_state import kept_state
 from autofix.codemods.alias._stale import restores, stale
 from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.syntax import calls_in
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.model import Applicability, Edit
@@ -73,12 +76,19 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         found = stale(facts, alias)
         if found is None or (alias.of == Of.WEIGHTS and restores(facts, found)):
             continue  # AG402 is about weights that are brought back
+        if any(_is_brought_back(facts, call) for call in calls_in(alias.node)):
+            continue
         held = facts.source.segment(alias.holder)
         message = (
             f"`{held}` is no copy of {alias.of.value}: line {found.write.lineno} changes it, too, "
             f"before it is read (line {found.read.lineno})"
         )
         yield Report(node, message, fix=fix(Applicability.SAFE, *copied(facts, alias)))
+
+
+def _is_brought_back(facts: Facts, call: ast.Call) -> bool:
+    """Is it a `state_dict()` that AG402 reports?"""
+    return last_name(call.func) == "state_dict" and kept_state(facts, call) is not None
 
 
 @rule.visit(ast.Assign)

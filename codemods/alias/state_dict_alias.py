@@ -31,8 +31,9 @@ if accuracy > best_accuracy:
 
 The fix copies the tensors, with `copy.deepcopy` or, in a comprehension, with `.clone()`. Nothing
 before the point where the copy is used can change. It is safe where this file shows that the
-weights are loaded back into the model that they were taken from, after training. It is unsafe where
-they are only saved, returned or loaded into another model later. What is saved or loaded at once,
+weights are loaded back into the model that they were taken from, after training, and where a loop
+that trains takes them on a condition (the best so far). It is unsafe where they are otherwise only
+saved, returned or loaded into another model later. What is saved or loaded at once,
 before anything is trained, is left alone, and so is the state of optimizers.
 
 ## How it is verified

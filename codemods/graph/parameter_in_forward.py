@@ -57,6 +57,7 @@ import re
 from collections.abc import Iterator
 
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET
+from autofix.codemods.modules._overwritten import overwritten
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_true
@@ -92,8 +93,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if found is None or value.leaf or facts.used_as_leaf(node) or _is_factory(node, facts):
         return
     graph, demand = found
-    if demand.leaf:
-        return  # a loss that is made a leaf, which is another matter
+    if demand.leaf or _is_of_itself(node, facts):
+        return  # a loss that is made a leaf, and AG505
     message = (
         f"`{facts.source.segment(node.func)}` makes a new leaf of a tensor with a graph: no "
         f"gradient gets past it, and it is needed ({demand.text}, line {demand.line})"
@@ -116,6 +117,13 @@ def _is_factory(node: ast.Call, facts: Facts) -> bool:
         return False
     returned = any(isinstance(u.user, ast.Return) for u in uses_in(facts).follow(node))
     return returned and not uses_in(facts).calls_of(function)
+
+
+def _is_of_itself(node: ast.Call, facts: Facts) -> bool:
+    """`self.alpha = nn.Parameter(self.alpha.clamp(0, 1))` of what is a Parameter already."""
+    statement = facts.index.parents.get(node)
+    found = overwritten(facts, statement) if isinstance(statement, ast.Assign) else None
+    return found is not None and found.for_this_call
 
 
 def _declined(node: ast.Call, facts: Facts) -> str | None:

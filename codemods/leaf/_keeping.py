@@ -38,8 +38,9 @@ def _sets_back(facts: Facts, found: TurnedOver) -> bool:
     """`x.grad.zero_()` behind the last store, which a new leaf could not do."""
     for read in found.after:
         parent = facts.index.parents.get(read)
-        gradient = isinstance(parent, ast.Attribute) and parent.attr == "grad"
-        if gradient and isinstance(facts.index.parents.get(parent), ast.Attribute):
+        if not (isinstance(parent, ast.Attribute) and parent.attr == "grad"):
+            continue
+        if isinstance(facts.index.parents.get(parent), ast.Attribute):
             return found.loop in facts.index.ancestors(read)
     return False
 

@@ -229,8 +229,9 @@ def _wanted(
         return Want.OPTIMIZER, optimizer
     for read in reads:
         parent = facts.index.parents.get(read)
-        gradient = isinstance(parent, ast.Attribute) and parent.attr == "grad"
-        if gradient and isinstance(parent.ctx, ast.Load) and _before_end(read, first):
+        if not (isinstance(parent, ast.Attribute) and parent.attr == "grad"):
+            continue
+        if isinstance(parent.ctx, ast.Load) and _before_end(read, first):
             return Want.GRAD, parent
     asked = [c for c in _events(facts, loop, reads[0].id) if last_name(c.func) == "grad"]
     if not asked or graph == Graph.YES:

@@ -42,6 +42,8 @@ class Overwritten:
     in_training: bool
     """It surely runs between steps of an optimizer."""
     deletion: ast.Delete | None = None
+    for_this_call: bool = False
+    """`forward` computes with it, with a graph: only what it uses is to change."""
 
     def fits(self, facts: Facts) -> bool:
         return same_shape(facts, self.data, self.target)
@@ -75,16 +77,20 @@ def _in_class(
             return None
         if not (in_forward or training or _UPDATES.search(method.name)):
             return None
-        if in_forward and facts.value(data).graph != Graph.NO:
-            return None  # a graph is cut there, which is another matter
-        return Overwritten(Change.MADE_ANEW, node, target, data, in_forward, training)
+        cut = in_forward and facts.value(data).graph != Graph.NO
+        return Overwritten(
+            Change.MADE_ANEW, node, target, data, in_forward, training, for_this_call=cut
+        )
     if not _is_plain(facts, node.value) or _reads_grad(node.value):
         return None
     deletion = _deleted_before(facts, node, target, method, table)
     if deletion is None:
         if any(s.how == How.DELETED for s in table.stores[target.attr]):
             return None
-        return Overwritten(Change.REFUSED, node, target, node.value, in_forward, training)
+        cut = in_forward and facts.value(node.value).graph != Graph.NO
+        return Overwritten(
+            Change.REFUSED, node, target, node.value, in_forward, training, for_this_call=cut
+        )
     if in_forward or facts.value(node.value).graph != Graph.NO:
         return None  # computed from other parameters, as weight normalisation does
     return Overwritten(Change.DELETED, node, target, node.value, False, training, deletion)

@@ -34,10 +34,13 @@ optimizer still has it. It is safe between the steps of an optimizer, where this
 and for what would raise; it is unsafe elsewhere, where a Parameter was deleted, and for
 `freeze=False`.
 
-There is no fix where the new values may have another shape, and none in `forward` for a plain
-tensor: whether the Parameter or only its use should change, the author has to say. What is set from
-values of its own (weights that are loaded), and weights that are computed from other parameters in
-place of a deleted one, are left alone.
+What `forward` computes from the Parameter and then computes with gets a name of its own, and the
+Parameter stays as it is. The values of the call are the same. This is unsafe: it is likely, not
+sure, that only the use of the Parameter was to change.
+
+There is no fix where the new values may have another shape, and none in `forward` where other
+methods read them. What is set from values of its own (weights that are loaded), and weights that
+are computed from other parameters in place of a deleted one, are left alone.
 
 ## How it is verified
 
@@ -56,6 +59,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.modules._lines import indent_of
+from autofix.codemods.modules._local import used_in_this_call
 from autofix.codemods.modules._overwritten import (
     Change,
     Overwritten,
@@ -90,6 +94,12 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
 def _report(facts: Facts, found: Overwritten) -> Report | None:
     name = facts.source.segment(found.target)
     message = f"`{name}` is a registered Parameter: {found.change.value}"
+    if found.for_this_call:
+        used = used_in_this_call(facts, found)
+        if isinstance(used, str):
+            return Report(found.statement, message, declined=used)
+        note = f"`{name}` itself stays as it is"
+        return Report(found.statement, message, fix=fix(Applicability.UNSAFE, *used), note=note)
     if not found.fits(facts):
         if found.change == Change.MADE_ANEW:
             return None
