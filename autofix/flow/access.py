@@ -108,6 +108,11 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     if owner.kind == Kind.NUMPY:
         return Value(Kind.NUMPY, cuts=owner.cuts)
     if owner.kind == Kind.MODULE and name in ("weight", "bias") and isinstance(owner.ref, str):
+        given = [
+            frame.state.bound[i, name] for i in owner.aliases if (i, name) in frame.state.bound
+        ]
+        if len(given) == 1:
+            return given[0]
         memory = frozenset({hash((id(owner.ref), name))})
         if memory & frame.program.frozen:
             return tensor(Graph.NO, dtype="default", storage=memory)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
+from autofix.flow import torch_api
 from autofix.flow.frame import Frame
 from autofix.flow.functions import call_closure, enter, index_of, settle
 from autofix.flow.index import FunctionNode, Index
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
-from autofix.flow.values import UNKNOWN, Graph, Kind, Value
+from autofix.flow.values import UNKNOWN, Graph, Kind, Value, tensor
 
 
 def construct(
@@ -74,7 +75,18 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
     if stored is not None:
         frame.state.bound[instance.identity, name] = stored
         return stored
-    return in_class
+    return in_class if in_class is not None else _inherited_weight(instance, name, frame)
+
+
+def _inherited_weight(instance: Instance, name: str, frame: Frame) -> Value | None:
+    """The `weight` or `bias` that a layer of torch gives to the classes derived from it."""
+    ops = [torch_api.module(base) for base in instance.info.foreign_bases]
+    if name not in ("weight", "bias") or not any(op is not None and op.params for op in ops):
+        return None
+    memory = frozenset({hash((instance.identity, name))})
+    weight = tensor(Graph.YES, leaf=True, parameter=True, dtype="default", storage=memory)
+    frame.state.bound[instance.identity, name] = weight
+    return _unfrozen(weight, instance, frame)
 
 
 def _unfrozen(value: Value, owner: Instance, frame: Frame) -> Value:

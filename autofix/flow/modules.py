@@ -72,6 +72,8 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     shape = _shape(name, op, module, flat)
     label = f"`{name}`" if name else "a module"
     result = frame.derive(label, node, flat, shape, _dtype(flat, op))
+    for weight in _given_weights(module, frame):
+        result.cuts |= weight.cuts
     if frozen and result.graph < Graph.YES:
         result = result.but(graph=Graph.NO, why=None)  # what goes into a frozen model is data
     if trains and frame.state.grad:
@@ -87,6 +89,12 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     if op is not None and op.ret == "tensors":
         return sequence((result,) * op.n if op.n else None, result)
     return result if op is not None else result.but(kind=Kind.UNKNOWN)
+
+
+def _given_weights(module: Value, frame: Frame) -> list[Value]:
+    """What was set as `module.weight` or `module.bias` of a layer of torch."""
+    keys = [(identity, name) for identity in module.aliases for name in ("weight", "bias")]
+    return [frame.state.bound[key] for key in keys if key in frame.state.bound]
 
 
 def _asks_in_place(module: Value) -> bool:

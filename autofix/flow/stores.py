@@ -62,6 +62,9 @@ def store_attribute(
         frame.state.bound[owner.ref.identity, attribute] = value
         if not frame.program.skims:
             owner.ref.info.note(attribute, value)
+    elif owner.kind == Kind.MODULE and attribute in ("weight", "bias") and value.is_tensor:
+        for identity in owner.aliases:
+            frame.state.bound[identity, attribute] = value
     elif owner.parameter and attribute == "requires_grad" and isinstance(value.const, bool):
         freeze(owner, not value.const, node, frame)
     elif owner.leaf and attribute == "requires_grad" and value.const is False:

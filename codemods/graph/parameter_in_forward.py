@@ -53,10 +53,11 @@ gradient must equal finite differences of the original.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
+from autofix.codemods.graph._layer_weights import CannotCall, functional_calls, given_weights
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET
+from autofix.codemods.graph._set_up import is_set_up
 from autofix.codemods.modules._overwritten import overwritten
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -71,9 +72,6 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(__name__, code="AG106", trigger=r"Parameter\b")
 
 _PARAMETERS = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter"})
-_MAKERS = re.compile(
-    r"_*(init|reset|build|setup|set_|load|copy|merge|make|create|add_|register|tie)"
-)
 _GENERIC = Kind.LIBRARY | Kind.FUNCTION | Kind.CLASS | Kind.MODULE
 
 
@@ -81,9 +79,6 @@ _GENERIC = Kind.LIBRARY | Kind.FUNCTION | Kind.CLASS | Kind.MODULE
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     data = argument(node, 0, "data")
     if data is None or facts.library_name(node.func) not in _PARAMETERS:
-        return
-    function = facts.index.function_of(node)
-    if function is not None and _MAKERS.match(function.name):
         return
     flag = argument(node, 1, "requires_grad")
     if flag is not None and not is_true(flag):
@@ -93,21 +88,29 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if found is None or value.leaf or facts.used_as_leaf(node) or _is_factory(node, facts):
         return
     graph, demand = found
-    if demand.leaf or _is_of_itself(node, facts):
-        return  # a loss that is made a leaf, and AG505
+    if demand.leaf or _is_of_itself(node, facts) or is_set_up(node, facts):
+        return  # a loss that is made a leaf, AG505, or where a model is made
     message = (
         f"`{facts.source.segment(node.func)}` makes a new leaf of a tensor with a graph: no "
         f"gradient gets past it, and it is needed ({demand.text}, line {demand.line})"
     )
     why = value.why.steps() if value.why is not None else ()
-    declined = _declined(node, facts)
+    declined, edits = _declined(node, facts), _edits(node, data, facts)
+    weights = given_weights(node, facts)
+    if weights:
+        if weights[0].made is not node:
+            return  # the first of them tells of all
+        try:
+            declined, edits = None, functional_calls(weights, facts)
+        except CannotCall as refusal:
+            declined = str(refusal)
     if demand.repeated or facts.is_carried(node):
         declined = REPEATED if demand.repeated else CARRIED
     if declined is not None:
         yield Report(node, message, declined=declined, why=why)
         return
     tier, note = _tier(node, graph, facts)
-    yield Report(node, message, fix=fix(tier, *_edits(node, data, facts)), why=why, note=note)
+    yield Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 
 
 def _is_factory(node: ast.Call, facts: Facts) -> bool:
@@ -172,6 +175,8 @@ def _tier(node: ast.Call, graph: Graph, facts: Facts) -> tuple[Applicability, st
             owner = facts.value(use.user.func.value) if known else None  # type: ignore[attr-defined]
             if owner is None or not owner.kind & (Kind.TENSOR | Kind.MODULE | Kind.SEQUENCE):
                 return Applicability.DISPLAY, "other code gets it, and may optimize it as a leaf"
+    if given_weights(node, facts):
+        return Applicability.UNSAFE, "the layer keeps the weight that it was made with"
     if _attributes(node, facts):
         return Applicability.UNSAFE, "the module no longer gains a parameter at its first call"
     if graph < Graph.YES:

@@ -141,7 +141,8 @@ def _kept_attributes(facts: Facts, node: ast.ClassDef) -> Iterator[tuple[str, as
         )
         for made, _ in stores:
             value = stored_value(facts, made, key)
-            if read and value is not None and graph_of(value) == Graph.YES:
+            carries = value is not None and graph_of(value) == Graph.YES and not value.leaf
+            if read and carries:
                 yield attribute, made
                 break
 

@@ -1,0 +1,72 @@
+"""Parameters that are made where a model is put together, rather than on its way to a loss."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.objects import Closure
+from autofix.flow.syntax import calls_any, calls_in
+from autofix.flow.uses import Use, uses_in
+
+_STEPS = frozenset({"forward", "__call__", "training_step"})
+_KEEPERS = frozenset({"setattr", "register_parameter", "ParameterList", "ParameterDict"})
+
+
+def is_set_up(node: ast.Call, facts: Facts) -> bool:
+    """Is the Parameter kept by an object, and only by functions that no pass of a model runs (or
+    once, before its first)?"""
+    kept = [use for use in uses_in(facts).follow(node) if _keeps(use)]
+    return bool(kept) and not any(_in_pass(use.user, facts, set()) for use in kept)
+
+
+def _keeps(use: Use) -> bool:
+    return use.stored or (isinstance(use.user, ast.Call) and calls_any(use.user, _KEEPERS))
+
+
+def _in_pass(node: ast.AST, facts: Facts, seen: set[FunctionNode]) -> bool:
+    function = facts.index.function_of(node)
+    if _in_training_step(node, facts):
+        return True
+    if function is None or function in seen or _is_done_once(node, facts):
+        return False
+    seen.add(function)
+    return function.name in _STEPS or any(
+        _in_pass(call, facts, seen) for call in uses_in(facts).calls_of(function)
+    )
+
+
+def _in_training_step(node: ast.AST, facts: Facts) -> bool:
+    """Does the very loop that it is in run a backward pass?"""
+    loops = facts.index.loops_around(node)
+    return any(
+        last_name(call.func) == "backward" and facts.index.loops_around(call)[0] is loops[0]
+        for call in (calls_in(loops[0]) if loops else ())
+    )
+
+
+def _is_done_once(node: ast.AST, facts: Facts) -> bool:
+    """`if self.weight is None: ...`, `if not self.built: ...`: asked of what is set there."""
+    for around in facts.index.ancestors(node):
+        if isinstance(around, FUNCTIONS):
+            return False
+        if isinstance(around, ast.If) and _asked(around.test) & _set_in(around, facts):
+            return True
+    return False
+
+
+def _asked(test: ast.expr) -> set[str]:
+    """Attributes that a condition reads, `hasattr` included."""
+    names = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute)}
+    texts = (n.value for n in ast.walk(test) if isinstance(n, ast.Constant))
+    return names | {text for text in texts if isinstance(text, str)}
+
+
+def _set_in(block: ast.If, facts: Facts) -> set[str]:
+    """Attributes that a block sets, or the methods of the file that it calls."""
+    nodes = list(ast.walk(block))
+    for call in calls_in(block):
+        ref = facts.value(call.func).ref
+        nodes += ast.walk(ref.node) if isinstance(ref, Closure) else ()
+    return {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
