@@ -22,6 +22,8 @@ class Carried:
     _lists: dict[int, set[tuple[ast.AST, frozenset[int]]]] = field(
         default_factory=lambda: defaultdict(set)
     )
+    _turns: dict[int, dict[ast.AST, int]] = field(default_factory=dict)
+    """For each cut, the turn of every loop around in which it was last made."""
     _backward: dict[int, set[ast.AST]] = field(default_factory=lambda: defaultdict(set))
     _started: dict[ast.AST, int] = field(default_factory=dict)
     _grown: dict[int, set[ast.AST]] = field(default_factory=lambda: defaultdict(set))
@@ -39,8 +41,16 @@ class Carried:
                 self._loops[token].add(loop)
                 return
 
-    def runs_backward(self, token: int, loops: Iterable[ast.AST]) -> None:
+    def made(self, token: int, loops: Sequence[ast.AST], turns: Sequence[int]) -> None:
+        self._turns[token] = dict(zip(loops, turns, strict=True))
+
+    def runs_backward(self, token: int, loops: Sequence[ast.AST], turns: Sequence[int]) -> None:
         self._backward[token].update(loops)
+        made = self._turns.get(token, {})
+        late = {
+            loop for loop, turn in zip(loops, turns, strict=True) if made.get(loop, turn) < turn
+        }
+        self._loops[token].update(late)
 
     def grow(self, lists: Iterable[int], loops: Iterable[ast.AST]) -> None:
         """Something is added to a list, known by its identities."""

@@ -57,6 +57,8 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
         frame.program.cuts.rewrapped(given.node, cuts)
         if frame.program.cuts.is_silencer(value) and not _is_given(data):
             return value.but(leaf=True)
+        if value.has_no_elements:
+            return value
         why = Why("made with `requires_grad=True`", given.node.lineno)
         return value.but(graph=Graph.YES, leaf=True, why=why)
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autofix.flow.carried import Carried
@@ -72,6 +73,8 @@ class Cuts:
     turns: list[int] = field(default_factory=list)
     """For each of these loops, the turn it is in, counted from 1."""
     carried: Carried = field(default_factory=Carried)
+    recurrent: set[ast.AST] = field(default_factory=set)
+    """The nodes of cuts whose results go into what they cut in the next turn of a loop."""
     weights: frozenset[int] = EMPTY
     """Cuts whose results are weights by the way they are used: what a log-probability, or the very
     values that were cut, is multiplied by."""
@@ -118,11 +121,17 @@ class Cuts:
             self._tokens[node, graph] = token
             self.places.append(Cut(node, graph))
         self.made_in.setdefault(token, set()).update(self.loops)
+        self.carried.made(token, self.loops, self.turns)
         if behind:
             self.behind[token] = self.behind.get(token, EMPTY) | behind
         if token in behind:
             self.carried.from_last_turn(token, self.loops, self.turns)
         return token
+
+    def again(self, tokens: Iterable[int]) -> None:
+        """A call gives what it gave before: the cuts in it are made anew."""
+        for token in tokens:
+            self.carried.made(token, self.loops, self.turns)
 
     def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
@@ -139,7 +148,7 @@ class Cuts:
             alone = all(self._is_behind(t, node, inside) for t in value.cuts)
             repeated = backward and not set(self.loops) <= self.made_in.get(token, set())
             if backward:
-                self.carried.runs_backward(token, self.loops)
+                self.carried.runs_backward(token, self.loops, self.turns)
             demand = Demand(text, line, backward, carries, alone, value.leaf, repeated)
             old = self.demands.get(token)
             if old is None or (backward, not carries) > (old.backward, not old.carries):

@@ -88,7 +88,7 @@ class Facts:
                 self._attempt(lambda: enter(function, self._skim))
             value = self._skim.values.get(node, UNKNOWN)
         inner = contents(value)
-        if inner is None or all_cuts(value):
+        if inner is None or value.kind & Kind.TENSOR or all_cuts(value):
             return True
         return bool(inner.kind & (Kind.TENSOR | Kind.UNKNOWN | Kind.MODULE))
 
@@ -173,6 +173,12 @@ class Facts:
         """Does the cut at `node` separate turns of a loop that each have a backward pass?"""
         self._cover(node)
         return not self._silent and self.program.cuts.is_carried(node)
+
+    def is_recurrent(self, node: ast.AST) -> bool:
+        """Does what the cut at `node` gives go into what it cuts in the next turn of a loop? Such a
+        state is multiplied by what it was made of, and is no weight for that."""
+        self._cover(node)
+        return not self._silent and node in self.program.cuts.recurrent
 
     def is_term(self, node: ast.AST) -> bool:
         """Is what comes out of the cut at `node` a term of what a backward pass runs through, or

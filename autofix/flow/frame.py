@@ -206,6 +206,8 @@ class Frame:
             return kept
         sources = self.program.cuts.sources
         sources[node] = sources.get(node, EMPTY) | value.storage
+        if any(self.program.cuts.places[token].node is node for token in value.cuts):
+            self.program.cuts.recurrent.add(node)
         return kept | {self.program.cuts.made(node, value.graph, kept)}
 
 

@@ -17,7 +17,7 @@ from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.program import ABROAD, CONTEXTS, DEPTH, INLINED, Program
 from autofix.flow.state import State, merge
 from autofix.flow.unit import is_foreign
-from autofix.flow.values import NONE, UNKNOWN, Graph, Kind, Value, Why, fresh, tensor
+from autofix.flow.values import EMPTY, NONE, UNKNOWN, Graph, Kind, Value, Why, fresh, tensor
 from autofix.flow.writes import memory_in
 
 
@@ -40,7 +40,10 @@ def call_closure(
         return _opaque(given, keywords, frame)
     key = _memo_key(closure, given, keywords, frame)
     if key in program.memo:
-        return program.memo[key]
+        known = program.memo[key]
+        handed = EMPTY.union(*(all_cuts(v) for v in (*given, *keywords.values())))
+        program.cuts.again(all_cuts(known) - handed)
+        return known
     program.called.add(function)
     if frame.state.grad:
         program.reached.add(function)

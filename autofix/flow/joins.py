@@ -69,8 +69,17 @@ def join(a: Value | None, b: Value | None) -> Value:
         _join_ref(a.ref, b.ref),
         a.const if type(a.const) is type(b.const) and a.const == b.const else None,
         a.symbol if a.symbol == b.symbol else None,
-        a.aliases if a.aliases == b.aliases else a.aliases | b.aliases,
+        a.aliases if a.aliases == b.aliases else _join_aliases(a, b),
     )
+
+
+def _join_aliases(a: Value, b: Value) -> frozenset[int]:
+    """Where one of two lists has no identity (a tuple, say), the other's would speak for both: one
+    of which no contents are known, below zero, keeps what is joined here from being lost."""
+    known = a.aliases | b.aliases
+    if a.kind & (Kind.SEQUENCE | Kind.DICT) and not (a.aliases and b.aliases):
+        return known | {-abs(min(known, key=abs))}
+    return known
 
 
 def covers(a: Value, b: Value) -> bool:

@@ -242,6 +242,7 @@ def _variable(given: Arguments, frame: Frame) -> Value:
     trains = flag is not None and flag.const is True
     if trains:
         frame.program.cuts.rewrapped(given.node, cuts)
+        trains = not data.has_no_elements
     return tensor(
         Graph.YES if trains else Graph.NO,
         data.shape,

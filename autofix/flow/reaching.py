@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from autofix.flow.index import FUNCTIONS, FunctionNode, Index, last_name
+from autofix.flow.index import FUNCTIONS, FunctionNode, Index, Loop, last_name
 from autofix.flow.walk import statements, walk
 
 N = TypeVar("N", bound=ast.AST)
@@ -127,6 +127,33 @@ class Names:
         ]
         return [n for n in mine if isinstance(n.ctx, ast.Load) and self._reaches(store, n, others)]
 
+    def next_turn(self, store: ast.Name) -> list[ast.Name]:
+        """The reads further up in a loop around, which see in the next turn what `store` binds."""
+        scope, start = self.index.function_of(store), self.index.statement_of(store)
+        end = _end(start) if start is not None else None
+        found: dict[ast.Name, None] = {}
+        for loop in self.index.loops_around(store) if end is not None else ():
+            mine = [n for n in self._by_name[store.id] if loop in self.index.ancestors(n)]
+            others = [n for n in mine if isinstance(n.ctx, ast.Store) and n is not store]
+            if any(self._ends_turn(other, store, loop) for other in others):
+                break
+            for read in mine:
+                here = isinstance(read.ctx, ast.Load) and self.index.function_of(read) is scope
+                early = (
+                    here and _place(read) < (end or (0, 0)) and _is_repeated(read, loop, self.index)
+                )
+                if early and not any(self._kills(other, read) for other in others):
+                    found[read] = None
+        return list(found)
+
+    def _ends_turn(self, other: ast.Name, store: ast.Name, loop: Loop) -> bool:
+        """Is the name surely bound again between `store` and the next turn?"""
+        statement = self.index.statement_of(other)
+        if statement is None or statement is loop:
+            return True
+        later = _place(other) > _place(store) and not isinstance(statement, ast.AugAssign)
+        return later and self.index.parents.get(statement) in self.index.ancestors(store)
+
     def _sees(self, node: ast.Name, scope: FunctionNode | None) -> bool:
         """Does the name at `node` mean the variable of `scope` (None: of the module)?"""
         for owner in self.index.ancestors(node):
@@ -192,6 +219,13 @@ def _branch(owner: ast.If, node: ast.AST, index: Index) -> str:
     chain = [node, *index.ancestors(node)]
     child = chain[chain.index(owner) - 1] if owner in chain[1:] else node
     return "else" if child in owner.orelse else "test" if child is owner.test else "body"
+
+
+def _is_repeated(node: ast.AST, loop: Loop, index: Index) -> bool:
+    """Is it evaluated in every turn (neither the iterable nor the `else` of the loop)?"""
+    chain = [node, *index.ancestors(node)]
+    child = chain[chain.index(loop) - 1]
+    return child is not getattr(loop, "iter", None) and child not in loop.orelse
 
 
 def _place(node: ast.expr | ast.stmt) -> tuple[int, int]:

@@ -133,6 +133,7 @@ def written_into(value: Value, written: Value) -> Value:
         why=stronger.why,
         cuts=value.cuts | written.cuts,
         leaf=False if written.graph > Graph.NO else value.leaf,
+        computed=value.computed or written.computed,
     )
 
 

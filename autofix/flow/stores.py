@@ -93,7 +93,7 @@ def freeze(owner: Value, frozen: bool, node: ast.AST, frame: Frame) -> None:
 def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     """`owner` becomes a leaf that requires grad, through every name for it. (It stays what it is
     if it has a graph already.)"""
-    if owner.graph == Graph.YES or not owner.is_tensor:
+    if owner.graph == Graph.YES or not owner.is_tensor or owner.has_no_elements:
         return owner
     if frame.program.cuts.is_silencer(owner):
         return owner.but(leaf=True)

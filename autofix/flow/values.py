@@ -154,6 +154,11 @@ class Value:
         return self.kind == Kind.TENSOR and self.shape == ()
 
     @property
+    def has_no_elements(self) -> bool:
+        """A tensor in which there is nothing that could learn, whatever it requires."""
+        return self.shape is not None and 0 in self.shape
+
+    @property
     def is_single(self) -> bool:
         """A tensor of exactly one element, of any rank."""
         return (

@@ -79,8 +79,9 @@ def is_handed_on(node: ast.AST, facts: Facts) -> bool:
         ast.unparse(n)
         for target in statement.targets
         for n in ast.walk(target)
-        if isinstance(n, (ast.Name, ast.Attribute))
+        if isinstance(n, (ast.Name, ast.Attribute)) and isinstance(n.ctx, ast.Store)
     }
+    bound |= {ast.unparse(t) for t in statement.targets if isinstance(t, ast.Subscript)}
     read = {ast.unparse(n) for n in ast.walk(statement.value) if isinstance(n, ast.expr)}
     return bool(bound & read) and bool(facts.index.loops_around(statement))
 

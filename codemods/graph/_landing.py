@@ -60,6 +60,8 @@ def landed(
         after = ".double()"
     whole, outer = _rewrapped(call, facts)
     leaf = leaf or outer
+    if form == Form.NUMBERS and mixed:
+        raise CannotLift("on another path it is a list of plain numbers")
     if form == Form.NUMBERS:
         return [*_stacked(node, call, whole, after, facts, translator)], leaf
     if mixed:

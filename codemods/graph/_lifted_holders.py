@@ -49,9 +49,39 @@ def collected(lift: Lift, node: ast.expr, parent: ast.expr, form: Form, mixed: b
             if is_listed(lift, node, around):
                 return OFF
             return passed(lift, parent, around, Form.NUMBERS, mixed)
+        case ast.Assign(targets=[ast.Name() as target]), ast.Tuple(elts=parts):
+            return _at(lift, target, parts.index(node), form, mixed)
     if isinstance(parent, ast.List) and form == Form.NUMBER:
         return lift.follow(parent, Form.NUMBERS)
     return OFF
+
+
+def _at(lift: Lift, target: ast.Name, position: int, form: Form, mixed: bool) -> Way:
+    """`state = (a, node)`: where this element of it is unpacked or read."""
+    names = lift.uses.names
+    ways: list[Way] = []
+    for load in dict.fromkeys([*names.loads(target), *names.next_turn(target)]):
+        match lift.facts.index.parents.get(load):
+            case ast.Assign(targets=[ast.Tuple(elts=parts)]) if position < len(parts):
+                ways.append(lift.bind(parts[position], form, True))
+            case ast.Subscript(slice=ast.Constant(value=at)) as read if at == position:
+                ways.append(lift.loads([read], form, lambda load: True))
+    return lift.both(*ways)
+
+
+def zipped(lift: Lift, node: ast.expr, call: ast.Call, form: Form) -> Way:
+    """`for a, b in zip(x, node)`: what the loop calls the elements of a state. (Losses and their
+    weights are zipped as well, and weights are numbers on purpose.)"""
+    if not lift.facts.is_recurrent(lift.export.cut):
+        return OFF
+    loop = lift.facts.index.parents.get(call)
+    around = lift.facts.index.parents.get(loop) if isinstance(loop, ast.comprehension) else loop
+    target = getattr(loop, "target", None)
+    at = call.args.index(node) if node in call.args else -1
+    if getattr(loop, "iter", None) is not call or around is None or at < 0:
+        return OFF
+    names = target.elts if isinstance(target, ast.Tuple) else []
+    return elements(lift, names[at], around, form) if at < len(names) else OFF
 
 
 def in_dict(lift: Lift, holder: ast.expr, key: ast.expr, form: Form) -> Way:

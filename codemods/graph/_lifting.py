@@ -15,11 +15,19 @@ from autofix.codemods.graph._exports import Export, Form
 from autofix.codemods.graph._intent import is_loss
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifted_calls import attribute, passed
-from autofix.codemods.graph._lifted_holders import collected, element, elements, in_dict, is_listed
+from autofix.codemods.graph._lifted_holders import (
+    collected,
+    element,
+    elements,
+    in_dict,
+    is_listed,
+    zipped,
+)
 from autofix.codemods.graph._translating import Translator
 from autofix.codemods.graph._unwrapping import appended, unwrapped, wrapped
 from autofix.codemods.graph._way import OFF, Way, calls_of, property_reads
 from autofix.flow.facts import Facts
+from autofix.flow.frame import contents
 from autofix.flow.uses import Uses, uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Edit
@@ -103,7 +111,7 @@ class Lift:
             case ast.IfExp(test=test) if test is not node:
                 return self.follow(parent, form, mixed or form == Form.NUMBER)
             case ast.NamedExpr(target=target):
-                return self._both(self.follow(parent, form, mixed), self.bind(target, form, mixed))
+                return self.both(self.follow(parent, form, mixed), self.bind(target, form, mixed))
             case ast.Compare() if form == Form.ARRAY:
                 return self.follow(parent, form)
             case ast.Subscript(value=owner) if owner is node and form != Form.NUMBER:
@@ -124,6 +132,8 @@ class Lift:
             case ast.keyword():
                 call = self.facts.index.parents[parent]
                 return passed(self, node, call, form, mixed) if isinstance(call, ast.Call) else OFF
+            case ast.Call(func=ast.Name(id="zip")) if form != Form.NUMBER:
+                return zipped(self, node, parent, form)
             case ast.Call(func=func) if func is not node:
                 return passed(self, node, parent, form, mixed)
             case ast.stmt():
@@ -134,7 +144,7 @@ class Lift:
         match parent:
             case ast.Assign(targets=targets):
                 ways = [self.bind(target, form, mixed) for target in targets]
-                return self._both(*ways)
+                return self.both(*ways)
             case ast.AnnAssign(target=target):
                 return self.bind(target, form, mixed)
             case ast.AugAssign(target=target) if target is not node:
@@ -145,7 +155,7 @@ class Lift:
                 return self.returned(node, form, mixed)
         return OFF
 
-    def _both(self, *ways: Way) -> Way:
+    def both(self, *ways: Way) -> Way:
         edits = [edit for way in ways if way.joined for edit in way.edits]
         return Way(any(way.joined for way in ways), tuple(dict.fromkeys(edits)))
 
@@ -195,7 +205,8 @@ class Lift:
     def bind(self, target: ast.expr, form: Form, mixed: bool) -> Way:
         match target:
             case ast.Name():
-                loads = self.uses.names.loads(target)
+                names = self.uses.names
+                loads = dict.fromkeys([*names.loads(target), *names.next_turn(target)])
                 others = [s for s in self.uses.names.stores(target) if s is not target]
                 return self.loads(
                     loads, form, lambda load: mixed or self._may_be_number(load, others)
@@ -203,6 +214,8 @@ class Lift:
             case ast.Attribute():
                 self.exact = False
                 return self.loads(self.uses.attribute_loads(target), form, lambda load: mixed)
+            case ast.Tuple(elts=parts) if form == Form.NUMBERS:
+                return self.both(*(self.bind(part, Form.NUMBER, mixed) for part in parts))
             case ast.Subscript(value=owner):
                 value = self.facts.value(owner)
                 if value.is_tensor:
@@ -214,7 +227,7 @@ class Lift:
         """Can the read see another binding, of a number that is not lifted?"""
         for store in others:
             if load in self.uses.names.loads(store):
-                value = self.facts.value(store)
+                value = contents(self.facts.value(store)) or Value()
                 if value.kind & Kind.NUMBER and not value.cuts:
                     return True
         return False

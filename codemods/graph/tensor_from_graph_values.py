@@ -126,7 +126,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     value = facts.value(data)
     if (
-        not (value.kind & Kind.SEQUENCE or _is_parameter_list(value))
+        value.kind & Kind.TENSOR  # a list on some paths only: it cannot be stacked
+        or not (value.kind & Kind.SEQUENCE or _is_parameter_list(value))
         or (found := _cut(node, data, facts)) is None
     ):
         return

@@ -85,10 +85,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     value = facts.value(data)
     found = facts.needed(node)
-    sometimes = (
-        value.kind == Kind.TENSOR | Kind.UNKNOWN and found is not None and found[0] == Graph.YES
-    )
-    if not (value.is_tensor or sometimes):
+    surely = found is not None and found[0] == Graph.YES
+    if not (value.is_tensor or (surely and _is_one_of(value))):
         return
     wants_leaf = is_true(keyword(node, "requires_grad"))
     if wants_leaf and value.graph > Graph.NO and not _is_silencer(node, value, found, facts):
@@ -99,9 +97,16 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return  # an argument that may be a list after all, and nothing says that the cut matters
     if found is None and value.graph == Graph.MAYBE and facts.grad_enabled(node):
         return
-    if _is_converted_argument(data, facts):
+    partly = found is not None and found[1].carries
+    if not surely and _is_only_converted(data, value.assumed and partly, facts):
         return
     yield _report(node, data, value, found, facts)
+
+
+def _is_one_of(value: Value) -> bool:
+    """A tensor on one path, and on others an array or numbers, or something that is not known."""
+    rest = value.elem
+    return bool(value.kind & Kind.TENSOR) and not (rest is not None and rest.kind & Kind.TENSOR)
 
 
 def _is_silencer(
@@ -119,8 +124,9 @@ def _is_constructor(node: ast.Call, facts: Facts) -> bool:
     return facts.library_name(node.func) == "torch.tensor"
 
 
-def _is_converted_argument(data: ast.expr, facts: Facts) -> bool:
-    """An argument annotated as `Tensor | ndarray`: the call is there for the arrays."""
+def _is_only_converted(data: ast.expr, told: bool, facts: Facts) -> bool:
+    """An argument that an annotation says may be an array, or (`told`) of which only an annotation
+    says that it is a tensor: nothing else is done with it, and it is not all of the result."""
     function = facts.index.function_of(data)
     if not isinstance(data, ast.Name) or function is None:
         return False
@@ -128,7 +134,9 @@ def _is_converted_argument(data: ast.expr, facts: Facts) -> bool:
     for given in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
         if given.arg == data.id and given.annotation is not None:
             annotation = facts.source.segment(given.annotation)
-            return "Tensor" in annotation and ("Union" in annotation or "|" in annotation)
+            either = "Tensor" in annotation and ("Union" in annotation or "|" in annotation)
+            before = uses_in(facts).names.argument_loads(function, given.arg)
+            return either or (told and before == [data])
     return False
 
 
@@ -161,7 +169,8 @@ def _report(
         new = _copy(node, data, facts, keep_graph=found is not None)
     else:  # an array or list on other paths, which only `as_tensor` takes as well
         new = _converted(node, facts)
-        tier = Applicability.UNSAFE if tier == Applicability.SAFE else tier
+        if found is None or found[0] < Graph.YES:
+            tier = Applicability.UNSAFE if tier == Applicability.SAFE else tier
     edits = replace(facts, node, new)
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 

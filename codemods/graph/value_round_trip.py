@@ -127,7 +127,7 @@ def _exported(
     node: ast.expr, export: Export, found: tuple[Graph, Demand], facts: Facts
 ) -> Iterator[Report]:
     graph, demand = found
-    term = facts.is_term(node)
+    term = facts.is_term(node) or _is_sole(demand)
     if not term and not _matters(node, export, graph, demand, facts):
         return
     message = _message(export.whole, demand, facts)
@@ -141,7 +141,7 @@ def _exported(
     if not way.joined:
         return
     if demand.repeated or facts.is_carried(node):
-        if term:
+        if term and (demand.repeated or _is_sole(demand)):
             reason = REPEATED if demand.repeated else CARRIED
             yield Report(export.whole, message, declined=reason, why=why)
         return
@@ -149,6 +149,11 @@ def _exported(
     tier, note = _tier(node, certain and lift.exact, term, facts)
     edits = tidied(list(way.edits), facts)
     yield Report(export.whole, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def _is_sole(demand: Demand) -> bool:
+    """A backward pass has nothing to run through, and other cuts are not to blame for it."""
+    return demand.backward and demand.alone and not demand.carries
 
 
 def _matters(node: ast.expr, export: Export, graph: Graph, demand: Demand, facts: Facts) -> bool:
@@ -168,8 +173,12 @@ def _stopped(
     graph, demand = found
     if graph < Graph.YES and _is_variable(node):
         return  # data, as it was written for old versions
-    whole = facts.is_term(node) and not demand.carries
-    term = facts.is_term(node) or (facts.is_term_of_result(node) and in_loss_function(node, facts))
+    whole = _is_sole(demand) or (facts.is_term(node) and not demand.carries)
+    term = (
+        whole
+        or facts.is_term(node)
+        or (facts.is_term_of_result(node) and in_loss_function(node, facts))
+    )
     if not whole and is_handed_on(node, facts):
         return
     dead = not term and is_dead_loss(node, facts)
@@ -211,11 +220,19 @@ def _tier(
 ) -> tuple[Applicability, str | None]:
     if facts.is_target(node):
         return Applicability.DISPLAY, TARGET
-    if not term and _is_part_of_weight(node, facts):
+    if not (term or _is_state(node, facts)) and _is_part_of_weight(node, facts):
         return Applicability.DISPLAY, WEIGHT
     if certain:
         return Applicability.SAFE, None
     return Applicability.UNSAFE, CHANGES
+
+
+def _is_state(node: ast.expr, facts: Facts) -> bool:
+    """Is it handed on to the next turn, and not by a write into the memory of a tensor?"""
+    statement = facts.index.statement_of(node)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    written = any(isinstance(target, ast.Subscript) for target in targets)
+    return facts.is_recurrent(node) and not written
 
 
 def _is_part_of_weight(node: ast.expr, facts: Facts) -> bool:
