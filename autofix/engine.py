@@ -29,6 +29,18 @@ class Outcome:
     """The files that had a say in it."""
 
 
+_OF_TORCH = ("state_dict(", "requires_grad", "zero_grad(", ".parameters()", "named_parameters(")
+_ALIKE = ("paddle", "mindspore", "jittor", "oneflow", "tinygrad", "mxnet", "megengine")
+
+
+def concerns(text: str) -> bool:
+    """Is torch used in a module? A helper may do without importing it (`model.state_dict()`), if
+    that is not of a library like it."""
+    if "torch" in text:
+        return True
+    return any(word in text for word in _OF_TORCH) and not any(name in text for name in _ALIKE)
+
+
 def find(source: Source, rules: Sequence[Rule], project: Project | None = None) -> Outcome:
     """Run `rules` over one module. Raises SyntaxError, RecursionError or ValueError as `ast.parse`
     does; a crash inside one rule is reported and does not lose another rule's findings.
@@ -36,7 +48,7 @@ def find(source: Source, rules: Sequence[Rule], project: Project | None = None) 
     The other files of the `project` have a say in it: in a large one, where following every import
     would cost more than the rest, only if the file trains or seems to have something to report."""
     active = [rule for rule in rules if rule.may_match(source.text)]
-    if active and "torch" not in source.text:
+    if active and not concerns(source.text):
         return Outcome(())
     tree = source.parse()  # also for no rule: a file that no one can run is not clean
     if not active:

@@ -92,7 +92,7 @@ def could_be_fixed(result: FileResult) -> bool:
 
 def is_candidate(data: bytes) -> bool:
     """Whether any rule could have something to say; what is not a candidate is not even decoded."""
-    return b"torch" in data
+    return engine.concerns(data.decode("latin-1"))
 
 
 def failed(path: str, shown: str, message: str) -> FileResult:

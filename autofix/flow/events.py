@@ -51,8 +51,8 @@ class Seq:
 
 @dataclass(eq=False)
 class Loop:
-    node: ast.stmt | None
-    """None: a closure, which an optimizer calls as often as it likes."""
+    node: ast.stmt | ast.expr | None
+    """A loop or a comprehension. None: a closure, which an optimizer calls as often as it likes."""
     body: Seq
     once: bool = False
     """There is only one turn that trains: the body ends in `break` or the like, or the loop goes

@@ -34,6 +34,9 @@ from autofix.flow.walk import children
 if TYPE_CHECKING:
     from autofix.flow.facts import Facts
 
+Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
+
 DEPTH = 4
 """How deep calls of functions of the file are looked into."""
 
@@ -131,10 +134,26 @@ class Reader:
         """The calls in an expression, inner ones first."""
         if isinstance(node, (ast.Lambda, ast.Constant, ast.Name)):
             return
+        if isinstance(node, COMPREHENSIONS):
+            yield from self._comprehension(node, scope, chain)
+            return
         for part in children(node):
             yield from self._expression(part, scope, chain)
         if isinstance(node, ast.Call):
             yield from self._call(node, scope, chain)
+
+    def _comprehension(
+        self, node: Comprehension, scope: Scope, chain: tuple[ast.stmt, ...]
+    ) -> Iterator[Item]:
+        """`[train_on(batch) for batch in loader]` is a loop, too."""
+        first = node.generators[0]
+        yield from self._expression(first.iter, scope, chain)
+        inside = Seq()
+        for part in children(node):
+            if part is not first:
+                inside.items += self._expression(part, scope, chain)
+        if inside.items:
+            yield Loop(node, inside)
 
     def _call(self, node: ast.Call, scope: Scope, chain: tuple[ast.stmt, ...]) -> Iterator[Item]:
         name = last_name(node.func) or ""

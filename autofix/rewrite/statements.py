@@ -30,6 +30,9 @@ def remove_statement(facts: Facts, node: ast.AST) -> Edit | None:
     alone = not text[line_start:start].strip() and not after
     if not alone or _only_one(facts, statement):
         return Edit(start, end, "pass")
+    if line_end in facts.source.seams:  # the last line of a cell
+        first = line_start in facts.source.seams or line_start - 1 in facts.source.seams
+        return Edit(line_start - (not first), line_end, "")
     newline = 2 if text[line_end : line_end + 2] == "\r\n" else 1
     return Edit(line_start, min(line_end + newline, len(text)), "")
 

@@ -249,7 +249,16 @@ def _training_loop(facts: Facts, found: Rebound) -> ast.stmt | None:
 
 def _only_moves(facts: Facts, read: ast.Name) -> bool:
     """A view shares the memory of the leaf, and keeps no values for the backward pass."""
-    return is_shape(facts, read)
+    chain = chain_from(facts, read)
+    return (
+        chain is not None
+        and is_shape(facts, read)
+        and not any(o.name.strip(".()`") in _CONVERTS for o in chain.operations)
+    )
+
+
+_CONVERTS = frozenset({"to", "cuda", "cpu", "double", "half", "float", "bfloat16", "type"})
+_CONVERTS |= {"type_as", "clone"}
 
 
 def is_shape(facts: Facts, read: ast.Name) -> bool:

@@ -39,7 +39,8 @@ The result gets a name of its own, and every later read that means the result ge
 `.zero_()` and updates in place stay with the leaf. So it is where the name is bound in each turn of
 a loop, and where the gradient of one backward pass is read. This is safe: every value stays.
 Where an optimizer has the leaf and the operation stands before the training loop, it is computed in
-each turn of the loop. This is unsafe: the loss now follows the leaf.
+each turn of the loop. This is unsafe: the loss now follows the leaf. It is safe where only the
+dtype or the device changes.
 
 The result is made the leaf (`.detach().requires_grad_()`) where the operation belongs to the start
 value: a change of shape, dtype or device, a scale in front of a training loop that updates the
@@ -181,7 +182,8 @@ def _repair(facts: Facts, found: Rebound) -> tuple[tuple[Edit, ...] | str, Appli
     if found.choice == Choice.NEW_NAME:
         return renamed(facts, found), Applicability.SAFE
     if found.choice == Choice.EACH_TURN:
-        return in_each_turn(facts, found), Applicability.UNSAFE
+        moved = is_shape(facts, found.read)
+        return in_each_turn(facts, found), Applicability.SAFE if moved else Applicability.UNSAFE
     chain = chain_from(facts, found.read)
     if chain is None or chain.node is not found.statement.value:
         return _unclear(facts, found)

@@ -130,6 +130,8 @@ def _kept_attributes(facts: Facts, node: ast.ClassDef) -> Iterator[tuple[str, as
         owner, _, attribute = key.rpartition(".")
         if owner != _me(forward) or _is_detached_somewhere(node, attribute):
             continue
+        if _is_parameter(facts, node, attribute):
+            continue  # AG505: it takes no tensor in its place
         statements = {s for s, _ in stores}
         statements |= {p for s in statements for p in facts.index.ancestors(s) if _asks_mode(p)}
         first = forward.body[0]
@@ -145,6 +147,11 @@ def _kept_attributes(facts: Facts, node: ast.ClassDef) -> Iterator[tuple[str, as
             if read and carries:
                 yield attribute, made
                 break
+
+
+def _is_parameter(facts: Facts, node: ast.ClassDef, attribute: str) -> bool:
+    stores = facts.class_table(node).stores.get(attribute, [])
+    return any(s.value is not None and facts.value(s.value).parameter for s in stores)
 
 
 def _asks_mode(node: ast.AST) -> TypeGuard[ast.stmt]:

@@ -58,10 +58,12 @@ from autofix.codemods.training._discarded import (
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS
+from autofix.flow.roles import is_optimizer
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
 from autofix.rewrite.liveness import read_later
+from autofix.rewrite.names import spell
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(
@@ -94,7 +96,7 @@ def _repair(node: ast.Expr, found: Discarded, facts: Facts) -> Edit | str | None
     subject = found.subject
     match subject:
         case ast.Name(id=name):
-            kept = _must_stay(subject, facts)
+            kept = _must_stay(subject, facts) and not _is_for_this_call(found.call, subject, facts)
             if read_later(name, node, facts) and not kept:
                 return _assigned(node, subject, facts)
             if kept or _is_element(subject, facts):
@@ -115,6 +117,26 @@ def _must_stay(subject: ast.expr, facts: Facts) -> bool:
     """A leaf is known to an optimizer, a module or its `.grad` as the object that it is."""
     value = facts.value(subject)
     return value.leaf or value.parameter
+
+
+def _is_for_this_call(call: ast.Call, subject: ast.Name, facts: Facts) -> bool:
+    """An argument that a function computes with while gradients are recorded, and does not train:
+    what is read later in it is the result."""
+    function = facts.index.function_of(subject)
+    if not isinstance(function, FUNCTIONS) or not facts.grad_enabled(call):
+        return False
+    spec = function.args
+    given = {a.arg for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
+    trained = {"backward", "step", "grad", "requires_grad_"}
+    return (
+        subject.id in given
+        and not facts.index.loops_around(subject)
+        and len(uses_in(facts).names.stores(subject)) == 0
+        and not any(
+            isinstance(n, ast.Attribute) and n.attr in trained
+            for n in facts.index.body_nodes(function)
+        )
+    )
 
 
 def _is_element(subject: ast.Name, facts: Facts) -> bool:
@@ -146,6 +168,38 @@ def _in_place(found: Discarded, facts: Facts) -> Edit | str:
     value = facts.value(found.subject)
     bare = isinstance(found.subject, ast.Attribute) and found.subject.attr in ("data", "grad")
     if facts.grad_enabled(call) and value.graph > Graph.NO and not bare:
+        if value.leaf and _follows_step(found, facts):
+            return _in_place_without_gradient(found, func, facts)
         return "it has to be changed in place, which is not possible while gradients are recorded"
     end = facts.source.span(func)[1]
     return Edit(end, end, "_")
+
+
+def _follows_step(found: Discarded, facts: Facts) -> bool:
+    """Does the same block step an optimizer before, so that this is to bring the weight back?"""
+    statement = facts.index.statement_of(found.call)
+    around = facts.index.parents.get(statement) if statement is not None else None
+    block = getattr(around, "body", [])
+    before = block[: block.index(statement)] if statement in block else []
+    return any(
+        isinstance(s, ast.Expr)
+        and isinstance(s.value, ast.Call)
+        and isinstance(s.value.func, ast.Attribute)
+        and s.value.func.attr == "step"
+        and is_optimizer(s.value.func.value, facts)
+        for s in before
+    )
+
+
+def _in_place_without_gradient(found: Discarded, func: ast.Attribute, facts: Facts) -> Edit | str:
+    start, end = facts.source.span(found.call)
+    line = facts.source.text.rfind("\n", 0, start) + 1
+    indent = facts.source.text[line:start]
+    if indent.strip():
+        return "it stands in a line with other statements"
+    name = spell(facts, "torch.no_grad", found.call)
+    if name.edits:
+        return "`torch` is not imported here"
+    at = facts.source.span(func)[1]
+    text = f"{facts.source.text[start:at]}_{facts.source.text[at:end]}"
+    return Edit(start, end, f"with {name.code}():\n{indent}    {text}")
