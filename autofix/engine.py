@@ -16,6 +16,7 @@ from autofix.rule import Report, Rule, Visitor
 from autofix.source import ElsewhereError, Source
 
 _AS = re.compile(r"(\w+) +as +(\w+)")
+_BREAK = re.compile(r"\s*\n\s*(\.)?")
 _SHORT = re.compile(r"^(\w+) *= *[\w.]*?(\w+) *(?:#.*)?$", re.MULTILINE)
 
 
@@ -85,7 +86,7 @@ def _finding(rule: Rule, report: Report, facts: Facts) -> Finding:
     return Finding(
         rule=rule.code,
         name=rule.name,
-        message=report.message,
+        message=_BREAK.sub(lambda found: found[1] or " ", report.message),  # of quoted code
         start=start,
         end=end,
         fix=report.fix,

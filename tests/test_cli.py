@@ -441,7 +441,7 @@ def test_help_names_every_command() -> None:
 def test_rules() -> None:
     lines = autofix("rules").stdout.splitlines()
     assert lines[0].split("  ")[0] == "AG901"
-    assert "TY102  risky-call         unsafe   A risky call" in lines
+    assert "TY102  risky-call         unsafe  A risky call" in lines
     listed = json.loads(autofix("rules", "--output-format", "json").stdout)
     assert {
         "code": "TY102",

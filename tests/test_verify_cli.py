@@ -258,7 +258,7 @@ def test_trees(fake: Fake) -> None:
     assert fake.pairs[1].before.path == str(Path("old/sub/b.py").absolute())
     assert str(Path("old").absolute()) in fake.pairs[1].before.roots
     assert str(Path("new").absolute()) not in fake.pairs[1].before.roots
-    assert result.stdout.startswith("inconclusive: 1 of 2: it works in b.py\n")
+    assert result.stdout.startswith("inconclusive: 1 of 2; the first: it works in b.py\n")
     assert "\na.py: confirmed: it works in a.py\n" in result.stdout
     assert "\nsub/b.py: inconclusive: it works in b.py\n" in result.stdout
     assert "note: more.py: new, so there is nothing to compare it with" in result.stderr
@@ -266,7 +266,7 @@ def test_trees(fake: Fake) -> None:
     fake.verdicts = {"a.py": REFUTED, "b.py": INCONCLUSIVE}
     assert autofix("old", "new").exit_code == 1
     fake.verdicts = {}
-    assert autofix("old", "new").stdout.startswith("confirmed: 2 of 2: it works in a.py\n")
+    assert autofix("old", "new").stdout.startswith("confirmed: 2 of 2; the first: it works in a.py")
 
 
 def test_trees_that_share_nothing(fake: Fake) -> None:

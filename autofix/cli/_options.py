@@ -125,7 +125,7 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--unsafe-fixes/--no-unsafe-fixes",
         default=None,
-        help="Count fixes that may change more than the gradient.",
+        help="Fixes that may change more than the gradient count, too.",
     ),
     click.option("--output-format", type=click.Choice(FORMATS), default=None),
     click.option(
@@ -136,7 +136,7 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
         help="Write results there, not to stdout.",
     ),
     click.option("--statistics", is_flag=True, help="Counts by rule in place of the findings."),
-    click.option("--show-fixes", is_flag=True, help="List what was fixed, by file."),
+    click.option("--show-fixes", is_flag=True, help="With `apply`: list what was fixed, by file."),
     click.option("--stdin-filename", metavar="FILE", help="What to call the input given by `-`."),
     _CONFIG,
     _ISOLATED,

@@ -9,6 +9,9 @@ import click
 
 from autofix.cli._options import common, options
 
+_LONGEST = 100
+"""What a shell has made of `src/*.py` is not worth repeating."""
+
 
 @click.command("check", short_help="Report what is found; write nothing.")
 @common
@@ -49,4 +52,5 @@ def _again(
         words += [flag, ",".join(values)] if values else []
     for flag, given in {"--unsafe-fixes": unsafe_fixes, "--isolated": isolated}.items():
         words += [flag] if given else []
-    return shlex.join([*words, *paths])
+    whole = shlex.join([*words, *paths])
+    return whole if len(whole) <= _LONGEST else f"{shlex.join(words)} ..."

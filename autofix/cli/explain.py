@@ -50,7 +50,7 @@ def _facts(place: str) -> list[str]:
     from autofix.explain import PlaceError, describe
 
     try:
-        return describe(place) or ["nothing is known here"]
+        return describe(place) or [f"no expression stands at {place}"]
     except PlaceError as error:
         raise RefusalError(str(error)) from error
 

@@ -22,10 +22,15 @@ def command(output_format: str) -> None:
         ]
         emit([json.dumps(body, indent=2) + "\n"])
         return
-    rows = [(p.code, p.name, "/".join(p.tiers) or "-", p.summary) for p in pages]
+    rows = [(p.code, p.name, ", ".join(map(_called, p.tiers)) or "-", p.summary) for p in pages]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     emit(
         "  ".join([*(f"{cell:<{size}}" for cell, size in zip(row, widths, strict=False)), row[3]])
         + "\n"
         for row in rows
     )
+
+
+def _called(tier: str) -> str:
+    """A tier as people are told of it."""
+    return "shown" if tier == "display" else tier

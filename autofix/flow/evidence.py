@@ -25,7 +25,7 @@ SHARED = frozenset(
     "gt le ge unique isin expand is_complex subs diff integrate cumulative "
     "register_hook numpy bool int long char short byte storage stride select clone "
     "log_prob sample nelement mean_ conjugate adjoint "
-    "multiply divide subtract power".split()
+    "multiply divide subtract power new".split()
 )
 _OF_ARRAYS = frozenset({"clone", "expand", "view"})
 """Methods in `SHARED` that, where no other library of arrays is at hand, only tensors have."""

@@ -272,7 +272,7 @@ class Facts:
                 if start <= offset < end:
                     around.append((end - start, node))
         if not around:
-            return ["nothing to describe here"]
+            return []
         smallest = min(around, key=lambda entry: entry[0])[1]
         return [f"`{self.source.segment(smallest)}`", *describe_value(self.value(smallest))]
 

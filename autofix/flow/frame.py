@@ -168,7 +168,7 @@ class Frame:
         for value in inputs:
             if value.cuts:
                 cuts = cuts | value.cuts if cuts else value.cuts
-            if tainted:
+            if tainted and value.graph > Graph.NO:
                 cuts = cuts.union(*(tainted.get(s, EMPTY) for s in value.storage))
             if value.graph > graph:
                 graph, why = value.graph, value.why

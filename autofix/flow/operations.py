@@ -42,6 +42,12 @@ _SETTINGS = frozenset(
 _LIKE = frozenset("to type type_as".split())
 """Methods whose arguments tell a dtype, a device or a shape, be they tensors."""
 
+_FRESH = frozenset(
+    "new new_zeros new_ones new_empty new_full zeros_like ones_like empty_like full_like rand_like "
+    "randn_like randint_like".split()
+)
+"""Operations that learn a shape, a dtype or a device from a tensor, and nothing of its values."""
+
 _WITH_INDICES = frozenset("cummax cummin kthvalue max median min mode nanmedian sort topk".split())
 """Operations that give values and where they stood: numbers without a gradient."""
 
@@ -61,6 +67,8 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     first = receiver if receiver is not None else (given.values[0] if given.values else None)
     if op.ret not in ("tensor", "tensors"):
         return _plain(op, name, first, tensors, given, frame)
+    if name in _FRESH:
+        inputs = [v for v in given.values if v.is_tensor] if name == "new" else []
     if op.shape == "loss" and (target := given.named("target", op.args)) is not None:
         inputs = _loss_inputs(first, target, inputs, given, frame)
     if first is not None and name in ("pow", "square", "abs"):

@@ -37,10 +37,10 @@ def is_optimizer(node: ast.expr, facts: Facts) -> bool:
     value = facts.value(node)
     if value.kind == Kind.OPTIMIZER:
         return True
-    if value.kind not in (Kind.UNKNOWN, Kind.NONE | Kind.UNKNOWN, Kind.NONE | Kind.OPTIMIZER):
-        return bool(value.kind & Kind.OPTIMIZER)
     if is_scheduler(node, facts):
         return False
+    if value.kind not in (Kind.UNKNOWN, Kind.NONE | Kind.UNKNOWN, Kind.NONE | Kind.OPTIMIZER):
+        return bool(value.kind & Kind.OPTIMIZER)
     if any(optimizer_class(call, facts) for call in constructors(node, facts)):
         return True
     name = plain_name(_iterated(node, facts) or node)

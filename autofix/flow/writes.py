@@ -199,7 +199,7 @@ def _taint(result: frozenset[int], token: int, frame: Frame) -> None:
         program.writes.tainted[storage] = program.writes.tainted.get(storage, EMPTY) | {token}
 
     def marked(value: Value) -> Value:
-        if value.storage & spoiled and token not in value.cuts:
+        if value.graph > Graph.NO and value.storage & spoiled and token not in value.cuts:
             return value.but(cuts=value.cuts | {token})
         return value
 

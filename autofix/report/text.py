@@ -63,7 +63,7 @@ def _finding(found: Located, style: Style) -> Iterator[str]:
             yield from _line(line, gutter, bar, style)
         yield bar
     pad = " " * gutter + " " + style("=", "cyan")
-    yield from (f"{pad} {clean(step)}" for step in finding.why)
+    yield from (f"{pad} {clean(step)}" for step in dict.fromkeys(finding.why))
     yield from _repair(found, gutter, style)
     yield from _verdict(found, style)
     yield from _notes(found, style)

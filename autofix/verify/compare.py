@@ -122,7 +122,7 @@ def together(parts: Sequence[Verification]) -> Verification:
             return run[0]
         reason = found[0].reason
         if len(found) < len(run) or verdict is Verdict.CONFIRMED:
-            reason = f"{len(found)} of {len(run)}: {reason}"
+            reason = f"{len(found)} of {len(run)}; the first: {reason}"
         return Verification(verdict, reason, found[0].evidence)
     return parts[0] if parts else Verification(Verdict.NOT_RUN, SAME)
 

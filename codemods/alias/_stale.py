@@ -35,6 +35,8 @@ class Stale:
 
 def stale(facts: Facts, alias: Alias) -> Stale | None:
     """The first place where the alias is read after its memory has been written."""
+    if alias.of in (Of.GRADIENT, Of.WEIGHT) and _is_handle(facts, alias):
+        return None
     order = Order(facts.index.function_of(alias.statement) or facts.tree)
     kills = {alias.statement, *_stores(facts, alias)}
     seen = order.after(alias.statement, kills | _other_tensors(facts, alias))
@@ -45,6 +47,18 @@ def stale(facts: Facts, alias: Alias) -> Stale | None:
             if _reads_as_it_was(facts, alias, read, write):
                 return Stale(alias, write, read)
     return None
+
+
+def _is_handle(facts: Facts, alias: Alias) -> bool:
+    """`grad = p.grad.data`, `grad.div_(n)`: who writes by this name knows whose memory it is."""
+    function = facts.index.function_of(alias.statement)
+    held = ast.unparse(alias.holder)
+    for node in facts.index.body_nodes(function) if function is not None else ():
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name, value=owner)) if name.endswith("_"):
+                if name[:1] != "_" and name not in _NO_WRITE and ast.unparse(owner) == held:
+                    return True
+    return False
 
 
 def _stores(facts: Facts, alias: Alias) -> set[ast.stmt]:

@@ -87,7 +87,7 @@ _KEPT = "a part of a model can be frozen on purpose; with the fix more is traine
 @rule.visit(ast.With)
 def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     item = next((i.context_expr for i in node.items if _switches_off(i.context_expr, facts)), None)
-    if item is None:
+    if item is None or _is_choice(node, facts):
         return
     wanted = {s: found for s in node.body if (found := _wanted(s, facts)) is not None}
     certain = [s for s, (demand, _) in wanted.items() if _is_certain(demand)]
@@ -183,6 +183,16 @@ def _shared(
     if chosen:
         edits = freed(Block(node, item), chosen, facts)
         yield _report(item, wanted[chosen[0]][0], edits, None, chosen, facts)
+
+
+def _is_choice(node: ast.With, facts: Facts) -> bool:
+    """`if frozen: with torch.no_grad(): x = f(x)`, `else: x = f(x)`"""
+    around = facts.index.parents.get(node)
+    if not isinstance(around, ast.If):
+        return False
+    other = around.orelse if node in around.body else around.body
+    here = [ast.dump(statement) for statement in node.body]
+    return here == [ast.dump(statement) for statement in other]
 
 
 def _behind(body: list[ast.stmt], chosen: list[ast.stmt], facts: Facts) -> list[ast.stmt]:

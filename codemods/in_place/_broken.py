@@ -14,6 +14,7 @@ from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.unit import is_foreign
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.flow.writes import Break, Write
 from autofix.rule import Report
@@ -21,6 +22,7 @@ from autofix.rule import Report
 _ASKS = re.compile(r"grad|in_?place|not [\w.]*is_floating_point")
 _NOT_TRAINED = re.compile(
     r"(?i)(?:pre|post)_?process|visuali[sz]|plot|draw|nms|bbox|gaussian_(?:filter|kernel|window)"
+    r"|beam_?search|top_?[kp](?:_|$)"
 )
 """What functions are called that work on data and results."""
 _LOSS = re.compile(r"(?i)loss|nll|log_?p|likelihood|elbo|energy|penalty|objective|divergence")
@@ -104,12 +106,25 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
 
 def _takes_arrays(place: Place, facts: Facts) -> bool:
     """`if isinstance(boxes, torch.Tensor): ... else:` an array: the function works on data."""
-    if facts.value(place.base).kind & Kind.NUMPY:
+    if facts.value(place.base).kind & Kind.NUMPY or _comes_from_array(place, facts):
         return True
     name = ast.unparse(place.base)
     return any(
         isinstance(o, ast.If) and o.orelse and _ARRAY.search(f"{name}: {ast.unparse(o.test)}")
         for o in facts.index.ancestors(place.node)
+    )
+
+
+def _comes_from_array(place: Place, facts: Facts) -> bool:
+    """`boxes = torch.from_numpy(boxes)` on one of the ways: on all of them it is data."""
+    names = uses_in(facts).names
+    stores = names.stores(place.base) if isinstance(place.base, ast.Name) else ()
+    values = (facts.index.statement_of(store) for store in stores)
+    return any(
+        isinstance(call, ast.Call) and facts.library_name(call.func) == "torch.from_numpy"
+        for value in values
+        if isinstance(value, ast.Assign)
+        for call in ast.walk(value.value)
     )
 
 

@@ -73,6 +73,8 @@ def owner_of(facts: Facts, node: ast.expr) -> Owner:
 def _by_use(facts: Facts, node: ast.expr) -> Owner:
     """By what else the file does with it, where the analysis does not know it."""
     name = last_name(node)
+    if _is_asked_for(facts, node):
+        return Owner.TENSOR
     source = _loop_source(facts, node)
     if source is not None:
         return Owner.MODULE if source in _PARTS else Owner.TENSOR
@@ -85,6 +87,25 @@ def _by_use(facts: Facts, node: ast.expr) -> Owner:
         if around == Owner.MODULE:
             return Owner.MODULE
     return Owner.UNKNOWN
+
+
+def _is_asked_for(facts: Facts, node: ast.expr) -> bool:
+    """`if isinstance(x, nn.Parameter):` around it (in code that nothing is seen to come by)."""
+    inner: ast.AST = node
+    for owner in facts.index.ancestors(node):
+        if isinstance(owner, ast.If) and inner in owner.body:
+            match owner.test:
+                case ast.Call(func=ast.Name(id="isinstance"), args=[subject, kind]):
+                    asked = (last_name(kind) or "").endswith(("Parameter", "Tensor"))
+                    if asked and ast.dump(subject) == ast.dump(_read(node)):
+                        return True
+        inner = owner
+    return False
+
+
+def _read(node: ast.expr) -> ast.expr:
+    copy: ast.expr = ast.parse(ast.unparse(node), mode="eval").body
+    return copy
 
 
 def _loop_source(facts: Facts, node: ast.expr) -> str | None:

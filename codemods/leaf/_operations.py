@@ -113,8 +113,8 @@ def step(facts: Facts, node: ast.expr) -> Operation | None:
             call = facts.index.parents.get(parent)
             if isinstance(call, ast.Call) and call.func is parent:
                 tier = _method(facts, name, call)
-                return None if tier is None else Operation(call, f".{name}()", tier)
-            return Operation(parent, f".{name}", Tier.MOVES) if name in _PROPERTIES else None
+                return None if tier is None else Operation(call, f"`.{name}()`", tier)
+            return Operation(parent, f"`.{name}`", Tier.MOVES) if name in _PROPERTIES else None
         case ast.BinOp():
             return Operation(parent, "arithmetic", _arithmetic(facts, parent, node))
         case ast.UnaryOp(op=ast.USub()):
@@ -240,13 +240,13 @@ def returns_itself(facts: Facts, chain: Chain, data: ast.expr) -> bool:
 def _moved_before(facts: Facts, operation: Operation, data: ast.expr) -> bool:
     """`.to(device)` of what was made of something on that device."""
     call = operation.node
-    if operation.name not in (".to()", ".cuda()") or not isinstance(call, ast.Call):
+    if operation.name not in ("`.to()`", "`.cuda()`") or not isinstance(call, ast.Call):
         return False
     return len(call.args) + len(call.keywords) < 2 and is_there(facts, data, call)
 
 
 def _no_op(facts: Facts, operation: Operation, dtype: str | None, new: bool, here: bool) -> bool:
-    call, name = operation.node, operation.name.strip(".()")
+    call, name = operation.node, operation.name.strip("`.()")
     if not isinstance(call, ast.Call) or name not in _SAME_OBJECT:
         return False
     arguments = all_arguments(call)

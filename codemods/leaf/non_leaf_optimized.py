@@ -70,8 +70,9 @@ from autofix.codemods.leaf._operations import Chain, Tier, chain_from, returns_i
 from autofix.flow.facts import Facts
 from autofix.flow.uses import Use
 from autofix.flow.values import Graph
-from autofix.model import Applicability
+from autofix.model import Applicability, Edit
 from autofix.rewrite.nodes import replace
+from autofix.rewrite.statements import moved_behind
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(__name__, code="AG303", trigger=r"requires_grad")
@@ -159,9 +160,12 @@ def _report(
     elsewhere: bool = False,
     again: bool = False,
 ) -> Report:
+    node = chain.node
     consequence = (
         "an optimizer cannot take it" if keep.how == How.OPTIMIZED else "its `.grad` stays `None`"
     )
+    if again and _is_made_before(facts, keep, node):
+        consequence = "the optimizer goes on with the leaf"
     operation = chain.operations[0]
     message = f"{operation.name} of a leaf gives a tensor that is no leaf: {consequence}"
     where = (
@@ -169,7 +173,6 @@ def _report(
         f"{operation.name} makes another tensor of it (line {operation.node.lineno})",
         f"{keep.how.value} (line {getattr(keep.use.user, 'lineno', chain.node.lineno)})",
     )
-    node = chain.node
     if keep.use.node is node and chain.inner is not leaf.call and elsewhere:
         # `SGD([w.to(device)])`: the leaf is what the program computes with
         edits = replace(facts, node, facts.source.segment(chain.inner))
@@ -184,13 +187,55 @@ def _report(
         why_not = "the leaf itself is used as well: optimize that, or make a leaf of the result"
         return Report(node, message, declined=why_not, why=where)
     if again:
-        edits = leaf_of(facts, node, detach=True)
+        behind = _optimizer_behind(facts, node, keep)
+        if behind is None:
+            why_not = "the optimizer is used in between, and cannot simply be made later"
+            return Report(node, message, declined=why_not, why=where)
+        edits = _joined((*leaf_of(facts, node, detach=True), *behind))
     else:
         detach = may_have_graph(facts, leaf, chain)
         edits = (without_leaf(facts, leaf), *leaf_of(facts, node, detach))
     tier = Applicability.SAFE if chain.tier <= Tier.MOVES else Applicability.UNSAFE
     note = None if tier == Applicability.SAFE else _FREE
     return Report(node, message, fix=fix(tier, *edits), why=where, note=note)
+
+
+def _is_made_before(facts: Facts, keep: Keep, node: ast.expr) -> bool:
+    """Does the optimizer get the leaf before `node` makes another tensor of it?"""
+    made = facts.index.statement_of(keep.use.node)
+    same = facts.index.function_of(keep.use.node) is facts.index.function_of(node)
+    return same and made is not None and made.lineno < node.lineno
+
+
+def _joined(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
+    """What is put in at one place, put in together, in this order."""
+    texts: dict[tuple[int, int], str] = {}
+    for edit in edits:
+        place = edit.start, edit.end
+        texts[place] = texts.get(place, "") + edit.text
+    return tuple(Edit(*place, text) for place, text in texts.items())
+
+
+def _optimizer_behind(facts: Facts, node: ast.expr, keep: Keep) -> tuple[Edit, ...] | None:
+    """The edits after which the optimizer is made of the result: none if it is so already. None if
+    it cannot be moved there."""
+    made, here = facts.index.statement_of(keep.use.node), facts.index.statement_of(node)
+    if made is None or here is None or not _is_made_before(facts, keep, node):
+        return ()
+    parent = facts.index.parents.get(made)
+    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
+    block = next((b for b in blocks if isinstance(b, list) and made in b), [])
+    if here not in block or not isinstance(made, ast.Assign) or len(made.targets) != 1:
+        return None
+    target = ast.unparse(made.targets[0])
+    between = block[block.index(made) + 1 : block.index(here)]
+    if any(
+        isinstance(n, ast.expr) and ast.unparse(n) == target
+        for statement in between
+        for n in ast.walk(statement)
+    ):
+        return None
+    return moved_behind(facts, [made], here)
 
 
 _FREE = "what is trained will be the result of the operation, without its constraint"

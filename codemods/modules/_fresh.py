@@ -74,6 +74,8 @@ def called_by_forward(facts: Facts, table: ClassTable) -> list[Method]:
             target = table.methods.get(name) if name else names.function_named(node.func)
             if not isinstance(target, ast.FunctionDef) or target in found:
                 continue
+            if _once(facts, node, method):
+                continue
             if target.name != "__init__" and (name is None or target in table.node.body):
                 found.append(target)
     return [] if any(_trains_itself(m) for m in found) else found
@@ -100,6 +102,8 @@ def fresh_in(facts: Facts, method: Method) -> Iterator[Fresh]:
             continue
         if without_gradient(facts, node) or _guarded(facts, node, method):
             continue
+        if _once(facts, node, method):
+            continue
         whole = _with_moves(facts, node)
         found = _made(facts, node, whole, method)
         if found is not None:
@@ -123,6 +127,37 @@ def _guarded(facts: Facts, node: ast.AST, method: Method) -> bool:
         if isinstance(owner, (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.Try)):
             return True
     return False
+
+
+def _once(facts: Facts, node: ast.AST, method: Method) -> bool:
+    """`if self.ready: return`, or `if not self.ready:` around it, where the class itself says when
+    it is ready: only the first call gets there."""
+    statement = facts.index.statement_of(node)
+    for owner in facts.index.ancestors(node):
+        if owner is method:
+            break
+        match owner:
+            case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=flag)):
+                if statement not in owner.orelse and _is_told(facts, flag, method):
+                    return True
+    return any(
+        isinstance(before.body[-1], ast.Return) and _is_told(facts, before.test, method)
+        for before in method.body
+        if isinstance(before, ast.If) and before.lineno < getattr(node, "lineno", 0)
+    )
+
+
+def _is_told(facts: Facts, test: ast.expr, method: Method) -> bool:
+    """Is it an attribute that is set later than in `__init__`?"""
+    if not isinstance(test, ast.Attribute) or attribute_of(test, self_name(method)) is None:
+        return False
+    stores = uses_in(facts).names.stored.get(test.attr, ())
+    makers = [facts.index.function_of(store) for store in stores]
+    here = facts.index.class_of(method)
+    return any(
+        maker is not None and maker.name != "__init__" and facts.index.class_of(maker) is here
+        for maker in makers
+    )
 
 
 def _with_moves(facts: Facts, node: ast.expr) -> ast.expr:

@@ -64,7 +64,7 @@ from autofix.codemods.modules._holders import holders_in, may_hold, registered_b
 from autofix.codemods.modules._kept import Kept, kept_in, may_keep
 from autofix.codemods.modules._tier import tier
 from autofix.codemods.modules._wrap import repaired
-from autofix.flow.class_table import How
+from autofix.flow.class_table import How, Store
 from autofix.flow.facts import Facts
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
@@ -105,9 +105,12 @@ def check_holders(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
 
 def _hidden(facts: Facts, kept: Kept) -> bool:
     """`self.teacher = [teacher]`: a list of one element keeps a module out, on purpose."""
-    if len(kept.roots) != 1 or kept.fills:
+    if len(kept.roots) != 1 or not all(map(_takes_its_place, kept.fills)):
         return False
     value = kept.roots[0].value
+    if isinstance(value, ast.IfExp):  # `[teacher] if teacher else []`
+        parts = [value.body, value.orelse]
+        value = next((p for p in parts if not isinstance(p, ast.List) or p.elts), value)
     if not isinstance(value, (ast.List, ast.Tuple)) or len(value.elts) != 1:
         return False
     if isinstance(value, ast.Tuple) and not facts.source.segment(value).startswith("("):
@@ -116,6 +119,11 @@ def _hidden(facts: Facts, kept: Kept) -> bool:
         return True
     parents = [facts.index.parents.get(read) for read in reads_of(facts, kept)]
     return all(isinstance(p, ast.Subscript) and isinstance(p.slice, ast.Constant) for p in parents)
+
+
+def _takes_its_place(fill: Store) -> bool:
+    """`self.teacher[0] = teacher`"""
+    return isinstance(fill.key, ast.Constant) and isinstance(fill.value, (ast.Name, ast.Attribute))
 
 
 def _report(facts: Facts, kept: Kept) -> Report:

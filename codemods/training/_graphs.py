@@ -18,6 +18,9 @@ _STOPS = frozenset(
 )
 _PLAIN = frozenset({"data", "shape", "grad", "dtype", "device", "ndim"})
 _COPIES = frozenset({"tensor", "new_tensor", "Variable", "Parameter", "deepcopy"})
+_MOVES = frozenset(
+    "to cuda cpu float double half long view reshape squeeze unsqueeze flatten".split()
+)
 _NUMBERS = frozenset({"float", "int", "len", "bool", "str", "isinstance", "range"})
 
 
@@ -181,6 +184,26 @@ class Graphs:
             self.elements[key].append((statement, value))
         else:
             self.stores[key].append((statement, value))
+
+    def is_data(self, key: str, depth: int = 6) -> bool:
+        """Is it what a loop over something from outside gives, or a part of that, at most moved?"""
+        stores = self.stores.get(key, [])
+        return bool(stores and depth) and all(
+            value is not None and self._is_data(statement, value, key, depth)
+            for statement, value in stores
+        )
+
+    def _is_data(self, statement: ast.stmt, value: ast.expr, key: str, depth: int) -> bool:
+        if isinstance(statement, (ast.For, ast.AsyncFor)):
+            return not any(owner in self.stores for owner in keys(value))
+        match value:
+            case ast.Name(id=name):
+                return name == key or self.is_data(name, depth - 1)
+            case ast.Subscript(value=inner) | ast.Attribute(value=inner) | ast.Starred(value=inner):
+                return self._is_data(statement, inner, key, depth)
+            case ast.Call(func=ast.Attribute(value=inner, attr=name)) if name in _MOVES:
+                return self._is_data(statement, inner, key, depth)
+        return False
 
     def made_of(self, names: Iterable[str]) -> set[str]:
         """The variables that go into these, themselves included."""

@@ -217,6 +217,7 @@ def _shares_graph(graphs: Graphs, added: ast.expr, names: set[str], backward: Ba
     """Is what is added part of what the backward pass runs through, or made of it?"""
     roots = keys(backward.root)
     made = {n for n in names if _is_made_here(graphs, n)}
+    made = {n for n in made if n in roots or not graphs.is_data(n)}
     if not made:
         return False
     return made <= graphs.made_of(roots) or bool(roots & made)

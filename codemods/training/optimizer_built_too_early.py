@@ -94,7 +94,7 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     if last is None:
         return
     at, one = last
-    if _is_renewed(target, later[at + 1 :], facts) or not _is_used(target, later[at:], facts):
+    if _is_renewed(target, later, facts) or not _is_used(target, later[at:], facts):
         return
     yield _report(node, target, later[: at + 1], one, facts)
 
@@ -190,14 +190,17 @@ def _is_trained_otherwise(
 
 
 def _is_renewed(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bool:
+    """Is another optimizer called so further down? (That of `opt = wrap(opt)` is the same.)"""
     text = ast.unparse(target)
-    return any(
-        isinstance(n, (ast.Name, ast.Attribute))
-        and isinstance(n.ctx, ast.Store)
-        and ast.unparse(n) == text
-        for statement in later
-        for n in ast.walk(statement)
-    )
+    for node in (n for statement in later for n in ast.walk(statement)):
+        if not isinstance(node, (ast.Name, ast.Attribute)) or ast.unparse(node) != text:
+            continue
+        if isinstance(node.ctx, ast.Store):
+            statement = facts.index.statement_of(node)
+            value = statement.value if isinstance(statement, ast.Assign) else None
+            if value is None or not reads(target, [ast.Expr(value)], facts):
+                return True
+    return False
 
 
 def _is_used(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bool:

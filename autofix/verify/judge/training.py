@@ -150,7 +150,9 @@ def _movement(case: Case) -> Iterator[Sign]:
             stuck.append(leaf)
     ended = case.before.raised is None and case.after.raised is None
     if stuck and ended:
-        text = f"{listed([name(leaf) for leaf in stuck])} was trained before and no longer moves"
+        verbs = ("was", "moves") if len(stuck) == 1 else ("were", "move")
+        names = listed([name(leaf) for leaf in stuck])
+        text = f"{names} {verbs[0]} trained before and no longer {verbs[1]}"
         yield Sign(Weight.LOSS, "training", text)
     elif not moving and ended and _idle(case):
         text = (
@@ -158,7 +160,10 @@ def _movement(case: Case) -> Iterator[Sign]:
         )
         yield Sign(Weight.REST, "training", text)
     elif moving and ended:
-        text = f"{listed([name(leaf) for leaf in moving])} did not move before and is trained now"
+        verb = "is" if len(moving) == 1 else "are"
+        text = (
+            f"{listed([name(leaf) for leaf in moving])} did not move before and {verb} trained now"
+        )
         yield Sign(Weight.GAIN, "training", text)
 
 

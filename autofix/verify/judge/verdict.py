@@ -161,7 +161,8 @@ def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]
         said.append(f"forward values {_likeness(case)} on {count} input{'s' * (count != 1)}")
     errors = [look.worst.error for look in looks if look.worst and look.after is Fit.YES]
     if errors:
-        said.append(f"finite differences agree to {max(errors):.0e}")
+        worst = max(errors)
+        said.append(f"finite differences agree {f'to {worst:.0e}' if worst else 'exactly'}")
     return said
 
 
