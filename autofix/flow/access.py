@@ -7,6 +7,7 @@ from typing import Any
 
 from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.frame import Frame, all_cuts, expression
+from autofix.flow.index import last_name
 from autofix.flow.joins import sequence
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.values import OTHER, STRING, UNKNOWN, Graph, Kind, Value, library, number, tensor
@@ -22,9 +23,10 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
     if owner.kind == Kind.SEQUENCE:
         return _element(owner, node.slice, index)
     if owner.kind == Kind.DICT:
-        if owner.entries is not None and index.const in owner.entries:
-            return frame.state.look(owner.entries[index.const])
-        return frame.state.look(owner.elem) if owner.elem is not None else UNKNOWN
+        known = (owner.entries or {}).get(index.const) if index.const is not None else None
+        known = known or owner.elem
+        found = frame.state.look(known) if known is not None else UNKNOWN
+        return UNKNOWN if found.is_tensor and _is_told_apart(node, frame) else found
     if owner.kind == Kind.MODULE and owner.elem is not None:
         if owner.items is not None and isinstance(index.const, int):
             at = index.const
@@ -40,6 +42,21 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
         cuts=all_cuts(owner),
         why=owner.why,
     )
+
+
+def _is_told_apart(node: ast.Subscript, frame: Frame) -> bool:
+    """`if isinstance(batch["y"], np.ndarray):` around it: no tensor, whatever else is in there."""
+    inner: ast.AST = node
+    for owner in frame.index.ancestors(node):
+        if isinstance(owner, ast.If) and inner in owner.body:
+            match owner.test:
+                case ast.Call(func=ast.Name(id="isinstance"), args=[subject, kind]):
+                    if last_name(kind) not in ("Tensor", None) and ast.unparse(
+                        subject
+                    ) == ast.unparse(node):
+                        return True
+        inner = owner
+    return False
 
 
 def _view_of(owner: Value, index: Value) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
+from autofix.flow.syntax import keyword
 from autofix.flow.torch_api import Op
 from autofix.flow.values import INTEGRAL, Graph, Kind, Value
 from autofix.flow.writes import memory_in
@@ -79,6 +80,8 @@ def save(
         value = result if own else inputs.get(kept)
         if kept == "result" and _is_plain_power(name, inputs):
             continue
+        if own and op.shape == "loss" and not _is_each(node):
+            continue  # what comes out is a sum of what it keeps
         if op.alias == "self" and kept == "self" and not own:
             continue  # it keeps a copy of what was there
         keep(value, node, graph, result, frame, own)
@@ -86,6 +89,12 @@ def save(
 
 def _is_tensor(value: Value | None) -> bool:
     return value is not None and bool(value.kind & Kind.TENSOR)
+
+
+def _is_each(node: ast.AST) -> bool:
+    """`reduction="none"`"""
+    flag = keyword(node, "reduction") if isinstance(node, ast.Call) else None
+    return isinstance(flag, ast.Constant) and flag.value == "none"
 
 
 def _is_plain_power(name: str, inputs: Mapping[str, Value]) -> bool:

@@ -41,7 +41,7 @@ def stale(facts: Facts, alias: Alias) -> Stale | None:
     kills = {alias.statement, *_stores(facts, alias)}
     seen = order.after(alias.statement, kills | _other_tensors(facts, alias))
     for write in sorted(seen, key=lambda s: s.lineno):
-        if write is alias.statement or not _writes(facts, alias, write):
+        if write in kills or not _writes(facts, alias, write):
             continue
         for read in sorted(order.after(write, kills), key=lambda s: s.lineno):
             if _reads_as_it_was(facts, alias, read, write):

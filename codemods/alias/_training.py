@@ -16,6 +16,7 @@ from autofix.flow.walk import children, walk
 _TRAINS = re.compile(r"train|fit|learn|epoch|optimi[sz]e|finetune|fine_tune|update|step", re.I)
 _NOT_TRAINS = re.compile(r"sched|warmup|lr_|pbar|tqdm|bar$|eval|valid|test|profil|timer", re.I)
 _OPTIMIZER = re.compile(r"opt(im(izer)?s?)?(_?\w)?$|_opt(im(izer)?s?)?$|^optim", re.I)
+_OF_OPTIMIZER = re.compile(r"(?:state|dict|params?|config|cfg|args|cls|class|name|type)s?$", re.I)
 _REPLACES = frozenset({"load_state_dict", "apply", "reset_parameters", "vector_to_parameters"})
 _PARAMETERS = frozenset({"parameters", "named_parameters"})
 _LAYERS = 4
@@ -87,9 +88,9 @@ def _steps(facts: Facts, owner: ast.expr) -> bool:
 
 
 def _is_optimizer(facts: Facts, node: ast.expr) -> bool:
-    return bool(_OPTIMIZER.search(last_name(node) or "")) or (
-        facts.value(node).kind == Kind.OPTIMIZER
-    )
+    name = last_name(node) or ""
+    named = _OPTIMIZER.search(name) is not None and _OF_OPTIMIZER.search(name) is None
+    return named or facts.value(node).kind == Kind.OPTIMIZER
 
 
 def _given_model(facts: Facts, call: ast.Call) -> bool:

@@ -7,7 +7,8 @@ import re
 
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
-from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.roles import runs_backward
 from autofix.flow.values import Graph
 
 _LOSS = re.compile(
@@ -34,8 +35,8 @@ def names_loss(name: str) -> bool:
 def in_loss_function(node: ast.AST, facts: Facts) -> bool:
     """Does it stand in a function that is named as a loss, or in the `forward` of such a class?"""
     function = facts.index.function_of(node)
-    if function is None:
-        return False
+    if function is None or runs_backward(function, facts):
+        return False  # a training step, which hands out what it has done
     if names_loss(function.name):
         return True
     owner = facts.index.class_of(function)
@@ -55,6 +56,31 @@ def is_dead_loss(node: ast.AST, facts: Facts) -> bool:
 def returned(function: FunctionNode, facts: Facts) -> list[ast.expr]:
     nodes = facts.index.body_nodes(function)
     return [n.value for n in nodes if isinstance(n, ast.Return) and n.value is not None]
+
+
+def is_for_inference(node: ast.AST, facts: Facts) -> bool:
+    """Does the docstring of the function say so in its first lines?"""
+    function = facts.index.function_of(node)
+    if isinstance(node, FUNCTIONS):
+        function = node
+    text = ast.get_docstring(function) if isinstance(function, FUNCTIONS) else None
+    return text is not None and "inference" in text.partition("\n\n")[0].lower()
+
+
+def is_made_number(node: ast.expr, source: ast.expr, facts: Facts) -> bool:
+    """`if torch.is_tensor(gamma): gamma = gamma.item()`: a number is wanted, whatever was given."""
+    statement = facts.index.statement_of(node)
+    if not isinstance(statement, ast.Assign) or statement.value is not node:
+        return False
+    text = ast.unparse(source)
+    around = facts.index.parents.get(statement)
+    return (
+        [ast.unparse(target) for target in statement.targets] == [text]
+        and isinstance(around, ast.If)
+        and isinstance(around.test, ast.Call)
+        and last_name(around.test.func) in ("is_tensor", "isinstance")
+        and ast.unparse(around.test.args[0]) == text
+    )
 
 
 def is_wanted(demand: Demand, node: ast.AST, facts: Facts) -> bool:

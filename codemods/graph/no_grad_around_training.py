@@ -59,6 +59,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from autofix.codemods.graph._exports import export_at
+from autofix.codemods.graph._intent import is_for_inference
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._no_grad_block import Block, freed
@@ -112,6 +113,8 @@ def check_decorator(node: ast.FunctionDef, facts: Facts) -> Iterator[Report]:
             continue
         demand, sources = found
         certain = _is_certain(demand)
+        if not demand.backward and is_for_inference(node, facts):
+            continue
         if certain or _trains(sources):
             edits = _without_line(decorator, facts)
             yield _report(decorator, demand, edits, certain, [decorator], facts)

@@ -65,6 +65,7 @@ from autofix.codemods.graph._intent import (
     in_loss_function,
     is_dead_loss,
     is_handed_on,
+    is_made_number,
     is_wanted,
     names_constant,
 )
@@ -160,7 +161,7 @@ def _matters(node: ast.expr, export: Export, graph: Graph, demand: Demand, facts
     """Is the number or array on the way to a loss, as far as this file tells?"""
     if names_constant(export.whole, facts) or not is_wanted(demand, node, facts):
         return False
-    if export.is_bare and graph < Graph.YES:
+    if graph < Graph.YES and (export.is_bare or is_made_number(node, export.source, facts)):
         return False
     if graph == Graph.YES or demand.backward:
         return True

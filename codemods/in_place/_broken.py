@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autofix.codemods.in_place import in_place_row_loop
+from autofix.codemods.in_place._aside import works_on_data
 from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -20,11 +21,6 @@ from autofix.flow.writes import Break, Write
 from autofix.rule import Report
 
 _ASKS = re.compile(r"grad|in_?place|not [\w.]*is_floating_point")
-_NOT_TRAINED = re.compile(
-    r"(?i)(?:pre|post)_?process|visuali[sz]|plot|draw|nms|bbox|gaussian_(?:filter|kernel|window)"
-    r"|beam_?search|top_?[kp](?:_|$)"
-)
-"""What functions are called that work on data and results."""
 _LOSS = re.compile(r"(?i)loss|nll|log_?p|likelihood|elbo|energy|penalty|objective|divergence")
 """What functions are called whose result somebody differentiates, seen or not."""
 _STATE = re.compile(r"(?i)(?:^|_)(?:states?|caches?|past|kv)(?:_|$)")
@@ -101,7 +97,7 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
     name = getattr(facts.index.function_of(place.node), "name", "")
     if kind == INPUT:  # helpers for data and for search look the same
         return _LOSS.search(name) is None
-    return _NOT_TRAINED.search(name) is not None
+    return works_on_data(place.node, facts)
 
 
 def _takes_arrays(place: Place, facts: Facts) -> bool:

@@ -67,6 +67,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.in_place import _row_sight as sight
+from autofix.codemods.in_place._aside import works_on_data
 from autofix.codemods.in_place._row_body import (
     Base,
     Nest,
@@ -119,6 +120,8 @@ def found(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
         if need is None or not _reads_its_row(target, base, loop):
             continue
         graph, demand = need
+        if graph < Graph.YES and not demand.backward and works_on_data(loop, facts):
+            continue
         shown = facts.source.segment(base.node)
         steps = base.value.why.steps() if base.value.why is not None else ()
         why = (*steps, f"{demand.text} (line {demand.line})")
