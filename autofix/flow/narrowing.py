@@ -11,6 +11,7 @@ from autofix.flow.index import last_name
 from autofix.flow.joins import sequence
 from autofix.flow.stores import assign
 from autofix.flow.values import EMPTY, UNKNOWN, Graph, Kind, Value, tensor
+from autofix.flow.walk import walk
 
 _NUMBER_TYPES = frozenset(
     {"int", "float", "bool", "complex", "Number", "Real", "Integral", "integer", "floating"}
@@ -64,6 +65,22 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
         ):
             return _isinstance(subject, types, holds, frame) if holds else True
     return True
+
+
+def remember(target: ast.expr, value: ast.expr, frame: Frame) -> None:
+    """What a name holds, for when it is asked for. What was said of a name that is now bound again
+    (`flag = flag and other`) holds no longer."""
+    bound = _names_in(target)
+    stale = [n for n, held in frame.conditions.items() if n in bound or bound & _names_in(held)]
+    for name in stale:
+        del frame.conditions[name]
+    told = isinstance(value, (ast.Call, ast.Compare, ast.UnaryOp, ast.BoolOp))
+    if told and isinstance(target, ast.Name) and not bound & _names_in(value):
+        frame.conditions[target.id] = value
+
+
+def _names_in(node: ast.expr) -> set[str]:
+    return {n.id for n in walk(node) if isinstance(n, ast.Name)}
 
 
 def _equals(value: Value | None, wanted: int | str, holds: bool) -> bool | None:

@@ -67,12 +67,12 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     first = receiver if receiver is not None else (given.values[0] if given.values else None)
     if op.ret not in ("tensor", "tensors"):
         return _plain(op, name, first, tensors, given, frame)
-    if name in _FRESH:
-        inputs = [v for v in given.values if v.is_tensor] if name == "new" else []
     if op.shape == "loss" and (target := given.named("target", op.args)) is not None:
         inputs = _loss_inputs(first, target, inputs, given, frame)
     if first is not None and name in ("pow", "square", "abs"):
         frame.program.cuts.distance(first)
+    if name in _FRESH:
+        inputs = _filled(name, inputs, first, given)
     label = f"`.{name}`" if receiver is not None else f"`{name}`"
     node = given.node
     dtype = result_dtype(op, name, receiver, tensors, given)
@@ -113,6 +113,13 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     if flag is not None and flag.const is True:
         value = requires_grad(value, "made with `requires_grad=True`", node.lineno, frame)
     return value
+
+
+def _filled(name: str, inputs: list[Value], first: Value | None, given: Arguments) -> list[Value]:
+    """Of what a new tensor is made, beside its shape: what `full_like` and `new_full` fill in."""
+    if name == "new":
+        return [value for value in given.values if value.is_tensor]
+    return [v for v in inputs if v is not first] if "full" in name else []
 
 
 def _loss_inputs(

@@ -13,7 +13,7 @@ from autofix.flow.frame import Frame, statement
 from autofix.flow.imported import import_module, import_names, unresolved
 from autofix.flow.index import is_main_guard
 from autofix.flow.modes import mode_of
-from autofix.flow.narrowing import narrow
+from autofix.flow.narrowing import narrow, remember
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.saved import next_element
 from autofix.flow.state import merge, settled
@@ -34,10 +34,7 @@ def _assign(node: ast.Assign, frame: Frame) -> None:
         value = _sizes_tell_rank(node.targets[0], node.value, value, frame)
     for target in node.targets:
         assign(target, value, frame)
-        if isinstance(target, ast.Name):
-            frame.conditions.pop(target.id, None)
-            if isinstance(node.value, (ast.Call, ast.Compare, ast.UnaryOp, ast.BoolOp)):
-                frame.conditions[target.id] = node.value
+        remember(target, node.value, frame)
 
 
 def _sizes_tell_rank(target: ast.Tuple, node: ast.expr, value: Value, frame: Frame) -> Value:
