@@ -2,9 +2,10 @@
 
 ## What it does
 
-Finds `loss.backward`, `optimizer.step`, `optimizer.zero_grad` and `scheduler.step` that stand as a
-statement without being called, and `model.parameters` that is handed to an optimizer, iterated or
-put into a parameter group instead of `model.parameters()`.
+Finds `loss.backward`, `optimizer.step`, `optimizer.zero_grad`, `scheduler.step`, `model.eval` and
+`model.train` that stand as a statement, or in a branch of one, without being called, and
+`model.parameters` that is handed to an optimizer, iterated or put into a parameter group instead of
+`model.parameters()`.
 
 ## Why is this bad
 
@@ -69,14 +70,17 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(
     __name__,
     code="AG603",
-    trigger=r"\.\s*(?:backward|step|zero_grad|(?:named_)?parameters)\b(?!\s*\()",
+    trigger=r"\.\s*(?:backward|step|zero_grad|eval|train|(?:named_)?parameters)\b(?!\s*\()",
 )
 
 _CONSEQUENCES = {
     "backward": "no gradient is computed",
     "step": "nothing is updated",
     "zero_grad": "the gradients of all batches add up",
+    "eval": "dropout and batch norm go on as in training",
+    "train": "the mode stays as it is",
 }
+_MODES = frozenset({"eval", "train"})
 _LISTED = frozenset({"parameters", "named_parameters"})
 _ITERATING = frozenset(
     {"list", "tuple", "chain", "filter", "sum", "any", "all", "next", "iter", "enumerate", "map"}
@@ -86,9 +90,23 @@ _ITERATING = frozenset(
 
 @rule.visit(ast.Expr)
 def check(node: ast.Expr, facts: Facts) -> Iterator[Report]:
-    for named in node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]:
+    for named in _dropped(node.value):
         if isinstance(named, ast.Attribute) and named.attr in _CONSEQUENCES:
             yield from _statement(named, facts)
+
+
+def _dropped(node: ast.expr) -> Iterator[ast.expr]:
+    """What a statement computes for nothing: `a, b`, `a if test else b`, `test and a`."""
+    match node:
+        case ast.Tuple(elts=parts) | ast.BoolOp(values=[_, *parts]):
+            pass
+        case ast.IfExp(body=body, orelse=orelse):
+            parts = [body, orelse]
+        case _:
+            yield node
+            return
+    for part in parts:
+        yield from _dropped(part)
 
 
 def _statement(named: ast.Attribute, facts: Facts) -> Iterator[Report]:
@@ -108,6 +126,12 @@ def _trust(named: ast.Attribute, facts: Facts) -> Applicability | None:
     if _is_defined_here(named.attr, facts):
         return None
     owner = named.value
+    if named.attr in _MODES:
+        kind = facts.value(owner).kind
+        if kind == Kind.MODULE:
+            return Applicability.SAFE
+        likely = kind & (Kind.MODULE | Kind.UNKNOWN) and is_module_name(owner)
+        return Applicability.UNSAFE if likely else None
     if named.attr == "step" and not (is_optimizer(owner, facts) or is_scheduler(owner, facts)):
         kind = facts.value(owner).kind
         zeroes = any(

@@ -52,15 +52,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, keys, reads
+from autofix.codemods.training._freed import dead_at, roots, surely_tensor
+from autofix.codemods.training._graphs import Graphs, graphs_around, key_of, keys, reads
+from autofix.codemods.training._meters import handed_to_meter
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS
-from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG604", trigger=r"\+|\bappend\b", needs=("backward(", "autograd"))
+rule = Rule(
+    __name__, code="AG604", trigger=r"\+|\b(?:append|update|add)\b", needs=("backward(", "autograd")
+)
 
 _LAYERS = 3
 
@@ -93,6 +95,24 @@ def check_list(node: ast.Call, facts: Facts) -> Iterator[Report]:
             yield from _reports(node, owner, value, facts)
 
 
+@rule.visit(ast.Call)
+def check_meter(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    """`meter.update(loss)` of a meter that another file defines."""
+    if not facts.index.loops_around(node):
+        return
+    for argument in handed_to_meter(node, facts):
+        graphs = graphs_around(facts, node)
+        places = dead_at(graphs, node, "", argument, 0) if graphs.backwards else []
+        for place in places:
+            sure = any(surely_tensor(facts, place, root) for root in roots(facts, place))
+            message = (
+                f"`{facts.source.segment(node.func)}` keeps the graph of every turn, which nothing "
+                f"runs backward through: memory grows with each step"
+            )
+            tier = Applicability.SAFE if sure else Applicability.UNSAFE
+            yield Report(node, message, fix=fix(tier, *_detached(facts, place, sure)))
+
+
 def _reports(
     node: ast.stmt | ast.Call, target: ast.expr, added: ast.expr, facts: Facts
 ) -> Iterator[Report]:
@@ -107,11 +127,11 @@ def _reports(
         return  # it is backpropagated itself
     if not _is_kept(graphs, node, key):
         return
-    places = _dead_at(graphs, node, key, added, _LAYERS)
+    places = dead_at(graphs, node, key, added, _LAYERS)
     if not places:
         return
     sure = all(
-        any(_surely_tensor(facts, place, root) for root in _roots(facts, place)) for place in places
+        any(surely_tensor(facts, place, root) for root in roots(facts, place)) for place in places
     )
     edits = [edit for place in places for edit in _detached(facts, place, sure)]
     name = facts.source.segment(target)
@@ -137,175 +157,6 @@ def _is_kept(graphs: Graphs, node: ast.AST, key: str) -> bool:
 
 def _anew(key: str, value: ast.expr | None) -> bool:
     return value is not None and key not in {key_of(read) for read in reads(value)}
-
-
-def _dead_at(
-    graphs: Graphs, node: ast.AST, key: str, added: ast.expr, layers: int
-) -> list[ast.expr]:
-    """The tensors to detach, if the graph of what is added is freed in this very turn."""
-    facts = graphs.facts
-    value = facts.value(added)
-    if value.graph == Graph.NO:
-        return []
-    names = keys(added)
-    for backward in graphs.backwards:
-        if backward.retains or not _same_turn(graphs, node, backward):
-            continue
-        if _is_cut_after(graphs, names, backward):
-            continue
-        if _shares_graph(graphs, added, names, backward) and (
-            _surely_tensor(facts, added, backward.root) or _is_term(graphs, added, backward.root)
-        ):
-            return [added]
-    if _dead_by_hand(graphs, node, added):
-        return [added]
-    if layers:
-        return _dead_at_callers(graphs, key, added, layers)
-    return []
-
-
-def _is_cut_after(graphs: Graphs, names: set[str], backward: Backward) -> bool:
-    """`if now: loss.backward(); loss = loss.detach()`: where the backward pass was run, there is no
-    graph any more; where it was not, whoever gets the sum may run it."""
-    facts = graphs.facts
-    here = facts.index.parents.get(facts.index.statement_of(backward.call) or backward.call)
-    return isinstance(here, ast.If) and any(
-        value is not None
-        and facts.index.parents.get(statement) is here
-        and statement.lineno > backward.call.lineno
-        and facts.value(value).graph == Graph.NO
-        for name in names
-        for statement, value in graphs.stores.get(name, ())
-    )
-
-
-def _dead_by_hand(graphs: Graphs, node: ast.AST, added: ast.expr) -> bool:
-    """Are its gradients taken with `torch.autograd.grad` in this turn, and the weights, which it
-    would be differentiated for, then changed in place?"""
-    for taken in graphs.gradients:
-        if not _same_turn(graphs, node, taken) or not graphs.facts.value(added).is_tensor:
-            continue
-        if taken.retains and not _updated(graphs, taken):
-            continue
-        if _shares_graph(graphs, added, keys(added), taken):
-            return True
-    return False
-
-
-def _updated(graphs: Graphs, taken: Backward) -> bool:
-    weights = (
-        {key_of(n) for n in ast.walk(taken.call.args[1]) if isinstance(n, ast.expr)}
-        if taken.call.args[1:]
-        else set()
-    )
-    loops = graphs.facts.index.loops_around(taken.call)[:1]
-    return any(
-        isinstance(node, ast.AugAssign)
-        and key_of(node.target) in weights
-        and graphs.facts.index.loops_around(node)[:1] == loops
-        for node in graphs.nodes
-    )
-
-
-def _same_turn(graphs: Graphs, node: ast.AST, backward: Backward) -> bool:
-    """Do both stand in the same innermost loop (or, in a method, in none)?"""
-    loops_around = graphs.facts.index.loops_around
-    return loops_around(node)[:1] == loops_around(backward.call)[:1]
-
-
-def _shares_graph(graphs: Graphs, added: ast.expr, names: set[str], backward: Backward) -> bool:
-    """Is what is added part of what the backward pass runs through, or made of it?"""
-    roots = keys(backward.root)
-    made = {n for n in names if _is_made_here(graphs, n)}
-    made = {n for n in made if n in roots or not graphs.is_data(n)}
-    if not made:
-        return False
-    return made <= graphs.made_of(roots) or bool(roots & made)
-
-
-def _is_made_here(graphs: Graphs, key: str) -> bool:
-    """Is it computed in this function? (Modules and data are not.)"""
-    return any(isinstance(s, (ast.Assign, ast.AnnAssign)) for s, _ in graphs.stores.get(key, ()))
-
-
-def _roots(facts: Facts, place: ast.expr) -> list[ast.expr]:
-    graphs = graphs_around(facts, place)
-    return [b.root for b in (*graphs.backwards, *graphs.gradients)]
-
-
-def _surely_tensor(facts: Facts, added: ast.expr, root: ast.expr) -> bool:
-    value = facts.value(added)
-    if value.is_tensor:
-        return True
-    same = ast.dump(added) == ast.dump(root)
-    return same and bool(value.kind & (Kind.TENSOR | Kind.UNKNOWN))
-
-
-def _is_term(graphs: Graphs, added: ast.expr, root: ast.expr) -> bool:
-    """Is it added to others to make the loss: one number, if not surely a tensor?"""
-    if not isinstance(added, ast.Name) or not graphs.facts.value(added).kind & Kind.UNKNOWN:
-        return False
-    values = [root, *(v for s, v in graphs.stores.get(key_of(root) or "", ()) if v is not None)]
-    return any(added.id in _terms(value) for value in values)
-
-
-def _terms(node: ast.expr) -> set[str]:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub, ast.Mult)):
-        return _terms(node.left) | _terms(node.right)
-    return {node.id} if isinstance(node, ast.Name) else set()
-
-
-def _dead_at_callers(graphs: Graphs, key: str, added: ast.expr, layers: int) -> list[ast.expr]:
-    """The sum is kept by a helper or a meter: each of its calls hands it a graph that is dead."""
-    facts, function = graphs.facts, graphs.scope
-    if not isinstance(function, FUNCTIONS) or graphs.backwards:
-        return []
-    if key and key.partition(".")[0] in graphs.stores:
-        return []  # a variable of its own
-    arguments = _arguments_in(graphs, added)
-    if not arguments:
-        return []
-    calls = [c for c in uses_in(facts).calls_of(function) if facts.reached(c)]
-    found: list[ast.expr] = []
-    for call in calls:
-        caller = graphs_around(facts, call)
-        owner = key_of(call.func.value) if isinstance(call.func, ast.Attribute) else None
-        used = caller.made_of(k for b in caller.backwards for k in keys(b.root))
-        if owner != "self" and owner in used:
-            return []  # what is kept goes into the loss
-        given = _given(call, function, arguments)
-        alive = [g for g in given if facts.value(g).graph > Graph.NO]
-        for argument in alive:
-            places = _dead_at(caller, call, "", argument, layers - 1)
-            if not places:
-                return []
-            found += places
-    return found
-
-
-def _arguments_in(graphs: Graphs, added: ast.expr) -> set[str]:
-    """The parameters of the function that reach what is added."""
-    assert isinstance(graphs.scope, FUNCTIONS)
-    spec = graphs.scope.args
-    names = {a.arg for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
-    names |= {a.arg for a in (spec.vararg, spec.kwarg) if a is not None}
-    return (graphs.made_of(keys(added)) & names) - {"self", "cls"}
-
-
-def _given(
-    call: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef, wanted: set[str]
-) -> list[ast.expr]:
-    """What a call hands to these parameters."""
-    spec = function.args
-    names = [a.arg for a in (*spec.posonlyargs, *spec.args)]
-    if names[:1] == ["self"] and isinstance(call.func, ast.Attribute):
-        names = names[1:]
-    found = [a for a, name in zip(call.args, names, strict=False) if name in wanted]
-    if spec.vararg is not None and spec.vararg.arg in wanted:
-        found += call.args[len(names) :]
-    rest = spec.kwarg is not None and spec.kwarg.arg in wanted
-    found += [k.value for k in call.keywords if k.arg in wanted or (rest and k.arg not in names)]
-    return found
 
 
 def _detached(facts: Facts, node: ast.expr, sure: bool) -> tuple[Edit, ...]:
