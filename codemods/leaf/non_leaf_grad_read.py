@@ -33,9 +33,8 @@ weights = maps.grad.mean(dim=(2, 3))
 ## Fix safety
 
 `retain_grad()` is put in front of the `backward()` in the same function. All values stay, and the
-gradient takes memory. This is unsafe, because a leaf may have been meant: then it is another
-gradient that is wanted. Where the gradient is only printed the fix is only shown. There is no fix
-where the `backward()` stands elsewhere.
+read gets the gradient that it asks for, which takes memory. This is safe. Where the gradient is
+only printed the fix is only shown. There is no fix where the `backward()` stands elsewhere.
 
 Rebound names of leaves are found by AG302, and leaves that are lost at once by AG303.
 
@@ -55,9 +54,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from autofix.codemods.leaf._untracked import computes, is_expected_to_fail
+from autofix.codemods.leaf._hooked import is_output_of_layer
+from autofix.codemods.leaf._untracked import computes, creation, is_expected_to_fail
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.objects import Closure
+from autofix.flow.syntax import plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
@@ -76,9 +78,15 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     if not isinstance(owner, (ast.Name, ast.Attribute, ast.Subscript)):
         return
     value = facts.value(owner)
-    if value.kind != Kind.TENSOR or value.graph != Graph.YES or value.leaf or value.parameter:
+    place = _place(facts, owner)
+    known = value.kind == Kind.TENSOR and value.graph == Graph.YES
+    if not (known or (value.kind & Kind.UNKNOWN and is_output_of_layer(facts, place))):
         return
-    if is_expected_to_fail(node, facts) or _is_known(facts, owner) or _is_other_rule(facts, owner):
+    if value.leaf or value.parameter:
+        return
+    if is_expected_to_fail(node, facts) or _is_other_rule(facts, owner):
+        return
+    if _is_known(facts, owner) or _is_known(facts, place):
         return
     backward = _backward(facts, node)
     if _said_before(facts, node):
@@ -86,7 +94,9 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     text = facts.source.segment(owner)
     message = f"`{text}` is computed from other tensors: its `.grad` is `None` after `backward()`"
     why = value.why.steps() if value.why is not None else ()
-    edit = _retained(facts, owner, backward) if backward is not None else None
+    edit = None
+    if backward is not None:
+        edit = _retained(facts, owner, backward) or _retained(facts, place, backward)
     if edit is None:
         why_not = (
             f"call `{text}.retain_grad()` in front of the `backward()`, which stands elsewhere"
@@ -94,16 +104,23 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
         yield Report(node, message, declined=why_not, why=why)
         return
     used = computes(node, facts) or _is_handed_on(facts, node)
-    tier = Applicability.UNSAFE if used else Applicability.DISPLAY
+    tier = Applicability.SAFE if used else Applicability.DISPLAY
     yield Report(node, message, fix=fix(tier, edit), why=why)
+
+
+def _place(facts: Facts, owner: ast.expr) -> ast.expr:
+    """`net.maps` of `maps`, where the only binding of the name is `maps = net.maps`."""
+    made = creation(owner, facts) if isinstance(owner, ast.Name) else None
+    taken = made is not None and isinstance(made.value, (ast.Attribute, ast.Subscript))
+    return made.value if made is not None and taken else owner
 
 
 def _is_known(facts: Facts, owner: ast.expr) -> bool:
     """Does the file keep the gradient of something of that name, or ask whether it is a leaf?"""
     names = uses_in(facts).names
-    wanted = last_name(owner) or ast.unparse(owner)
+    wanted = last_name(owner) or plain_name(owner) or ast.unparse(owner)
     return any(
-        (last_name(read.value) or ast.unparse(read.value)) == wanted
+        (last_name(read.value) or plain_name(read.value) or ast.unparse(read.value)) == wanted
         for attribute in sorted(_KNOWS)
         for read in names.attributes.get(attribute, ())
     )
@@ -126,10 +143,16 @@ def _is_other_rule(facts: Facts, owner: ast.expr) -> bool:
             if isinstance(part, ast.Name) and part.id == owner.id:
                 return True
             if isinstance(part, ast.keyword) and part.arg == "requires_grad":
-                return True
+                call = facts.index.parents.get(part)
+                return not (isinstance(call, ast.Call) and _is_of_project(facts, call))
             if isinstance(part, ast.Attribute) and part.attr == "requires_grad_":
                 return True
     return False
+
+
+def _is_of_project(facts: Facts, call: ast.Call) -> bool:
+    """A function that computes more than the leaf that it makes."""
+    return isinstance(facts.value(call.func).ref, Closure)
 
 
 def _backward(facts: Facts, node: ast.Attribute) -> ast.Call | None:
