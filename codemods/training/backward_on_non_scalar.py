@@ -34,6 +34,10 @@ its log in one way, that way is taken: safe, since the program raised. It is uns
 results of the same loss function are reduced in one way. Else `.mean()` is only shown.
 `backward(gradient)` is left alone, and so is any tensor whose shape is not known.
 
+`torch.autograd.grad(u, x)` gets the sum of `u`, which is what `grad_outputs` of ones stands for:
+safe where `u` has one number for each point and a graph of the derivative is asked for, as for a
+differential equation, unsafe where that is not known. Where it has several it is only shown.
+
 ## How it is verified
 
 The original must raise in its backward pass. The gradients of the repaired program must equal
@@ -53,13 +57,15 @@ from autofix.codemods.training._extent import criterion_of, is_many
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import argument, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.model import Applicability
+from autofix.rewrite.arguments import append_method
 from autofix.rewrite.nodes import replace
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG601", trigger=r"backward\s*\(")
+rule = Rule(__name__, code="AG601", trigger=r"(?:backward|grad)\s*\(")
 
 _REDUCTIONS = frozenset({"mean", "sum"})
 
@@ -84,6 +90,43 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     )
     reduced, tier, note = _reduced(graphs, root, backward)
     yield Report(node, message, fix=fix(tier, *replace(facts, root, reduced)), note=note)
+
+
+@rule.visit(ast.Call)
+def check_asked(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    """`torch.autograd.grad(u, x)` for the derivative of each element of `u` at its point."""
+    if last_name(node.func) != "grad" or not 0 < len(node.args) < 3:
+        return
+    if facts.library_name(node.func) != "torch.autograd.grad":
+        return
+    output, point = node.args[0], argument(node, 1, "inputs")
+    if any(k.arg in ("grad_outputs", "is_grads_batched", None) for k in node.keywords):
+        return
+    if not isinstance(output, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+        return
+    if not isinstance(point, (ast.Name, ast.Attribute)) or not is_many(facts, output):
+        return
+    value = facts.value(point)
+    if not value.is_tensor or value.parameter:
+        return
+    name = facts.source.segment(output)
+    message = (
+        f"`{name}` has several elements, and `torch.autograd.grad` is given no `grad_outputs`: it "
+        'raises "grad can be implicitly created only for scalar outputs"'
+    )
+    tier = _tier_of_sum(facts, output) if keyword(node, "create_graph") else Applicability.UNSAFE
+    edits = append_method(facts, output, ".sum()")
+    yield Report(node, message, fix=fix(tier, *edits), note="the same as `grad_outputs` of ones")
+
+
+def _tier_of_sum(facts: Facts, output: ast.expr) -> Applicability:
+    """One number for each point: its derivative. Several: that of their sum is hardly wanted."""
+    shape = facts.value(output).shape
+    if shape is None:
+        return Applicability.UNSAFE
+    if len(shape) == 1 or shape[-1] == 1:
+        return Applicability.SAFE
+    return Applicability.DISPLAY if isinstance(shape[-1], int) else Applicability.UNSAFE
 
 
 def _is_reduced_in_vain(graphs: Graphs, root: ast.expr) -> bool:
