@@ -34,7 +34,8 @@ before the point where the copy is used can change. It is safe where this file s
 weights are loaded back into the model that they were taken from, after training, and where a loop
 that trains takes them on a condition (the best so far). It is unsafe where they are otherwise only
 saved, returned or loaded into another model later. What is saved or loaded at once,
-before anything is trained, is left alone, and so is the state of optimizers.
+before anything is trained, is left alone. The state of an optimizer is copied where it is loaded
+back into that optimizer.
 
 ## How it is verified
 
@@ -54,10 +55,11 @@ from collections.abc import Iterator
 
 from autofix.codemods.alias._aliases import Of, aliases_in
 from autofix.codemods.alias._copies import copied
-from autofix.codemods.alias._kept_state import Kept, kept_state
+from autofix.codemods.alias._kept_state import How, Kept, kept_state
 from autofix.codemods.alias._stale import restores, stale
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.roles import is_optimizer
 from autofix.flow.values import Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
@@ -70,14 +72,16 @@ rule = Rule(__name__, code="AG402", trigger=r"state_dict\s*\(|parameters\s*\(")
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if not (isinstance(node.func, ast.Attribute) and node.func.attr == "state_dict"):
         return
-    if not _is_model(node.func.value, facts):
+    optimizer = is_optimizer(node.func.value, facts)
+    if not (optimizer or _is_model(node.func.value, facts)):
         return
     kept = kept_state(facts, node)
-    if kept is None:
+    if kept is None or (optimizer and not (kept.certain and kept.how == How.LOADED)):
         return
     owner = facts.source.segment(node.func.value)
     message = (
-        f"`{facts.source.segment(node)}` shares the memory of the weights: by the time it is "
+        f"`{facts.source.segment(node)}` shares the memory of the "
+        f"{'moments' if optimizer else 'weights'}: by the time it is "
         f"{kept.how.value} (line {kept.line}), it holds those of the last step"
     )
     tier = Applicability.SAFE if kept.certain else Applicability.UNSAFE
