@@ -10,6 +10,7 @@ from enum import Enum
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.objects import Closure
 from autofix.flow.values import Kind
 from autofix.flow.walk import walk
 
@@ -20,6 +21,7 @@ _PARAMETERS = frozenset({"parameters", "named_parameters", "state_dict"})
 
 class Of(Enum):
     GRADIENT = "the gradient"
+    GRADIENTS = "the gradients"
     WEIGHT = "the weight"
     WEIGHTS = "the weights"
     PART = "a part of the tensor"
@@ -33,8 +35,10 @@ class Alias:
     """What gives the memory: `w.grad`, `p.data`, `x[:4]`."""
     of: Of
     base: str
-    """The tensor, or for `WEIGHTS` the model, as it is written."""
+    """The tensor, or for `WEIGHTS` and `GRADIENTS` the model, as it is written."""
     leaf: bool
+    cut: bool = False
+    """Of each weight `.data` or `.detach()` is kept: it is for the values."""
 
 
 def aliases_in(facts: Facts, node: ast.Assign) -> Iterator[Alias]:
@@ -55,9 +59,10 @@ def _is_data(holder: ast.expr) -> bool:
 
 
 def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Alias | None:
-    many = _weights(value)
+    many = _weights(value) or _handed_out(facts, value)
     if many is not None:
-        return Alias(at, holder, value, Of.WEIGHTS, many, True)
+        of, base, values = many
+        return Alias(at, holder, value, of, base, True, values)
     inner, cut = uncut(value)
     if not isinstance(inner, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
         return None
@@ -157,20 +162,44 @@ def _is_basic(facts: Facts, index: ast.expr) -> bool:
     return True
 
 
-def _weights(value: ast.expr) -> str | None:
+def _weights(value: ast.expr) -> tuple[Of, str, bool] | None:
     """The model of `list(model.parameters())`, `[p.data for p in model.parameters()]`,
-    `{name: p for name, p in model.named_parameters()}`, `model.state_dict()`."""
+    `{name: p for name, p in model.named_parameters()}`, `model.state_dict()`; with `p.grad`
+    its gradients."""
+    found: str | None = None
+    of, cut = Of.WEIGHTS, False
     match value:
         case ast.Call(func=ast.Attribute(attr="state_dict"), args=[], keywords=[]):
-            return parameters_of(value)
+            found = parameters_of(value)
         case ast.Call(func=ast.Name(id="list" | "dict" | "tuple"), args=[source]):
-            return parameters_of(source)
+            found = parameters_of(source)
         case ast.ListComp(elt=made, generators=[one]) | ast.DictComp(value=made, generators=[one]):
-            inner, _ = uncut(made)
+            inner, cut = uncut(made)
+            if isinstance(inner, ast.Attribute) and inner.attr == "grad":
+                of, inner = Of.GRADIENTS, inner.value
             names = [n.id for n in ast.walk(one.target) if isinstance(n, ast.Name)]
             if isinstance(inner, ast.Name) and names and inner.id == names[-1]:
-                return parameters_of(one.iter)
-    return None
+                found = parameters_of(one.iter)
+    return (of, found, cut) if found is not None else None
+
+
+def _handed_out(facts: Facts, value: ast.expr) -> tuple[Of, str, bool] | None:
+    """`snapshot(model)`, where the function returns such a list or dict of its argument."""
+    if not isinstance(value, ast.Call) or not value.args or value.keywords:
+        return None
+    ref = facts.value(value.func).ref
+    function = ref.node if isinstance(ref, Closure) and ref.bound_to is None else None
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return None
+    returned = [n.value for n in walk(function) if isinstance(n, ast.Return)]
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    found = _weights(returned[0]) if len(returned) == 1 and returned[0] is not None else None
+    if found is None or found[1] not in names or names.index(found[1]) >= len(value.args):
+        return None
+    of, name, cut = found
+    given = value.args[names.index(name)]
+    named = isinstance(given, (ast.Name, ast.Attribute))
+    return (of, ast.unparse(given), cut) if named else None
 
 
 def parameters_of(node: ast.expr) -> str | None:

@@ -21,7 +21,7 @@ def copied(facts: Facts, alias: Alias) -> tuple[Edit, ...]:
             return _appended(facts, inner)
         case ast.Call(func=ast.Name(id=name), args=[source]) if name in ("list", "tuple", "dict"):
             return (Edit(start, end, _comprehension(facts, name, source)),)
-        case ast.Call(func=ast.Attribute(attr="state_dict")):
+        case ast.Call() if alias.of in (Of.WEIGHTS, Of.GRADIENTS):
             spelled = spell(facts, "copy.deepcopy", node)
             opening = Edit(start, start, f"{spelled.code}(")
             return (*spelled.edits, opening, Edit(end, end, ")"))

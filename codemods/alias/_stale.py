@@ -10,8 +10,8 @@ from autofix.codemods.alias._training import changes_weights, head
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.order import Order
-from autofix.flow.roles import constructors
-from autofix.flow.syntax import calls_in
+from autofix.flow.roles import constructors, is_optimizer
+from autofix.flow.syntax import all_arguments, calls_in, is_false, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -81,11 +81,15 @@ def _writes(facts: Facts, alias: Alias, statement: ast.stmt) -> bool:
 
 def _writes_here(facts: Facts, alias: Alias, node: ast.AST) -> bool:
     match node:
-        case ast.Call(func=ast.Attribute(attr="zero_grad"), keywords=keywords):
-            return alias.of == Of.GRADIENT and any(
-                k.arg == "set_to_none" and isinstance(k.value, ast.Constant) and not k.value.value
-                for k in keywords
-            )
+        case ast.Call(func=ast.Attribute(attr="zero_grad", value=owner)):
+            if alias.of not in (Of.GRADIENT, Of.GRADIENTS) or not is_false(
+                keyword(node, "set_to_none")
+            ):
+                return False
+            mine = is_optimizer(owner, facts) or ast.unparse(owner) == alias.base
+            return alias.of == Of.GRADIENT or mine
+        case ast.Call(func=ast.Attribute(attr="zero_", value=owner)) if alias.of == Of.GRADIENTS:
+            return _is_gradient_of_each(facts, alias, owner)
         case ast.Call(func=ast.Attribute(attr="step", value=owner)):
             trained = alias.leaf and alias.of in (Of.WEIGHT, Of.PART)
             return trained and facts.value(owner).kind & (Kind.OPTIMIZER | Kind.UNKNOWN) > 0
@@ -100,6 +104,22 @@ def _writes_here(facts: Facts, alias: Alias, node: ast.AST) -> bool:
     return False
 
 
+def _is_gradient_of_each(facts: Facts, alias: Alias, node: ast.expr) -> bool:
+    """`p.grad` in `for p in model.parameters():`"""
+    inner, _ = uncut(node)
+    return (
+        isinstance(inner, ast.Attribute)
+        and inner.attr == "grad"
+        and any(
+            isinstance(loop, ast.For)
+            and parameters_of(loop.iter) == alias.base
+            and ast.unparse(inner.value)
+            in {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+            for loop in facts.index.loops_around(node)
+        )
+    )
+
+
 def _is_base(alias: Alias, node: ast.expr) -> bool:
     """Is this the whole tensor (or its gradient) that the alias is of?"""
     inner, _ = uncut(node)
@@ -112,7 +132,7 @@ def _is_base(alias: Alias, node: ast.expr) -> bool:
 
 def _same_part(alias: Alias, target: ast.Subscript) -> bool:
     """A write into the very part that the alias is of, or into all of it."""
-    if alias.of == Of.GRADIENT or not _is_base(alias, target.value):
+    if alias.of in (Of.GRADIENT, Of.GRADIENTS) or not _is_base(alias, target.value):
         return False
     whole = isinstance(target.slice, ast.Slice) and target.slice.lower is target.slice.upper is None
     if whole or alias.of == Of.WEIGHT:
@@ -129,7 +149,7 @@ def _reads_as_it_was(facts: Facts, alias: Alias, read: ast.stmt, write: ast.stmt
     mine = [n for n in nodes if _is_read(n, held)]
     if not mine or read is write:
         return False
-    if alias.of == Of.GRADIENT:
+    if alias.of in (Of.GRADIENT, Of.GRADIENTS):
         return True
     if alias.of == Of.WEIGHTS:
         live = any(last_name(c.func) == "state_dict" for c in calls_in(alias.node))
@@ -182,6 +202,8 @@ def _beside_weights(facts: Facts, alias: Alias, read: ast.stmt, nodes: list[ast.
         return True
     if any(isinstance(n, ast.Name) and _is_taken_later(facts, alias, n) for n in nodes):
         return True
+    if alias.cut and any(_is_given_both(alias, n) for n in nodes):
+        return True
     loops = [p for p in facts.index.ancestors(read) if isinstance(p, ast.For)]
     for loop in loops:
         inside = [n for n in ast.walk(loop.iter) if isinstance(n, ast.expr)]
@@ -191,6 +213,14 @@ def _beside_weights(facts: Facts, alias: Alias, read: ast.stmt, nodes: list[ast.
             if len(names & used) >= min(len(names), 2):
                 return True
     return False
+
+
+def _is_given_both(alias: Alias, node: ast.AST) -> bool:
+    """`distance(model, old)`"""
+    if not isinstance(node, ast.Call):
+        return False
+    given = {ast.unparse(a) for a in all_arguments(node)}
+    return {alias.base, ast.unparse(alias.holder)} <= given
 
 
 def _is_taken_later(facts: Facts, alias: Alias, name: ast.Name) -> bool:

@@ -86,7 +86,7 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
         return
     if is_expected_to_fail(node, facts) or _is_other_rule(facts, owner):
         return
-    if _is_known(facts, owner) or _is_known(facts, place):
+    if _is_known(facts, owner) or _is_known(facts, place) or _is_kept_where_it_is_set(facts, place):
         return
     backward = _backward(facts, node)
     if _said_before(facts, node):
@@ -123,6 +123,21 @@ def _is_known(facts: Facts, owner: ast.expr) -> bool:
         (last_name(read.value) or plain_name(read.value) or ast.unparse(read.value)) == wanted
         for attribute in sorted(_KNOWS)
         for read in names.attributes.get(attribute, ())
+    )
+
+
+def _is_kept_where_it_is_set(facts: Facts, place: ast.expr) -> bool:
+    """`x.retain_grad()` beside `self.maps = x`"""
+    name = plain_name(place)
+    if not isinstance(place, (ast.Attribute, ast.Subscript)) or name is None:
+        return False
+    return any(
+        isinstance(statement, ast.Assign)
+        and any(plain_name(t) == name for t in statement.targets)
+        and ast.unparse(statement.value) == ast.unparse(read.value)
+        for read in uses_in(facts).names.attributes.get("retain_grad", ())
+        if (function := facts.index.function_of(read)) is not None
+        for statement in facts.index.body_nodes(function)
     )
 
 
