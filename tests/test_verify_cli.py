@@ -178,6 +178,33 @@ def test_a_repair_that_leaves_another_bug_is_not_confirmed(fake: Fake) -> None:
     assert autofix("a.py", "whole.py").exit_code == 0
 
 
+BROKEN = (
+    "import torch\n\nw = torch.nn.Parameter(torch.ones(2))\n"
+    "a = torch.tensor([w[0] * 2, w[1]])\nb = (w * 3).detach()\n"
+    "(w.sin() + a - b).pow(2).sum().backward()\n"
+)
+
+
+def test_a_change_that_leaves_its_own_bug_is_refuted(fake: Fake) -> None:
+    save("a.py", BROKEN)
+    save("b.py", BROKEN.replace("w[0] * 2", "2 * w[0]"))
+    result = autofix("a.py", "b.py")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("refuted: line 4 is still wrong (AG101: ")
+
+
+def test_a_stop_that_the_repair_does_without(fake: Fake) -> None:
+    """The change of line 4 is a repair by itself; nothing says that line 5 is wrong."""
+    save("a.py", BROKEN)
+    repaired = BROKEN.replace("torch.tensor", "torch.stack")
+    save("b.py", repaired)
+    assert autofix("a.py", "b.py").exit_code == 0
+    save("b.py", repaired.replace("(w * 3).detach()", "w * 3"))
+    result = autofix("a.py", "b.py")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("inconclusive: line 5 lets a gradient through")
+
+
 def test_options(fake: Fake) -> None:
     save("a.py", OLD)
     save("b.py", NEW)

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 import verdict_gradients
+import verdict_leaves
 import verdict_others
 import verdict_training
 from verdict_case import HEAD, Expected
@@ -27,9 +28,14 @@ PAIRS: list[Expected] = [
     *verdict_gradients.CUTS,
     *verdict_gradients.MEANT,
     *verdict_gradients.CRASHES,
+    *verdict_gradients.STOPS,
     *verdict_training.REGISTRATION,
     *verdict_training.STEPS,
     *verdict_training.STATEMENTS,
+    *verdict_training.MEMORY,
+    *verdict_training.PASSES,
+    *verdict_leaves.LEAVES,
+    *verdict_leaves.ONE_WAY,
     *verdict_others.CLEAN,
     *verdict_others.UNCERTAIN,
     *verdict_others.SAME,
@@ -61,6 +67,7 @@ def test_verdict(expected: Expected, tmp_path: Path, zygote: Zygote) -> None:
 
 def test_swapping_the_sides_of_a_repair_is_never_confirmed(tmp_path: Path, zygote: Zygote) -> None:
     confirmed = [one for one in PAIRS if one.verdict == "confirmed"]
+    confirmed = [one for one in confirmed if one not in verdict_leaves.ONE_WAY]
     wrong = []
     for expected in confirmed[::4]:
         outcome = judged(expected.after, expected.before, tmp_path, zygote)
@@ -95,6 +102,68 @@ def test_a_notebook(tmp_path: Path, zygote: Zygote) -> None:
     outcome = verify(compared, Settings(sys.executable), zygote)
     assert outcome.verification.verdict is Verdict.CONFIRMED
     assert "2 of 4 parameters" in outcome.verification.reason
+
+
+ENGINE = """
+class Engine:
+    def __init__(self, model, optimizer):
+        self.model, self.optimizer = model, optimizer
+        self.stages = [self.step, self.clear, self.backward]
+
+    def step(self, loss):
+        self.optimizer.step()
+
+    def clear(self, loss):
+        self.optimizer.zero_grad()
+
+    def backward(self, loss):
+        loss.backward()
+
+    def run(self, batches, loss_of):
+        for batch in batches:
+            loss = loss_of(self.model, batch)
+            for stage in self.stages:
+                stage(loss)
+"""
+MAIN = (
+    HEAD
+    + """
+from engine import Engine
+
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+batches = [torch.randn(6, 3) for _ in range(4)]
+Engine(net, torch.optim.SGD(net.parameters(), lr=0.1)).run(
+    batches, lambda model, x: model(x).pow(2).mean()
+)
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("stages", "verdict"),
+    [
+        ("self.clear, self.backward, self.step", Verdict.CONFIRMED),
+        ("self.backward, self.clear, self.step", Verdict.REFUTED),
+    ],
+)
+def test_a_script_runs_the_module(
+    stages: str, verdict: Verdict, tmp_path: Path, zygote: Zygote
+) -> None:
+    for name, text in (
+        ("before", ENGINE),
+        ("after", ENGINE.replace("self.step, self.clear, self.backward", stages)),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "engine.py").write_text(text)
+        (folder / "main.py").write_text(MAIN)
+    (both,) = of_paths(tmp_path / "before", tmp_path / "after").files
+    outcome = verify(
+        pair(both.before.version, both.after.version), Settings(sys.executable), zygote
+    )
+    assert outcome.verification.verdict is verdict, outcome.verification.reason
+    assert outcome.verification.evidence["inputs"] == "a run of `main.py`"
 
 
 def test_the_same_program(tmp_path: Path, zygote: Zygote) -> None:

@@ -291,3 +291,95 @@ CRASHES = [
         "nothing to confirm",
     ),
 ]
+
+TRUTH = """
+torch.manual_seed(0)
+
+class Pair(nn.Module):
+    def __init__(self, first, second):
+        super().__init__()
+        self.angles = nn.Parameter(torch.tensor([first, second]))
+
+    def forward(self):
+        return torch.tensor([self.angles[0] ** 2, self.angles[1] ** 2])
+
+with torch.no_grad():
+    seen = Pair(0.3, 0.4)()
+model = Pair(0.1, 0.2)
+loss = ((model() - seen) ** 2).sum()
+loss.requires_grad_()
+loss.backward()
+"""
+
+ROUNDED = """
+class Rounded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.step = nn.Parameter(torch.tensor(0.3))
+        self.inner = nn.Linear(3, 3)
+
+    def forward(self, x):
+        h = self.inner(x) / self.step
+        h = h + (h.round() - h)
+        return h * self.step
+"""
+
+SUM_OF_STOPS = """
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(3, 4)
+
+    def forward(self, x):
+        h = self.inner(x)
+        mean, std = h.data.mean(0), h.data.std(0)
+        return torch.tanh((h - mean) / std)
+"""
+
+PICKED = """
+torch.manual_seed(0)
+logits, table = nn.Linear(3, 5), nn.Embedding(5, 2)
+pick = nn.functional.gumbel_softmax(logits(torch.ones(4, 3)), hard=True)
+words = table(pick.argmax(-1))
+words.pow(2).mean().backward()
+"""
+
+STOPS = [
+    case(
+        "what a caller only evaluates does not move",
+        TRUTH,
+        "torch.tensor([self.angles[0] ** 2, self.angles[1] ** 2])",
+        "torch.stack([self.angles[0] ** 2, self.angles[1] ** 2])",
+        "confirmed",
+    ),
+    case(
+        "a surrogate for what jumps",
+        ROUNDED,
+        "(h.round() - h)",
+        "(h.round() - h).detach()",
+        "inconclusive",
+        "jumps",
+    ),
+    case(
+        "both stops of a statement",
+        SUM_OF_STOPS,
+        "h.data.mean(0), h.data.std(0)",
+        "h.mean(0), h.std(0)",
+        "confirmed",
+    ),
+    case(
+        "one of two stops of a statement",
+        SUM_OF_STOPS,
+        "h.data.mean(0)",
+        "h.mean(0)",
+        "refuted",
+        "still stop",
+    ),
+    case(
+        "a hard choice that lets its gradient through",
+        PICKED,
+        "table(pick.argmax(-1))",
+        "pick @ table.weight",
+        "confirmed",
+    ),
+]

@@ -279,6 +279,33 @@ for _ in range(2):
     opt.step()
 """
 
+COMPARED = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base, self.head = nn.Linear(3, 4, bias=False), nn.Linear(4, 1)
+        self.base.weight.requires_grad == False
+
+    def forward(self, x):
+        return self.head(torch.tanh(self.base(x)))
+"""
+
+ATTRIBUTE = """
+torch.manual_seed(0)
+maker, critic = nn.Linear(2, 3), nn.Linear(3, 1)
+
+def toggle(module, flag):
+    module.requires_grad = flag
+
+def critic_step():
+    critic(torch.ones(4, 3)).pow(2).mean().backward()
+
+toggle(critic, False)
+critic(torch.tanh(maker(torch.ones(4, 2)))).mean().backward()
+toggle(critic, True)
+critic_step()
+"""
+
 STATEMENTS = [
     case(
         "a copy of the best weights",
@@ -339,7 +366,268 @@ STATEMENTS = [
         FREEZE,
         "parameter.require_grad",
         "parameter.requires_grads",
+        "refuted",
+        "still trained",
+    ),
+    case(
+        "frozen with more than was named",
+        FREEZE,
+        "for parameter in base.parameters():\n    parameter.require_grad = False\n",
+        "for parameter in [*base.parameters(), head.bias]:\n    parameter.requires_grad = False\n",
+        "refuted",
+        "as well",
+    ),
+    case(
+        "frozen by a comparison",
+        COMPARED,
+        "self.base.weight.requires_grad == False",
+        "self.base.weight.requires_grad = False",
+        "confirmed",
+        "frozen now",
+    ),
+    case(
+        "another layer than the comparison names is frozen",
+        COMPARED,
+        "self.base.weight.requires_grad == False",
+        "self.head.requires_grad_(False)",
+        "refuted",
+        "still trained",
+    ),
+    case(
+        "frozen by the attribute of a module",
+        ATTRIBUTE,
+        "module.requires_grad = flag",
+        "module.requires_grad_(flag)",
+        "confirmed",
+        "frozen now",
+    ),
+    case(
+        "half of a module is frozen",
+        ATTRIBUTE,
+        "module.requires_grad = flag",
+        "module.weight.requires_grad_(flag)",
+        "refuted",
+    ),
+    case(
+        "frozen for good",
+        ATTRIBUTE,
+        "module.requires_grad = flag",
+        "module.requires_grad_(False)",
+        "refuted",
+    ),
+]
+
+TIED = """
+class Twins(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 2), nn.Linear(3, 2)
+        self.second.weight.data = self.first.weight.data[:2]
+
+    def forward(self, x):
+        return torch.tanh(self.first(x)) * self.second(x)
+"""
+
+PREVIOUS = """
+x = torch.ones(3, requires_grad=True)
+(x**3).sum().backward()
+for _ in range(3):
+    kept = x.grad
+    with torch.no_grad():
+        x -= 0.01 * x.grad
+        x.grad.zero_()
+    (x**3).sum().backward()
+    change = (x.grad - kept).abs().sum()
+"""
+
+MEMORY = [
+    case(
+        "a weight that starts from a copy of another",
+        TIED,
+        "self.first.weight.data[:2]",
+        "self.first.weight.data[:2].clone()",
+        "confirmed",
+        "copies",
+    ),
+    case(
+        "a weight that becomes another one",
+        TIED,
+        "self.second.weight.data = self.first.weight.data[:2]",
+        "self.second.weight = self.first.weight",
+        "refuted",
+        "of its own",
+    ),
+    case(
+        "a copy of a gradient",
+        PREVIOUS,
+        "kept = x.grad",
+        "kept = x.grad.clone()",
+        "confirmed",
+        "copies",
+    ),
+    case(
+        "a gradient without its graph",
+        PREVIOUS,
+        "kept = x.grad",
+        "kept = x.grad.detach()",
+        "refuted",
+    ),
+]
+
+ONCE = """
+torch.manual_seed(0)
+words, goal = torch.randn(6, 3), torch.randn(6, 1)
+net, head = nn.Linear(3, 4), nn.Linear(4, 1)
+opt = torch.optim.SGD([*net.parameters(), *head.parameters()], lr=0.1)
+codes = torch.tanh(net(words))
+for _ in range(3):
+    opt.zero_grad()
+    loss = ((head(codes) - goal) ** 2).mean()
+    loss.backward()
+    opt.step()
+"""
+
+RIVALS = """
+torch.manual_seed(0)
+maker, critic = nn.Linear(2, 3), nn.Linear(3, 1)
+maker_opt = torch.optim.SGD(maker.parameters(), lr=0.1)
+critic_opt = torch.optim.SGD(critic.parameters(), lr=0.1)
+for _ in range(3):
+    fake = torch.tanh(maker(torch.ones(4, 2)))
+    (critic(fake.detach()) - critic(torch.ones(4, 3))).mean().sigmoid().backward()
+    critic_opt.step()
+    maker_opt.zero_grad()
+    (-critic(fake)).mean().sigmoid().backward()
+    maker_opt.step()
+"""
+
+CLOSURE = """
+torch.manual_seed(0)
+net = nn.Linear(3, 1)
+x, y = torch.randn(8, 3), torch.randn(8, 1)
+opt = torch.optim.LBFGS(net.parameters(), lr=0.5)
+
+def closure():
+    opt.zero_grad()
+    loss = ((net(x) - y) ** 2).mean()
+    loss.backward
+    return loss
+
+for _ in range(2):
+    opt.step(closure)
+"""
+
+ROWS = """
+class Prefix(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base, self.shift = nn.Linear(3, 3), nn.Embedding(4, 3)
+
+    def forward(self, x):
+        rows = torch.tanh(self.base(x[:1])).expand(4, -1)
+        for number in range(1, 4):
+            rows[number] += self.shift.weight[number]
+        return rows
+
+torch.manual_seed(0)
+net = Prefix()
+net(torch.randn(4, 3)).pow(2).sum().backward()
+"""
+
+BY_HAND = """
+w = torch.ones(3, requires_grad=True)
+for _ in range(3):
+    loss = ((w - torch.tensor([0.5, 2.0, 3.0])) ** 2).sum()
+    loss.backward()
+    w = w - 0.1 * w.grad
+"""
+
+PASSES = [
+    case(
+        "a graph for each pass",
+        ONCE,
+        "codes = torch.tanh(net(words))\nfor _ in range(3):\n    opt.zero_grad()\n",
+        "for _ in range(3):\n    codes = torch.tanh(net(words))\n    opt.zero_grad()\n",
+        "confirmed",
+        "runs to the end",
+    ),
+    case(
+        "one graph for all passes, which is kept",
+        ONCE,
+        "loss.backward()",
+        "loss.backward(retain_graph=True)",
+        "refuted",
+        "has changed its weights",
+    ),
+    case(
+        "what another loss has left behind is cleared",
+        RIVALS,
+        "    fake =",
+        "    critic_opt.zero_grad()\n    fake =",
+        "confirmed",
+        "fresh",
+    ),
+    case(
+        "cleared before another loss adds its own",
+        RIVALS,
+        "    maker_opt.zero_grad()\n",
+        "    critic_opt.zero_grad()\n    maker_opt.zero_grad()\n",
+        "refuted",
+        "still adds",
+    ),
+    case(
+        "a closure that leaves a gradient",
+        CLOSURE,
+        "loss.backward\n",
+        "loss.backward()\n",
+        "confirmed",
+    ),
+    case(
+        "a closure that leaves none",
+        CLOSURE,
+        "loss.backward\n",
+        "loss.backward()\n    opt.zero_grad()\n",
+        "refuted",
+        "find no gradient",
+    ),
+    case(
+        "rows that are apart",
+        ROWS,
+        ".expand(4, -1)",
+        ".repeat(4, 1)",
+        "confirmed",
+        "apart",
+    ),
+    case(
+        "rows that all get what one should",
+        ROWS,
+        "rows[number] += self.shift.weight[number]",
+        "rows = rows + self.shift.weight[number]",
         "inconclusive",
-        "nothing to confirm",
+        "same values",
+    ),
+    case(
+        "a step of the other sign",
+        BY_HAND,
+        "w = w - 0.1 * w.grad",
+        "w = (w + 0.1 * w.grad).detach().requires_grad_()",
+        "inconclusive",
+        "other values",
+    ),
+    case(
+        "a step into a name that nothing reads",
+        BY_HAND.replace("w = w - 0.1", "w -= 0.1"),
+        "    w -= 0.1 * w.grad\n",
+        "    with torch.no_grad():\n        v = w - 0.1 * w.grad\n",
+        "refuted",
+        "no weight changes",
+    ),
+    case(
+        "a write in place that becomes a result",
+        BY_HAND.replace("w = w - 0.1 * w.grad", "w.clamp_(min=0.0)"),
+        "    w.clamp_(min=0.0)\n",
+        "    w.clamp(min=0.0)\n",
+        "refuted",
+        "thrown away",
     ),
 ]

@@ -21,7 +21,7 @@ _COLORS = {
 }
 _LABEL = 14
 _COUNTS = ("seeds", "executions", "backward_passes", "directions")
-_INTERNAL = ("changes_reached",)
+_INTERNAL = ("changes_reached", "with_gradient")
 
 
 def said(verification: Verification, style: Style) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from autofix.model import Verdict, Verification
 from autofix.verified import VerifierError
 from autofix.verify.command import CommandResult
+from autofix.verify.judge.verdict import NOTHING
 from autofix.verify.leftover import with_leftovers
 from autofix.verify.outcome import Outcome, Settings
 from autofix.verify.pair import Pair, pair
@@ -108,12 +109,15 @@ def _outcome(both: Both, judge: Judge) -> Outcome:
     asked = paired(both)
     if asked.same and both.before.magics() != both.after.magics():
         return Outcome(Verification(Verdict.INCONCLUSIVE, MAGICS))
-    return with_leftovers(judged(judge, asked), both)
+    return with_leftovers(judged(judge, asked), both, lambda other: judged(judge, other))
 
 
 def together(parts: Sequence[Verification]) -> Verification:
     """One verdict for several: as good as the worst of them."""
     run = [part for part in parts if part.verdict is not Verdict.NOT_RUN]
+    if any(part.verdict is Verdict.CONFIRMED for part in run):
+        # A change that shows nowhere by itself may belong to another one.
+        run = [part for part in run if part.reason != NOTHING]
     for verdict in (Verdict.REFUTED, Verdict.INCONCLUSIVE, Verdict.CONFIRMED):
         found = [part for part in run if part.verdict is verdict]
         if not found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from autofix.verify.changes import Change
 
@@ -20,26 +21,32 @@ class Drive:
     """One way to run a program: as it stands, or by a call of `target`."""
 
     target: str = ""
+    host: str = ""
+    """Another script is run, which imports the file."""
 
     @property
     def called(self) -> bool:
         return bool(self.target)
 
     def __str__(self) -> str:
+        if self.host:
+            return f"a run of `{PurePath(self.host).name}`"
         return f"a call of `{self.target}`" if self.called else "a run of the program"
 
 
-def drives(tree: ast.Module, changes: Sequence[Change]) -> Iterator[Drive]:
+def drives(tree: ast.Module, changes: Sequence[Change], host: str = "") -> Iterator[Drive]:
     """Ways to reach the changes, the most telling first; `tree` is the rewritten version."""
+    if host:
+        yield Drive(host=host)
     units = list(dict.fromkeys(_unit(tree, change) for change in changes if not change.imports))
-    if _runs(tree) and _may_reach(tree, units):
+    if runs(tree) and _may_reach(tree, units):
         yield Drive()
     targets = _targets(tree, [unit for unit in units if unit is not None])
-    for target in targets[:MOST_CALLS]:
+    for target in targets[: MOST_CALLS * max(1, len(units))]:
         yield Drive(target)
 
 
-def _runs(tree: ast.Module) -> bool:
+def runs(tree: ast.Module) -> bool:
     """Whether running the file does more than to define things."""
     return any(
         isinstance(node, (ast.For, ast.While, ast.If, ast.With, ast.Try, ast.AugAssign))

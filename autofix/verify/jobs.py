@@ -38,6 +38,7 @@ class Subject:
                 "package": package,
                 "roots": list(self.version.roots),
                 "argv": list(self.version.argv),
+                "host": self.version.host if given.get("hosted") else "",
                 "changes": [list(lines) for lines in self.lines],
                 "spans": [list(span) for span in self.trial.spans],
                 "regions": [list(region) for region in self.trial.regions],
@@ -73,6 +74,10 @@ def executions(seed: int, recipes: Recipes, wanted: Any = None, *, plain: int = 
     stand = {"mode": "plain", "seed": seed, "recipe": recipe}
     exact = {"mode": "exact", "seed": seed, "recipe": recipe, "wanted": wanted}
     return [*([stand] * plain if seed == SEEDS[0] else ()), exact]
+
+
+FOUND: Recipes = ({"found": 0}, {"found": 1, "style": "graph"})
+"""The same for a job that looks for the recipes itself; see `varied`."""
 
 
 def varied(recipes: Sequence[dict[str, Any]]) -> Recipes:

@@ -4,37 +4,151 @@ but the rules can.
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from autofix import registry
-from autofix.document import Document
-from autofix.model import Applicability, Finding, Verdict
+from autofix.document import Document, load
+from autofix.model import Applicability, Finding, Verdict, Verification
 from autofix.pipeline import Plan, look
+from autofix.verify import spared
+from autofix.verify.judge.verdict import NOTHING
 from autofix.verify.outcome import Outcome
+from autofix.verify.pair import Pair
 from autofix.verify.sides import Both
 
 _SURE = (Applicability.SAFE, Applicability.UNSAFE)
+Lines = tuple[int, int]
 
 
-def with_leftovers(outcome: Outcome, both: Both) -> Outcome:
+def with_leftovers(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> Outcome:
     """A confirmed change confirms no more than itself: if the file that comes out still has a bug,
-    whether it was there before or not, the repair is not complete."""
-    if outcome.verification.verdict is not Verdict.CONFIRMED:
+    whether it was there before or not, the repair is not complete; and if it is complete without
+    some part that lets a gradient through, nobody knows whether that part is meant. A change that
+    has no effect on what it is about does not repair what the rules found there."""
+    verification = outcome.verification
+    if verification.verdict is Verdict.CONFIRMED:
+        return _confirmed(outcome, both, judge)
+    if verification.verdict is not Verdict.INCONCLUSIVE:
         return outcome
-    left = _findings(both.after.document)
-    if not left:
+    if verification.reason == NOTHING:
+        left = _sure(both.after.document)
+        same = _unrepaired(outcome, both, left, whole_functions=True)
+        if same:
+            reason = f"{_still(both.after.document, same[0])}; {verification.reason}"
+            return _with(outcome, Verdict.REFUTED, reason)
+    elif _stops_as_before(verification):
+        found = [one for one, direct in _before(outcome, both) if direct]
+        if found:
+            reason = f"{verification.reason}; it was {found[0].rule}: {found[0].message}"
+            return _with(outcome, Verdict.REFUTED, reason)
+    return outcome
+
+
+def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> Outcome:
+    said = outcome.verification.reason
+    left = _sure(both.after.document)
+    if left:
+        same = _unrepaired(outcome, both, left, whole_functions=False)
+        reason = f"{_still(both.after.document, [*same, *left][0])}; of the changes: {said}"
+        return _with(outcome, Verdict.REFUTED if same else Verdict.INCONCLUSIVE, reason)
+    if both.before.document.notebook is not None:
         return outcome
-    first = left[0]
-    place = both.after.document.position(first.start)
-    where = f"line {place.line}" if place.cell is None else f"cell {place.cell} line {place.line}"
-    reason = (
-        f"{where} is still wrong ({first.rule}: {first.message}); "
-        f"of the changes: {outcome.verification.reason}"
+    path, source = both.shown, both.before.document.source
+    blamed = [
+        (source.line_of(one.start), source.line_of(one.end)) for one in _sure(both.before.document)
+    ]
+    line = spared.unneeded(
+        outcome,
+        both.before.version,
+        both.after.version,
+        judge,
+        blamed,
+        lambda text: not _sure(load(text.encode(), path)),
     )
-    whole = replace(outcome.verification, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    if line is None:
+        return outcome
+    reason = (
+        f"line {line} lets a gradient through that was stopped there, and the repair is whole "
+        f"without that: if it is meant only its author knows; of the changes: {said}"
+    )
+    return _with(outcome, Verdict.INCONCLUSIVE, reason)
+
+
+def _stops_as_before(verification: Verification) -> bool:
+    """Whether a run shows that the changed lines stop a gradient, and that none has changed."""
+    found = [
+        sign
+        for sign in verification.evidence.get("signs", ())
+        if sign["weight"] == "doubt" and sign["kind"] in ("gradient", "stop")
+    ]
+    return any(sign.get("changed") is False for sign in found)
+
+
+def _with(outcome: Outcome, verdict: Verdict, reason: str) -> Outcome:
+    whole = replace(outcome.verification, verdict=verdict, reason=reason)
     return replace(outcome, verification=whole)
 
 
-def _findings(document: Document) -> list[Finding]:
-    found = look(document, Plan(registry.load())).findings
-    return [one for one in found if one.applicability in _SURE]
+def _still(document: Document, found: Finding) -> str:
+    place = document.position(found.start)
+    where = f"line {place.line}" if place.cell is None else f"cell {place.cell} line {place.line}"
+    return f"{where} is still wrong ({found.rule}: {found.message})"
+
+
+def _findings(document: Document) -> Sequence[Finding]:
+    return look(document, Plan(registry.load())).findings
+
+
+def _sure(document: Document) -> list[Finding]:
+    return [one for one in _findings(document) if one.applicability in _SURE]
+
+
+def _before(outcome: Outcome, both: Both) -> list[tuple[Finding, bool]]:
+    """What was found in the functions that are changed, and whether the change touches it."""
+    document = both.before.document
+    return _about(_sure(document), document, outcome, 0)
+
+
+def _unrepaired(
+    outcome: Outcome, both: Both, left: Sequence[Finding], *, whole_functions: bool
+) -> list[Finding]:
+    """What was found where the change is, before and after; or anywhere in the functions that it
+    changes."""
+    olds = _before(outcome, both)
+    rules = {found.rule for found, direct in olds if direct or whole_functions}
+    news = _about(left, both.after.document, outcome, 1)
+    return [found for found, direct in news if found.rule in rules and (direct or whole_functions)]
+
+
+def _about(
+    findings: Sequence[Finding], document: Document, outcome: Outcome, which: int
+) -> list[tuple[Finding, bool]]:
+    """The findings in the functions that are changed, and whether the change touches them."""
+    changes = [one.change for one in outcome.changes if not one.change.imports]
+    units = {change.unit for change in changes}
+    spans = dict(_units(ast.parse(document.source.text)))
+    touched = [change.after if which else change.before for change in changes]
+    about = []
+    for found in findings:
+        lines = document.source.line_of(found.start), document.source.line_of(found.end)
+        unit = next((name for name, span in spans.items() if _meet(lines, span)), None)
+        direct = any(_meet(lines, span) for span in touched)
+        if direct or unit in units:
+            about.append((found, direct))
+    return about
+
+
+def _meet(one: Lines, other: Lines) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _units(tree: ast.Module) -> Iterator[tuple[str, Lines]]:
+    """Functions and methods by the names that changes have for them, with their lines."""
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name, (node.lineno, node.end_lineno or node.lineno)
+        elif isinstance(node, ast.ClassDef):
+            for name, span in _units(ast.Module(node.body, [])):
+                yield f"{node.name}.{name}", span

@@ -22,6 +22,8 @@ class Version:
     cells: tuple[tuple[int, int], ...] = ()
     """For a notebook: first and last line of each code cell inside `text`."""
     argv: tuple[str, ...] = ()
+    host: str = ""
+    """A script that imports it, where it does nothing by itself."""
 
 
 @dataclass(frozen=True, slots=True)

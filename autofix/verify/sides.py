@@ -14,9 +14,11 @@ from pathlib import Path, PurePosixPath
 
 from autofix.document import Document, DocumentError, load
 from autofix.model import Position
-from autofix.source import lines
+from autofix.source import lines, parse
 from autofix.verified import VerifierError
 from autofix.verify.command import Swap
+from autofix.verify.drives import runs
+from autofix.verify.hosts import host_of
 from autofix.verify.pair import Version
 
 _KINDS = (".py", ".ipynb")
@@ -87,7 +89,16 @@ def side(data: bytes, path: Path, argv: Sequence[str] = (), roots: Sequence[str]
     found = roots_of(Path(real))
     every = tuple(dict.fromkeys([*found, *roots]))
     text = document.source.text
-    return Side(document, Version(text, real, every, _cells(document), tuple(argv)))
+    host = _host(Path(real), text, every)
+    return Side(document, Version(text, real, every, _cells(document), tuple(argv), host))
+
+
+def _host(path: Path, text: str, roots: Sequence[str]) -> str:
+    """Looked for only where a file cannot be run by itself."""
+    try:
+        return "" if path.suffix != ".py" or runs(parse(text)) else host_of(path, roots)
+    except (SyntaxError, ValueError, RecursionError):
+        return ""
 
 
 def swaps(files: Sequence[Both]) -> list[Swap]:

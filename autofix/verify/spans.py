@@ -7,6 +7,7 @@ verifier holds its value while it takes finite differences.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ def trials(before: str, after: str, changes: Sequence[Change]) -> tuple[Trial, T
     spans: tuple[list[Span], list[Span]] = ([], [])
     regions: tuple[list[Lines], list[Lines]] = ([], [])
     pairs = [
-        (change, [*_statements(old, change.before)], [*_statements(new, change.after)])
+        (change, [*statements(old, change.before)], [*statements(new, change.after)])
         for change in changes
         if not change.imports
     ]
@@ -56,7 +57,7 @@ def trials(before: str, after: str, changes: Sequence[Change]) -> tuple[Trial, T
 def _regions(olds: Sequence[ast.stmt], kept: set[str]) -> Iterator[Lines]:
     """The edit may have taken away a call whose callee holds the stop."""
     for node in olds:
-        yield _region(node) if _rules(node, kept) else _header(node)
+        yield _region(node) if _rules(node, kept) else header(node)
 
 
 def _rules(node: ast.stmt, kept: set[str]) -> bool:
@@ -79,18 +80,47 @@ def _compare(
             for a, b in _differences(old, new):
                 spans[0].append(_span(a))
                 spans[1].append(_span(b))
+                spans[1].extend(_span(one) for one in _left(a, b, new))
         return
     for lines, into in ((change.before, spans[0]), (change.after, spans[1])):
         if lines[0] <= lines[1]:
             into.append((lines[0], 0, lines[1], _WHOLE))
 
 
-def _statements(tree: ast.Module, lines: Lines) -> Iterator[ast.stmt]:
+def _left(old: ast.AST, new: ast.AST, whole: ast.stmt) -> Iterator[ast.AST]:
+    """Stops of the very values that the change lets through in one place, in another place of the
+    same statement."""
+    stops = Counter(map(ast.dump, _stops(old))) - Counter(map(ast.dump, _stops(new)))
+    return (one for one in _stops(whole) if ast.dump(one) in stops)
+
+
+_STOPS = frozenset("detach detach_ data item tolist numpy".split())
+
+
+def _stops(node: ast.AST) -> Iterator[ast.expr]:
+    """`x.data`, `x.detach()` and the like."""
+    for part in _own(node):
+        called = part.func if isinstance(part, ast.Call) else part
+        if not isinstance(called, ast.Attribute) or called.attr not in _STOPS:
+            continue
+        if isinstance(part, ast.Call) or called.attr == "data":
+            yield part
+
+
+def _own(node: ast.AST) -> Iterator[ast.expr]:
+    """The expressions of a node; of a compound statement those of its header."""
+    if isinstance(node, ast.expr):
+        yield node
+    for part in _parts(node):
+        yield from _own(part)
+
+
+def statements(tree: ast.Module, lines: Lines) -> Iterator[ast.stmt]:
     """The outermost statements whose own lines lie in `lines`."""
     todo: list[ast.stmt] = list(tree.body)
     while todo:
         node = todo.pop(0)
-        first, last = _header(node)
+        first, last = header(node)
         if first <= lines[1] and lines[0] <= last:
             yield node
         todo[:0] = [
@@ -101,7 +131,7 @@ def _statements(tree: ast.Module, lines: Lines) -> Iterator[ast.stmt]:
         ]
 
 
-def _header(node: ast.stmt) -> Lines:
+def header(node: ast.stmt) -> Lines:
     """The lines of a statement; of a compound one, those before its block."""
     first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
     body = getattr(node, "body", None)
@@ -118,13 +148,13 @@ def _rules_a_block(node: ast.stmt) -> bool:
 
 
 def _region(node: ast.stmt) -> Lines:
-    return _header(node)[0], node.end_lineno or node.lineno
+    return header(node)[0], node.end_lineno or node.lineno
 
 
 def _span(node: ast.AST) -> Span:
     assert isinstance(node, (ast.expr, ast.stmt))
     if isinstance(node, ast.stmt):
-        first, last = _header(node)
+        first, last = header(node)
         return first, 0, last, _WHOLE
     end = node.end_col_offset
     return (

@@ -10,6 +10,7 @@ from autofix.source import parse
 from autofix.verify import hints
 from autofix.verify.drives import Drive, drives
 from autofix.verify.jobs import (
+    FOUND,
     SEEDS,
     Job,
     Recipes,
@@ -64,7 +65,8 @@ def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:
     before = subject(pair.before, trial[0], pair.changes, after=False)
     after = subject(pair.after, trial[1], pair.changes, after=True)
     texts = "\n".join(_lines(pair, 0)), "\n".join(_lines(pair, 1))
-    for drive in drives(parse(pair.after.text), pair.changes):
+    host = pair.after.host if pair.before.host else ""
+    for drive in drives(parse(pair.after.text), pair.changes, host):
         case = _run(drive, before, after, pair, zygote)
         case = replace(case, old=texts[0], new=texts[1])
         found = judge(case)
@@ -84,14 +86,17 @@ def _run(drive: Drive, before: Subject, after: Subject, pair: Pair, zygote: Zygo
     """Both versions by one drive. A function is called with inputs that the rewritten version
     takes; where the original does not, with inputs of its own."""
     if not drive.called:
-        return _both(drive, before, after, pair, (None,), zygote)
+        new = _rewritten(drive, after, (None,), zygote)
+        return _both(drive, before, new, pair, (None,), zygote)
     case = None
     failed: str | None = None
-    for one in (after, before):
-        recipes, failed_now = _recipes(drive, one, zygote)
+    for number, one in enumerate((after, before)):
+        recipes, new, failed_now = _searched(drive, one, zygote)
         failed = failed or failed_now
         if recipes:
-            case = _both(drive, before, after, pair, varied(recipes), zygote)
+            chosen = varied(recipes)
+            new = _rewritten(drive, after, chosen, zygote) if number else new
+            case = _both(drive, before, new, pair, chosen, zygote)
             if not refused(case.before.raised):
                 return case
     if case is not None:
@@ -100,13 +105,17 @@ def _run(drive: Drive, before: Subject, after: Subject, pair: Pair, zygote: Zygo
     return Case(empty, empty, pair.changes, "", "", called=True)
 
 
-def _both(
-    drive: Drive, before: Subject, after: Subject, pair: Pair, recipes: Recipes, zygote: Zygote
-) -> Case:
-    """The rewritten version first: its leaves are the measure for the original."""
+def _rewritten(drive: Drive, after: Subject, recipes: Recipes, zygote: Zygote) -> Side:
+    """The runs of the rewritten version: its leaves are the measure for the original."""
     asked = [one for seed in SEEDS for one in executions(seed, recipes)]
-    ran = zygote.run(after.job(drive.target, asked))
-    new = _without_odd(side(ran.results, ran.failure))
+    ran = zygote.run(after.job(drive.target, asked, hosted=drive.host))
+    return _without_odd(side(ran.results, ran.failure))
+
+
+def _both(
+    drive: Drive, before: Subject, new: Side, pair: Pair, recipes: Recipes, zygote: Zygote
+) -> Case:
+    """The original, run as the rewritten version was."""
     asked = [
         one
         for exact in new.exact
@@ -114,7 +123,7 @@ def _both(
     ]
     # Where the rewritten version got no further, the original is still run as it stands.
     asked = asked or executions(SEEDS[0], recipes, [], plain=2)[:2]
-    ran = zygote.run(before.job(drive.target, asked))
+    ran = zygote.run(before.job(drive.target, asked, hosted=drive.host))
     return Case(side(ran.results, ran.failure), new, pair.changes, "", "", called=drive.called)
 
 
@@ -124,15 +133,20 @@ def _without_odd(found: Side) -> Side:
     return replace(found, exact=good) if good else found
 
 
-def _recipes(drive: Drive, one: Subject, zygote: Zygote) -> tuple[Sequence[Job], str | None]:
-    """Inputs that a version of the function takes, or why there are none."""
+def _searched(drive: Drive, one: Subject, zygote: Zygote) -> tuple[Sequence[Job], Side, str | None]:
+    """Inputs that a version of the function takes, or why there are none, and its runs with them:
+    all in one process."""
     asked = hints.for_function(parse(one.version.text), drive.target)
-    ran = zygote.run(one.job(drive.target, (), hints=asked))
-    for result in ran.results:
-        if result["recipes"]:
-            return result["recipes"], None
-        return (), f"no inputs could be made for `{drive.target}`: {result['failed']}"
-    return (), ran.failure or f"no inputs could be made for `{drive.target}`"
+    runs = [run for seed in SEEDS for run in executions(seed, FOUND)]
+    ran = zygote.run(one.job(drive.target, runs, hints=asked))
+    first, *rest = ran.results or ({"recipes": (), "failed": None},)
+    recipes = first["recipes"]
+    if recipes:
+        return recipes, _without_odd(side(rest, ran.failure)), None
+    reason = ran.failure or f"no inputs could be made for `{drive.target}`"
+    if first["failed"] is not None:
+        reason = f"no inputs could be made for `{drive.target}`: {first['failed']}"
+    return (), side((), reason), reason
 
 
 # The whole ------------------------------------------------------------------------------------
@@ -171,7 +185,7 @@ def _outcome(pair: Pair, tried: Sequence[Tried], zygote: Zygote) -> Outcome:
     if not tried:
         reason = "nothing in the file runs the changed lines"
         return _same_for_all(pair, Verification(Verdict.INCONCLUSIVE, reason))
-    best = _best(tried)
+    best = _stopped(tried) or _best(tried)
     whole = _with_evidence(best, tried, zygote)
     missed = sorted(_needed(pair) - _confirmed(pair, tried))
     if whole.verdict is Verdict.CONFIRMED and missed:
@@ -192,6 +206,21 @@ def _best(tried: Sequence[Tried]) -> Tried:
         return order, -len(one.reached), one.verification.reason == NOTHING
 
     return min(tried, key=rank)
+
+
+def _stopped(tried: Sequence[Tried]) -> Tried | None:
+    """Where all that speaks for a change is that it tidies up, a drive that sees it stop a
+    gradient weighs more."""
+    best = _best(tried)
+    gains = _kinds(best, "gain")
+    if best.verification.verdict is not Verdict.CONFIRMED or gains != {"equivalent"}:
+        return None
+    return next((one for one in tried if _kinds(one, "doubt") & {"gradient", "stop"}), None)
+
+
+def _kinds(one: Tried, weight: str) -> set[str]:
+    signs = one.verification.evidence.get("signs", ())
+    return {sign["kind"] for sign in signs if sign["weight"] == weight}
 
 
 def _with_evidence(best: Tried, tried: Sequence[Tried], zygote: Zygote) -> Verification:

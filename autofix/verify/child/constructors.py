@@ -1,4 +1,4 @@
-"""Constructors that a function mode does not see, and what float64 asks of them."""
+"""What a function mode does not see: constructors, and a stop inside of a function of torch."""
 
 from __future__ import annotations
 
@@ -42,6 +42,23 @@ def _patch_arrays() -> None:
     torch.from_numpy = from_numpy  # type: ignore[assignment]
 
 
+def _patch_gumbel() -> None:
+    """A mode sees one call of `gumbel_softmax`, but its hard form stops a gradient inside."""
+    original = torch.nn.functional.gumbel_softmax
+
+    @wraps(original)
+    def gumbel_softmax(
+        logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+    ) -> Tensor:
+        soft: Tensor = original(logits, tau, False, eps, dim)
+        if not hard:
+            return soft
+        picked = torch.zeros_like(logits).scatter_(dim, soft.max(dim, keepdim=True)[1], 1.0)
+        return picked - soft.detach() + soft
+
+    torch.nn.functional.gumbel_softmax = gumbel_softmax
+
+
 def set_precision(wide: bool) -> None:
     """Float64 by default, and in the constructors that name a type."""
     torch.set_default_dtype(torch.float64 if wide else torch.float32)
@@ -74,4 +91,5 @@ def _without_workers(args: Sequence[Any]) -> Sequence[Any]:
 def install() -> None:
     _patch_constructors()
     _patch_arrays()
+    _patch_gumbel()
     _patch_loader()

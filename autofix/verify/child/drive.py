@@ -38,6 +38,8 @@ class Execution:
     returned: list[Any] = field(default_factory=list)
     modules: list[torch.nn.Module] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    written: int = 0
+    """How many of the given tensors the call has written to."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,9 @@ def _once(built: Any, run: Execution) -> Any:
     result = built.function(*built.args, **built.kwargs)
     with unwatched(session):
         changed = [tensor for tensor, version in versions if tensor._version != version]
-        returned = list(tensors.results(result))
-        # What was given and is returned counts once.
-        found = [*returned, *(t for t in changed if not any(t is one for one in returned))]
+        # What was written to is the result of a function that returns nothing else.
+        found = list(tensors.results(result)) or changed
+        run.written = len(changed)
         run.outputs = [_told(one) for one in found[:50]]
         outputs = [
             one for one in map(_as_tensor, found) if one.is_floating_point() or one.is_complex()

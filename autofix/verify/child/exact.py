@@ -43,6 +43,7 @@ class Exact:
             "slopes": slopes,
             "exits": told.exits(base),
             "live": [[*key, count] for key, count in sorted(base.session.live_exits.items())],
+            **session.reads.told(),
             "opaque": sorted(session.opaque | base.session.opaque),
         }
 
@@ -119,11 +120,13 @@ class Exact:
     def _leaves(self, exact: Execution) -> list[dict[str, Any]]:
         names = told.names(exact)
         sizes = self.plan.scales
+        held = told.held(exact)
         return [
             {
                 **told.identity(leaf, names),
                 "size": sizes[leaf.index][1] if leaf.index in sizes else 0.0,
                 "derived": leaf.derived,
+                "held": id(leaf.tensor) in held,
             }
             for leaf in exact.session.leaves
         ]

@@ -30,12 +30,17 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
         package=given["package"],
         roots=given["roots"],
         argv=given["argv"],
+        host=given["host"],
         changes=[tuple(lines) for lines in given["changes"]],
     )
-    if job["hints"] is not None:
-        _search(program, job, emit)
+    recipes = _search(program, job, emit) if job["hints"] is not None else None
     for asked in job["executions"]:
-        drive = Drive(job["target"], asked["recipe"])
+        recipe = asked["recipe"]
+        if recipes is not None:
+            if not recipes:
+                return
+            recipe = {**recipes[min(recipe["found"], len(recipes) - 1)], **recipe}
+        drive = Drive(job["target"], recipe)
         plan = Plan(given["spans"], given["regions"])
         if asked["mode"] == "plain":
             run = execute(program, drive, Mode("plain", asked["seed"]), plan)
@@ -46,8 +51,9 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
             emit(found)
 
 
-def _search(program: Program, job: Mapping[str, Any], emit: Emit) -> None:
-    """Look for inputs that the function takes; emits the recipes."""
+def _search(program: Program, job: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
+    """Look for inputs that the function takes; emits the recipes. The executions of the same job
+    name them by number."""
     from . import inputs
     from .probes import Probes
 
@@ -59,8 +65,9 @@ def _search(program: Program, job: Mapping[str, Any], emit: Emit) -> None:
             recipes = inputs.search(namespace, job["target"], hints, 0, _attempt)
     except inputs.Failed as error:
         emit({"recipes": [], "failed": str(error), "skipped": program.skipped})
-        return
+        return []
     emit({"recipes": recipes, "failed": None, "skipped": program.skipped})
+    return recipes
 
 
 def _attempt(built: Any) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
-from . import chance, compiler, constructors, tensors
+from . import chance, compiler, constructors, modules, switches, tensors
 from .current import current, unwatched
 from .session import Event, Leaf, Session
 from .tensors import Tensor
@@ -27,8 +27,8 @@ def install() -> None:
     _patch(torch.autograd.Function, "apply", None)
     _patch_function_apply()
     _patch_optimizers()
-    _patch_modules()
-    _patch_parameters()
+    modules.install()
+    switches.install()
     chance.install()
     constructors.install()
 
@@ -183,12 +183,21 @@ def _patch_optimizers() -> None:
     original = Optimizer.__init__
 
     @wraps(original)
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        original(self, *args, **kwargs)
+    def init(self: Any, params: Any, *args: Any, **kwargs: Any) -> None:
         session = current()
-        if session is not None:
-            session.optimizers.append(self)
-            self.step = types.MethodType(_step, self)
+        if session is None:
+            original(self, params, *args, **kwargs)
+            return
+        if isinstance(params, Iterator):
+            params = list(params)
+        try:
+            original(self, params, *args, **kwargs)
+        except ValueError:
+            with unwatched(session):
+                session.reads.refuse([params])
+            raise
+        session.optimizers.append(self)
+        self.step = types.MethodType(_step, self)
 
     Optimizer.__init__ = init  # type: ignore[method-assign]
 
@@ -213,11 +222,26 @@ def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
     else:
         session.steps += 1
         session.searching = True
+        closure = _looked_at(self, closure, session)
     result = step(self, *((closure,) if closure is not None else ()), *args, **kwargs)
     with unwatched(session):
         session.account()
         session.searching = False
     return result
+
+
+def _looked_at(optimizer: Any, closure: Any, session: Session) -> Any:
+    """A closure after whose first call it is seen what it leaves for the step."""
+    first = [True]
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = closure(*args, **kwargs)
+        if first.pop() if first else False:
+            with unwatched(session):
+                session.idle_steps += all(_empty(one) for one in parameters_of(optimizer))
+        return result
+
+    return call
 
 
 def parameters_of(optimizer: Any) -> list[Tensor]:
@@ -226,42 +250,3 @@ def parameters_of(optimizer: Any) -> list[Tensor]:
 
 def _empty(tensor: Tensor) -> bool:
     return tensor.grad is None or not bool(tensors.plain(tensor.grad).abs().sum() > 0)
-
-
-# Modules --------------------------------------------------------------------------------------
-
-
-def _patch_modules() -> None:
-    original = torch.nn.Module.__call__
-
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        session = current()
-        if session is None:
-            return original(self, *args, **kwargs)
-        if not session.stack and not any(root is self for root in session.roots):
-            session.roots.append(self)
-        session.stack.append(self)
-        try:
-            return original(self, *args, **kwargs)
-        finally:
-            session.stack.pop()
-
-    torch.nn.Module.__call__ = call  # type: ignore[method-assign]
-
-
-def _patch_parameters() -> None:
-    """Weights that are made inside of a forward pass are made again by the next one."""
-    original = torch.nn.Parameter.__new__
-
-    def new(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        made = original(cls, *args, **kwargs)
-        session = current()
-        if session is None:
-            return made
-        if session.stack:
-            session.made_inside.append(made)
-        elif any(one.requires_grad for one in tensors.inside([args[:1], kwargs.get("data")])):
-            session.begin(made)
-        return made
-
-    torch.nn.Parameter.__new__ = new  # type: ignore[method-assign]

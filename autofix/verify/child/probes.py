@@ -23,6 +23,8 @@ class Seen:
     """The size of the graph behind the value."""
     number: float | None
     """The value, where it is one number."""
+    sums: list[tuple[float, float]] = field(default_factory=list)
+    """Of each tensor its sum, and that of its sizes."""
     held: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     """Tensors and copies of what they held."""
     overlap: int = 0
@@ -45,20 +47,37 @@ class Seen:
 
 
 @dataclass
+class Meant:
+    """A tensor that a changed statement means to give a `requires_grad`."""
+
+    tensor: Tensor
+    digest: str
+    wanted: bool
+    missed: bool
+    """It did not."""
+    turn: int
+    """How many backward passes were over."""
+    freed: int
+    """How many tensors had been set to require grad."""
+
+
+@dataclass
 class Probes:
     """Called by the instrumented program; see `program.PROBE`."""
 
     hits: dict[int, int] = field(default_factory=dict)
     seen: dict[int, list[Seen]] = field(default_factory=dict)
     session: Any = None
+    meant: list[Meant] = field(default_factory=list)
 
-    def __call__(self, number: int, value: Any = None) -> Any:
+    def __call__(self, number: int, value: Any = None, owner: Any = None, *wanted: Any) -> Any:
         self.hits[number] = self.hits.get(number, 0) + 1
         session = self.session
         if session is not None and session.mode.name == "plain" and not session.paused:
             session.paused = True
             try:
                 self._note(number, value)
+                self._mean(owner, wanted[0] if wanted else value)
             finally:
                 session.paused = False
         return value
@@ -77,6 +96,7 @@ class Probes:
                 digests,
                 nodes,
                 _number(value),
+                [(float(kept.sum()), float(kept.abs().sum())) for _, kept in held[:8]],
                 held,
                 sum(_overlaps(one) for one in found),
                 _shared(self.session, value, found),
@@ -84,12 +104,25 @@ class Probes:
             )
         )
 
+    def _mean(self, owner: Any, wanted: Any) -> None:
+        """A flag was set, or was meant to be."""
+        if not isinstance(wanted, bool) or len(self.meant) >= MANY:
+            return
+        module = isinstance(owner, torch.nn.Module)
+        found = list(owner.parameters()) if module else [owner]
+        for one in found:
+            if isinstance(one, Tensor):
+                missed = one.requires_grad != wanted
+                turn, freed = len(self.session.events), len(self.session.reads.freed)
+                self.meant.append(Meant(one, tensors.digest(one), wanted, missed, turn, freed))
+
     def summary(self) -> dict[str, Any]:
         return {
             str(number): {
                 "tensors": sum(len(one.held) for one in seen),
                 "changed": sum(one.changed() for one in seen),
                 "digests": [one.digests[:8] for one in seen],
+                "sums": [list(map(list, one.sums)) for one in seen],
                 "overlap": sum(one.overlap for one in seen),
                 "shared": sum(one.shared for one in seen),
                 "nodes": [one.nodes for one in seen],
@@ -167,7 +200,8 @@ def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
     for root in session.roots:
         weights.extend(root.state_dict(keep_vars=True).values())
     gradients = [one.grad for one in weights if one.grad is not None]
-    places = {tensors.storage(one) for one in [*weights, *gradients] if id(one) not in own}
+    places = {tensors.storage(one) for one in weights if id(one) not in own}
+    places |= {tensors.storage(one) for one in gradients}
     places |= {tensors.storage(one.data) for one in weights if isinstance(value, dict)}
     if isinstance(value, torch.nn.Module):
         return _with_others(session, value, found)

@@ -10,6 +10,7 @@ import importlib
 import importlib.machinery
 import os
 import sys
+import tokenize
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +20,9 @@ from typing import Any
 import torch
 
 from . import tensors
+from .prober import PROBE, Lines, Prober
 
-PROBE = "__autofix_probe__"
 Probe = Callable[..., Any]
-Lines = tuple[int, int]
-Header = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try)
-Unprobed = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
 Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -48,6 +46,8 @@ class Program:
     roots: Sequence[str] = ()
     argv: Sequence[str] = ()
     changes: Sequence[Lines] = ()
+    host: str = ""
+    """A script to run instead, which imports the file."""
     skipped: list[str] = field(default_factory=list)
     """Top-level statements that failed where only the definitions were wanted."""
     _loaded: bool = False
@@ -59,6 +59,11 @@ class Program:
     @cached_property
     def _whole(self) -> types.CodeType:
         return compile(self.tree(), self.path, "exec", dont_inherit=True)
+
+    @cached_property
+    def _script(self) -> types.CodeType:
+        with tokenize.open(self.host) as file:
+            return compile(file.read(), self.host, "exec", dont_inherit=True)
 
     @cached_property
     def _definitions(self) -> list[tuple[int, types.CodeType]]:
@@ -74,15 +79,19 @@ class Program:
         ]
 
     def tree(self) -> ast.Module:
-        tree: ast.Module = _Prober(self.changes).visit(ast.parse(self.text, self.path))
+        tree: ast.Module = Prober(self.changes).visit(ast.parse(self.text, self.path))
         return tree
 
     def run(self, probe: Probe) -> dict[str, Any]:
         """Execute the whole program; the namespace is there even when it raises."""
         forget_modules(self.roots)
         module = self._fresh(probe)
-        sys.argv = [self.path, *self.argv]
-        exec(self.compile(), module.__dict__)
+        sys.argv = [self.host or self.path, *self.argv]
+        if self.host:
+            module.__file__ = self.host
+            exec(self._script, module.__dict__)
+        else:
+            exec(self.compile(), module.__dict__)
         return module.__dict__
 
     def load(self, probe: Probe) -> dict[str, Any]:
@@ -208,43 +217,6 @@ def _defines(statement: ast.stmt) -> bool:
     return not isinstance(statement, (ast.For, ast.AsyncFor, ast.While, ast.Return))
 
 
-class _Prober(ast.NodeTransformer):
-    """Reports each changed statement when it is reached, with the value it computes."""
-
-    def __init__(self, changes: Sequence[Lines]) -> None:
-        self.changes = changes
-
-    def visit(self, node: ast.AST) -> Any:
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
-                setattr(node, name, self._block(block))
-        for handler in getattr(node, "handlers", ()):
-            handler.body = self._block(handler.body)
-        for case in getattr(node, "cases", ()):
-            case.body = self._block(case.body)
-        return node
-
-    def _block(self, block: list[ast.stmt]) -> list[ast.stmt]:
-        result: list[ast.stmt] = []
-        for position, statement in enumerate(block):
-            number = self._change(statement)
-            docstring = position == 0 and _is_text(statement)
-            self.visit(statement)
-            if number is None or docstring or isinstance(statement, Unprobed):
-                result.append(statement)
-            else:
-                result.extend(_probed(statement, number))
-        return result
-
-    def _change(self, statement: ast.stmt) -> int | None:
-        first, last = _extent(statement)
-        for number, (start, end) in enumerate(self.changes):
-            if first <= end and start <= last:
-                return number
-        return None
-
-
 def _future_flags(tree: ast.Module) -> int:
     """What `from __future__ import` asks for, when statements are compiled one by one."""
     flags = 0
@@ -253,62 +225,3 @@ def _future_flags(tree: ast.Module) -> int:
             for alias in statement.names:
                 flags |= getattr(__future__, alias.name).compiler_flag
     return flags
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
-def _extent(statement: ast.stmt) -> Lines:
-    """The lines of a simple statement, or of a compound statement's header."""
-    first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", ()))])
-    body = getattr(statement, "body", None)
-    if isinstance(body, list) and body:
-        return first, max(first, body[0].lineno - 1)
-    cases = getattr(statement, "cases", ())
-    if cases:
-        return first, max(first, cases[0].pattern.lineno - 1)
-    return first, statement.end_lineno or statement.lineno
-
-
-def _probed(statement: ast.stmt, number: int) -> list[ast.stmt]:
-    if isinstance(statement, (ast.Expr, ast.Return)):
-        if statement.value is not None:
-            inner = statement.value
-            statement.value = ast.copy_location(_call(number, inner, inner), inner)
-            return [statement]
-        return [_statement(statement, number, None), statement]
-    if isinstance(statement, ast.AnnAssign) and statement.value is None:
-        return [_statement(statement, number, None), statement]
-    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-        return [statement, _statement(statement, number, _as_load(target))]
-    if isinstance(statement, (*Header, ast.FunctionDef, ast.AsyncFunctionDef)):
-        first = 1 if _is_text(statement.body[0]) else 0
-        statement.body.insert(first, _statement(statement, number, None))
-        return [statement]
-    if isinstance(statement, ast.ClassDef):
-        return [statement, _statement(statement, number, None)]
-    return [_statement(statement, number, None), statement]
-
-
-def _as_load(target: ast.expr) -> ast.expr | None:
-    """The target as something to read; None where reading it again could have effects."""
-    if isinstance(target, (ast.Name, ast.Attribute)):
-        copy: ast.expr = ast.parse(ast.unparse(target), mode="eval").body
-        for node in ast.walk(copy):
-            ast.copy_location(node, target)
-        return copy
-    if isinstance(target, ast.Subscript) and isinstance(target.value, (ast.Name, ast.Attribute)):
-        return _as_load(target.value)
-    return None
-
-
-def _call(number: int, value: ast.expr | None, place: ast.AST) -> ast.Call:
-    given: list[ast.expr] = [ast.Constant(number)] + ([value] if value is not None else [])
-    call = ast.Call(ast.Name(PROBE, ast.Load()), given, [])
-    return ast.fix_missing_locations(ast.copy_location(call, place))
-
-
-def _statement(place: ast.stmt, number: int, value: ast.expr | None) -> ast.stmt:
-    return ast.copy_location(ast.Expr(_call(number, value, place)), place)

@@ -11,6 +11,7 @@ import torch
 from . import tensors
 from .mode import Mode
 from .plan import Plan
+from .reads import Reads
 from .tensors import Tensor
 
 EVENTS = 4
@@ -43,10 +44,17 @@ class Leaf:
     """How many backward passes, or calls, were over when it was first used."""
     gradient: bool = False
     state: str = "clean"
+    passed: bool = False
+    """A step of another optimizer went by while it had a gradient."""
     mixed: bool = False
     """Its gradient holds what a step has used already, and something new."""
     moved: bool = False
+    moves: int = 0
+    moves_then: int = 0
+    """The same at the backward pass before."""
     stale: int = 0
+    read: bool = False
+    """The program has read its gradient since it was given."""
     lost: int = 0
 
     def changed(self) -> bool:
@@ -60,7 +68,7 @@ class Leaf:
         """A step uses the gradient."""
         if self.state == "pending":
             self.stale += self.mixed
-            self.state = "used"
+            self.state, self.passed = "used", False
 
     def empty(self) -> bool:
         grad = self.tensor.grad
@@ -76,7 +84,10 @@ class Event:
     value: float
     shape: list[int]
     requires_grad: bool
+    dtype: str = ""
     nodes: int = 0
+    outdated: bool = False
+    """It goes again through a graph of the pass before, though what that was made of has moved."""
     raised: str | None = None
     gradients: dict[int, Tensor] = field(default_factory=dict)
 
@@ -118,8 +129,13 @@ class Session:
         self.searching = False
         """A step calls a closure that computes the loss as often as it likes."""
         self.idle_steps = 0
+        self.graph: set[Any] = set()
+        """The nodes of the graph of the pass before."""
         self.opaque: set[str] = set()
+        self.reads = Reads()
         self.inside_function = 0
+        self.stopped_in: list[Any] = []
+        """The code of the program that has switched gradients off, from the outside in."""
         self.turns = 0
         self.paused = True
 
@@ -158,13 +174,15 @@ class Session:
                     tensor.data = tensor.data + shift.to(tensor.device, tensor.dtype)
 
     def begin(self, leaf: Tensor) -> None:
-        """A Parameter is made of a value that has a gradient, outside of any forward pass: it
-        starts a graph of its own, and does not move with what it was made of."""
+        """A leaf gets its first values from something that has a gradient, outside of any forward
+        pass: they are its own, and do not move with what they were taken from."""
         if self.mode.name == "base":
             self.tape.append(tensors.plain(leaf))
         elif self.mode.name == "shifted" and self.position < len(self.tape):
             kept = self.tape[self.position]
             self.position += 1
+            if self.mode.live == "all":
+                return
             if isinstance(kept, Tensor) and kept.shape == leaf.shape:
                 leaf.data = kept.to(leaf.dtype)
 
@@ -176,9 +194,13 @@ class Session:
         roots = [root] if isinstance(root, Tensor) else list(tensors.inside(root))
         nodes = 0
         found: list[Tensor] = []
+        graph: set[Any] = set()
         for one in roots:
-            size, ends = tensors.nodes_behind(one)
+            # Each by itself, as what two roots share is part of the size of both.
+            own: set[Any] = set()
+            size, ends = tensors.nodes_behind(one, seen=own)
             nodes, found = max(nodes, size), [*found, *ends]
+            graph |= own
         for leaf in found:
             self.use(leaf)
         value = float(sum(tensors.plain(one).sum() for one in roots))
@@ -188,7 +210,26 @@ class Session:
             value,
             list(roots[0].shape) if roots else [],
             any(one.requires_grad for one in roots),
+            str(roots[0].dtype)[6:] if roots else "",
             nodes,
+            self._outdated(graph),
+        )
+
+    def _outdated(self, graph: set[Any]) -> bool:
+        """Whether a pass goes again through what was computed from leaves that have moved since.
+        Only such nodes count that lie right behind a leaf: what is shared may hold others."""
+        if self.mode.name != "plain":
+            return False
+        self.account()
+        again = graph & self.graph
+        self.graph = graph
+        moved = {id(leaf.tensor) for leaf in self.leaves if leaf.moves > leaf.moves_then}
+        for leaf in self.leaves:
+            leaf.moves_then = leaf.moves
+        return any(
+            id(getattr(following, "variable", None)) in moved
+            for node in again
+            for following, _ in node.next_functions
         )
 
     def finish_event(self, event: Event) -> None:
@@ -203,23 +244,26 @@ class Session:
         for leaf in self.leaves:
             if leaf.changed():
                 leaf.moved = True
+                leaf.moves += 1
                 leaf.spend()
             if leaf.empty():
-                leaf.lost += leaf.state == "pending" and not self.searching
-                leaf.state, leaf.mixed = "clean", False
+                leaf.lost += leaf.state == "pending" and not (self.searching or leaf.read)
+                leaf.state, leaf.mixed, leaf.passed = "clean", False, False
 
     def consumed(self, tensors_: list[Tensor]) -> None:
         """An optimizer takes a step with the gradients that these have."""
-        for tensor in tensors_:
-            leaf = self.by_id.get(id(tensor))
-            if leaf is not None:
+        held = {id(tensor) for tensor in tensors_}
+        for leaf in self.leaves:
+            if id(leaf.tensor) in held:
                 leaf.spend()
+            else:
+                leaf.passed = leaf.passed or leaf.state == "pending"
 
     def received(self, leaf: Leaf, contribution: Tensor) -> None:
         if not bool(contribution.abs().sum() > 0):
             return
-        leaf.mixed = leaf.mixed or leaf.state == "used"
-        leaf.state = "pending"
+        leaf.mixed = leaf.mixed or leaf.state == "used" or leaf.passed
+        leaf.state, leaf.read = "pending", False
         leaf.gradient = True
 
     # Places -------------------------------------------------------------------------------

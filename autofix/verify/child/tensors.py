@@ -113,9 +113,12 @@ def scalar(outputs: Sequence[Tensor]) -> Tensor:
     return total if isinstance(total, Tensor) else torch.zeros((), dtype=torch.float64)
 
 
-def nodes_behind(root: Tensor, most: int = 20_000) -> tuple[int, list[Tensor]]:
-    """The size of the graph behind a tensor, and the leaves that it ends in."""
-    seen: set[Any] = set()
+def nodes_behind(
+    root: Tensor, most: int = 20_000, seen: set[Any] | None = None
+) -> tuple[int, list[Tensor]]:
+    """The size of the graph behind a tensor, and the leaves that it ends in. The nodes are added
+    to `seen`."""
+    seen = set() if seen is None else seen
     todo: list[Any] = [root.grad_fn] if root.grad_fn is not None else []
     found: list[Tensor] = []
     while todo and len(seen) < most:

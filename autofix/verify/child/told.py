@@ -9,6 +9,7 @@ import torch
 
 from .drive import Execution
 from .hooks import parameters_of
+from .probes import Meant
 from .program import Program
 from .session import Event, Leaf
 
@@ -19,7 +20,7 @@ def plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
     session = run.session
     session.account()
     listed = {id(p): name for root in session.roots for name, p in root.named_parameters()}
-    held = {id(p) for opt in session.optimizers for p in parameters_of(opt)}
+    has = held(run)
     known = names(run)
     inside = {id(tensor) for tensor in session.made_inside}
     attributes = {id(tensor) for _, tensor in _attributes(session.roots)}
@@ -36,7 +37,7 @@ def plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
                 "stale": leaf.stale,
                 "lost": leaf.lost,
                 "listed": id(leaf.tensor) in listed,
-                "held": id(leaf.tensor) in held,
+                "held": id(leaf.tensor) in has,
                 "parameter": isinstance(leaf.tensor, torch.nn.Parameter),
                 "attribute": id(leaf.tensor) in attributes,
                 "inside": id(leaf.tensor) in inside,
@@ -44,18 +45,26 @@ def plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
             for leaf in session.leaves[:2000]
         ],
         "optimizers": [len(parameters_of(opt)) for opt in session.optimizers],
-        "unheld": _unheld(run, held),
+        "unheld": _unheld(run, has),
         "steps": session.steps,
         "idle_steps": session.idle_steps,
         "hits": {str(number): count for number, count in run.probes.hits.items()},
         "probes": run.probes.summary(),
         "outputs": run.outputs,
         "returned": run.returned,
+        "written": run.written,
         "trainable": _trainable(run.modules),
+        "meant": _meant(run, known),
         "warnings": run.warnings,
         "exits": exits(run),
+        **session.reads.told(),
         "skipped": program.skipped,
     }
+
+
+def held(run: Execution) -> set[int]:
+    """What the optimizers have, by its id."""
+    return {id(p) for opt in run.session.optimizers for p in parameters_of(opt)}
 
 
 def event(seen: Event) -> dict[str, Any]:
@@ -64,6 +73,8 @@ def event(seen: Event) -> dict[str, Any]:
         "line": seen.line,
         "value": seen.value,
         "shape": seen.shape,
+        "dtype": seen.dtype,
+        "outdated": seen.outdated,
         "requires_grad": seen.requires_grad,
         "nodes": seen.nodes,
         "raised": seen.raised,
@@ -95,7 +106,7 @@ def names(run: Execution) -> dict[int, str]:
     return found
 
 
-def _unheld(run: Execution, held: set[int]) -> list[str]:
+def _unheld(run: Execution, has: set[int]) -> list[str]:
     """Parameters of a returned module that no optimizer has, if there is one."""
     if not run.session.optimizers:
         return []
@@ -103,7 +114,7 @@ def _unheld(run: Execution, held: set[int]) -> list[str]:
         name
         for module in run.modules
         for name, parameter in module.named_parameters()
-        if parameter.requires_grad and id(parameter) not in held
+        if parameter.requires_grad and id(parameter) not in has
     ][:100]
 
 
@@ -114,6 +125,30 @@ def _trainable(modules: Sequence[torch.nn.Module]) -> list[str]:
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     ][:500]
+
+
+def _meant(run: Execution, known: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Tensors that were to be frozen and were not; for each what it was to be last."""
+    own = {id(p): name for module in run.modules for name, p in module.named_parameters()}
+    last = {id(one.tensor): one for one in run.probes.meant}
+    frozen = {
+        id(one.tensor): one for one in reversed(run.probes.meant) if one.missed and not one.wanted
+    }
+    return [
+        {
+            "of": [list(one.tensor.shape), one.digest],
+            "name": own.get(where) or known.get(where) or "",
+            "last": last[where].wanted or any(True for _ in _freed(run, last[where])),
+        }
+        for where, one in frozen.items()
+        if one.turn not in _freed(run, one)
+    ]
+
+
+def _freed(run: Execution, meant: Meant) -> Iterator[int]:
+    """When it was to be trained again by a later statement, in backward passes."""
+    found = run.session.reads.freed[meant.freed :]
+    return (turn for tensor, turn in found if tensor is meant.tensor)
 
 
 def _attributes(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tensor]]:

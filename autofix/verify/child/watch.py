@@ -7,7 +7,7 @@ a stop that the change is not about has no slope.
 
 from __future__ import annotations
 
-import itertools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +15,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from . import tensors
+from .current import unwatched
+from .places import where
 from .session import TAPE, Place, Session
 from .tensors import Tensor
 
@@ -60,18 +62,44 @@ class Watch(TorchFunctionMode):
         kind, writes = found
         if kind == "skip":
             return func(*args, **kwargs)
+        if kind == "grad.get":
+            return self._read(func, args)
+        if kind == "flag":
+            value = next(iter([*args[1:], *kwargs.values()]), True)
+            session.reads.set_flag(args[0], value, len(session.events))
+            return func(*args, **kwargs)
         if self.wide:
             func, args, kwargs = _widened(func, kind, args, kwargs)
         given = [*tensors.inside(args), *tensors.inside(kwargs)]
+        session.reads.take(given)
         self._before(kind, writes, given)
         if self._is_update(kind, writes, args):
             return args[0] if kind != "data.set" else None
         result = func(*args, **kwargs)
+        if session.mode.forward_only and self._is_beginning(kind, writes, args, given):
+            with unwatched(session):
+                session.begin(args[0])
         if session.mode.name == "exact":
             self._follow(result, given)
         if self._leaves_graph(result, given, writes):
             return self._exit(kind, result, writes)
         return result
+
+    def _read(self, func: Any, args: tuple[Any, ...]) -> Any:
+        """A gradient is read: by the program, or by torch on its behalf."""
+        found = func(*args)
+        frame = sys._getframe(2)
+        leaf = self.session.by_id.get(id(args[0]))
+        if leaf is not None and found is not None and not _is_torch(frame):
+            leaf.read = True
+        if frame.f_code.co_filename == self.session.path:
+            self.session.paused = True
+            try:
+                turn = len(self.session.events)
+                self.session.reads.note(args[0], found, frame.f_lineno, turn)
+            finally:
+                self.session.paused = False
+        return found
 
     def _before(self, kind: str, writes: bool, given: list[Tensor]) -> None:
         session = self.session
@@ -111,6 +139,21 @@ class Watch(TorchFunctionMode):
         memory = tensors.storage(target)
         held = (leaf.tensor for leaf in session.leaves if not _is_gradient(leaf.tensor, target))
         return memory != 0 and any(tensors.storage(leaf) == memory for leaf in held)
+
+    def _is_beginning(
+        self, kind: str, writes: bool, args: tuple[Any, ...], given: list[Tensor]
+    ) -> bool:
+        """Whether a leaf that nothing has used yet is given the values of other leaves."""
+        if not (kind == "data.set" or (writes and not torch.is_grad_enabled())):
+            return False
+        target = args[0] if args else None
+        return (
+            isinstance(target, Tensor)
+            and target.requires_grad
+            and target.is_leaf
+            and id(target) not in self.session.by_id
+            and any(one is not target for one in given)
+        )
 
     def _leaves_graph(self, result: Any, given: list[Tensor], writes: bool) -> bool:
         session = self.session
@@ -155,6 +198,10 @@ class Watch(TorchFunctionMode):
                 result.data.copy_(kept.reshape(result.shape))
             return result
         return _replay(session, result, kept, place)
+
+
+def _is_torch(frame: Any) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "torch"
 
 
 def _is_gradient(leaf: Tensor, target: Tensor) -> bool:
@@ -206,7 +253,13 @@ def _classify(func: Any) -> _Kind:
         owner = getattr(getattr(func, "__self__", None), "__name__", "")
         if owner == "data":
             return ("data.get" if name == "__get__" else "data.set"), False
+        if owner == "grad" and name == "__get__":
+            return "grad.get", False
+        if owner == "requires_grad" and name == "__set__":
+            return "flag", False
         return ("skip" if owner in _SKIP or name == "__set__" else owner), False
+    if name == "requires_grad_":
+        return "flag", False
     if name in _PASS:
         return "skip", False
     return name, (name.endswith("_") and not name.endswith("__")) or name in (
@@ -240,53 +293,3 @@ def _doubled(func: Callable[..., Any]) -> Callable[..., Any]:
         return result.double() if isinstance(result, Tensor) and result.dtype in _NARROW else result
 
     return call
-
-
-# Where ----------------------------------------------------------------------------------------
-
-_places: dict[tuple[Any, int], Place] = {}
-
-
-def where(session: Session) -> tuple[Place, bool]:
-    """The call that is being made, and whether the change is about it."""
-    frame = session.user_frame()
-    if frame is None:
-        return Place(0, 0, 0, 0), False
-    place = _place(frame)
-    if any(_within(place, span) for span in session.plan.spans):
-        return place, True
-    if not session.plan.regions:
-        return place, False
-    while frame is not None:
-        if frame.f_code.co_filename == session.path:
-            line = frame.f_lineno
-            if any(first <= line <= last for first, last in session.plan.regions):
-                return place, True
-        frame = frame.f_back
-    return place, False
-
-
-def _place(frame: Any) -> Place:
-    code, offset = frame.f_code, frame.f_lasti
-    key = (code, offset)
-    if key not in _places:
-        _places[key] = _position(code, offset, frame.f_lineno)
-    return _places[key]
-
-
-def _position(code: Any, offset: int, line: int) -> Place:
-    if not hasattr(code, "co_positions"):
-        return Place(line, 0, line, 0)
-    found = next(itertools.islice(code.co_positions(), offset // 2, None), (None,) * 4)
-    first, last, column, end = found
-    if first is None or column is None:
-        return Place(line, 0, line, 0)
-    return Place(first, column, last or first, end or 0)
-
-
-def _within(place: Place, span: list[int]) -> bool:
-    line, column, end_line, end_column = span
-    if place.end_column == 0:
-        return line <= place.line <= end_line
-    begins = (place.line, place.column) >= (line, column)
-    return begins and (place.end_line, place.end_column) <= (end_line, end_column)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from autofix.verify.judge.case import Case
 
 _FREEZES = re.compile(r"requires_grad_\(\s*False\s*\)|\.requires_grad\s*=\s*False|freeze")
+_NOT_TRAINED = re.compile(r"requires_grad_?\s*[=(]\s*False|freeze")
+_SETS = re.compile(r"requires_grad_\(\s*(?!True\b|\)|\s)")
 _TYPO = re.compile(
     r"require_grad\b|requires_grads\b|requires_grad\s*==|\.requires_grad\s*=\s*False"
 )
@@ -35,8 +37,10 @@ def neutral(case: Case) -> bool:
 
 def same_numbers(case: Case) -> bool:
     """Whether numbers, operators and comparisons are the same, in the same order."""
+    if not case.old.strip():
+        return True
     old, new = (
-        re.findall(r"(?<![\w.])\d+\.?\d*|[<>!=]=|[<>]|\*\*|[-+/@]|\bnot\b", _code(text))
+        re.findall(r"(?<![\w.\[])\d+\.?\d*|[<>!=]=|[<>]|\*\*|[-+/@]|\bnot\b", _code(text))
         for text in (case.old, case.new)
     )
     return old == new
@@ -77,16 +81,23 @@ _DISCRETE = re.compile(r"argmax|\.round\(|\.sign\(|\.int\(|\.long\(|[!=]=|\.eq\(
 
 def was_discrete(case: Case) -> bool:
     """Whether the original's values jump: what has a gradient in their place has other values."""
-    return bool(_DISCRETE.search(case.old)) and not _DISCRETE.search(case.new)
+    return discrete(case.old) and not discrete(case.new)
+
+
+def discrete(text: str) -> bool:
+    """Whether there is something in it whose values jump."""
+    return bool(_DISCRETE.search(text))
 
 
 def starts_freezing(case: Case) -> bool:
     """Whether the change stops the training of something that was trained."""
-    return bool(_FREEZES.search(case.new)) and not _FREEZES.search(case.old)
+    return bool(_NOT_TRAINED.search(case.new)) and not _NOT_TRAINED.search(case.old)
 
 
 def unfreezes(case: Case) -> bool:
     """Whether the change trains what was kept from training on purpose."""
+    if _SETS.search(case.old) and not _SETS.search(case.new):
+        return bool(re.search(r"requires_grad\s*=(?!=)", case.new))
     return bool(_FREEZES.search(case.old)) and not _FREEZES.search(case.new) and not freezes(case)
 
 

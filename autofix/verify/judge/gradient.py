@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name, told
-from autofix.verify.judge.edit import neutral
+from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
+from autofix.verify.judge.edit import discrete
+from autofix.verify.judge.reads import chosen, robbed
 from autofix.verify.judge.slopes import Fit, Slope, differ, fit, slopes
-from autofix.verify.judge.values import crashed_twice, overlaps, refused
+from autofix.verify.judge.values import crashed_twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Look:
     changed: bool | None
     """None: the original has no gradient to compare with."""
     worst: Slope | None
+    chosen: bool = False
+    """A leaf of the rewritten version starts behind a stop, and is meant to."""
 
 
 def looks(case: Case) -> Iterator[Look]:
@@ -45,6 +48,7 @@ def looks(case: Case) -> Iterator[Look]:
                 fit([*slopes(old, new, "spans", number)]),
                 differ(old, new, number) if number < len(old["events"]) else None,
                 max(found, key=lambda slope: slope.error, default=None),
+                bool(chosen(case, old, new)),
             )
 
 
@@ -57,9 +61,11 @@ def _consistent(trace: Trace, number: int) -> bool:
 
 
 def signs(case: Case, seen: list[Look]) -> Iterator[Sign]:
-    yield from _crash(case, seen)
-    yield from _before_the_crash(case, seen)
     wrong = [look for look in seen if look.after is Fit.NO]
+    if wrong and all(look.chosen and look.held is Fit.YES for look in wrong):
+        text = "what is to be a leaf is one now, and its gradient is the derivative of the loss"
+        yield Sign(Weight.GAIN, "gradient", text)
+        return
     if wrong:
         yield from _wrong(case, wrong)
         return
@@ -78,10 +84,11 @@ def _anew(case: Case) -> Iterator[Sign]:
     """The edit has made a leaf of something that was computed: that hides a cut, it mends none."""
     for old, new in case.exact():
         known = {key(leaf) for leaf in old["leaves"]}
+        meant = chosen(case, old, new)
         made = [
             leaf
             for leaf in new["leaves"]
-            if leaf["derived"] and not leaf["turn"] and key(leaf) not in known
+            if leaf["derived"] and not leaf["turn"] and key(leaf) not in known and leaf not in meant
         ]
         if made and any(word in case.new for word in ("requires_grad", "Parameter", "Variable")):
             names = listed([name(leaf) for leaf in made])
@@ -104,11 +111,17 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
             f"its slope is {worst.numeric:.4g} by finite differences and "
             f"{worst.analytic:.4g} by autograd"
         )
-        evidence = {"finite_difference": worst.numeric, "autograd": worst.analytic}
+        evidence: dict[str, object] = {
+            "finite_difference": worst.numeric,
+            "autograd": worst.analytic,
+            "changed": any(look.changed is not False for look in wrong),
+        }
         where = _where(look)
         if look.held is Fit.YES and _truncates(case, look):
             continue
-        if look.before is Fit.YES:
+        if look.before is Fit.YES and look.held is Fit.YES and _surrogate(case):
+            yield Sign(Weight.DOUBT, "surrogate", _SURROGATE, evidence)
+        elif look.before is Fit.YES:
             text = f"the gradient of {where} was right and is wrong now: {slope}"
             yield Sign(Weight.LOSS, "gradient", text, evidence)
         elif look.held is Fit.YES and _kept_stops(case):
@@ -127,6 +140,20 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
     yield Sign(
         Weight.GAIN, "gradient", "each backward pass ends where the changed lines cut the graph"
     )
+
+
+_SURROGATE = (
+    "what changes in jumps has another gradient now than its own, which is zero; which one is "
+    "meant only its author knows"
+)
+
+
+def _surrogate(case: Case) -> bool:
+    """Whether no gradient was lost, and one was added, or another one given, to what the values
+    change with in jumps only: a stop lets some other gradient through."""
+    before = {key(leaf) for leaf in case.before.leaves if leaf["gradient"]}
+    after = {key(leaf) for leaf in case.after.leaves if leaf["gradient"]}
+    return before < after or (before == after and discrete(case.new))
 
 
 def _where(look: Look) -> str:
@@ -160,7 +187,7 @@ def _live(case: Case, *, after: bool) -> Counter[str]:
 def _truncates(case: Case, look: Look) -> bool:
     """A stop was put in because a graph had been used up: the passes before the crash were right,
     or it keeps one loss from what another loss trains."""
-    if not crashed_twice(case.before):
+    if not crashed_twice(case.before) or robbed(case):
         return False
     whole = case.before.events[0]["raised"] is None
     if look.number:
@@ -168,56 +195,6 @@ def _truncates(case: Case, look: Look) -> bool:
     later = [event["reached"] for event in case.after.events[1:]]
     first = set(case.after.events[0]["reached"]) if case.after.events else set()
     return whole and any(set(reached) - first for reached in later)
-
-
-def _crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
-    """The original raised, the rewritten code does not, and its gradients are right."""
-    old, new = case.before.raised, case.after.raised
-    if old is None or new is not None or case.after.plain is None:
-        return
-    reached = any(event["reached"] for event in case.after.events)
-    if case.called and refused(old):
-        yield Sign(Weight.DOUBT, "exception", f"the original does not take the inputs: {told(old)}")
-    elif reached and not _comparable(case) and not neutral(case):
-        text = f"the original raises {told(old)} before a value could be compared"
-        yield Sign(Weight.DOUBT, "crash", text)
-    elif reached or _held(case):
-        yield Sign(
-            Weight.GAIN,
-            "crash",
-            f"the original raises {told(old)}; the rewritten code runs to the end",
-        )
-    else:
-        text = (
-            f"the rewritten code no longer raises {told(old)}, but nothing gets a gradient either"
-        )
-        yield Sign(Weight.DOUBT, "crash", text)
-
-
-def _held(case: Case) -> bool:
-    """Whether a function that trains nothing itself gives all parameters to an optimizer."""
-    plain = case.after.plain
-    assert plain is not None
-    return not plain["events"] and any(plain["optimizers"]) and not plain["unheld"]
-
-
-def _before_the_crash(case: Case, seen: list[Look]) -> Iterator[Sign]:
-    """Passes that were over when the original raised had their gradients."""
-    if _listed(case.after.leaves) > _listed(case.before.leaves):
-        return  # of a weight that `parameters()` did not list then, and now does
-    whole = next((n for n, e in enumerate(case.before.events) if e["raised"]), 0)
-    if any(look.changed and look.after is Fit.YES and look.number < whole for look in seen):
-        text = "the gradients of the passes before the crash have changed too"
-        yield Sign(Weight.DOUBT, "gradient", text)
-
-
-def _listed(leaves: Sequence[Trace]) -> int:
-    return sum(bool(leaf["listed"]) for leaf in leaves)
-
-
-def _comparable(case: Case) -> bool:
-    """Whether the original computed a loss, so that values were compared."""
-    return any(old["base"] for old, _ in case.exact()) and not overlaps(case)
 
 
 def _dead(case: Case) -> Iterator[Sign]:

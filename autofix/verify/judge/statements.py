@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from autofix.verify.judge import edit
+from autofix.verify.judge import edit, values
 from autofix.verify.judge.case import Case, Sign, Trace, Weight
 
 _COPIES = re.compile(r"\b(?:clone|deepcopy|copy|dict|list|state_dict|detach|items|tolist)\b")
@@ -17,10 +17,25 @@ def signs(case: Case) -> Iterator[Sign]:
     old, new = case.before.plain, case.after.plain
     if old is None or new is None:
         return
+    yield from dropped(case)
     for seen, now in _probes(case):
         yield from _kept(case, seen, now)
         yield from _separate(case, seen, now)
         yield from _released(seen, now)
+
+
+def dropped(case: Case) -> Iterator[Sign]:
+    """What was written in place is computed now, and thrown away."""
+    every = [node for line in case.new.splitlines() for node in _parsed(line)]
+    for node in [*_parsed(case.new), *every]:
+        call = node.value if isinstance(node, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        written = f"{ast.unparse(call.func)}_("
+        if not call.func.attr.endswith("_") and written in case.old:
+            text = f"the result of `{ast.unparse(call)}` is thrown away"
+            yield Sign(Weight.REST, "result", text)
+            return
 
 
 def _probes(case: Case) -> Iterator[tuple[Trace, Trace]]:
@@ -33,17 +48,28 @@ def _probes(case: Case) -> Iterator[tuple[Trace, Trace]]:
 
 def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     """A value that was to be kept changes with something else."""
-    if not old["tensors"] or not _COPIES.search(case.new):
+    if not old["tensors"]:
         return
     if old["changed"] and old["overlap"] and not new["overlap"] and _starts_alike(old, new):
-        text = (
-            "the rows of an expanded tensor were one memory that was written to; now they are apart"
-        )
-        yield Sign(Weight.GAIN, "aliasing", text)
+        if values.alike(case):
+            text = "the rows of an expanded tensor were one memory, and still get the same values"
+            yield Sign(Weight.DOUBT, "aliasing", text)
+        else:
+            text = (
+                "the rows of an expanded tensor were one memory that was written to; now they are "
+                "apart"
+            )
+            yield Sign(Weight.GAIN, "aliasing", text)
+        return
+    if not _COPIES.search(case.new):
         return
     if not (old["changed"] and old["shared"]) or case.before.raised is not None:
         return
-    if not new["shared"] and _starts_alike(old, new):
+    partly = 0 < new["changed"] < new["tensors"]
+    if not new["shared"] and partly and _starts_alike(old, new):
+        text = f"{new['changed']} of {new['tensors']} kept tensors still change"
+        yield Sign(Weight.DOUBT, "aliasing", text)
+    elif not new["shared"] and _starts_alike(old, new):
         text = (
             f"{old['changed']} of {old['tensors']} kept tensors changed with what they were "
             "taken from; now they are copies"
@@ -74,10 +100,46 @@ def shares(case: Case) -> bool:
     meant only its author knows."""
     if not re.search(r"\.(?:clone|copy)\(|deepcopy\(", case.new) or not edit.neutral(case):
         return False
+    if _only_copies(case):
+        return True
     return any(
         _starts_alike(old, new) and set(old["written"]) - set(new["written"])
         for old, new in _probes(case)
     )
+
+
+def _only_copies(case: Case) -> bool:
+    """Whether the change does nothing but to copy a value under its own name."""
+    found = _parsed(case.new)
+    return bool(found) and not case.old.strip() and all(map(_is_copy, found))
+
+
+def _is_copy(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+        return False
+    called = node.value.func
+    copied = called.value if isinstance(called, ast.Attribute) else None
+    return copied is not None and ast.unparse(copied) == ast.unparse(node.targets[0])
+
+
+def otherwise(case: Case) -> bool:
+    """Whether the changed statements leave other values behind than those of the original did,
+    the first time that they ran, or until it raised."""
+    most = 1 if case.before.raised is None else None
+    return any(
+        bool(old["sums"] and new["sums"])
+        and not all(
+            any(_about(one, other) for found in new["sums"] for other in found)
+            for first in [found for found in old["sums"] if found][:most]
+            for one in first
+        )
+        for old, new in _probes(case)
+    )
+
+
+def _about(one: Sequence[float], other: Sequence[float]) -> bool:
+    size = max(abs(one[1]), abs(other[1]))
+    return abs(one[0] - other[0]) <= 1e-5 * size and abs(one[1] - other[1]) <= 1e-5 * size
 
 
 def _released(old: Trace, new: Trace) -> Iterator[Sign]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 from autofix.verify.judge.edit import touches
@@ -18,8 +17,6 @@ def signs(case: Case) -> Iterator[Sign]:
     yield from _movement(case)
     yield from _order(case)
     yield from _optimizers(case)
-    yield from _outputs(case)
-    yield from _growth(case)
 
 
 def _registration(case: Case) -> Iterator[Sign]:
@@ -27,6 +24,7 @@ def _registration(case: Case) -> Iterator[Sign]:
     before, after = _unlisted(case.before.leaves), _unlisted(case.after.leaves)
     old, new = _listed(case.before.leaves), _listed(case.after.leaves)
     lost = [leaf for where, leaf in old.items() if where in after]
+    yield from _merged(case)
     if lost:
         text = (
             f"{listed([name(leaf) for leaf in lost])} was listed by `parameters()` and is no longer"
@@ -51,6 +49,20 @@ def _registration(case: Case) -> Iterator[Sign]:
     elif gained and (before or _new_leaves(case, gained)):
         text = f"`parameters()` now lists {listed([name(leaf) for leaf in gained])}"
         yield Sign(Weight.GAIN, "registration", text)
+
+
+def _merged(case: Case) -> Iterator[Sign]:
+    """Weights that were trained apart, and are one now."""
+    if case.before.raised is not None or case.after.raised is not None:
+        return
+    known = {key(leaf) for leaf in case.after.leaves}
+    old, new = _listed(case.before.leaves), _listed(case.after.leaves)
+    gone = [leaf for where, leaf in old.items() if leaf["gradient"] and where not in known]
+    # The last part of a key counts the leaves of equal values.
+    twins = [leaf for leaf in gone if leaf["key"][-1] and (*key(leaf)[:-1], 0) in new]
+    if twins and len(new) < len(old):
+        text = f"{listed([name(leaf) for leaf in twins])} was a weight of its own and is none now"
+        yield Sign(Weight.LOSS, "registration", text)
 
 
 def _renewal(case: Case) -> Iterator[Sign]:
@@ -148,6 +160,10 @@ def _movement(case: Case) -> Iterator[Sign]:
         left = old is not None and old["moved"] and not leaf["moved"] and not leaf["held"]
         if left and leaf["parameter"] and (leaf["gradient"] or (old or leaf)["held"]):
             stuck.append(leaf)
+    if _forbidden(case) and not any(leaf["moved"] for leaf in case.after.leaves):
+        text = "autograd forbade the write into a weight, and now no weight changes at all"
+        yield Sign(Weight.REST, "training", text)
+        return
     ended = case.before.raised is None and case.after.raised is None
     if stuck and ended:
         verbs = ("was", "moves") if len(stuck) == 1 else ("were", "move")
@@ -165,6 +181,15 @@ def _movement(case: Case) -> Iterator[Sign]:
             f"{listed([name(leaf) for leaf in moving])} did not move before and {verb} trained now"
         )
         yield Sign(Weight.GAIN, "training", text)
+
+
+def _forbidden(case: Case) -> bool:
+    """Whether the original trains by writing into its leaves, which autograd forbids."""
+    raised = case.before.raised
+    if raised is None or case.after.raised is not None or "leaf Variable" not in raised["message"]:
+        return False
+    passes = [event for event in case.before.events if event["kind"] == "backward"]
+    return bool(passes) and not case.called
 
 
 def _trains(events: Sequence[Trace]) -> bool:
@@ -203,15 +228,17 @@ def _order(case: Case) -> Iterator[Sign]:
     stale = _sum(old["leaves"], "stale"), _sum(new["leaves"], "stale")
     lost = _sum(old["leaves"], "lost"), _sum(new["leaves"], "lost")
     idle = old["idle_steps"], new["idle_steps"]
+    # What is thrown away then is what added up before.
+    fresh = bool(stale[0]) and not stale[1]
     if stale[1] > stale[0]:
         text = "a backward pass now adds to gradients that a step has used already"
         yield Sign(Weight.LOSS, "training", text)
     elif idle[1] > idle[0] and new["steps"] >= old["steps"]:
         text = f"{idle[1]} of {new['steps']} optimizer steps now find no gradient"
         yield Sign(Weight.LOSS, "training", text)
-    elif lost[1] > lost[0] and old["steps"] and _trains(case.before.events):
+    elif lost[1] > lost[0] and old["steps"] and _trains(case.before.events) and not fresh:
         yield Sign(Weight.LOSS, "training", "gradients are now thrown away before a step uses them")
-    elif stale[0] and not stale[1]:
+    elif fresh:
         text = "each step added the gradients of earlier steps before, and uses fresh ones now"
         yield Sign(Weight.GAIN, "training", text)
     elif idle[0] > idle[1] or (lost[0] and not lost[1]):
@@ -221,7 +248,9 @@ def _order(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "training", text)
     elif idle[0] and idle[1]:
         text = f"{idle[1]} of {new['steps']} optimizer steps still find no gradient"
-        yield Sign(Weight.REST, "training", text)
+        # An optimizer that was made up for a call need not be that of the weights.
+        foreign = case.called and idle == (old["steps"], new["steps"])
+        yield Sign(Weight.DOUBT if foreign else Weight.REST, "training", text)
     elif stale[0] and stale[1] and touches(case, "zero_grad", ".grad"):
         text = "each step still adds the gradients of earlier steps"
         yield Sign(Weight.REST, "training", text)
@@ -240,21 +269,6 @@ def _steps(case: Case, new: Trace) -> Iterator[Sign]:
         yield Sign(Weight.REST, "training", text)
 
 
-def _growth(case: Case) -> Iterator[Sign]:
-    """Graphs that reach ever further back."""
-    before, after = _grows(case.before.events), _grows(case.after.events)
-    sizes = [event["nodes"] for event in case.after.events[:4]]
-    if after and (not before or touches(case, "retain_graph")):
-        text = (
-            "each backward pass goes through all earlier ones: the graph grows from "
-            f"{sizes[0]} to {sizes[-1]} nodes"
-        )
-        yield Sign(Weight.LOSS, "growth", text)
-    elif before and not after and len(case.after.events) >= len(case.before.events):
-        text = "the graph of each step grew with all earlier steps before, and stays small now"
-        yield Sign(Weight.GAIN, "growth", text)
-
-
 def _optimizers(case: Case) -> Iterator[Sign]:
     """Parameters that no optimizer has."""
     assert case.before.plain is not None and case.after.plain is not None
@@ -267,20 +281,3 @@ def _optimizers(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "training", f"no optimizer had {gone} before, one has now")
     elif old and new and touches(case, "optim", "Optimizer"):
         yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}, as before")
-
-
-def _outputs(case: Case) -> Iterator[Sign]:
-    """A function that trains returns values for the log: they need no graph."""
-    old, new = case.before.plain, case.after.plain
-    assert old is not None and new is not None
-    if not case.called or not old["steps"] or len(old["outputs"]) != len(new["outputs"]):
-        return
-    held = any(one[3] for one in old["outputs"])
-    if held and not any(one[3] for one in new["outputs"]):
-        text = "what the function returns held the graphs of its steps, and is plain values now"
-        yield Sign(Weight.GAIN, "growth", text)
-
-
-def _grows(events: Sequence[Trace]) -> bool:
-    sizes = [event["nodes"] for event in events[:5]]
-    return len(sizes) >= 3 and all(a < b for a, b in pairwise(sizes))

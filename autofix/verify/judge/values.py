@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, told
+from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, key, told
 from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric
 
 SAME = 1e-6
@@ -32,7 +32,7 @@ REPAIRABLE = (
     "implicitly created only for scalar",
     "can't optimize a non-leaf",
     "empty parameter list",
-    "Only Tensors of floating point",
+    "nly Tensors of floating point",
     "only floating point",
     "only one element tensors can be converted",
     "before Module.__init__",
@@ -57,15 +57,15 @@ REPAIRABLE = (
 """What autograd, modules and optimizers say to the bugs that a repair is about."""
 
 
-def signs(case: Case, *, expected: bool, first_only: bool = False) -> Iterator[Sign]:
+def signs(case: Case, *, expected: bool, most: int | None = None) -> Iterator[Sign]:
     """`expected`: the repair is of a kind that changes later values; they are not compared.
-    `first_only`: values compare up to the first backward pass."""
+    `most`: values compare up to so many backward passes."""
     yield from _unstable(case)
     yield from _exceptions(case)
     if not expected and not overlaps(case):
-        yield from _moved(case, 1 if first_only else None)
+        yield from _moved(case, most)
         yield from _outputs(case)
-        yield from _elsewhere(case, first_only=first_only)
+        yield from _elsewhere(case, most)
 
 
 def refused(error: Trace | None) -> bool:
@@ -157,9 +157,18 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
             return
     if case.before.events and case.after.events:
         a, b = case.before.events[0], case.after.events[0]
+        if a["kind"] == b["kind"] == "backward" and a["dtype"] != b["dtype"]:
+            text = f"the loss was a `{a['dtype']}` and is a `{b['dtype']}` now"
+            yield Sign(Weight.LOSS, "values", text)
         apart = _same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE)
         if apart and not reduced(case):
             yield _other_value(a, b, 0)
+
+
+def alike(case: Case) -> bool:
+    """Whether the losses that can be compared are the same."""
+    found = [two for old, new in case.exact() for two in _pairs(old, new, 1)]
+    return all(_same_kind(a, b) and _close(a["value"], b["value"], SAME) for a, b in found)
 
 
 def _pairs(old: Trace, new: Trace, most: int | None) -> Iterator[tuple[Trace, Trace]]:
@@ -247,10 +256,10 @@ def _form(form: tuple[object, object]) -> str:
     return "a number" if form[1] == "number" else f"a `{form[1]}` tensor of shape {form[0]}"
 
 
-def _elsewhere(case: Case, *, first_only: bool) -> Iterator[Sign]:
+def _elsewhere(case: Case, most: int | None) -> Iterator[Sign]:
     """The same values at one point may come from another function: look beside it."""
     for old, new in case.exact():
-        known = range(0 if first_only else len(new["events"]))
+        known = range(len(new["events"]) if most is None else most - 1)
         number = next((n for n in known if differ(old, new, n)), 0)
         if not _aligned(old, new, number) or reduced(case):
             continue
@@ -272,4 +281,7 @@ def _aligned(old: Trace, new: Trace, number: int) -> bool:
         return False
     if number >= min(len(old["base"]), len(new["base"])):
         return False
+    begun = {key(leaf): leaf["turn"] for leaf in old["leaves"]}
+    if any(begun.get(key(leaf), leaf["turn"]) != leaf["turn"] for leaf in new["leaves"]):
+        return False  # a leaf is moved when it is used first
     return _same_kind(old["base"][number], new["base"][number])

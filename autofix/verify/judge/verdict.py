@@ -7,11 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 from autofix.model import Verdict, Verification
-from autofix.verify.judge import edit, gradient, statements, training, values
-from autofix.verify.judge.case import Case, Sign, Weight, key, listed, name, told
+from autofix.verify.judge import (
+    crash,
+    edit,
+    freezing,
+    gradient,
+    growth,
+    reads,
+    statements,
+    training,
+    values,
+)
+from autofix.verify.judge.case import Case, Sign, Weight, told
 from autofix.verify.judge.gradient import Look
 from autofix.verify.judge.slopes import Fit
 
+_WHOLE = frozenset("gradient crash result equivalent registration read freezing".split())
 NOTHING = "nothing to confirm: both versions behave the same"
 
 
@@ -32,20 +43,23 @@ def judge(case: Case) -> Verification:
 
 
 def _signs(case: Case, looks: list[Look]) -> list[Sign]:
-    if edit.freezes(case) and not edit.rearranged(case):
-        return [*values.signs(case, expected=False), *_frozen(case, looks)]
+    if freezing.applies(case):
+        return [*values.signs(case, expected=False), *freezing.signs(case, looks)]
     used = statements.used_result(case)
     signs = [*statements.signs(case)]
     separate = any(sign.kind == "aliasing" and sign.weight is Weight.GAIN for sign in signs)
     expected = used is not None or separate
-    compared = [*values.signs(case, expected=expected, first_only=training.renews(case))]
+    compared = [*values.signs(case, expected=expected, most=_comparable(case))]
     apart = any(sign.kind == "values" and sign.weight is Weight.LOSS for sign in compared)
     choice = _choice(case) if apart else None
     if choice is not None:
         return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "values", choice)]
     signs += compared
+    signs += crash.signs(case, looks)
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
+    signs += growth.signs(case)
+    signs += reads.signs(case)
     if used is not None:
         signs.insert(0, used)
     gains = any(sign.weight is Weight.GAIN for sign in signs)
@@ -57,6 +71,11 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
             moved = [*values.later(case)]
             signs = [*map(_doubtful, signs), *(moved or [equivalent])]
     return signs
+
+
+def _comparable(case: Case) -> int | None:
+    """How many backward passes compare; None: as many as there are."""
+    return 1 if training.renews(case) else reads.comparable(case)
 
 
 def _choice(case: Case) -> str | None:
@@ -79,40 +98,12 @@ def _doubtful(sign: Sign) -> Sign:
     return replace(sign, weight=Weight.DOUBT) if sign.weight is Weight.REST else sign
 
 
-def _frozen(case: Case, looks: list[Look]) -> list[Sign]:
-    """Parameters that were to be frozen: no gradient for them, the same for all others."""
-    after = {key(leaf) for leaf in case.after.leaves if leaf["gradient"]}
-    stopped = [leaf for leaf in case.before.leaves if leaf["gradient"] and key(leaf) not in after]
-    if any(look.after is Fit.NO for look in looks):
-        return [Sign(Weight.DOUBT, "gradient", "the other gradients are not right either")]
-    before, now = case.before.plain, case.after.plain
-    assert before is not None and now is not None
-    flags = [one for one in before["trainable"] if one not in now["trainable"]]
-    if flags and now["trainable"]:
-        names = listed([f"`{one}`" for one in flags])
-        return [Sign(Weight.GAIN, "freezing", f"{names} is frozen now; all others stay trainable")]
-    if not stopped:
-        return [
-            Sign(
-                Weight.REST,
-                "freezing",
-                "nothing is frozen: every parameter still gets its gradient",
-            )
-        ]
-    if not after:
-        return [Sign(Weight.DOUBT, "freezing", "nothing gets a gradient any more")]
-    text = (
-        f"{listed([name(leaf) for leaf in stopped])} is frozen now; all others have their gradient"
-    )
-    return [Sign(Weight.GAIN, "freezing", text)]
-
-
 def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdict, str]:
     def of(weight: Weight) -> list[Sign]:
         return [sign for sign in signs if sign.weight is weight]
 
     gains, losses, rests, doubts = map(of, (Weight.GAIN, Weight.LOSS, Weight.REST, Weight.DOUBT))
-    if edit.starts_freezing(case) and gains and not edit.freezes(case):
+    if edit.starts_freezing(case) and gains and not freezing.applies(case):
         doubts.append(
             Sign(Weight.DOUBT, "freezing", "the change keeps something from being trained")
         )
@@ -138,6 +129,9 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return Verdict.INCONCLUSIVE, doubts[0].text
     if failed is not None:
         return Verdict.INCONCLUSIVE, failed
+    stepped = any(sign.kind in ("training", "crash") for sign in gains)
+    if stepped and not edit.neutral(case) and statements.otherwise(case):
+        return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the changed lines compute other values"
     if gains and not edit.same_numbers(case) and not _compared(gains):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the change computes something else too"
     if gains:
@@ -148,7 +142,9 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
 def _compared(gains: Sequence[Sign]) -> bool:
     """Whether values were compared all the way: what follows a changed step cannot be."""
     return any(
-        sign.kind in ("gradient", "crash", "result", "equivalent", "registration") for sign in gains
+        sign.kind
+        in ("gradient", "crash", "result", "equivalent", "registration", "read", "freezing")
+        for sign in gains
     )
 
 
@@ -159,6 +155,9 @@ def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]
     if not apart and any(old["base"] for old, _ in case.exact()):
         count = len(case.before.exact)
         said.append(f"forward values {_likeness(case)} on {count} input{'s' * (count != 1)}")
+    old, new = case.before.plain, case.after.plain
+    if old is not None and new is not None and old["written"] > new["written"]:
+        said.append("an argument is no longer written to")
     errors = [look.worst.error for look in looks if look.worst and look.after is Fit.YES]
     if errors:
         worst = max(errors)
@@ -179,6 +178,7 @@ def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str,
             for sign in signs
         ],
         "changes_reached": sorted(case.hits()),
+        "with_gradient": sum(bool(leaf["gradient"]) for leaf in case.after.leaves),
     }
 
 

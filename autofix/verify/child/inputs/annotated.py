@@ -174,4 +174,4 @@ class _Annotation:
         if self.known.keys:
             return []
         inner = self.read(part)
-        return [{"is": "dict", "items": {"a": inner[0]}}] if inner else []
+        return [{"is": "dict", "items": {"a": inner[0], "b": inner[0]}}] if inner else []

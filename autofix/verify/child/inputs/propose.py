@@ -30,6 +30,8 @@ def candidates(name: str, known: Known, classes: Classes, default: Any = None) -
     found: list[Spec] = []
     if known.annotation:
         found += annotated.specs(known.annotation, name, known, classes)
+        if found and all(spec["is"] == "make" for spec in found):
+            return _distinct([*found, *([value(None)] if known.says("none") else [])])
     if known.shapes and (not found or found[0]["is"] == "tensor"):
         found = _documented(known, found) + found
     found += _structured(name, known, classes)
@@ -143,7 +145,7 @@ def _structured(name: str, known: Known, classes: Classes) -> list[Spec]:
         found += _callable(name, known, classes)
     if known.keys or (known.says("dict") and not known.says("tensor")):
         items = {k: candidates(k, v, classes)[0] for k, v in known.keys.items()}
-        found.append({"is": "dict", "items": items or {"a": tensor(None)}})
+        found.append({"is": "dict", "items": items or {"a": tensor(None), "b": tensor(None)}})
     loaded = known.each is not None and all(key in _LOADED for key in known.own)
     if known.own and not loaded and not known.says("module", "optimizer"):
         if not vocabulary.within(name, vocabulary.CONFIGS):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import random
+import re
 import sys
 import types
 import zlib
@@ -174,7 +175,8 @@ class Maker:
     def _optimizer(self, spec: Spec, name: str) -> Any:
         """Plain SGD over the models among the arguments, else over their leaves."""
         within = name.rpartition("(")[0]
-        models = [m for n, m in self.modules if _beside(n, within) and "[" not in n]
+        named = [(n, m) for n, m in self.modules if _beside(n, within) and "[" not in n]
+        models = [m for _, m in _own(name, named)]
         same = [p for m in models for p in m.parameters()]
         leaves = [t for _, t in self.inputs if t.requires_grad]
         own = [torch.nn.Parameter(torch.ones(1))]
@@ -184,6 +186,17 @@ class Maker:
         found = [o for o in self.objects.values() if isinstance(o, torch.optim.Optimizer)]
         optimizer = found[0] if found else self._optimizer(spec, name)
         return torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.9)
+
+
+def _own(name: str, models: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The models whose names are in that of the optimizer: `opt_g` is for `G`, not for `D`."""
+    words = re.findall(r"[a-z]+", name.rpartition("(")[2].lower())
+    own = [
+        (one, model)
+        for one, model in models
+        if any(word[:3] == one.rpartition("(")[2].strip(")").lower()[:3] for word in words)
+    ]
+    return own or models
 
 
 def _beside(name: str, within: str) -> bool:

@@ -12,9 +12,16 @@ DIMENSIONS = {
 }  # fmt: skip
 
 _TOKEN = r"(?:\\?\*|\.\.\.|[A-Za-z_]\w*|\d+)"
-_GROUP = re.compile(rf"[(\[]\s*({_TOKEN}(?:\s*,\s*{_TOKEN})+|\\?\*|\.\.\.|[A-Z]|\d+)\s*,?\s*[)\]]")
+_GROUP = re.compile(
+    rf"[(\[]\s*({_TOKEN}(?:\s*,\s*{_TOKEN})+|\\?\*|\.\.\.|[A-Z]|\d+|[a-z]\w*(?=\s*,\s*[)\]]))\s*,?\s*[)\]]"
+)
 _CROSSED = re.compile(r"(?<![\w(])[(\[]?([BNCHWKDMP](?:\s?x\s?(?:\d+|[BNCHWKDMP]))+)\b")
-_SYMBOL = re.compile(r"[A-Z]\w{0,4}(?:_\w+)?|[a-z]|\d{1,2}")
+_SYMBOL = re.compile(
+    r"[A-Z]\w{0,4}(?:_\w+)?|[a-z]|\d{1,2}|batch(?:_size)?|time|steps|seq(?:_len)?|length|channels"
+    r"|height|width|dim|features|hidden|tokens|nodes|points|n_\w+|num_\w+|\w+_(?:dim|size|len)"
+)
+_BESIDE = r"(?<![\w.`])`*{}`*(?:\s*(?:,|and|/|&)\s*`*\w+`*)*\s*:?\s*(?:shape\s*)?(?=[(\[])"
+"""A name, or several, with a shape right behind: `x, y: (N, 3)`, `image (B, C, H, W)`."""
 _ANY = ("*", "...")
 
 
@@ -36,9 +43,21 @@ def of_parameters(docstring: str, names: list[str]) -> dict[str, list[list[str]]
     for name in names:
         passage = _passage(docstring, name)
         shapes = shapes_in(passage) if passage else []
+        shapes = shapes or _beside(docstring, name)
         if shapes:
             found[name] = shapes[:4]
     return found
+
+
+def _beside(docstring: str, name: str) -> list[list[str]]:
+    """The shape that stands right behind a name, somewhere in a sentence."""
+    for start in re.finditer(_BESIDE.format(re.escape(name)), docstring):
+        end = re.search(r"[)\]]", docstring[start.end() :])
+        group = docstring[start.end() :][: end.end()] if end else ""
+        shapes = shapes_in(group)
+        if shapes and _GROUP.match(group):
+            return shapes[:1]
+    return []
 
 
 def _passage(docstring: str, name: str) -> str:

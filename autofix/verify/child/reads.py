@@ -1,0 +1,99 @@
+"""The gradients that a program reads by itself, and the tensors that an optimizer did not take:
+both say which tensor was meant to be a leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import tensors
+from .tensors import Tensor
+
+MOST = 200
+"""How many reads are noted."""
+LARGE = 1_000_000
+"""Tensors with more elements are left out."""
+
+
+@dataclass
+class Read:
+    """The program asks a tensor for its `.grad`."""
+
+    shape: list[int]
+    digest: str
+    line: int
+    leaf: bool
+    turn: int
+    """How many backward passes were over."""
+    deaf: bool
+    """The tensor does not keep the gradient that reaches it."""
+    found: bool
+    """It has one, and not of zeros."""
+    gradient: Tensor | None
+    used: bool = False
+    """Something was computed from it."""
+
+
+@dataclass
+class Reads:
+    """What one execution has asked for."""
+
+    noted: list[Read] = field(default_factory=list)
+    refused: list[tuple[list[int], str]] = field(default_factory=list)
+    """Shapes and digests of what an optimizer did not take."""
+    freed: list[tuple[Tensor, int]] = field(default_factory=list)
+    """What was set to require grad, in order, and how many backward passes were over."""
+    _by_gradient: dict[int, Read] = field(default_factory=dict)
+
+    def note(self, tensor: Tensor, found: Tensor | None, line: int, turn: int) -> None:
+        if len(self.noted) >= MOST or tensor.numel() > LARGE:
+            return
+        leaf = tensor.is_leaf
+        read = Read(
+            list(tensor.shape),
+            tensors.digest(tensor),
+            line,
+            leaf,
+            turn,
+            not leaf and not tensor.retains_grad,
+            found is not None and bool(tensors.plain(found).any()),
+            found,
+        )
+        self.noted.append(read)
+        if found is not None:
+            self._by_gradient[id(found)] = read
+
+    def set_flag(self, tensor: Tensor, value: Any, turn: int) -> None:
+        if value and len(self.freed) < 20 * MOST:
+            self.freed.append((tensor, turn))
+
+    def take(self, given: Iterable[Tensor]) -> None:
+        """Something is computed from these."""
+        for one in given if self._by_gradient else ():
+            read = self._by_gradient.get(id(one))
+            if read is not None:
+                read.used = True
+
+    def refuse(self, parameters: Any) -> None:
+        """An optimizer was given these, and raised."""
+        for one in tensors.inside(parameters):
+            if not one.is_leaf and one.numel() <= LARGE:
+                self.refused.append((list(one.shape), tensors.digest(one)))
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "reads": [
+                {
+                    "of": [read.shape, read.digest],
+                    "line": read.line,
+                    "leaf": read.leaf,
+                    "turn": read.turn,
+                    "deaf": read.deaf,
+                    "found": read.found,
+                    "used": read.used,
+                }
+                for read in self.noted
+            ],
+            "refused": [list(one) for one in self.refused],
+        }

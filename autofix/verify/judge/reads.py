@@ -1,0 +1,123 @@
+"""Gradients that a program reads by itself, and tensors that it means to be leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autofix.verify.judge.case import Case, Sign, Trace, Weight, key
+
+Of = tuple[tuple[int, ...], str]
+"""A tensor by its shape and its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gained:
+    """A read that found nothing, and what became of it."""
+
+    before: Trace
+    mended: bool
+
+
+def signs(case: Case) -> Iterator[Sign]:
+    yield from _lost(case)
+    gains = [*_gains(case)]
+    missing = [one for one in gains if not one.mended]
+    mended = [one for one in gains if one.mended]
+    if missing and (mended or "retain_grad" in case.new):
+        line = missing[0].before["line"]
+        text = (
+            f"`.grad` is still None where line {line} reads it: the tensor is no leaf and does "
+            "not keep its gradient"
+        )
+        if mended:
+            text = f"of {len(gains)} gradients that are read, {len(missing)} are still None"
+        yield Sign(Weight.REST, "read", text)
+    elif mended:
+        line = mended[0].before["line"]
+        text = f"`.grad` was None where line {line} reads it, and is the gradient now"
+        yield Sign(Weight.GAIN, "read", text)
+
+
+def _lost(case: Case) -> Iterator[Sign]:
+    """A gradient that was read, and used, and is None now."""
+    old, new = case.before.plain, case.after.plain
+    if old is None or new is None or case.after.raised is not None:
+        return
+    had = {of(read["of"]) for read in old["reads"] if read["found"] and read["used"]}
+    has = {of(read["of"]) for read in new["reads"] if read["found"]}
+    for read in new["reads"]:
+        if _missed(read) and of(read["of"]) in had - has:
+            text = f"`.grad` was a gradient where line {read['line']} reads it, and is None now"
+            yield Sign(Weight.LOSS, "read", text)
+            return
+
+
+def comparable(case: Case) -> int | None:
+    """How many backward passes were over before a read that finds something else: what follows is
+    computed from it. None: there is no such read."""
+    return min((one.before["turn"] for one in _gains(case) if one.mended), default=None)
+
+
+def _gains(case: Case) -> Iterator[_Gained]:
+    """The reads of tensors that did not keep their gradient, as far as the rewritten version
+    reads that of the same tensor, or that of a leaf which the tensor had taken the place of."""
+    old, new = case.before.plain, case.after.plain
+    if old is None or new is None or case.after.raised is not None:
+        return
+    leaves = {of(leaf["key"]) for leaf in case.before.leaves}
+    first = {of(read["of"]): read for read in reversed(old["reads"]) if _missed(read)}
+    for tensor, read in first.items():
+        same = [one for one in new["reads"] if of(one["of"]) == tensor]
+        if same:
+            found = any(one["found"] for one in same)
+            if found or any(one["deaf"] or one["leaf"] for one in same) or len(first) == 1:
+                yield _Gained(read, found)
+        elif any(_instead(one, tensor, leaves) for one in new["reads"]):
+            yield _Gained(read, mended=True)
+
+
+def _missed(read: Trace) -> bool:
+    return bool(read["deaf"] and not read["found"] and read["turn"])
+
+
+def _instead(read: Trace, tensor: Of, leaves: set[Of]) -> bool:
+    """Whether a gradient of a leaf that was there before is read, and used, for another one's."""
+    own = of(read["of"])
+    return bool(
+        read["found"] and read["used"] and read["leaf"] and own in leaves and own[0] == tensor[0]
+    )
+
+
+def of(given: Sequence[Any]) -> Of:
+    """A tensor by the beginning of a leaf's key, or as a read has it."""
+    shape, digest, *_ = given
+    return tuple(shape), str(digest)
+
+
+def chosen(case: Case, old: Trace, new: Trace) -> list[Trace]:
+    """Leaves that start behind a stop, and are meant to: the original gives the same tensor to an
+    optimizer, or reads its gradient, though it is none; and nothing that is trained has lost its
+    gradient by that."""
+    refused = {of(one) for one in old["refused"]}
+    missed = {of(read["of"]) for read in old["reads"] if _missed(read)}
+    missed &= {of(read["of"]) for read in new["reads"] if read["found"]}
+    found = [
+        leaf
+        for leaf in new["leaves"]
+        if leaf["derived"]
+        and (of(leaf["key"]) in missed or (leaf["held"] and of(leaf["key"]) in refused))
+    ]
+    return [] if found and robbed(case) else found
+
+
+def robbed(case: Case) -> bool:
+    """Whether a weight had a gradient and has none now."""
+    now = {key(leaf) for leaf in case.after.leaves if leaf["gradient"]}
+    return any(
+        leaf["gradient"]
+        and (leaf["held"] or leaf["listed"] or leaf["parameter"])
+        and key(leaf) not in now
+        for leaf in case.before.leaves
+    )
