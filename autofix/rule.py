@@ -1,9 +1,9 @@
-"""What a rule is: a code, a docstring, a byte trigger, and functions that look at one node.
+"""What a rule is: a code, a docstring, a cheap screen, and functions that look at one node.
 
 A rule lives in one module of ``codemods/``. The module's docstring is its documentation, the
 module's file name is its name, and ``rule = Rule(__name__, code=...)`` declares it::
 
-    rule = Rule(__name__, code="AG101", trigger=r"tensor|asarray")
+    rule = Rule(__name__, code="AG101", names=("tensor", "asarray"))
 
     @rule.visit(ast.Call)
     def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
@@ -18,8 +18,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autofix.model import Applicability, Edit, Fix
@@ -45,16 +46,23 @@ V = TypeVar("V", bound=Visitor)
 
 
 class Rule:
-    """One bug class. ``trigger`` is a regular expression of which every affected node's own
-    source text contains a match: a node without one is never looked at, in none of its lines.
-    (Leave it empty where it would match nearly everywhere: that is quicker.) Of the plain strings
-    in ``needs``, if there are any, the file must hold one, else the rule is not asked at all."""
+    """One bug class. A node is only looked at if one of its lines holds one of the ``names`` (of
+    a variable, attribute, keyword, function or class) or a match of the regular expression
+    ``trigger``. (Give neither where nearly every line would do.) Of the plain strings in
+    ``needs``, if there are any, the file must hold one, else the rule is not asked at all."""
 
     def __init__(
-        self, module: str, *, code: str, trigger: str, needs: tuple[str, ...] = ()
+        self,
+        module: str,
+        *,
+        code: str,
+        names: Iterable[str] = (),
+        trigger: str = "",
+        needs: tuple[str, ...] = (),
     ) -> None:
         self.module = module
         self.code = code
+        self.names = frozenset(names)
         self.trigger = trigger
         self.needs = needs
         self.visitors: dict[type[ast.AST], list[Visitor]] = {}
@@ -72,11 +80,18 @@ class Rule:
     def summary(self) -> str:
         return self.doc.strip().partition("\n")[0].rstrip(".")
 
-    def may_match(self, text: str) -> bool:
-        """Whether the rule could have something to say of a file."""
-        if self.needs and not any(map(text.__contains__, self.needs)):
-            return False
-        return not self.trigger or re.search(self.trigger, text, re.MULTILINE) is not None
+    @property
+    def screen(self) -> tuple[frozenset[str], str]:
+        """What tells the lines to look at: rules that share it share the search."""
+        return self.names, self.trigger
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.trigger, re.MULTILINE)
+
+    def is_needed(self, text: str) -> bool:
+        """Does the file hold one of the strings that the rule cannot do without?"""
+        return not self.needs or any(map(text.__contains__, self.needs))
 
     def visit(self, *types: type[ast.AST]) -> Callable[[V], V]:
         """Register a function to be called with each node of these types."""

@@ -6,6 +6,7 @@ import ast
 import re
 import warnings
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -81,6 +82,15 @@ class Source:
         """1-based line of a character offset."""
         return bisect_right(self.line_starts, offset)
 
+    def words(self, name: str) -> Iterator[int]:
+        """The offsets at which a name stands as a whole word."""
+        at = self.text.find(name)
+        while at >= 0:
+            end = at + len(name)
+            if not (_is_word(self.text[at - 1 : at]) or _is_word(self.text[end : end + 1])):
+                yield at
+            at = self.text.find(name, end)
+
     def parse(self) -> ast.Module:
         """The tree; raises what `ast.parse` raises."""
         return parse(self.text)
@@ -93,6 +103,10 @@ class Source:
             if start:
                 return "\r\n" if self.text.endswith("\r\n", 0, start) else self.text[start - 1]
         return "\n"
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def parse(text: str) -> ast.Module:

@@ -18,7 +18,7 @@ from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Instance
 from autofix.flow.syntax import all_arguments
 from autofix.flow.values import Kind, Value
-from autofix.flow.walk import walk
+from autofix.flow.walk import children, walk
 
 Method = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -145,15 +145,15 @@ def stores_of(method: Method, owner: ast.ClassDef) -> tuple[Store, ...]:
     me = self_name(method)
     return tuple(
         Store(attribute, how, node, value, statement, method, owner, key)
-        for statement in (_statements(method) if me is not None else ())
-        for how, node, attribute, value, key in _stored(statement, me or "")
+        for statement, calls in (_statements(method) if me is not None else ())
+        for how, node, attribute, value, key in _stored(statement, calls, me or "")
     )
 
 
 Stored = tuple[How, ast.expr, str, ast.expr | None, ast.expr | None]
 
 
-def _stored(statement: ast.stmt, me: str) -> Iterator[Stored]:
+def _stored(statement: ast.stmt, calls: list[ast.Call], me: str) -> Iterator[Stored]:
     match statement:
         case ast.Assign(targets=targets, value=value):
             for target in targets:
@@ -169,7 +169,7 @@ def _stored(statement: ast.stmt, me: str) -> Iterator[Stored]:
             for target in targets:
                 if (name := attribute_of(target, me)) is not None:
                     yield How.DELETED, target, name, None, None
-    for call in _calls(statement):
+    for call in calls:
         yield from _added(call, me)
 
 
@@ -222,21 +222,21 @@ def _text(node: ast.expr) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def _statements(method: Method) -> list[ast.stmt]:
-    return [n for n in walk(method) if isinstance(n, ast.stmt) and n is not method]
+def _statements(method: Method) -> Iterator[tuple[ast.stmt, list[ast.Call]]]:
+    """The statements of a method, each with its own calls, without those in its blocks."""
+    blocks: list[ast.AST] = [method]
+    for block in blocks:  # grows while it is read
+        parts = children(block)
+        inner = [part for part in parts if isinstance(part, _BLOCKS)]
+        blocks += inner
+        if isinstance(block, ast.stmt) and block is not method:
+            own = [] if isinstance(block, _DEFINITIONS) else parts
+            rest = (part for part in own if not isinstance(part, _BLOCKS))
+            yield block, [n for part in rest for n in walk(part) if isinstance(n, ast.Call)]
 
 
-_BLOCKS = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
-
-
-def _calls(statement: ast.stmt) -> Iterator[ast.Call]:
-    """The calls of the statement itself, not those of the statements in its blocks."""
-    for name, part in ast.iter_fields(statement):
-        if name in _BLOCKS or isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
-            continue
-        for node in part if isinstance(part, list) else [part]:
-            if isinstance(node, ast.AST):
-                yield from (n for n in walk(node) if isinstance(n, ast.Call))
+_DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
+_BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 
 
 def weighted(value: Value | None, depth: int = 6) -> bool | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import functools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from autofix.flow import torch_api
 from autofix.flow.frame import Frame
 from autofix.flow.imported import attribute_of
-from autofix.flow.index import FunctionNode
+from autofix.flow.index import FunctionNode, Index
 from autofix.flow.values import Kind, Value, library
 from autofix.flow.walk import walk
 
@@ -68,6 +72,9 @@ _ACCEPT_ANYTHING = frozenset(
 )
 
 
+Assigning = ast.Assign | ast.AnnAssign | ast.AugAssign
+
+
 def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     """`_used_as_tensor`, asked once for each argument."""
     known = frame.program.as_tensor
@@ -79,34 +86,89 @@ def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
 def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     """Does the body do something with argument `name` that only a tensor can do, and nothing that
     tests what it is or gives it another value?"""
-    nodes = frame.index.body_nodes(function)
-    names = {name, *_elements_of(name, nodes)}
-    if any(_asks_for_none(node, name, names - {name}) for node in nodes):
+    mentions = _mentions(function, frame.index)
+    if mentions.forgives:
         return False
-    until = _first_store(name, nodes)
-    found = False
-    for node in nodes:
-        if isinstance(node, ast.ExceptHandler) and _asks_forgiveness(node):
-            return False
-        if getattr(node, "lineno", 0) > until:
-            continue  # by then the name stands for something else
-        if isinstance(node, ast.Call):
-            if _tests(node, name):
-                return False
-            found = found or _tensor_only(node, names, frame)
-        elif isinstance(node, (ast.BinOp, ast.Subscript)):
-            found = found or (_array_only(node, names) and frame.index.only_torch)
-        elif isinstance(node, ast.Attribute):
-            found = found or (_is(node.value, names) and node.attr in _TENSOR_ATTRIBUTES)
+    elements = _elements_of(name, mentions.assigned)
+    names = {name, *elements}
+    if any(_asks_for_none(node, name, elements - {name}) for node in mentions.compared):
+        return False
+    until = _first_store(name, mentions.assigned)
+    about = {node for each in names for node in mentions.about.get(each, ())}
+    # By a later line the name stands for something else.
+    early = [node for node in about if node.lineno <= until]
+    if any(isinstance(node, ast.Call) and _tests(node, name) for node in early):
+        return False
+    return any(_is_tensor_only(node, names, frame) for node in early)
+
+
+@dataclass(frozen=True)
+class _Mentions:
+    """What of a function's code may tell what its arguments are."""
+
+    about: dict[str, list[ast.expr]]
+    """Calls, operations, elements and attributes of a name, or of an element of it."""
+    assigned: list[Assigning]
+    compared: list[ast.Compare]
+    forgives: bool
+    """Something is tried on a value to see what it is."""
+
+
+@functools.lru_cache(maxsize=256)  # of a file or two: once for each argument
+def _mentions(function: FunctionNode, index: Index) -> _Mentions:
+    found = _Mentions(defaultdict(list), [], [], _is_tried(function, index))
+    for node in index.body_nodes(function):
+        if isinstance(node, (ast.Call, ast.BinOp, ast.Subscript, ast.Attribute)):
+            for each in _subjects(node):
+                found.about[each].append(node)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            found.assigned.append(node)
+        elif isinstance(node, ast.Compare):
+            found.compared.append(node)
     return found
 
 
-def _first_store(name: str, nodes: list[ast.AST]) -> float:
+def _is_tried(function: FunctionNode, index: Index) -> bool:
+    nodes = index.body_nodes(function)
+    return any(isinstance(n, ast.ExceptHandler) and _asks_forgiveness(n) for n in nodes)
+
+
+def _subjects(node: ast.Call | ast.BinOp | ast.Subscript | ast.Attribute) -> Iterator[str]:
+    """The names about which a piece of code may tell something."""
+    parts: list[ast.expr] = []
+    if isinstance(node, ast.Call):
+        parts = [
+            *node.args[:1],
+            *([node.func.value] if isinstance(node.func, ast.Attribute) else []),
+        ]
+    elif isinstance(node, ast.BinOp):
+        parts = [s.value if isinstance(s, ast.Attribute) else s for s in (node.left, node.right)]
+    else:
+        parts = [node.value]
+    for part in parts:
+        inner = part.value if isinstance(part, ast.Subscript) else part
+        if isinstance(inner, ast.Name):
+            yield inner.id
+
+
+def _is_tensor_only(node: ast.expr, names: set[str], frame: Frame) -> bool:
+    """Is something done with one of the names that only a tensor can do?"""
+    if isinstance(node, ast.Call):
+        return _tensor_only(node, names, frame)
+    if isinstance(node, (ast.BinOp, ast.Subscript)):
+        return _array_only(node, names) and frame.index.only_torch
+    return (
+        isinstance(node, ast.Attribute)
+        and _is(node.value, names)
+        and node.attr in _TENSOR_ATTRIBUTES
+    )
+
+
+def _first_store(name: str, nodes: Sequence[Assigning]) -> float:
     """The last line of the first statement that gives the name another value."""
     lines = [
         node.end_lineno or node.lineno
         for node in nodes
-        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         for part in walk(target)
         if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
@@ -114,7 +176,7 @@ def _first_store(name: str, nodes: list[ast.AST]) -> float:
     return min(lines, default=float("inf"))
 
 
-def _elements_of(name: str, nodes: list[ast.AST]) -> set[str]:
+def _elements_of(name: str, nodes: Sequence[Assigning]) -> set[str]:
     """`a` of `a = name[0]`, `a` and `b` of `a, b = name`: if they are tensors, so is it."""
     found: set[str] = set()
     for node in nodes:

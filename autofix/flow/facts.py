@@ -36,13 +36,19 @@ class Facts:
     tree: ast.Module
     project: Project | None = None
     """The files around it, if they may be looked at."""
+    index: Index = field(init=False)
     _skimmed: set[ast.AST] = field(default_factory=set)
     _silent: bool = False
     _tables: dict[ast.ClassDef, ClassTable] = field(default_factory=dict)
 
-    @cached_property
-    def index(self) -> Index:
-        return Index(self.tree, self.source)
+    def __post_init__(self) -> None:
+        self.index = Index(self.tree, self.source)
+
+    def alone(self) -> Facts:
+        """The same module, without a look at the files around it."""
+        facts = Facts(self.source, self.tree)
+        facts.index = self.index
+        return facts
 
     @cached_property
     def program(self) -> Program:
@@ -252,6 +258,10 @@ class Facts:
             return static_name(node, self.program.module)  # no need to interpret the function
         value = self.value(node)
         return value.ref if value.kind == Kind.LIBRARY and isinstance(value.ref, str) else None
+
+    def may_be_library(self, name: str | None) -> bool:
+        """Can a name, in whatever function, be that of a library?"""
+        return name in self.libraries or name in self.index.imported
 
     @cached_property
     def libraries(self) -> dict[str, str]:

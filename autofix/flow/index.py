@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
-from autofix.flow.walk import children, statements, walk
+from autofix.flow.walk import in_order, statements, walk
 from autofix.source import Source
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Loop = ast.For | ast.AsyncFor | ast.While
+N = TypeVar("N", bound=ast.AST)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 _NEAR = 200
@@ -24,53 +27,6 @@ _ARRAYS = re.compile(
     re.MULTILINE,
 )
 _BACKWARD = re.compile(r"\b(?:manual_)?backward\s*\(|\bautograd\b")
-
-
-class Parents:
-    """The parent of each node, found one top-level statement at a time."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self._tree = tree
-        self._known: dict[ast.AST, ast.AST] = dict.fromkeys(tree.body, tree)
-        self._starts = [_first_line(statement) for statement in tree.body]
-        self._waiting = set(range(len(tree.body)))
-
-    def __getitem__(self, node: ast.AST) -> ast.AST:
-        found = self.get(node)
-        if found is None:
-            raise KeyError(node)
-        return found
-
-    def get(self, node: ast.AST) -> ast.AST | None:
-        found = self._known.get(node)
-        if found is None and self._waiting and node is not self._tree:
-            line = getattr(node, "lineno", None)
-            if line is not None:
-                self._enter(bisect_right(self._starts, line) - 1)
-                found = self._known.get(node)
-            if found is None:  # a node without a place of its own, or `a; b` on one line
-                for position in sorted(self._waiting):
-                    self._enter(position)
-                found = self._known.get(node)
-        return found
-
-    def _enter(self, position: int) -> None:
-        if position not in self._waiting:
-            return
-        self._waiting.discard(position)
-        known = self._known
-        for node in walk(self._tree.body[position]):
-            for child in children(node):
-                known[child] = node
-
-
-def _first_line(node: ast.stmt) -> int:
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(d.lineno for d in decorators)])
-
-
-def _in_word(text: str, at: int) -> bool:
-    return 0 <= at < len(text) and (text[at].isalnum() or text[at] == "_")
 
 
 @dataclass(eq=False)
@@ -86,8 +42,28 @@ class Index:
     """For each method, the attributes that it stores on its object."""
 
     @cached_property
-    def parents(self) -> Parents:
-        return Parents(self.tree)
+    def _order(self) -> tuple[list[ast.AST], dict[ast.AST, ast.AST]]:
+        return in_order(self.tree)
+
+    @property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the module, in source order."""
+        return self._order[0]
+
+    @cached_property
+    def _kinds(self) -> dict[type[ast.AST], list[ast.AST]]:
+        found: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
+        for node in self.nodes:
+            found[node.__class__].append(node)
+        return found
+
+    def of_kind(self, kind: type[N]) -> list[N]:
+        """All nodes of one class, in source order."""
+        return self._kinds.get(kind, [])  # type: ignore[return-value]
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        return self._order[1]
 
     def ancestors(self, node: ast.AST) -> list[ast.AST]:
         """From the parent outwards to the module."""
@@ -99,11 +75,12 @@ class Index:
 
     def function_of(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """The nearest enclosing `def` (lambdas are part of the function around them)."""
-        for parent in self.ancestors(node):
+        parents = self.parents
+        parent = parents.get(node)
+        while parent is not None and not isinstance(parent, ast.ClassDef):
             if isinstance(parent, FUNCTIONS):
                 return parent
-            if isinstance(parent, ast.ClassDef):
-                return None
+            parent = parents.get(parent)
         return None
 
     def outer_function(self, function: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
@@ -142,15 +119,8 @@ class Index:
         """The functions, or the module, in whose text a name stands: whoever may call it, pass it
         on or read it. (Found in the text: walking a whole module costs more.)"""
         if name not in self._callers:
-            found: dict[ast.AST, None] = {}
-            text = self.source.text
-            at = text.find(name)
-            while at >= 0:
-                end = at + len(name)
-                if not _in_word(text, at - 1) and not _in_word(text, end):
-                    found[self._owner(self.source.line_of(at))] = None
-                at = text.find(name, end)
-            self._callers[name] = list(found)
+            owners = map(self._owner, map(self.source.line_of, self.source.words(name)))
+            self._callers[name] = list(dict.fromkeys(owners))
         return self._callers[name]
 
     def _owner(self, line: int) -> ast.AST:
@@ -206,6 +176,17 @@ class Index:
         """The last part of what is called, as its library names it; by syntax alone."""
         name = last_name(call.func)
         return self.renamed.get(name, name) if isinstance(call.func, ast.Name) and name else name
+
+    @cached_property
+    def imported(self) -> frozenset[str]:
+        """The names that are bound by an import, also in functions."""
+        aliases = [alias for statement in self.imports for alias in statement.names]
+        return frozenset((alias.asname or alias.name).partition(".")[0] for alias in aliases)
+
+    @property
+    def imports(self) -> list[ast.Import | ast.ImportFrom]:
+        """All imports, also those in functions."""
+        return [*self.of_kind(ast.Import), *self.of_kind(ast.ImportFrom)]
 
     @cached_property
     def only_torch(self) -> bool:

@@ -27,7 +27,7 @@ def asks_in_place(op: Op, given: Arguments) -> bool:
     return flag is not None and flag.const is True
 
 
-_SPREADING = frozenset({"expand", "expand_as", "broadcast_to"})
+SPREADING = frozenset({"expand", "expand_as", "broadcast_to"})
 
 
 def shared(
@@ -44,7 +44,7 @@ def shared(
     if first is None or not first.kind & Kind.TENSOR:
         return more
     writes = frame.program.writes
-    if name in _SPREADING and not (shape is not None and shape == first.shape):
+    if name in SPREADING and not (shape is not None and shape == first.shape):
         more["storage"] = writes.mark(writes.expanded, first.storage, given.node)
     elif op.alias == "view":
         more["storage"] = first.storage

@@ -7,34 +7,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 from autofix.flow.index import FUNCTIONS, FunctionNode, Index, Loop, last_name
-from autofix.flow.walk import statements, walk
-
-N = TypeVar("N", bound=ast.AST)
+from autofix.flow.walk import statements
 
 
 @dataclass(eq=False)
 class Names:
-    """One walk over the module; then names, attributes and calls are found at once."""
+    """Names, attributes and calls of a module, by name."""
 
     index: Index
 
     @cached_property
-    def _kinds(self) -> dict[type[ast.AST], list[ast.AST]]:
-        found: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
-        for node in walk(self.index.tree):
-            found[type(node)].append(node)
-        return found
-
-    def _of(self, kind: type[N]) -> list[N]:
-        return self._kinds[kind]  # type: ignore[return-value]
-
-    @cached_property
     def _by_name(self) -> dict[str, list[ast.Name]]:
         found: dict[str, list[ast.Name]] = defaultdict(list)
-        for node in self._of(ast.Name):
+        for node in self.index.of_kind(ast.Name):
             found[node.id].append(node)
         return found
 
@@ -42,7 +29,7 @@ class Names:
     def attributes(self) -> dict[str, list[ast.Attribute]]:
         """Reads of an attribute, by its name."""
         found: dict[str, list[ast.Attribute]] = defaultdict(list)
-        for node in self._of(ast.Attribute):
+        for node in self.index.of_kind(ast.Attribute):
             if isinstance(node.ctx, ast.Load):
                 found[node.attr].append(node)
         return found
@@ -51,7 +38,7 @@ class Names:
     def stored(self) -> dict[str, list[ast.Attribute]]:
         """Writes of an attribute, by its name."""
         found: dict[str, list[ast.Attribute]] = defaultdict(list)
-        for node in self._of(ast.Attribute):
+        for node in self.index.of_kind(ast.Attribute):
             if isinstance(node.ctx, ast.Store):
                 found[node.attr].append(node)
         return found
@@ -59,7 +46,7 @@ class Names:
     @cached_property
     def calls(self) -> dict[str, list[ast.Call]]:
         found: dict[str, list[ast.Call]] = defaultdict(list)
-        for node in self._of(ast.Call):
+        for node in self.index.of_kind(ast.Call):
             if (name := last_name(node.func)) is not None:
                 found[name].append(node)
         return found

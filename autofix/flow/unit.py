@@ -80,12 +80,12 @@ class Unit:
                 node.lineno = line  # type: ignore[attr-defined]
 
     def mentions(self, name: str) -> bool:
-        return re.search(rf"\b{re.escape(name)}\b", self.source.text) is not None
+        return any(True for _ in self.source.words(name))
 
     def used_at_top(self, name: str) -> bool:
         """Does the name stand in a top-level statement that defines and imports nothing?"""
-        for match in re.finditer(rf"\b{re.escape(name)}\b", self.source.text):
-            at = self.position_of(self.source.line_of(match.start()))
+        for offset in self.source.words(name):
+            at = self.position_of(self.source.line_of(offset))
             if at is not None and not isinstance(self.tree.body[at], _DEFINITIONS):
                 return True
         return False

@@ -30,6 +30,10 @@ _NO_CODE = frozenset(
 )
 
 
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Import, ast.ImportFrom, ast.Pass})
+"""The most frequent kinds of nodes that have none below."""
+
+
 def _code_fields(kind: type[ast.AST]) -> tuple[str, ...]:
     if issubclass(kind, (ast.Constant, ast.Import, ast.ImportFrom, ast.MatchSingleton)):
         return ()
@@ -37,6 +41,8 @@ def _code_fields(kind: type[ast.AST]) -> tuple[str, ...]:
 
 
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+_WITH_GAPS = frozenset({ast.Dict, ast.arguments})
+"""Kinds of nodes with lists in which None stands for what is left out."""
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -49,18 +55,37 @@ def children(node: ast.AST) -> list[ast.AST]:
     for name in fields:
         value = getattr(node, name, None)
         if value.__class__ is list:
-            found += [item for item in value if item is not None and item.__class__ is not str]
-        elif value is not None and value.__class__ is not str:
+            found += value
+        elif value is not None:
             found.append(value)
-    return found
+    return [each for each in found if each is not None] if kind in _WITH_GAPS else found
 
 
 def walk(node: ast.AST) -> list[ast.AST]:
     """The node and all below it."""
     found = [node]
     for inner in found:  # grows while it is read
-        found += children(inner)
+        if inner.__class__ not in _LEAVES:
+            found += children(inner)
     return found
+
+
+def in_order(tree: ast.Module) -> tuple[list[ast.AST], dict[ast.AST, ast.AST]]:
+    """All nodes of a module, each before what is below it and that in source order; and the parent
+    of each."""
+    found: list[ast.AST] = []
+    parents: dict[ast.AST, ast.AST] = {}
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        if node.__class__ not in _LEAVES:
+            below = children(node)
+            for child in below:
+                parents[child] = node
+            below.reverse()
+            waiting += below
+    return found, parents
 
 
 def statements(tree: ast.Module) -> list[ast.stmt]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import FUNCTIONS, last_name, root_name
 from autofix.flow.objects import Closure
 from autofix.flow.values import Kind
 from autofix.flow.walk import walk
 
 _VIEWS = frozenset({"view", "view_as", "narrow", "t", "transpose", "permute", "squeeze", "select"})
 _VIEWS |= {"unsqueeze", "flatten", "unbind", "reshape"}
+_GIVING = _VIEWS | {"detach", "list", "dict", "tuple", "state_dict"}
 _PARAMETERS = frozenset({"parameters", "named_parameters", "state_dict"})
+_NO_TENSORS = frozenset({"shape", "dtype", "device", "ndim"})
 
 
 class Of(Enum):
@@ -48,7 +51,8 @@ def aliases_in(facts: Facts, node: ast.Assign) -> Iterator[Alias]:
     if both and len(target.elts) == len(node.value.elts):  # type: ignore[attr-defined]
         pairs = list(zip(target.elts, node.value.elts, strict=True))  # type: ignore[attr-defined]
     for holder, value in pairs:
-        if isinstance(holder, (ast.Name, ast.Attribute)) and not _is_data(holder):
+        named = isinstance(holder, (ast.Name, ast.Attribute)) and not _is_data(holder)
+        if named and _may_be_alias(facts, value):
             found = _alias(facts, node, holder, value)
             if found is not None:
                 yield found
@@ -56,6 +60,12 @@ def aliases_in(facts: Facts, node: ast.Assign) -> Iterator[Alias]:
 
 def _is_data(holder: ast.expr) -> bool:
     return isinstance(holder, ast.Attribute) and holder.attr in ("data", "grad")
+
+
+def _may_be_alias(facts: Facts, value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        return last_name(value.func) in _GIVING or _may_hand_out(facts, value)
+    return isinstance(value, (ast.Name, ast.Attribute, ast.Subscript, ast.ListComp, ast.DictComp))
 
 
 def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Alias | None:
@@ -78,6 +88,8 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
         case ast.Call(func=ast.Attribute(attr=name, value=owner)) if name in _VIEWS:
             return _part(facts, at, holder, value, owner)
         case ast.Name() | ast.Attribute():
+            if not facts.may_hold_tensor(inner):
+                return None
             if facts.value(inner).leaf and facts.value(inner).is_tensor:
                 base = ast.unparse(inner)
                 if cut or isinstance(holder, ast.Name):
@@ -87,7 +99,7 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
 
 def _may_change(facts: Facts, at: ast.stmt, node: ast.expr) -> bool:
     """Does the function write into what the expression is a part of? By its text alone."""
-    written = _written_in(facts, facts.index.function_of(at) or facts.tree)
+    written = _written_in(facts).get(facts.index.function_of(at) or facts.tree)
     if not written:
         return False
     while not isinstance(node, ast.Name):
@@ -101,24 +113,43 @@ def _may_change(facts: Facts, at: ast.stmt, node: ast.expr) -> bool:
     return bool({node.id, "step()"} & written)
 
 
-@functools.lru_cache(maxsize=64)
-def _written_in(facts: Facts, scope: ast.AST) -> frozenset[str]:
-    """What a function writes in place, as it is written; `step()` for all weights."""
-    found: set[str] = set()
-    for node in walk(scope):
-        match node:
-            case ast.AugAssign(target=target) | ast.Assign(targets=[ast.Subscript() as target]):
-                pass
-            case ast.Call(func=ast.Attribute(attr="step" | "zero_grad")):
-                found.add("step()")
-                continue
-            case ast.Call(func=ast.Attribute(attr=name, value=target)) if name.endswith("_"):
-                pass
-            case _:
-                continue
-        inner = target.value if isinstance(target, ast.Subscript) else target
-        found.add(ast.unparse(uncut(inner)[0]))
-    return frozenset(found)
+@functools.lru_cache(maxsize=4)
+def _written_in(facts: Facts) -> dict[ast.AST, set[str]]:
+    """What each function, and the module, writes in place, as it is written; `step()` for all
+    weights."""
+    index = facts.index
+    found: dict[ast.AST, set[str]] = defaultdict(set)
+    for node in (*index.of_kind(ast.AugAssign), *index.of_kind(ast.Assign), *_methods(facts)):
+        written = _written_by(node)
+        if written is not None:
+            for around in index.ancestors(node):
+                if isinstance(around, (*FUNCTIONS, ast.Module)):
+                    found[around].add(written)
+    return found
+
+
+def _methods(facts: Facts) -> list[ast.Call]:
+    """The calls that may write what their method is of."""
+    return [
+        call
+        for call in facts.index.of_kind(ast.Call)
+        if isinstance(call.func, ast.Attribute)
+        and (call.func.attr.endswith("_") or call.func.attr in ("step", "zero_grad"))
+    ]
+
+
+def _written_by(node: ast.AST) -> str | None:
+    match node:
+        case ast.AugAssign(target=target) | ast.Assign(targets=[ast.Subscript() as target]):
+            pass
+        case ast.Call(func=ast.Attribute(attr="step" | "zero_grad")):
+            return "step()"
+        case ast.Call(func=ast.Attribute(attr=name, value=target)) if name.endswith("_"):
+            pass
+        case _:
+            return None
+    inner = target.value if isinstance(target, ast.Subscript) else target
+    return ast.unparse(uncut(inner)[0])
 
 
 def _part(
@@ -126,6 +157,8 @@ def _part(
 ) -> Alias | None:
     inner, _ = uncut(owner)
     if not isinstance(inner, (ast.Name, ast.Attribute)):
+        return None
+    if isinstance(inner, ast.Attribute) and inner.attr in _NO_TENSORS:
         return None
     if ast.unparse(inner) == ast.unparse(holder):
         return None  # the name of the whole is gone: nobody can compare them
@@ -157,7 +190,7 @@ def _is_basic(facts: Facts, index: ast.expr) -> bool:
             isinstance(part, ast.Constant) and not isinstance(part.value, (bool, str))
         ):
             continue
-        if facts.value(part).kind != Kind.NUMBER:
+        if isinstance(part, ast.Constant) or facts.value(part).kind != Kind.NUMBER:
             return False
     return True
 
@@ -187,6 +220,8 @@ def _handed_out(facts: Facts, value: ast.expr) -> tuple[Of, str, bool] | None:
     """`snapshot(model)`, where the function returns such a list or dict of its argument."""
     if not isinstance(value, ast.Call) or not value.args or value.keywords:
         return None
+    if not _may_hand_out(facts, value):
+        return None
     ref = facts.value(value.func).ref
     function = ref.node if isinstance(ref, Closure) and ref.bound_to is None else None
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -200,6 +235,20 @@ def _handed_out(facts: Facts, value: ast.expr) -> tuple[Of, str, bool] | None:
     given = value.args[names.index(name)]
     named = isinstance(given, (ast.Name, ast.Attribute))
     return (of, ast.unparse(given), cut) if named else None
+
+
+def _may_hand_out(facts: Facts, call: ast.Call) -> bool:
+    """Is a function called by the name of one that does so, or one of another file?"""
+    if last_name(call.func) in _handing(facts):
+        return True
+    return facts.project is not None and root_name(call.func) in facts.index.imported
+
+
+@functools.lru_cache(maxsize=4)
+def _handing(facts: Facts) -> frozenset[str]:
+    """The names of the functions of this file that return weights or a list of them."""
+    returns = [r for r in facts.index.of_kind(ast.Return) if r.value and _weights(r.value)]
+    return frozenset(f.name for r in returns if (f := facts.index.function_of(r)) is not None)
 
 
 def parameters_of(node: ast.expr) -> str | None:

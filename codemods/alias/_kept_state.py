@@ -56,7 +56,9 @@ def kept_state(facts: Facts, call: ast.Call) -> Kept | None:
         return None
     assert isinstance(call.func, ast.Attribute)
     found: Kept | None = None
-    uses = uses_in(facts).follow(wrapped.node)
+    uses = sorted(
+        uses_in(facts).follow(wrapped.node), key=lambda use: getattr(use.user, "lineno", 0)
+    )
     held = {use.origin for use in uses if use.stored}
     for use in uses:
         how = _how(facts, use, call)

@@ -65,7 +65,7 @@ from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG403", trigger="")
+rule = Rule(__name__, code="AG403")
 
 
 @rule.visit(ast.Assign)
@@ -95,7 +95,7 @@ def _is_brought_back(facts: Facts, call: ast.Call) -> bool:
 def check_model(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     """`self.target = copy.copy(self.online)`, `target = online`."""
     target, value = node.targets[0], node.value
-    if "load_state_dict" not in facts.source.text:
+    if "load_state_dict" not in uses_in(facts).names.calls:
         return
     source = value.args[0] if isinstance(value, ast.Call) and value.args else value
     if not isinstance(target, (ast.Name, ast.Attribute)):

@@ -65,7 +65,7 @@ from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG402", trigger=r"state_dict\s*\(|parameters\s*\(")
+rule = Rule(__name__, code="AG402", names=("state_dict", "parameters", "named_parameters"))
 
 
 @rule.visit(ast.Call)

@@ -57,7 +57,7 @@ from autofix.flow.facts import Facts
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG401", trigger="")
+rule = Rule(__name__, code="AG401")
 
 
 @rule.visit(ast.Assign)

@@ -85,6 +85,10 @@ _NUMPY = {
 }
 
 
+NUMERIC = frozenset(name.rpartition(".")[2] for name in (*_MATH, *_NUMPY))
+"""What the functions with a counterpart are called."""
+
+
 def counterpart(dotted: str) -> Counterpart | None:
     """What stands for `math.exp` or `numpy.linalg.norm` in torch; None if nothing does exactly."""
     root, _, name = dotted.partition(".")

@@ -56,7 +56,7 @@ from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG108", trigger=r"\b(?:cat|concat|concatenate)\s*\(")
+rule = Rule(__name__, code="AG108", names=("cat", "concat", "concatenate"))
 
 _CAT = frozenset({"torch.cat", "torch.concat", "torch.concatenate"})
 _MAKERS = frozenset({"torch.tensor", "torch.Tensor", "torch.FloatTensor", "torch.empty"})

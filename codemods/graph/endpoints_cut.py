@@ -62,9 +62,8 @@ from autofix.flow.values import Graph
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG109", trigger=r"(?:linspace|logspace|full|full_like|new_full)\b\s*\(")
-
 _CALLED = frozenset({"linspace", "logspace", "full", "full_like", "new_full"})
+rule = Rule(__name__, code="AG109", names=_CALLED)
 
 
 @rule.visit(ast.Call)

@@ -60,24 +60,25 @@ dtypes must be equal, and the gradient must equal finite differences of the orig
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 
 from autofix.codemods.graph._number_uses import outlook
 from autofix.codemods.graph._numeric_calls import CannotTranslate, Translation, chain, translated
-from autofix.codemods.graph._numeric_names import counterpart
+from autofix.codemods.graph._numeric_names import NUMERIC, counterpart
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
+from autofix.flow.index import root_name
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
-_IMPORTED = r"(?:exp|log\w*|sqrt|pow|a?(?:sin|cos|tan)h?|atan2|erfc?|lgamma|hypot|expm1|fabs)"
 rule = Rule(
     __name__,
     code="AG104",
-    trigger=rf"\b(?:math|np|numpy)\b|(?<![.\w]){_IMPORTED}\s*\(",
+    names=NUMERIC,
     needs=("import math", "from math", "numpy"),
 )
 
@@ -99,8 +100,23 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
 
 
 def _may_be_numeric(node: ast.Call, facts: Facts) -> bool:
-    called = facts.index.called_name(node)
-    return any(counterpart(f"{m}.{called}") for m in ("math", "numpy", "numpy.linalg"))
+    return facts.index.called_name(node) in NUMERIC and root_name(node.func) in _imported(facts)
+
+
+@functools.lru_cache(maxsize=4)
+def _imported(facts: Facts) -> frozenset[str]:
+    """What this file calls `math` and `numpy`, and what it imports from them."""
+    found = {n for n, dotted in facts.libraries.items() if _is_numeric(dotted)}
+    for node in facts.index.of_kind(ast.Import):
+        found |= {(a.asname or a.name).partition(".")[0] for a in node.names if _is_numeric(a.name)}
+    for from_ in facts.index.of_kind(ast.ImportFrom):
+        if _is_numeric(from_.module or ""):
+            found |= {a.asname or a.name for a in from_.names}
+    return frozenset(found)
+
+
+def _is_numeric(dotted: str) -> bool:
+    return dotted.partition(".")[0] in ("math", "numpy")
 
 
 def _tensor_in(node: ast.expr, facts: Facts) -> Value | None:

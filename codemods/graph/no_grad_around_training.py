@@ -56,6 +56,7 @@ gradient must equal finite differences of the original.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from autofix.codemods.graph._exports import export_at
@@ -76,11 +77,11 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(
     __name__,
     code="AG107",
-    trigger=r"\b(?:no_grad|inference_mode|set_grad_enabled)\b",
-    needs=("no_grad", "inference_mode", "set_grad_enabled"),
+    names=("no_grad", "inference_mode", "set_grad_enabled"),
 )
 
 _RETURNED = ("returned from `forward`", "returned from `training_step`")
+_RUN = re.compile(r"def (?:forward|training_step)\b")
 _ONE_STEP = "the same module runs with gradients as well: those of its last step may be all wanted"
 _KEPT = "a part of a model can be frozen on purpose; with the fix more is trained"
 
@@ -105,7 +106,7 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
 
 @rule.visit(ast.FunctionDef)
 def check_decorator(node: ast.FunctionDef, facts: Facts) -> Iterator[Report]:
-    for decorator in node.decorator_list:
+    for decorator in node.decorator_list if _may_train(facts) else ():
         if not _switches_off(decorator, facts):
             continue
         found = _wanted(decorator, facts, [*node.body])
@@ -161,6 +162,8 @@ def _wanted(
     node: ast.AST, facts: Facts, code: list[ast.AST] | None = None
 ) -> tuple[Demand, Sources] | None:
     """What needs the gradient that is lost at `node`, and what it would reach."""
+    if not (_may_train(facts) or _RUN.search(facts.source.text)):
+        return None
     found = facts.needed(node)
     if found is None or found[0] < Graph.YES or found[1].repeated:
         return None
@@ -173,6 +176,11 @@ def _wanted(
     if not (demand.backward or facts.index.trains):
         sources = Sources(shared=sources.shared, any=bool(sources.shared))
     return (demand, sources) if sources.any else None
+
+
+def _may_train(facts: Facts) -> bool:
+    """Is a backward pass run here, or perhaps in another file?"""
+    return facts.index.trains or facts.project is not None
 
 
 def _shared(

@@ -69,7 +69,7 @@ from autofix.rewrite.nodes import bare, code, expression, replace
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG106", trigger=r"Parameter\b")
+rule = Rule(__name__, code="AG106", names=("Parameter",))
 
 _PARAMETERS = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter"})
 _GENERIC = Kind.LIBRARY | Kind.FUNCTION | Kind.CLASS | Kind.MODULE

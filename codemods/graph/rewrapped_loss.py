@@ -76,12 +76,13 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(
     __name__,
     code="AG103",
-    trigger=r"requires_grad|\bParameter\s*\(|\bVariable\s*\(",
+    names=("requires_grad", "requires_grad_", "Parameter", "Variable"),
     needs=("requires_grad", "Parameter", "Variable"),
 )
 
 _PARAMETER = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter"})
 NO_GRAD = frozenset({"torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled"})
+_EMPTY = frozenset({"zeros", "ones", "empty", "rand", "randn", "eye"})
 _WRAPPERS = frozenset({"Variable", "Parameter", "requires_grad_", "tensor", "as_tensor", "asarray"})
 
 
@@ -102,8 +103,14 @@ def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if name not in _WRAPPERS and last_name(node.func) not in _WRAPPERS:
         return
     inner = _wrapped(node, facts)
-    if inner is not None and not isinstance(inner, ast.Constant):
+    if inner is not None and not isinstance(inner, ast.Constant) and not _is_start(inner, facts):
         yield from _check(node, node, inner, facts)
+
+
+def _is_start(inner: ast.expr, facts: Facts) -> bool:
+    """`torch.zeros(3)`, where no backward pass is run that might begin at it."""
+    made = isinstance(inner, ast.Call) and last_name(inner.func) in _EMPTY
+    return made and not facts.index.trains and facts.project is None
 
 
 def _wrapped(node: ast.Call, facts: Facts) -> ast.expr | None:

@@ -87,9 +87,8 @@ from autofix.rewrite.nodes import expression, in_place_of, replace
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(
-    __name__, code="AG101", trigger=r"(?:[tT]ensor|asarray|from_numpy)\b(?=\s*\(|\s*$|\s+as\b|\s*#)"
-)
+_CALLED = CONSTRUCTORS | {"from_numpy"}
+rule = Rule(__name__, code="AG101", names=_CALLED)
 
 CARRIED = (
     "it is handed on from one turn of a loop to the next, and every turn has a backward pass of "
@@ -104,7 +103,6 @@ _COUNTS = re.compile(
 )
 """What integers are called, be they held by floats."""
 
-_CALLED = CONSTRUCTORS | {"from_numpy"}
 _KEYWORDS = frozenset({"dtype", "device", "requires_grad", *DATA_NAMES})
 
 

@@ -67,7 +67,7 @@ CARRIED = (
     "its own: without the cut it would run through the turn before again"
 )
 
-rule = Rule(__name__, code="AG102", trigger=r"tensor\b(?=\s*\(|\s*$|\s+as\b|\s*#)")
+rule = Rule(__name__, code="AG102", names=("tensor", "new_tensor"))
 
 _KEYWORDS = frozenset({"data", "dtype", "device", "requires_grad"})
 

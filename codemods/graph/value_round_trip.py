@@ -81,24 +81,27 @@ from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
+_CALLED = frozenset({"item", "tolist", "numpy", "detach", "float", "array", "asarray", "Variable"})
 rule = Rule(
     __name__,
     code="AG105",
-    trigger=r"\b(?:item|tolist|numpy|detach|float|array|asarray|Variable)\s*\(|\bdata\b",
+    names=_CALLED | {"data"},
 )
 
-_CALLED = frozenset({"item", "tolist", "numpy", "detach", "float", "array", "asarray", "Variable"})
 CHANGES = "the stop may be meant; with the fix more is trained"
 
 
 @rule.visit(ast.Attribute)
 def check_attribute(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
-    if node.attr == "data" and isinstance(node.ctx, ast.Load):
+    read = node.attr == "data" and isinstance(node.ctx, ast.Load)
+    if read and last_name(node.value) != "utils":  # `torch.utils.data`
         yield from _check(node, facts)
 
 
 @rule.visit(ast.Call)
 def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
+    if node.args and isinstance(node.args[0], ast.Constant):
+        return  # `float("inf")`
     if last_name(node.func) in _CALLED and (node.args or isinstance(node.func, ast.Attribute)):
         yield from _check(node, facts)
 
@@ -106,15 +109,12 @@ def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
 def _check(node: ast.expr, facts: Facts) -> Iterator[Report]:
     source = stopped(node, facts)
     export = export_at(node, facts)
-    if source is None and export is None:
-        return
-    if export is not None and not facts.may_hold_tensor(export.source):
+    tensor = export.source if export is not None else source
+    if tensor is None or not facts.may_hold_tensor(tensor):
         return
     found = facts.needed(node)
     if found is None or facts.used_as_leaf(node) or facts.rewraps(node):
         return
-    tensor = export.source if export is not None else source
-    assert tensor is not None
     surely = Kind.TENSOR if export is not None else Kind.TENSOR | Kind.UNKNOWN
     if not facts.value(tensor).kind & surely:
         return

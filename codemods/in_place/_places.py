@@ -7,14 +7,18 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autofix.codemods.in_place._screen import writes_new_memory, writes_no_tensor
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import last_name, root_name
 from autofix.flow.objects import is_module_class
 from autofix.flow.syntax import is_true, keyword, unsubscripted
 from autofix.flow.writes import NOT_WRITES
 
-TRIGGER = r"[-+*/%]=(?!=)|_\(|inplace\b|True\)|\]\s*=(?!=)"
+NAMES = frozenset({"inplace"})
+TRIGGER = r"[-+*/%]=(?!=)|_\(|True\)|\]\s*=(?!=)"
+_INITIALISERS = "torch.nn.init."
+"""They write without gradient mode."""
 NODES = (ast.Assign, ast.AugAssign, ast.Call)
 
 
@@ -47,7 +51,7 @@ def _places(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterat
         if isinstance(target, (ast.Tuple, ast.List)):
             targets += target.elts
         elif isinstance(target, ast.Subscript) or isinstance(node, ast.AugAssign):
-            if isinstance(target, ast.Name) and _never_a_tensor(target, facts):
+            if writes_no_tensor(node, target, facts) or writes_new_memory(target, node, facts):
                 continue
             if facts.may_hold_tensor(unsubscripted(target)):
                 yield Place(node, target, unsubscripted(target), node)
@@ -71,13 +75,17 @@ def _called(node: ast.Call, facts: Facts) -> Iterator[Place]:
             yield Place(node, node.args[0], unsubscripted(node.args[0]), statement)
         return
     if isinstance(node.func, ast.Attribute):
+        if writes_new_memory(node.func.value, statement, facts):
+            return
         op = torch_api.method(name)
         known = op is not None and op.alias == "self" and facts.may_hold_tensor(node.func.value)
-        if known and facts.library_name(node.func) is None:
+        if known and not facts.may_be_library(root_name(node.func)):
             yield Place(node, node.func.value, unsubscripted(node.func.value), statement)
             return
     dotted = facts.library_name(node.func)
-    if dotted is not None and node.args and torch_api.function(dotted) is not None:
+    if dotted is None or dotted.startswith(_INITIALISERS):
+        return
+    if node.args and torch_api.function(dotted) is not None:
         yield Place(node, node.args[0], unsubscripted(node.args[0]), statement)
 
 
@@ -90,34 +98,3 @@ def flag_of(node: ast.Call) -> ast.expr | None:
     if name[:1].isupper() and node.args and is_true(node.args[-1]):
         return node.args[-1] if torch_api.inplace_position(name) == len(node.args) - 1 else None
     return None
-
-
-def _never_a_tensor(name: ast.Name, facts: Facts) -> bool:
-    """Is the name only ever set to a number, a string, a list or `len(...)`? (By the syntax alone,
-    which spares most of a file.)"""
-    function = facts.index.function_of(name)
-    if function is None:
-        return False
-    if any(isinstance(a, ast.arg) and a.arg == name.id for a in ast.walk(function.args)):
-        return False
-    found = False
-    for node in facts.index.body_nodes(function):
-        if isinstance(node, ast.Name) and node.id == name.id and isinstance(node.ctx, ast.Store):
-            parent = facts.index.parents.get(node)
-            if isinstance(parent, ast.AugAssign):
-                continue
-            if not (isinstance(parent, ast.Assign) and _is_plain(parent.value)):
-                return False
-            found = True
-    return found
-
-
-def _is_plain(value: ast.expr) -> bool:
-    match value:
-        case ast.Constant() | ast.List() | ast.JoinedStr() | ast.ListComp() | ast.Dict():
-            return True
-        case ast.UnaryOp(operand=inner):
-            return _is_plain(inner)
-        case ast.Call(func=ast.Name(id="len" | "int" | "float" | "str" | "list" | "set")):
-            return True
-    return False

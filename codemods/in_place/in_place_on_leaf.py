@@ -56,7 +56,7 @@ from collections.abc import Iterator
 from autofix.codemods.in_place._broken import LEAF, Broken, diagnose, shown
 from autofix.codemods.in_place._new_tensor import into_new, reads_after, values_read
 from autofix.codemods.in_place._no_grad import under_no_grad
-from autofix.codemods.in_place._places import NODES, TRIGGER, Place, places
+from autofix.codemods.in_place._places import NAMES, NODES, TRIGGER, Place, places
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
 from autofix.flow.syntax import all_arguments
@@ -64,7 +64,7 @@ from autofix.flow.values import Graph
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG203", trigger=TRIGGER)
+rule = Rule(__name__, code="AG203", names=NAMES, trigger=TRIGGER)
 
 _INITIAL = ("__init__", "init", "_init", "reset", "_reset", "setup", "build", "make", "create")
 

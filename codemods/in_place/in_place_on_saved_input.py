@@ -55,12 +55,12 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.in_place._broken import INPUT
-from autofix.codemods.in_place._places import NODES, TRIGGER
+from autofix.codemods.in_place._places import NAMES, NODES, TRIGGER
 from autofix.codemods.in_place._report import reports
 from autofix.flow.facts import Facts
 from autofix.rule import Report, Rule
 
-rule = Rule(__name__, code="AG205", trigger=TRIGGER)
+rule = Rule(__name__, code="AG205", names=NAMES, trigger=TRIGGER)
 
 
 @rule.visit(*NODES)

@@ -50,7 +50,7 @@ from collections.abc import Iterator
 from autofix.codemods.in_place._broken import EXPANDED, Broken, diagnose, shown
 from autofix.codemods.in_place._kept import cloned
 from autofix.codemods.in_place._out_of_place import out_of_place
-from autofix.codemods.in_place._places import NODES, TRIGGER, Place, places
+from autofix.codemods.in_place._places import NAMES, NODES, TRIGGER, Place, places
 from autofix.codemods.in_place._private import is_private
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
@@ -61,7 +61,7 @@ from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG207", trigger=TRIGGER)
+rule = Rule(__name__, code="AG207", names=NAMES, trigger=TRIGGER)
 
 
 @rule.visit(*NODES)

@@ -25,6 +25,10 @@ def is_update(facts: Facts, statement: ast.stmt, target: ast.expr, value: ast.ex
     """`w - lr * w.grad` for `w`."""
     if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
         return False
+    if not isinstance(value, ast.BinOp) and not (
+        isinstance(value, ast.Call) and last_name(value.func) in _METHODS
+    ):
+        return False
     name = ast.unparse(target)
     return step_of(value, name) is not None and _uses_gradient(facts, value, name)
 

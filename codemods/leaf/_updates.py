@@ -44,6 +44,8 @@ class Update:
 
 def updates_from(facts: Facts, node: ast.Assign) -> list[Update]:
     """The update at `node` and those that follow it directly; none if it follows one itself."""
+    if not _updates(facts, node):
+        return []
     block = _block(facts, node)
     at = block.index(node) if node in block else 0
     if at and _updates(facts, block[at - 1]):

@@ -53,7 +53,7 @@ from autofix.flow.values import INTEGRAL, Kind
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG305", trigger=r"requires_grad|Parameter\b")
+rule = Rule(__name__, code="AG305", names=("requires_grad", "requires_grad_", "Parameter"))
 
 
 @rule.visit(ast.Call)

@@ -77,6 +77,8 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     owner = node.value
     if not isinstance(owner, (ast.Name, ast.Attribute, ast.Subscript)):
         return
+    if is_expected_to_fail(node, facts) or _is_known(facts, owner) or _is_other_rule(facts, owner):
+        return
     value = facts.value(owner)
     place = _place(facts, owner)
     known = value.kind == Kind.TENSOR and value.graph == Graph.YES
@@ -84,9 +86,7 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
         return
     if value.leaf or value.parameter:
         return
-    if is_expected_to_fail(node, facts) or _is_other_rule(facts, owner):
-        return
-    if _is_known(facts, owner) or _is_known(facts, place) or _is_kept_where_it_is_set(facts, place):
+    if _is_known(facts, place) or _is_kept_where_it_is_set(facts, place):
         return
     backward = _backward(facts, node)
     if _said_before(facts, node):

@@ -75,7 +75,7 @@ from autofix.rewrite.nodes import replace
 from autofix.rewrite.statements import moved_behind
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG303", trigger=r"requires_grad")
+rule = Rule(__name__, code="AG303", names=("requires_grad", "requires_grad_"))
 
 _TRAINED = (How.OPTIMIZED, How.GRADIENT)
 

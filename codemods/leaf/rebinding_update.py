@@ -68,7 +68,7 @@ from autofix.flow.facts import Facts
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG307", trigger="", needs=("grad",))
+rule = Rule(__name__, code="AG307", needs=(".grad",))
 
 
 @rule.visit(ast.Assign)

@@ -84,7 +84,7 @@ from autofix.flow.uses import uses_in
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG302", trigger=r"requires_grad|Parameter\b")
+rule = Rule(__name__, code="AG302", names=("requires_grad", "requires_grad_", "Parameter"))
 
 
 @rule.visit(ast.Call)

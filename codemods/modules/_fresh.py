@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,15 +49,27 @@ def may_make(facts: Facts, node: ast.ClassDef) -> bool:
     methods = [m for m in methods_of(node) if m.name != "__init__"]
     if not any(m.name in ("forward", "training_step") for m in methods):
         return False
-    calls = [n for m in methods for n in walk(m) if isinstance(n, ast.Call)]
-    if any(_looks_like_a_class(call.func) for call in calls):
+    making = _makers(facts)
+    if any(method in making for method in methods):
         return True
-    helpers = {n.name: n for n in facts.tree.body if isinstance(n, ast.FunctionDef)}
-    asked = [
-        helpers[c.func.id] for c in calls if isinstance(c.func, ast.Name) and c.func.id in helpers
-    ]
+    calls = uses_in(facts).names.calls
     return any(
-        isinstance(n, ast.Call) and _looks_like_a_class(n.func) for h in asked for n in walk(h)
+        isinstance(call.func, ast.Name) and set(methods) & set(facts.index.ancestors(call))
+        for helper in facts.tree.body
+        if isinstance(helper, ast.FunctionDef) and helper in making
+        for call in calls.get(helper.name, ())
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _makers(facts: Facts) -> frozenset[ast.AST]:
+    """The functions that call something with the name of a class."""
+    return frozenset(
+        around
+        for name, calls in uses_in(facts).names.calls.items()
+        if _is_name_of_class(name)
+        for call in calls
+        for around in facts.index.ancestors(call)
     )
 
 
@@ -111,7 +124,10 @@ def fresh_in(facts: Facts, method: Method) -> Iterator[Fresh]:
 
 
 def _looks_like_a_class(func: ast.expr) -> bool:
-    name = last_name(func) or ""
+    return _is_name_of_class(last_name(func) or "")
+
+
+def _is_name_of_class(name: str) -> bool:
     return (name[:1].isupper() and not name.isupper()) or name in ("LSTM", "GRU", "RNN")
 
 
@@ -171,16 +187,14 @@ def _with_moves(facts: Facts, node: ast.expr) -> ast.expr:
 
 
 def _made(facts: Facts, node: ast.Call, whole: ast.expr, method: Method) -> Fresh | None:
-    parameter = last_name(node.func) == "Parameter"
-    value = facts.value(node)
-    if parameter:
-        data = facts.value(node.args[0]) if node.args else None
-        if data is None or not value.parameter or not value.leaf or data.graph != Graph.NO:
-            return None
-        if not _created(facts, node.args[0]):
-            return None
-    elif value.kind != Kind.MODULE or weighted(value) is not True or _fixed(node):
-        return None
+    """By the syntax first: most calls of classes make results, not layers."""
+    found = _placed(facts, node, whole, method)
+    return found if found is not None and _has_new_weights(facts, node) else None
+
+
+def _placed(facts: Facts, node: ast.Call, whole: ast.expr, method: Method) -> Fresh | None:
+    """What becomes of the object: it is called, named, kept or computed with."""
+    parameter = _is_parameter(node)
     parent = facts.index.parents.get(whole)
     match parent:
         case ast.Call(func=func) if func is whole:
@@ -195,6 +209,20 @@ def _made(facts: Facts, node: ast.Call, whole: ast.expr, method: Method) -> Fres
         case ast.BinOp() | ast.Call() if parameter:
             return Fresh(node, whole, method, parameter, None, False)
     return None
+
+
+def _is_parameter(node: ast.Call) -> bool:
+    return last_name(node.func) == "Parameter"
+
+
+def _has_new_weights(facts: Facts, node: ast.Call) -> bool:
+    value = facts.value(node)
+    if not _is_parameter(node):
+        return value.kind == Kind.MODULE and weighted(value) is True and not _fixed(node)
+    data = facts.value(node.args[0]) if node.args else None
+    if data is None or not value.parameter or not value.leaf or data.graph != Graph.NO:
+        return False
+    return _created(facts, node.args[0])
 
 
 def _created(facts: Facts, data: ast.expr) -> bool:

@@ -11,6 +11,7 @@ from autofix.codemods.modules._reads import reads_of
 from autofix.flow.class_table import ClassTable, How, Store, self_name, weighted
 from autofix.flow.facts import Facts
 from autofix.flow.objects import ClassInfo, Instance
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind, Value
 from autofix.model import Edit
 from autofix.rewrite.names import spell
@@ -28,10 +29,12 @@ class Holder:
 
 def may_hold(facts: Facts, node: ast.ClassDef) -> bool:
     """Is there a class without bases in this file, of which the class makes objects?"""
-    plain = {s.name for s in facts.tree.body if isinstance(s, ast.ClassDef) and not s.bases}
-    return bool(plain) and any(
-        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in plain
-        for n in ast.walk(node)
+    calls = uses_in(facts).names.calls
+    plain = [s.name for s in facts.tree.body if isinstance(s, ast.ClassDef) and not s.bases]
+    return any(
+        isinstance(call.func, ast.Name) and node in facts.index.ancestors(call)
+        for name in plain
+        for call in calls.get(name, ())
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from autofix.flow.class_table import (
     ClassTable,
     How,
+    Method,
     Store,
     methods_of,
     stores_of,
@@ -19,10 +21,17 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.objects import Instance
 from autofix.flow.syntax import is_none
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 
+_PLAIN = ("int", "float", "bool", "str")
 _CONTAINERS = Kind.SEQUENCE | Kind.DICT
+_INDEXED = re.compile(r"\.(\w+)\s*\[")
+_STARRED = re.compile(r"\*\w+\.(\w+)")
+_BEHIND_IN = re.compile(r"in\b(?<!\win)([^\n]*)")
+_RANGE = re.compile(r"range\([^()]*\)")
+_ATTRIBUTE = re.compile(r"\.(\w+)")
 _FILLING = (How.ELEMENT, How.ADDED, How.AUGMENTED)
 _MIXED = Kind.NUMBER | Kind.STRING | Kind.FUNCTION | Kind.LIBRARY | Kind.OTHER | Kind.UNKNOWN
 """What may stand in a list beside modules."""
@@ -51,22 +60,43 @@ class Kept:
 
 def may_keep(facts: Facts, node: ast.ClassDef) -> bool:
     """By the syntax alone, which spares the analysis most classes."""
-    if not node.bases:
+    return bool(node.bases) and any(
+        _may_be_kept(facts, store)
+        for method in methods_of(node)
+        for store in stores_of(method, node)
+    )
+
+
+def _may_be_kept(facts: Facts, store: Store) -> bool:
+    """Is a container made or filled, or something given that the class takes elements of?"""
+    if store.how in _FILLING:
+        return True
+    if store.how != How.ASSIGNED or not _looks_like_container(store.value):
         return False
-    text = ""
-    for method in methods_of(node):
-        for store in stores_of(method, node):
-            if store.how in _FILLING:
-                return True
-            if store.how != How.ASSIGNED or not _looks_like_container(store.value):
-                continue
-            if not isinstance(store.value, (ast.Name, ast.Call, ast.IfExp)):
-                return True
-            text = text or facts.source.segment(node)
-            name = re.escape(store.attribute)
-            if re.search(rf"\.{name}\s*\[|\bin\b[^\n]*\.{name}\b|\*\w+\.{name}\b", text):
-                return True
-    return False
+    if not isinstance(store.value, (ast.Name, ast.Call, ast.IfExp)):
+        return True
+    if isinstance(store.value, ast.Name) and _is_said_plain(store.value.id, store.method):
+        return False
+    return is_foreign(store.owner) or store.attribute in _taken_apart(facts, store.owner)
+
+
+def _is_said_plain(name: str, method: Method) -> bool:
+    """Does an annotation say that an argument is a number or a string?"""
+    arguments = (*method.args.args, *method.args.kwonlyargs)
+    return any(
+        each.arg == name and isinstance(each.annotation, ast.Name) and each.annotation.id in _PLAIN
+        for each in arguments
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _taken_apart(facts: Facts, node: ast.ClassDef) -> frozenset[str]:
+    """The attributes of which the class takes elements: `a.x[0]`, `in a.x`, `*a.x`."""
+    text = facts.source.segment(node)
+    found = {*_INDEXED.findall(text), *_STARRED.findall(text)}
+    for rest in _BEHIND_IN.findall(text):
+        found.update(_ATTRIBUTE.findall(_RANGE.sub("", rest)))
+    return frozenset(found)
 
 
 def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Kept]:
@@ -75,13 +105,15 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
         if attribute == "?" or attribute in (table.info.body if table.info else {}):
             continue  # set under a computed name; a property or the like
         assigned = [s for s in stores if s.how == How.ASSIGNED]
+        others = [s for s in stores if s.how in (How.REGISTERED, How.BUFFER, How.DELETED)]
+        if others or not any(_may_be_kept(facts, s) for s in stores):
+            continue
         if not any(_may_be_container(facts, s.value) for s in assigned):
             continue
         roots = [s for s in assigned if _is_container(facts, s)]
         rest = [s for s in assigned if s not in roots and not is_none(s.value)]
         fills = [s for s in stores if s.how in _FILLING]
-        others = [s for s in stores if s.how in (How.REGISTERED, How.BUFFER, How.DELETED)]
-        if not roots or rest or others or not any(s.owner is table.node for s in (*roots, *fills)):
+        if not roots or rest or not any(s.owner is table.node for s in (*roots, *fills)):
             continue
         if any(s.owner not in _here(facts) for s in (*roots, *fills)):
             continue  # of another file

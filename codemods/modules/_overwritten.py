@@ -103,8 +103,10 @@ def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritt
         if reads(data, target) and _steps_around(facts, node):
             return Overwritten(Change.MADE_ANEW, node, target, data, False, True)
         return None
+    if target.attr not in _WEIGHTED:
+        return None
     owner = facts.value(target.value)
-    known = owner.kind == Kind.MODULE and isinstance(owner.ref, str) and target.attr in _WEIGHTED
+    known = owner.kind == Kind.MODULE and isinstance(owner.ref, str)
     if not known or not owner.ref.startswith("torch.nn.") or "Norm" in owner.ref:
         return None
     if not _is_plain(facts, node.value) or _reads_grad(node.value):
@@ -114,6 +116,8 @@ def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritt
 
 def _registered(facts: Facts, table: ClassTable, target: ast.Attribute) -> bool:
     """Does `__init__` surely set a Parameter under this name, and nothing else?"""
+    if facts.project is None and "Parameter" not in facts.source.text:
+        return False
     made = [
         s
         for s in table.stores.get(target.attr, ())

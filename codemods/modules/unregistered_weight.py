@@ -67,7 +67,11 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(
     __name__,
     code="AG503",
-    trigger=r"requires_grad|\b(?:randn?|empty|normal|zeros|ones|full|(?:Float)?Tensor)(?:_like)?\(",
+    names=(
+        *("requires_grad", "requires_grad_", "Tensor", "FloatTensor", "normal", "empty", "full"),
+        *("rand", "randn", "zeros", "ones", "rand_like", "randn_like", "zeros_like", "ones_like"),
+        *("empty_like", "full_like"),
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import FUNCTIONS, last_name, root_name
 from autofix.flow.roles import is_module_name
 from autofix.flow.syntax import is_true, keyword
 from autofix.flow.uses import uses_in
@@ -55,10 +55,9 @@ def discarded(node: ast.Expr, facts: Facts) -> Discarded | None:
     layer = re.fullmatch(LAYERS, name) is not None
     if not (layer or name in OPERATIONS) or _is_meant(node, facts):
         return None
-    if name in OPERATIONS and isinstance(call.func, ast.Attribute):
-        library = facts.library_name(call.func)
-        if library is None:
-            return _method(call, call.func, facts)
+    local = not facts.may_be_library(root_name(call.func))
+    if local and name in OPERATIONS and isinstance(call.func, ast.Attribute):
+        return _method(call, call.func, facts)
     full = facts.library_name(call.func)
     if full is not None:
         return _function(call, full, facts) if full.startswith("torch.") else None
@@ -89,6 +88,8 @@ def _method(call: ast.Call, func: ast.Attribute, facts: Facts) -> Discarded | No
 
 
 def _is_tensor(subject: ast.expr, name: str, facts: Facts) -> bool:
+    if not facts.may_hold_tensor(subject):
+        return False
     value = facts.value(subject)
     if value.is_tensor:
         return value.kind == Kind.TENSOR and not (value.assumed and _is_module(subject, facts))

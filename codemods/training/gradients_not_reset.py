@@ -71,7 +71,7 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(
     __name__,
     code="AG602",
-    trigger=r"\b(?:step|optimizer_step|zero_grad)\s*\(|\.grad\b",
+    names=("step", "optimizer_step", "zero_grad", "grad"),
     needs=("backward",),
 )
 

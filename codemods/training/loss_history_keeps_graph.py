@@ -61,7 +61,11 @@ from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(
-    __name__, code="AG604", trigger=r"\+|\b(?:append|update|add)\b", needs=("backward(", "autograd")
+    __name__,
+    code="AG604",
+    names=("append", "update", "add"),
+    trigger=r"\+",
+    needs=("backward(", "autograd"),
 )
 
 _LAYERS = 3

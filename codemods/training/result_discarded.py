@@ -69,7 +69,6 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(
     __name__,
     code="AG608",
-    trigger="",
 )
 
 

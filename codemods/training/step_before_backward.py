@@ -62,7 +62,7 @@ from autofix.flow.index import last_name
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG606", trigger=r"\b(?:step|optimizer_step)\s*\(", needs=("backward",))
+rule = Rule(__name__, code="AG606", names=("step", "optimizer_step"), needs=("backward",))
 
 
 @rule.visit(ast.Call)
