@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autofix.flow.values import EMPTY, Graph, Value
@@ -31,19 +31,14 @@ class Provenance:
             for storage in owner.storage:
                 self.absorbed[storage] = self.absorbed.get(storage, EMPTY) | value.storage
 
-    def computed_from(self, memory: frozenset[int]) -> frozenset[int]:
-        """`memory`, and that of everything that was computed from what is in it."""
-        users: dict[int, list[int]] = {}
+    def users(self) -> Mapping[int, Sequence[int]]:
+        """For memory, that of what is computed from what is in it, or written over with it."""
+        found: dict[int, list[int]] = {}
         for links in (self.origins, self.absorbed):
             for user, sources in links.items():
                 for source in sources:
-                    users.setdefault(source, []).append(user)
-        seen, todo = set(memory), list(memory)
-        while todo:
-            new = [user for user in users.get(todo.pop(), ()) if user not in seen]
-            seen.update(new)
-            todo += new
-        return frozenset(seen)
+                    found.setdefault(source, []).append(user)
+        return found
 
     def origins_of(self, memory: frozenset[int]) -> frozenset[int]:
         """The memory of everything that went into what is in this memory."""
@@ -60,3 +55,13 @@ class Provenance:
 
     def with_parts(self, memory: frozenset[int]) -> frozenset[int]:
         return memory.union(*(self.gathered.get(s, EMPTY) for s in memory))
+
+
+def computed_from(memory: frozenset[int], users: Mapping[int, Sequence[int]]) -> frozenset[int]:
+    """`memory`, and that of everything that was computed from what is in it."""
+    seen, todo = set(memory), list(memory)
+    while todo:
+        new = [user for user in users.get(todo.pop(), ()) if user not in seen]
+        seen.update(new)
+        todo += new
+    return frozenset(seen)

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from autofix.flow.provenance import computed_from
 from autofix.flow.syntax import unsubscripted
 from autofix.flow.values import EMPTY, INTEGRAL, Graph, Kind, Value, fresh
 
@@ -131,14 +132,16 @@ def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None
     known.parted |= write.parted
     _note_holders(known, memory, frame)
     sure = not owner.storage & writes.doubtful
+    spoiled: list[tuple[frozenset[int], int]] = []
     for save in saves - state.broken:
         key = (save.node, save.operands, save.own)
         found = known.breaks.setdefault(key, Break(save))
         graph = save.graph if sure else min(save.graph, Graph.MAYBE)
         if graph == Graph.YES and found.save.graph < Graph.YES:
             found.save = save
-        token = program.cuts.made(found.place, graph)
-        _taint(save.result, token, frame)
+        spoiled.append((save.result, program.cuts.made(found.place, graph)))
+    if spoiled:
+        _taint(spoiled, frame)
     state.broken |= saves
 
 
@@ -191,17 +194,23 @@ def _holds(value: Value, memory: frozenset[int], depth: int = 3) -> bool:
     return depth > 0 and any(_holds(v, memory, depth - 1) for v in inner)
 
 
-def _taint(result: frozenset[int], token: int, frame: Frame) -> None:
-    """Whatever was computed from `result` carries the token of the break from now on."""
+def _taint(results: list[tuple[frozenset[int], int]], frame: Frame) -> None:
+    """Whatever was computed from these results carries the tokens of their breaks from now on."""
     program = frame.program
-    spoiled = program.cuts.memory.computed_from(result)
-    for storage in spoiled:
-        program.writes.tainted[storage] = program.writes.tainted.get(storage, EMPTY) | {token}
+    users = program.cuts.memory.users()
+    tokens: dict[int, frozenset[int]] = {}
+    for result, token in results:
+        for storage in computed_from(result, users):
+            tokens[storage] = tokens.get(storage, EMPTY) | {token}
+    tainted = program.writes.tainted
+    for storage, found in tokens.items():
+        tainted[storage] = tainted.get(storage, EMPTY) | found
 
     def marked(value: Value) -> Value:
-        if value.graph > Graph.NO and value.storage & spoiled and token not in value.cuts:
-            return value.but(cuts=value.cuts | {token})
-        return value
+        if value.graph == Graph.NO:
+            return value
+        new = EMPTY.union(*(tokens[s] for s in value.storage if s in tokens))
+        return value if new <= value.cuts else value.but(cuts=value.cuts | new)
 
     for one in (frame, *frame.scopes, *program.callers):
         one.state.change(marked)
