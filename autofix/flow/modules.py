@@ -58,10 +58,7 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     if name is not None and name.endswith("nn.Sequential") and module.items and not frozen:
         return _through(module.items, inputs, node, frame)
     op = torch_api.module(name) if name is not None else None
-    trains = op.params if op is not None else True
-    if op is not None and op.container:
-        trains = has_parameters(module)
-    trains = trains and not identity(module) & frame.program.frozen
+    weights = Graph.NO if identity(module) & frame.program.frozen else has_parameters(module)
     if op is not None and op.reduction and len(inputs) > 1:
         frame.program.cuts.targets |= all_cuts(inputs[1])
         if inputs[0].cuts and is_data(inputs[0], inputs[1], node):
@@ -76,11 +73,11 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
         result.cuts |= weight.cuts
     if frozen and result.graph < Graph.YES:
         result = result.but(graph=Graph.NO, why=None)  # what goes into a frozen model is data
-    if trains and frame.state.grad:
+    if Graph.NO < weights >= result.graph and frame.state.grad:
         why = Why(f"{label} has parameters", node.lineno)
-        result = result.but(graph=Graph.YES, why=why)
-    elif trains:
-        result = result.but(cuts=result.cuts | frame.lost(Graph.YES))
+        result = result.but(graph=weights, why=why)
+    elif weights > Graph.NO and not frame.state.grad:
+        result = result.but(cuts=result.cuts | frame.lost(weights))
     if name is not None and flat and _asks_in_place(module) and flat[0].kind & Kind.TENSOR:
         return _in_place(module, name, flat[0], node, frame)
     save_module(name, flat, result, node, frame)
@@ -124,10 +121,10 @@ def _through(
     for module in modules:
         value = call_value(module, Arguments(node, given), frame)
         given = [value]
-    trains = any(has_parameters(m) for m in modules) and frame.state.grad
-    if trains and value.is_tensor and value.graph < Graph.YES:
+    weights = max((has_parameters(m) for m in modules), default=Graph.NO)
+    if frame.state.grad and value.is_tensor and value.graph < weights:
         why = Why("`nn.Sequential` has parameters", node.lineno)
-        return value.but(graph=Graph.YES, why=why)
+        return value.but(graph=weights, why=why)
     return value
 
 
@@ -136,14 +133,18 @@ def identity(module: Value) -> frozenset[int]:
     return frozenset({module.ref.identity}) if isinstance(module.ref, Instance) else module.aliases
 
 
-def has_parameters(module: Value) -> bool:
-    if isinstance(module.ref, str):
-        op = torch_api.module(module.ref)
-        if op is not None and not op.container:
-            return op.params
-        inner = module.items if module.items is not None else [module.elem] if module.elem else []
-        return any(v.is_tensor or has_parameters(v) for v in inner) if op is not None else True
-    return isinstance(module.ref, Instance)
+def has_parameters(module: Value) -> Graph:
+    """How sure is it that calling the module gives a graph, be there none in what it is given?"""
+    if not module.kind & Kind.MODULE:
+        return Graph.MAYBE if module.kind & Kind.UNKNOWN else Graph.NO
+    op = torch_api.module(module.ref) if isinstance(module.ref, str) else None
+    if op is None:
+        return Graph.YES  # a class of somebody's own
+    if not op.container:
+        return Graph.YES if op.params else Graph.NO
+    inner = module.items or ([module.elem] if module.elem is not None else [])
+    found = (Graph.YES if v.is_tensor else has_parameters(v) for v in inner)
+    return max(found, default=Graph.MAYBE)  # (it may be filled later)
 
 
 def _shape(

@@ -48,7 +48,7 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
         if isinstance(node, ast.Call) and value.kind == Kind.MODULE:
             arguments = [a for a in node.args if _is_live(a, facts)]
             live += arguments if not inner else []
-            if has_parameters(value) and not identity(value) & facts.program.frozen:
+            if has_parameters(value) == Graph.YES and not identity(value) & facts.program.frozen:
                 found = True
                 fresh += [node.func] if _is_fresh(node.func, value, facts) else []
                 shared += [node.func] if _is_shared(node.func, nodes, facts) else []
