@@ -76,8 +76,11 @@ class Cuts:
     recurrent: set[ast.AST] = field(default_factory=set)
     """The nodes of cuts whose results go into what they cut in the next turn of a loop."""
     weights: frozenset[int] = EMPTY
-    """Cuts whose results are weights by the way they are used: what a log-probability, or the very
-    values that were cut, is multiplied by."""
+    """Cuts whose results a log-probability is multiplied by: weights, by the way they are used."""
+    own_weights: frozenset[int] = EMPTY
+    """The same for what the very values that were cut are multiplied by."""
+    of_log_probabilities: frozenset[int] = EMPTY
+    """Cuts of log-probabilities: their results still are some, with weights of their own."""
     differences: dict[int, frozenset[int]] = field(default_factory=dict)
     """For the memory of a difference, the cuts of the constant in it."""
     memory: Provenance = field(default_factory=Provenance)
@@ -218,11 +221,15 @@ class Cuts:
     def multiplied(self, a: Value, b: Value) -> None:
         """Is one factor a weight of the other, a constant that most often is meant?"""
         for weight, value in ((a, b), (b, a)):
-            if not weight.cuts or weight.graph != Graph.NO or value.graph == Graph.NO:
+            if not weight.cuts or weight.graph != Graph.NO:
                 continue
-            memory = self.memory.with_parts(value.storage)
-            own = {t for t in weight.cuts if value.computed and memory & self._copied(t)}
-            self.weights |= weight.cuts if is_log_probability(value) else frozenset(own)
+            if value.cuts & self.of_log_probabilities:
+                self.weights |= weight.cuts - self.of_log_probabilities
+            elif value.graph > Graph.NO and is_log_probability(value):
+                self.weights |= weight.cuts
+            elif value.graph > Graph.NO and value.computed:
+                memory = self.memory.with_parts(value.storage)
+                self.own_weights |= {t for t in weight.cuts if memory & self._copied(t)}
 
     def _tokens_of(self, node: ast.AST) -> frozenset[int]:
         return frozenset(t for g in Graph if (t := self._tokens.get((node, g))) is not None)
@@ -243,6 +250,9 @@ class Cuts:
         return list(dict.fromkeys(self.places[token].node for token in sorted(value.cuts)))
 
     def is_weight(self, node: ast.AST) -> bool:
+        return bool(self._tokens_of(node) & (self.weights | self.own_weights))
+
+    def weighs_log_probability(self, node: ast.AST) -> bool:
         return bool(self._tokens_of(node) & self.weights)
 
     def is_silencer(self, value: Value) -> bool:

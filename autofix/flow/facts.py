@@ -208,6 +208,11 @@ class Facts:
         self._cover(node)
         return not self._silent and self.program.cuts.is_weight(node)
 
+    def weighs_log_probability(self, node: ast.AST) -> bool:
+        """Only the first of these."""
+        self._cover(node)
+        return not self._silent and self.program.cuts.weighs_log_probability(node)
+
     def is_target(self, node: ast.AST) -> bool:
         """Does what comes out of the cut at `node` reach the target of a loss function?"""
         self._cover(node)

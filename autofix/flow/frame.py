@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autofix.flow import torch_api
+from autofix.flow.cuts import is_log_probability
 from autofix.flow.index import FunctionNode, Index
 from autofix.flow.joins import join
 from autofix.flow.program import Program
@@ -208,7 +209,10 @@ class Frame:
         sources[node] = sources.get(node, EMPTY) | value.storage
         if any(self.program.cuts.places[token].node is node for token in value.cuts):
             self.program.cuts.recurrent.add(node)
-        return kept | {self.program.cuts.made(node, value.graph, kept)}
+        token = self.program.cuts.made(node, value.graph, kept)
+        if is_log_probability(value):
+            self.program.cuts.of_log_probabilities |= {token}
+        return kept | {token}
 
 
 def all_cuts(value: Value, depth: int = 4) -> frozenset[int]:

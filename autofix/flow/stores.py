@@ -33,7 +33,10 @@ def _unpack(elements: list[ast.expr], value: Value, frame: Frame) -> None:
     from autofix.flow.access import iterate
 
     starred = next((i for i, e in enumerate(elements) if isinstance(e, ast.Starred)), None)
-    items = unpacked(value, len(elements)) if starred is None else None
+    if starred is None:
+        items = unpacked(value, len(elements))
+    else:
+        items = _gathered(value.items, starred, len(elements))
     if items is not None and len(items) == len(elements):
         for element, item in zip(elements, items, strict=True):
             assign(element, item, frame)
@@ -41,6 +44,16 @@ def _unpack(elements: list[ast.expr], value: Value, frame: Frame) -> None:
     each = iterate(value, frame, elements[0] if elements else None)
     for i, element in enumerate(elements):
         assign(element, sequence(None, each) if i == starred else each, frame)
+
+
+def _gathered(
+    items: tuple[Value, ...] | None, starred: int, count: int
+) -> tuple[Value, ...] | None:
+    """What each of `a, *b, c` gets, where all parts are known."""
+    if items is None or len(items) < count - 1:
+        return None
+    behind = len(items) - (count - 1 - starred)
+    return (*items[:starred], sequence(items[starred:behind]), *items[behind:])
 
 
 def unpacked(value: Value, count: int) -> tuple[Value, ...] | None:

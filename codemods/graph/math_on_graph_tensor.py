@@ -38,10 +38,10 @@ subtracted before they meet a tensor (digits may cancel), where dtypes differ, w
 passed to code that this file does not show, and inside a `try`: torch gives `nan` or `inf` where
 `math` raises.
 
-The fix is only shown where the number is the weight of log-probabilities or of the values that it
-was computed from, or belongs to the target of a loss: constants are often meant there. There is
-none where a tensor would raise (`round(t, 2)`, `F.dropout(p=t)`), and where the number is computed
-once and every turn of a loop has a backward pass.
+The fix is only shown where the number is the weight of log-probabilities, or belongs to the target
+of a loss: constants are often meant there. There is none where a tensor would raise
+(`round(t, 2)`, `F.dropout(p=t)`), and where the number is computed once and every turn of a loop
+has a backward pass.
 
 What is only printed, logged, compared or returned as a number is left alone.
 
@@ -163,7 +163,7 @@ def _tier(
     ahead = outlook(facts, [new.outermost], read.dtype)
     if ahead.refused is not None:
         return None, ahead.refused
-    if facts.is_weight(node):
+    if facts.weighs_log_probability(node):
         return Applicability.DISPLAY, WEIGHT
     if facts.is_target(node):
         return Applicability.DISPLAY, TARGET

@@ -58,7 +58,8 @@ original.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from autofix.codemods.graph._exports import Export, Form, export_at
 from autofix.codemods.graph._intent import (
@@ -77,6 +78,7 @@ from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.unit import is_foreign
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
@@ -113,15 +115,29 @@ def _check(node: ast.expr, facts: Facts) -> Iterator[Report]:
     if tensor is None or not facts.may_hold_tensor(tensor):
         return
     found = facts.needed(node)
-    if found is None or facts.used_as_leaf(node) or facts.rewraps(node):
+    wrappers = facts.rewraps(node)
+    if found is None or facts.used_as_leaf(node) or not all(is_foreign(w) for w in wrappers):
         return
     surely = Kind.TENSOR if export is not None else Kind.TENSOR | Kind.UNKNOWN
     if not facts.value(tensor).kind & surely:
         return
     if export is not None:
-        yield from _exported(node, export, found, facts)
-    elif source is not None and not is_written(node, facts):
-        yield from _stopped(node, source, found, facts)
+        reports: Iterable[Report] = _exported(node, export, found, facts)
+    else:
+        assert source is not None
+        reports = _stopped(node, source, found, facts) if not is_written(node, facts) else ()
+    for report in reports:
+        yield _with_wrapper(report, wrappers[0]) if wrappers and report.fix else report
+
+
+def _with_wrapper(report: Report, wrapper: ast.AST) -> Report:
+    """Another file makes a leaf of the loss, which hid the cut and is of no use without it."""
+    assert report.fix is not None
+    line = getattr(wrapper, "lineno", 0)
+    safe = report.fix.applicability == Applicability.SAFE
+    tier = Applicability.UNSAFE if safe else report.fix.applicability
+    note = f"the leaf that is made of the loss (line {line}) has to go as well"
+    return replace(report, fix=fix(tier, *report.fix.edits), note=note)
 
 
 def _exported(
