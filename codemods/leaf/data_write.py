@@ -68,6 +68,8 @@ _STRAIGHT = frozenset(
     | {"sign_", "round_", "floor_", "ceil_", "trunc_", "clamp_", "clip_", "copy_", "fill_"}
     | {"zero_", "set_", "resize_", "normal_", "uniform_", "bernoulli_", "random_", "dropout"}
 )
+_FILLS = frozenset({"masked_fill_", "index_fill_", "masked_scatter_"})
+"""What these change has no gradient any more, whatever tells the elements."""
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -77,7 +79,9 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
     if place is None or not isinstance(place.value, ast.Name):
         return
     words = {last_name(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
-    if words & _STRAIGHT or any(isinstance(n, ast.Compare) for n in ast.walk(node)):
+    if words & _STRAIGHT:
+        return
+    if not words & _FILLS and any(isinstance(n, ast.Compare) for n in ast.walk(node)):
         return
     if facts.index.function_of(node) is None or not _is_on_the_way(facts, node, place.value):
         return
