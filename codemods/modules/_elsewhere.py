@@ -41,7 +41,7 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
     """Is there another way by which the parts are registered, optimized, or meant to be fixed?"""
     if kept.table.keeps_own_books or any(_of_modules(s.value) for s in (*kept.roots, *kept.fills)):
         return True
-    if any(_trains_itself(facts, owner) for owner in kept.classes):
+    if any(_trains_itself(facts, owner) for owner in kept.classes) or _is_counted(facts, kept):
         return True
     if any(_is_own_attribute(facts, part) for part in parts_of(facts, kept)):
         return True
@@ -58,6 +58,15 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
         return True
     calls = [u.user for u in uses if isinstance(u.user, ast.Call) and u.user.func is u.node]
     return bool(calls) and all(without_gradient(facts, call) for call in calls)
+
+
+def _is_counted(facts: Facts, kept: Kept) -> bool:
+    """`range(len(self.inputs))`: nothing is computed with what is in there."""
+    reads = [read for read in reads_of(facts, kept) if isinstance(read.ctx, ast.Load)]
+    parents = [facts.index.parents.get(read) for read in reads]
+    return bool(parents) and all(
+        isinstance(p, ast.Call) and last_name(p.func) == "len" for p in parents
+    )
 
 
 def _trains_itself(facts: Facts, owner: ast.ClassDef) -> bool:
