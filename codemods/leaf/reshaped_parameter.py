@@ -68,6 +68,7 @@ from autofix.codemods.leaf._kept import CERTAIN, How
 from autofix.codemods.leaf._lost import Lost, lost_parameters, never_read
 from autofix.codemods.leaf._operations import Tier
 from autofix.codemods.leaf._repair import repaired
+from autofix.codemods.modules._composed import composed_once, in_each_call
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
@@ -114,7 +115,15 @@ def _calls_of(name: str, facts: Facts) -> Iterator[Report]:
 
 def _reports(call: ast.Call, facts: Facts) -> Iterator[Report]:
     for lost in lost_parameters(facts, call):
-        yield _report(lost, facts)
+        if lost.declined is None or not _is_composed(lost, facts):
+            yield _report(lost, facts)
+
+
+def _is_composed(lost: Lost, facts: Facts) -> bool:
+    """Is it an attribute that AG505 has computed in each call?"""
+    statement = facts.index.statement_of(lost.node)
+    found = composed_once(facts, statement) if isinstance(statement, ast.Assign) else None
+    return found is not None and in_each_call(facts, found) is not None
 
 
 def _report(lost: Lost, facts: Facts) -> Report:

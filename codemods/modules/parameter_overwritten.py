@@ -4,7 +4,8 @@
 
 Finds assignments to an attribute that holds a Parameter: of a new `nn.Parameter` computed from the
 old one, of a plain tensor, and of a plain tensor after `del`. Also `nn.Embedding.from_pretrained`
-in the place of a layer that is trained, where the text speaks of fine-tuning: it freezes.
+in the place of a layer that is trained, where the text speaks of fine-tuning: it freezes. And
+`self.scale = self.log_scale.exp()` in `__init__`, where other methods compute with `self.scale`.
 
 ## Why is this bad
 
@@ -38,6 +39,9 @@ What `forward` computes from the Parameter and then computes with gets a name of
 Parameter stays as it is. The values of the call are the same. This is unsafe: it is likely, not
 sure, that only the use of the Parameter was to change.
 
+What `__init__` computes from Parameters is computed in each call instead. This is safe: the first
+call gives the same values, and after the first step the program raised, or went on with old ones.
+
 There is no fix where the new values may have another shape, and none in `forward` where other
 methods read them. What is set from values of its own (weights that are loaded), and weights that
 are computed from other parameters in place of a deleted one, are left alone.
@@ -58,6 +62,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.modules._composed import composed_once, in_each_call
 from autofix.codemods.modules._lines import indent_of
 from autofix.codemods.modules._local import used_in_this_call
 from autofix.codemods.modules._overwritten import (
@@ -83,6 +88,15 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         message = "`from_pretrained` freezes the weights that take the place of trained ones"
         edit = Edit(end, end, ", freeze=False")
         yield Report(node, message, fix=fix(Applicability.UNSAFE, edit))
+        return
+    composed = composed_once(facts, node)
+    if composed is not None and (edits := in_each_call(facts, composed)) is not None:
+        held = facts.source.segment(composed.target)
+        message = (
+            f"`{held}` is computed from parameters once, in `__init__`: it does not follow them, "
+            "and its graph is gone after the first backward pass"
+        )
+        yield Report(node, message, fix=fix(Applicability.SAFE, *edits))
         return
     found = overwritten(facts, node)
     if found is not None:
