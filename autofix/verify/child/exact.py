@@ -71,7 +71,9 @@ class Exact:
         """Choose the leaves that will be moved, and how far."""
         leaves = exact.session.leaves
         if wanted is None:
-            sizes = dict(zip((leaf.key for leaf in leaves), _sizes(exact)))
+            idle = _idle(exact)
+            found = zip(leaves, _sizes(exact))
+            sizes = {leaf.key: size for leaf, size in found if leaf.index not in idle}
         else:
             sizes = {(tuple(key[0]), *key[1:]): size for key, size in wanted}
         self.plan.scales = {
@@ -130,6 +132,25 @@ class Exact:
             }
             for leaf in exact.session.leaves
         ]
+
+
+def _idle(exact: Execution) -> set[int]:
+    """Where there are optimizers: leaves that none of them has and that get no gradient. They are
+    not trained, and a stop before them is meant."""
+    held = told.held(exact)
+    if not held:
+        return set()
+    reached = {
+        index
+        for event in exact.session.events
+        for index, grad in event.gradients.items()
+        if bool(grad.any())
+    }
+    return {
+        leaf.index
+        for leaf in exact.session.leaves
+        if id(leaf.tensor) not in held and leaf.index not in reached
+    }
 
 
 def _sizes(exact: Execution) -> list[float]:

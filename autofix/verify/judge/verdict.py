@@ -129,7 +129,9 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return Verdict.INCONCLUSIVE, doubts[0].text
     if failed is not None:
         return Verdict.INCONCLUSIVE, failed
-    stepped = any(sign.kind in ("training", "crash") for sign in gains)
+    begun = any(event["raised"] is None for event in case.before.events[:1])
+    kinds = {sign.kind for sign in gains}
+    stepped = ("crash" in kinds and begun) or ("training" in kinds and "gradient" not in kinds)
     if stepped and not edit.neutral(case) and statements.otherwise(case):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the changed lines compute other values"
     if gains and not edit.same_numbers(case) and not _compared(gains):
