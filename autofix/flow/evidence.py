@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.flow import torch_api
@@ -72,9 +72,6 @@ _ACCEPT_ANYTHING = frozenset(
 )
 
 
-Assigning = ast.Assign | ast.AnnAssign | ast.AugAssign
-
-
 def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     """`_used_as_tensor`, asked once for each argument."""
     known = frame.program.as_tensor
@@ -89,11 +86,11 @@ def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     mentions = _mentions(function, frame.index)
     if mentions.forgives:
         return False
-    elements = _elements_of(name, mentions.assigned)
+    elements = mentions.elements.get(name, set())
     names = {name, *elements}
     if any(_asks_for_none(node, name, elements - {name}) for node in mentions.compared):
         return False
-    until = _first_store(name, mentions.assigned)
+    until = mentions.stored.get(name, float("inf"))
     about = {node for each in names for node in mentions.about.get(each, ())}
     # By a later line the name stands for something else.
     early = [node for node in about if node.lineno <= until]
@@ -108,7 +105,10 @@ class _Mentions:
 
     about: dict[str, list[ast.expr]]
     """Calls, operations, elements and attributes of a name, or of an element of it."""
-    assigned: list[Assigning]
+    elements: dict[str, set[str]]
+    """`a` of `a = name[0]`, `a` and `b` of `a, b = name`: if they are tensors, so is the name."""
+    stored: dict[str, int]
+    """The last line of the first statement that gives a name another value."""
     compared: list[ast.Compare]
     forgives: bool
     """Something is tried on a value to see what it is."""
@@ -116,16 +116,36 @@ class _Mentions:
 
 @functools.lru_cache(maxsize=256)  # of a file or two: once for each argument
 def _mentions(function: FunctionNode, index: Index) -> _Mentions:
-    found = _Mentions(defaultdict(list), [], [], _is_tried(function, index))
+    found = _Mentions(defaultdict(list), defaultdict(set), {}, [], _is_tried(function, index))
     for node in index.body_nodes(function):
         if isinstance(node, (ast.Call, ast.BinOp, ast.Subscript, ast.Attribute)):
             for each in _subjects(node):
                 found.about[each].append(node)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
-            found.assigned.append(node)
+            last = node.end_lineno or node.lineno
+            for each in _stored_by(node):
+                found.stored[each] = min(last, found.stored.get(each, last))
+            _note_elements(node, found.elements)
         elif isinstance(node, ast.Compare):
             found.compared.append(node)
     return found
+
+
+def _stored_by(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> Iterator[str]:
+    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        for part in walk(target):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                yield part.id
+
+
+def _note_elements(node: ast.stmt, elements: dict[str, set[str]]) -> None:
+    match node:
+        case ast.Assign(
+            targets=[ast.Name(id=local)], value=ast.Subscript(value=ast.Name(id=owner))
+        ):
+            elements[owner].add(local)
+        case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Name(id=owner)):
+            elements[owner] |= {part.id for part in parts if isinstance(part, ast.Name)}
 
 
 def _is_tried(function: FunctionNode, index: Index) -> bool:
@@ -162,34 +182,6 @@ def _is_tensor_only(node: ast.expr, names: set[str], frame: Frame) -> bool:
         and _is(node.value, names)
         and node.attr in _TENSOR_ATTRIBUTES
     )
-
-
-def _first_store(name: str, nodes: Sequence[Assigning]) -> float:
-    """The last line of the first statement that gives the name another value."""
-    lines = [
-        node.end_lineno or node.lineno
-        for node in nodes
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        for part in walk(target)
-        if isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
-    ]
-    return min(lines, default=float("inf"))
-
-
-def _elements_of(name: str, nodes: Sequence[Assigning]) -> set[str]:
-    """`a` of `a = name[0]`, `a` and `b` of `a, b = name`: if they are tensors, so is it."""
-    found: set[str] = set()
-    for node in nodes:
-        match node:
-            case ast.Assign(
-                targets=[ast.Name(id=local)], value=ast.Subscript(value=ast.Name(id=owner))
-            ) if owner == name:
-                found.add(local)
-            case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Name(id=owner)) if (
-                owner == name
-            ):
-                found |= {part.id for part in parts if isinstance(part, ast.Name)}
-    return found
 
 
 def _asks_for_none(node: ast.AST, name: str, elements: set[str]) -> bool:

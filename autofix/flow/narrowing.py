@@ -79,8 +79,9 @@ def remember(target: ast.expr, value: ast.expr, frame: Frame) -> None:
         frame.conditions[target.id] = value
 
 
-def _names_in(node: ast.expr) -> set[str]:
-    return {n.id for n in walk(node) if isinstance(n, ast.Name)}
+@functools.lru_cache(maxsize=256)  # each condition is asked again at every assignment
+def _names_in(node: ast.expr) -> frozenset[str]:
+    return frozenset(n.id for n in walk(node) if isinstance(n, ast.Name))
 
 
 def _equals(value: Value | None, wanted: int | str, holds: bool) -> bool | None:
