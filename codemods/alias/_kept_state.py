@@ -163,13 +163,33 @@ def _changes_between(
     """The statements of one function that change weights on the way from `start` to `end`; none if
     what is held at `end` is not what was held at `start`."""
     order = _order(facts, start)
-    kills = {start, *_rebound(facts, start, use)}
-    events = [s for s in order.after(start, kills) if s is not end and changes_weights(facts, s)]
+    others = _made_again(facts, call)
+    kills = {start, *_rebound(facts, start, use), *others}
+    after = [s for s in order.after(start, kills) if s is not end and s not in others]
+    events = [s for s in after if changes_weights(facts, s)]
     if use.user is not end and isinstance(use.user, ast.Call):
         events = [s for s in events if s is not facts.index.statement_of(use.user)]
     events = [s for s in events if not _only_loads_other(facts, s, call)]
     later: Set = order.after_any(events, kills)
     return events if end in later else []
+
+
+def _made_again(facts: Facts, call: ast.Call) -> set[ast.stmt]:
+    """The statements that bind the name of the model to another model."""
+    assert isinstance(call.func, ast.Attribute)
+    owner = call.func.value
+    if not isinstance(owner, ast.Name):
+        return set()
+    stores = uses_in(facts).names.stores(owner)
+    found = {at for store in stores if (at := facts.index.statement_of(store)) is not None}
+    return {at for at in found if not _reads(at, owner.id)}
+
+
+def _reads(statement: ast.stmt, name: str) -> bool:
+    return any(
+        isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
+        for n in ast.walk(statement)
+    )
 
 
 def _order(facts: Facts, node: ast.stmt) -> Order:
