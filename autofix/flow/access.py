@@ -122,6 +122,9 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         return owner.ref.find(name) or UNKNOWN
     if owner.is_tensor:
         return tensor_attribute(owner, name, node, frame)
+    if owner.kind == Kind.SEQUENCE and name in _FIELDS and owner.elem is not None:
+        at = _FIELDS[name]
+        return owner.items[at] if owner.items is not None and at < len(owner.items) else owner.elem
     if owner.kind == Kind.NUMPY:
         return Value(Kind.NUMPY, cuts=owner.cuts)
     if owner.kind == Kind.MODULE and name in ("weight", "bias") and isinstance(owner.ref, str):
@@ -165,6 +168,13 @@ def _is_property(closure: Closure) -> bool:
             return True
     return False
 
+
+_FIELDS = {
+    **dict.fromkeys(("values", "eigenvalues", "U", "Q", "sign"), 0),
+    **dict.fromkeys(("indices", "eigenvectors", "S", "R", "logabsdet"), 1),
+    "Vh": 2,
+}
+"""What torch calls the results of operations that give several."""
 
 _CONSTANTS = frozenset(
     {

@@ -117,9 +117,17 @@ def _generators(generators: list[ast.comprehension], frame: Frame) -> Value | No
 def _dict_comprehension(node: ast.DictComp, frame: Frame) -> Value:
     outer = frame.state
     frame.state = outer.fork()
-    _generators(node.generators, frame)
+    single = len(node.generators) == 1 and not node.generators[0].ifs
+    source = _generators(node.generators, frame)
+    entries: dict[Any, Value] = {}
+    items = source.items if single and source is not None else None
+    for item in items if items is not None and len(items) <= 8 else ():
+        assign(node.generators[0].target, item, frame)
+        entries[frame.eval(node.key).const] = frame.eval(node.value)
+    known = bool(entries) and all(isinstance(key, (str, int)) for key in entries)
+    elem = join_all(list(entries.values())) if known else frame.eval(node.value)
     frame.eval(node.key)
-    value = Value(Kind.DICT, elem=frame.eval(node.value))
+    value = Value(Kind.DICT, elem=elem, entries=entries if known else None)
     frame.state = outer
     return value
 

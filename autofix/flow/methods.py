@@ -153,6 +153,10 @@ def _number_or_unknown(receiver: Value, name: str) -> Value:
     )
 
 
+def _key(key: object) -> Value:
+    return STRING.but(const=key) if isinstance(key, str) else OTHER
+
+
 def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:
     name = func.attr
     elem = receiver.elem
@@ -160,7 +164,11 @@ def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
     if name == "values":
         return sequence(items, elem)
     if name == "items":
-        pairs = tuple(sequence((OTHER, v)) for v in items) if items is not None else None
+        pairs = (
+            tuple(sequence((_key(k), v)) for k, v in receiver.entries.items())
+            if receiver.entries is not None
+            else None
+        )
         return sequence(pairs, sequence((OTHER, elem or UNKNOWN)) if pairs is None else None)
     if name == "keys":
         return sequence(None, STRING)

@@ -86,7 +86,8 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
             more["storage"] = writes.mark(writes.parted, first.storage, node)
         each = frame.derive(label, node, inputs, None, dtype, differentiable=differentiable, **more)
         if name in _WITH_INDICES:
-            return sequence((each, tensor(Graph.NO, None, "int64")))
+            hard = frame.program.cuts.step(node, each.graph)
+            return sequence((each, tensor(Graph.NO, None, "int64", cuts=hard)))
         return sequence((each,) * op.n if op.n else ((each, each) if op.ret_dim else None), each)
     shape = _shape(op, name, receiver, tensors, given, frame)
     more = shared(op, name, first, tensors, shape, given, frame)
@@ -100,6 +101,8 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
         if name in KEPT_IN_PLACE and first.graph > Graph.NO and frame.state.grad:
             keep(first, node, first.graph, first, frame, own=True)
         return first
+    if name.endswith("_like") or name.startswith("new_"):
+        inputs = [v for v in inputs if v.is_number]  # of a tensor, the shape alone matters
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
     if first is not None and first.kind & Kind.SEQUENCE and (parts := contents(first)) is not None:
         frame.program.cuts.memory.put_together(value.storage, parts.storage)
@@ -156,7 +159,7 @@ def _numbers(op: Op, given: Arguments) -> list[Value]:
     if op.grad:
         return []
     found = [given.named(name, op.args) for name in ("start", "end", "fill_value")]
-    return [v for v in found if v is not None and v.is_tensor and v.graph > Graph.NO]
+    return [v for v in found if v is not None and v.is_tensor_or_number and v.graph > Graph.NO]
 
 
 def _operands(op: Op, given: Arguments) -> list[Value]:
@@ -192,6 +195,8 @@ def _plain(
     cuts = EMPTY
     for value in tensors:
         cuts = cuts | frame.cut(given.node, value)
+        if value.graph == Graph.NO:
+            cuts |= value.cuts  # `x.detach().item()`
     if op.ret in ("number", "bool"):
         return number(cuts=cuts) if name == "item" else NUMBER
     if op.ret == "list":

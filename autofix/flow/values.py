@@ -133,6 +133,11 @@ class Value:
         return self.kind == Kind.TENSOR
 
     @property
+    def is_tensor_or_number(self) -> bool:
+        """A tensor on some paths at least, and a number on all others."""
+        return bool(self.kind & Kind.TENSOR) and not self.kind & ~(Kind.TENSOR | Kind.NUMBER)
+
+    @property
     def may_be_tensor(self) -> bool:
         return bool(self.kind & (Kind.TENSOR | Kind.UNKNOWN))
 

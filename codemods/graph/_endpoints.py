@@ -56,7 +56,7 @@ def _endpoint(node: ast.expr, facts: Facts) -> Endpoint | None:
         return None
     inner = exported_tensor(node, facts)
     value = facts.value(inner or node)
-    if value.is_tensor and value.graph > Graph.NO:
+    if value.is_tensor_or_number and value.graph > Graph.NO:
         return Endpoint(inner or node, value, node if inner is not None else None)
     return None
 
@@ -96,7 +96,8 @@ def affine(node: ast.Call, name: str, facts: Facts) -> tuple[Edit, ...]:
 def _lerp(node: ast.Call, ends: list[ast.expr], facts: Facts) -> str:
     """`torch.lerp` reads each end once, and takes only tensors of one dtype."""
     found = [_endpoint(end, facts) for end in ends]
-    if any(e is None or e.value.dtype not in _USUAL for e in found) or len(node.keywords) > 1:
+    usual = all(e is not None and e.value.is_tensor and e.value.dtype in _USUAL for e in found)
+    if not usual or len(node.keywords) > 1:
         raise CannotExpress("the start would be computed twice: give it a name first")
     return spell(facts, "torch.lerp", node).code
 
@@ -112,6 +113,8 @@ def expanded(node: ast.Call, name: str, facts: Facts) -> tuple[Edit, ...]:
     end = _endpoint(given["fill_value"], facts)
     if end is None:
         raise CannotExpress("the value is computed from several numbers")
+    if not end.value.is_tensor:
+        raise CannotExpress("the value is a plain number on another path")
     edits: tuple[Edit, ...] = ()
     text = _factor(_text(given["fill_value"], facts))
     text += "" if end.value.is_scalar else ".reshape(())"

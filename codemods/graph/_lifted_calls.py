@@ -63,7 +63,8 @@ def passed(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: bool) 
     if translated is not None:
         after, edits = translated
         is_numpy = (facts.library_name(call.func) or "").startswith("numpy.")
-        lift.wide = lift.wide or (is_numpy and form != Form.ARRAY)
+        lift.scalar = lift.scalar or (form == Form.ARRAY and after == Form.NUMBER)
+        lift.wide = lift.wide or (is_numpy and form != Form.ARRAY and not lift.scalar)
         way = lift.follow(call, after)
         return Way(True, (*edits, *way.edits)) if way.joined else OFF
     dotted = facts.library_name(call.func) or ""
@@ -97,6 +98,8 @@ def _builtin(
         return Way(True, (*unwrapped(lift.facts, call, node), *way.edits)) if way.joined else OFF
     if name in ("abs", "max", "min", "pow") and form == Form.NUMBER:
         return lift.follow(call, form, mixed or name in ("max", "min"))
+    if name in ("max", "min") and form == Form.NUMBERS and len(call.args) == 1:
+        return lift.follow(call, Form.NUMBER, mixed)
     if name == "sum" and form != Form.NUMBER:
         return lift.follow(call, Form.NUMBER if form == Form.NUMBERS else form, True)
     if name in ("list", "tuple") and form == Form.NUMBERS:
@@ -112,6 +115,7 @@ def _appended(lift: Lift, call: ast.Call) -> Way:
     if not isinstance(owner, ast.Name):
         return OFF
     loads = [n for n in lift.uses.names.all_loads(owner) if n is not owner]
+    loads = [n for n in loads if not lift.facts.value(n).is_tensor]  # another value of that name
     return lift.loads(loads, Form.NUMBERS, lambda load: False)
 
 

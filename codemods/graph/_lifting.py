@@ -53,6 +53,8 @@ class Lift:
     """Constructors on the way that make a new leaf."""
     wide: bool = False
     """A function of numpy was given numbers: what comes out is an array scalar of float64."""
+    scalar: bool = False
+    """The number came out of an array: numpy keeps its dtype."""
     listed: bool = False
     """It stands in a list that a constructor reads: that is found there."""
     _seen: dict[tuple[ast.expr, Form, bool], Way] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class Lift:
 
     @cached_property
     def translator(self) -> Translator:
-        return Translator(self.facts)
+        return Translator(self.facts, self.facts.value(self.export.source).rank)
 
     def run(self) -> Way:
         """The whole way, the removal of the export included."""

@@ -37,6 +37,8 @@ class Translator:
     """Writes calls anew, and knows the imports that this takes."""
 
     facts: Facts
+    rank: int | None = None
+    """That of the tensor which the array was made of."""
     imports: list[Edit] = field(default_factory=list)
 
     def torch(self, name: str, near: ast.AST) -> str:
@@ -69,7 +71,9 @@ class Translator:
                 edits += self._operand(node, call, form, mixed)
             elif to.tensors and not self.facts.value(argument).is_tensor:
                 edits += wrapped(self.facts, argument, self.torch("as_tensor", call))
-        reduced = form == Form.NUMBERS and to.name in _REDUCTIONS
+        alone = form == Form.ARRAY and len(call.args) == 1 and not call.keywords
+        reduced = to.name in _REDUCTIONS and (form == Form.NUMBERS or alone)
+        reduced = reduced or (to.name == "linalg.det" and alone and self.rank == 2)
         return (Form.NUMBER if form == Form.NUMBER or reduced else Form.ARRAY), edits
 
     def _as_is(self, call: ast.Call, node: ast.expr, form: Form) -> Translated | None:

@@ -28,9 +28,13 @@ loss.backward()
 
 ## Fix safety
 
-Only shown: what to train with instead is the author's choice, and its values differ. The note says
-what is usual: cross entropy for class indices, a sigmoid for comparisons, a straight-through
-estimator for rounding.
+Where `x + (x.round() - x)` lacks its `detach()`, that is added: safe, as values stay the same.
+Where a hard `F.gumbel_softmax` sample is used for nothing but its `argmax`, to look up a row of an
+`nn.Embedding`, the product of sample and rows takes its place: unsafe, as rounding may differ.
+
+All else is only shown: what to train with instead is the author's choice, and its values differ.
+The note says what is usual: cross entropy for class indices, a sigmoid for comparisons, a
+straight-through estimator for rounding.
 
 Nothing is said where the loss has a gradient on another way: masks, metrics, hard assignments
 beside soft ones and straight-through estimators are right. A loss that is made a leaf is reported
@@ -38,7 +42,8 @@ where that happens.
 
 ## How it is verified
 
-Not at all: there is no repair to run.
+Where there is a repair, both versions run on the same inputs: values must be equal, and a gradient
+must come through. What is only shown has nothing to run.
 
 ## References
 
@@ -51,9 +56,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.graph._straight_through import cancelled, detached, looked_up
 from autofix.flow.facts import Facts
 from autofix.flow.values import Graph
 from autofix.model import Applicability
+from autofix.rewrite.nodes import replace
 from autofix.rule import Report, Rule, fix
 
 _SCORES = (
@@ -61,10 +68,12 @@ _SCORES = (
 )
 _SOFT = "compare softly, as `torch.sigmoid((a - b) / temperature)` does, or use a margin loss"
 _ROUNDED = "pass the gradient straight through: `x + (torch.round(x) - x).detach()`"
+_ROWS = "the rows are mixed by a sample that is one-hot up to rounding"
 _INTEGER = "keep the tensor floating, or pass the gradient straight through"
 
 _CALLS = {
     **dict.fromkeys(("argmax", "argmin", "argsort", "one_hot", "multinomial", "bincount"), _SCORES),
+    **dict.fromkeys(("max", "min", "sort", "topk", "kthvalue", "median", "mode"), _SCORES),
     **dict.fromkeys(("gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "isclose"), _SOFT),
     **dict.fromkeys(("count_nonzero", "heaviside", "sign", "histc"), _SOFT),
     **dict.fromkeys(("round", "floor", "ceil", "trunc", "fix"), _ROUNDED),
@@ -77,8 +86,35 @@ rule = Rule(__name__, code="AG110", needs=("backward", "autograd"))
 @rule.visit(ast.Call)
 def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
     name = facts.index.called_name(node)
-    if name in _CALLS and facts.index.trains:
+    if name not in _CALLS:
+        return
+    passing = list(_to_pass(node, name, facts))
+    yield from passing
+    if facts.index.trains and not passing:
         yield from _report(node, f"`{name}`", _CALLS[name], facts)
+
+
+def _to_pass(node: ast.Call, name: str, facts: Facts) -> Iterator[Report]:
+    """A hard value that is meant to pass the gradient on, and does not."""
+    if not facts.may_hold_tensor(node):
+        return
+    term = cancelled(node, facts)
+    if term is not None:
+        shown = facts.source.segment(term)
+        message = f"`{shown}` is added and taken away again: no gradient passes `{name}` by"
+        yield Report(term, message, fix=fix(Applicability.SAFE, *detached(term, facts)))
+    found = looked_up(node, facts) if name == "argmax" else None
+    if found is not None:
+        call, product = found
+        message = "the sample only tells which row is looked up: no gradient gets to its scores"
+        edits = replace(facts, call, _in_parentheses(call, product, facts))
+        yield Report(call, message, fix=fix(Applicability.UNSAFE, *edits), note=_ROWS)
+
+
+def _in_parentheses(call: ast.Call, text: str, facts: Facts) -> str:
+    around = facts.index.parents.get(call)
+    plain = isinstance(around, (ast.Assign, ast.Return, ast.Call, ast.keyword))
+    return text if plain and getattr(around, "func", None) is not call else f"({text})"
 
 
 @rule.visit(ast.Compare)

@@ -212,7 +212,8 @@ def _stopped(
             reason = REPEATED if demand.repeated else CARRIED
             yield Report(node, message, declined=reason, why=why)
         return
-    tier, note = _tier(node, whole or (untrained and demand.backward), term, facts)
+    certain = whole or (untrained and demand.backward) or (facts.is_term(node) and _is_old(node))
+    tier, note = _tier(node, certain, term, facts)
     edits = tidied(freed(node, source, facts), facts)
     yield Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 
@@ -221,12 +222,17 @@ def _is_variable(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and last_name(node.func) not in ("detach", "data")
 
 
+def _is_old(node: ast.expr) -> bool:
+    """`x.data`, and `Variable(x)`: written where nothing is meant to stop."""
+    return not (isinstance(node, ast.Call) and last_name(node.func) == "detach")
+
+
 def _is_old_habit(
     node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
 ) -> bool:
     """`h.data` and `Variable(h)` in the middle of a model: `detach` would say that it is meant."""
     graph, demand = found
-    if isinstance(node, ast.Call) and last_name(node.func) == "detach":
+    if not _is_old(node):
         return False
     computed = facts.value(source).computed and not facts.value(source).leaf
     return graph == Graph.YES and computed and is_wanted(demand, node, facts)

@@ -112,8 +112,8 @@ def found(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
     for target in targets:
         base = base_of(target, names, facts)
         write = facts.write(target) if base is not None else None
-        if base is None or write is None or not write.overwrites:
-            continue
+        if base is None or write is None or not write.overwrites or write.expanded:
+            continue  # (each write into spread memory changes the other rows as well: AG207)
         if facts.value(target).graph == Graph.NO:
             continue  # data is written: a fill, or an array that becomes a tensor
         need = facts.needed(target)
