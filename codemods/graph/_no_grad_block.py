@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.flow.facts import Facts
 from autofix.model import Edit
+
+_FROZEN = re.compile(
+    r"(?i)#.*(?:\bfrozen|\bfreez|\bpre-?trained|\b(?:not|never|n't)\b.{0,12}\b(?:tuned?|trained?|updated?)\b)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +119,13 @@ def _dedented(text: str, begin: int, end: int, inner: str, outer: str) -> Iterat
             yield Edit(at + len(outer), at + len(inner), "")
         following = text.find("\n", at) + 1
         at = following if following else end
+
+
+def said_to_be_frozen(statement: ast.stmt, facts: Facts) -> bool:
+    """Does a comment above a statement, or behind it, say that it is left out on purpose?"""
+    text = facts.source.text
+    start, end = facts.source.span(statement)
+    above = text[:start].rpartition("\n")[0].split("\n")
+    behind = text[end : text.find("\n", end)]
+    comments = itertools.takewhile(lambda line: line.startswith("#"), map(str.strip, above[::-1]))
+    return _FROZEN.search("\n".join([*comments, behind.strip()])) is not None

@@ -57,7 +57,6 @@ gradient must equal finite differences of the original.
 from __future__ import annotations
 
 import ast
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -65,7 +64,7 @@ from autofix.codemods.graph._exports import export_at
 from autofix.codemods.graph._intent import is_for_inference
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
-from autofix.codemods.graph._no_grad_block import Block, freed
+from autofix.codemods.graph._no_grad_block import Block, freed, said_to_be_frozen
 from autofix.codemods.graph._no_grad_sources import Sources, sources_of, stored_in
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -82,9 +81,6 @@ rule = Rule(
     names=("no_grad", "inference_mode", "set_grad_enabled"),
 )
 
-_FROZEN = re.compile(
-    r"(?i)#.*(?:\bfrozen|\bfreez|\bpre-?trained|\b(?:not|never|n't)\b.{0,12}\b(?:tuned?|trained?|updated?)\b)"
-)
 _RETURNED = ("returned from `forward`", "returned from `training_step`")
 _RUN = re.compile(r"def (?:forward|training_step)\b")
 _ONE_STEP = "the same module runs with gradients as well: those of its last step may be all wanted"
@@ -99,7 +95,7 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     wanted = {s: found for s in node.body if (found := _wanted(s, facts)) is not None}
     certain = [s for s, (demand, _) in wanted.items() if _is_certain(demand)]
     lost = [s for s, (_, sources) in wanted.items() if s in certain or _trains(sources)]
-    chosen = [s for s in lost if s in certain or not _said_to_be_frozen(s, facts)]
+    chosen = [s for s in lost if s in certain or not said_to_be_frozen(s, facts)]
     if lost and not chosen:
         return
     if not chosen:
@@ -143,16 +139,6 @@ def check_call(node: ast.Expr, facts: Facts) -> Iterator[Report]:
             removed = remove_statement(facts, node)
             edits = (removed,) if removed is not None else "it stands where it cannot be removed"
             yield _report(call, demand, edits, False, [call], facts)
-
-
-def _said_to_be_frozen(statement: ast.stmt, facts: Facts) -> bool:
-    """Does a comment above a statement, or behind it, say that it is left out on purpose?"""
-    text = facts.source.text
-    start, end = facts.source.span(statement)
-    above = text[:start].rpartition("\n")[0].split("\n")
-    behind = text[end : text.find("\n", end)]
-    comments = itertools.takewhile(lambda line: line.startswith("#"), map(str.strip, above[::-1]))
-    return _FROZEN.search("\n".join([*comments, behind.strip()])) is not None
 
 
 def _switches_off(node: ast.expr, facts: Facts, called: bool = False) -> bool:
