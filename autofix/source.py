@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import warnings
 from bisect import bisect_right
@@ -73,6 +74,16 @@ class Source:
             self.offset(node.lineno, node.col_offset),
             self.offset(node.end_lineno, node.end_col_offset),
         )
+
+    def remarks(self, node: ast.stmt) -> str:
+        """The comments right above a statement, nearest first, and the one behind it."""
+        start, end = self.span(node)
+        above = self.text[:start].rpartition("\n")[0].split("\n")
+        comments = itertools.takewhile(
+            lambda line: line.startswith("#"), map(str.strip, above[::-1])
+        )
+        behind = self.text[end:].partition("\n")[0].strip()
+        return "\n".join([*comments, behind])
 
     def segment(self, node: ast.expr | ast.stmt) -> str:
         start, end = self.span(node)

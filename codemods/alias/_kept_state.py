@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from autofix.codemods.alias._training import changes_weights
+from autofix.codemods.alias._training import changes_weights, head
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.order import Order, Set
+from autofix.flow.syntax import all_arguments
 from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import Kind
 from autofix.flow.walk import walk
@@ -19,8 +20,6 @@ _COPIES = frozenset(
     {"deepcopy", "clone", "cpu", "numpy", "tolist", "new_tensor", "tensor", "dumps"}
 )
 _SAME_MEMORY = frozenset({"detach", "data", "contiguous"})
-
-
 _WRITES = re.compile(r"\.(?:step|copy_|mul_|add_|lerp_)\s*\(|_foreach_")
 
 
@@ -166,12 +165,20 @@ def _changes_between(
     others = _made_again(facts, call)
     kills = {start, *_rebound(facts, start, use), *others}
     after = [s for s in order.after(start, kills) if s is not end and s not in others]
+    after = [s for s in after if not _is_given(use.node, s)]
     events = [s for s in after if changes_weights(facts, s)]
     if use.user is not end and isinstance(use.user, ast.Call):
         events = [s for s in events if s is not facts.index.statement_of(use.user)]
     events = [s for s in events if not _only_loads_other(facts, s, call)]
     later: Set = order.after_any(events, kills)
     return events if end in later else []
+
+
+def _is_given(held: ast.expr, statement: ast.stmt) -> bool:
+    """Is a call handed what is held? It works on the dict, and nothing happens behind its back."""
+    text = ast.unparse(held)
+    calls = (n for n in head(statement) if isinstance(n, ast.Call))
+    return any(ast.unparse(a) == text for call in calls for a in all_arguments(call))
 
 
 def _made_again(facts: Facts, call: ast.Call) -> set[ast.stmt]:

@@ -16,11 +16,7 @@ from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
 _NO_WRITE = frozenset({"requires_grad_", "retain_grad", "detach_", "share_memory_"})
-
-
 _NO_WRITE |= {"squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"}  # the shape
-
-
 _COMPARES = frozenset({"equal", "allclose", "isclose", "eq", "ne", "sub", "dist", "mse_loss"})
 
 
@@ -200,8 +196,9 @@ def _beside_weights(facts: Facts, alias: Alias, read: ast.stmt, nodes: list[ast.
     `new[name] - old[name]` where `new` are the parameters as they are then."""
     if any(isinstance(n, ast.expr) and parameters_of(n) == alias.base for n in nodes):
         return True
-    if any(isinstance(n, ast.Name) and _is_taken_later(facts, alias, n) for n in nodes):
-        return True
+    later = any(isinstance(n, ast.Name) and _is_taken_later(facts, alias, n) for n in nodes)
+    if later and _compares(nodes):
+        return True  # (`old.get(name, new[name])` only looks one of them up)
     if alias.cut and any(_is_given_both(alias, n) for n in nodes):
         return True
     loops = [p for p in facts.index.ancestors(read) if isinstance(p, ast.For)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -123,9 +122,4 @@ def _dedented(text: str, begin: int, end: int, inner: str, outer: str) -> Iterat
 
 def said_to_be_frozen(statement: ast.stmt, facts: Facts) -> bool:
     """Does a comment above a statement, or behind it, say that it is left out on purpose?"""
-    text = facts.source.text
-    start, end = facts.source.span(statement)
-    above = text[:start].rpartition("\n")[0].split("\n")
-    behind = text[end : text.find("\n", end)]
-    comments = itertools.takewhile(lambda line: line.startswith("#"), map(str.strip, above[::-1]))
-    return _FROZEN.search("\n".join([*comments, behind.strip()])) is not None
+    return _FROZEN.search(facts.source.remarks(statement)) is not None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._kept import Kept
 from autofix.codemods.modules._reads import reads_of as _reads_of
+from autofix.flow.class_table import Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.torch_api import is_optimizer
@@ -27,6 +28,9 @@ _LISTED = frozenset(
 _FREEZING = frozenset({"eval", "requires_grad_", "requires_grad"})
 _HANDED = re.compile(r"append|yield|extend|\+=|optim|return|requires_grad|add_param|=\s*\[|chain")
 _LOOKED_AT = re.compile(r"numel|init|uniform_|normal_|fill_|norm|print|nelement|shape|size")
+_PLAIN = re.compile(
+    r"(?i)#.*(?:instead of \W*(?:nn\.)?Module(?:List|Dict)|\b(?:not|\w+n't)\b.*\bregister)"
+)
 _BUILTINS = CONTAINERS | frozenset(
     {"len", "print", "sum", "map", "filter", "next", "isinstance", "range", "hasattr", "id", "repr"}
     | {"str", "any", "all", "min", "max", "type", "super", "partial", "int", "bool"}
@@ -43,7 +47,12 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
         return True
     if any(_trains_itself(facts, owner) for owner in kept.classes) or _is_counted(facts, kept):
         return True
-    if any(_is_own_attribute(facts, part) for part in parts_of(facts, kept)):
+    if any(_is_said_to_be_plain(facts, root) for root in kept.roots):
+        return True
+    if any(
+        _is_own_attribute(facts, part) or _is_of_another(facts, part)
+        for part in parts_of(facts, kept)
+    ):
         return True
     follow, names = uses_in(facts).follow, uses_in(facts).names
     uses = [use for read in reads_of(facts, kept) for use in follow(read, held=INSIDE)]
@@ -125,6 +134,27 @@ def _is_own_attribute(facts: Facts, part: ast.expr) -> bool:
     value = facts.value(part)
     own = part.value if isinstance(part, ast.Subscript) else part
     return isinstance(own, ast.Attribute) and bool(value.kind & Kind.MODULE or value.parameter)
+
+
+def _is_of_another(facts: Facts, part: ast.expr) -> bool:
+    """`for part in other.parts: self.mine.append(part)`, where the argument `other` has them."""
+    function = facts.index.function_of(part)
+    if not isinstance(part, ast.Name) or function is None:
+        return False
+    arguments = {a.arg for a in (*function.args.args, *function.args.kwonlyargs)} - {"self"}
+    around = [facts.index.parents.get(store) for store in uses_in(facts).names.stores(part)]
+    owners = [
+        loop.iter.value
+        for loop in around
+        if isinstance(loop, ast.For) and isinstance(loop.iter, ast.Attribute)
+    ]
+    return any(isinstance(owner, ast.Name) and owner.id in arguments for owner in owners)
+
+
+def _is_said_to_be_plain(facts: Facts, root: Store) -> bool:
+    """Does a comment say that nothing is to be registered there?"""
+    statement = facts.index.statement_of(root.value) if root.value is not None else None
+    return statement is not None and _PLAIN.search(facts.source.remarks(statement)) is not None
 
 
 def _registers(facts: Facts, use: Use, kept: Kept) -> bool:
