@@ -7,7 +7,7 @@ made again.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,8 +23,9 @@ from autofix.codemods.graph._lifted_holders import (
     is_listed,
     zipped,
 )
+from autofix.codemods.graph._lifted_rest import kept
 from autofix.codemods.graph._translating import Translator
-from autofix.codemods.graph._unwrapping import appended, unwrapped, wrapped
+from autofix.codemods.graph._unwrapping import unwrapped, wrapped
 from autofix.codemods.graph._way import OFF, Way, calls_of, property_reads
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
@@ -32,7 +33,6 @@ from autofix.flow.uses import Uses, uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Edit
 
-_TESTS = (ast.If, ast.While, ast.Assert, ast.IfExp, ast.BoolOp)
 MOST = 300
 """Expressions that are followed for one export."""
 
@@ -234,48 +234,21 @@ class Lift:
                     return True
         return False
 
-    def loads(self, loads: Iterable[ast.expr], form: Form, mixed: object) -> Way:
+    def loads(
+        self, loads: Iterable[ast.expr], form: Form, mixed: Callable[[ast.expr], bool]
+    ) -> Way:
         """Every read of what was bound: those that lead to a tensor go on, others stay numbers."""
-        assert callable(mixed)
         ways = [(load, self.follow(load, form, mixed(load))) for load in loads]
         if not any(way.joined for _, way in ways):
             return OFF
         edits: list[Edit] = []
         for load, way in ways:
-            edits += way.edits if way.joined else self._kept(load, form, mixed(load))
+            edits += way.edits if way.joined else kept(self, load, form, mixed(load))
         return Way(True, tuple(dict.fromkeys(edits)))
 
-    def _kept(self, load: ast.expr, form: Form, mixed: bool) -> list[Edit]:
-        """What this read gets stays a number or array, if that makes a difference to it."""
-        if self._seen.get((load, form, mixed), OFF).joined:
-            return []
-        parent = self.facts.index.parents.get(load)
-        match parent:
-            case ast.Expr() | ast.Attribute(attr="append" | "extend"):
-                return []
-            case ast.Attribute(attr="shape" | "ndim"):
-                return []
-            case ast.Call(func=ast.Name(id="float" | "len" | "int")):
-                return []
-            case ast.FormattedValue(conversion=-1) if form == Form.NUMBER:
-                return []
-            case ast.AugAssign(target=target) if target is load:
-                return []
-        if form == Form.NUMBER and (
-            isinstance(parent, _TESTS)
-            or (
-                isinstance(parent, ast.Compare)
-                and isinstance(self.facts.index.parents.get(parent), _TESTS)
-            )
-        ):
-            return []
-        if form == Form.NUMBERS:
-            raise CannotLift("a list of the numbers is used as such, too")
-        if form == Form.ARRAY:
-            return appended(self.facts, load, self.export.how)
-        return (
-            wrapped(self.facts, load, "float") if mixed else appended(self.facts, load, ".item()")
-        )
+    def leads_on(self, node: ast.expr, form: Form, mixed: bool) -> bool:
+        """Is it known already that this read leads to a tensor?"""
+        return self._seen.get((node, form, mixed), OFF).joined
 
     def returned(self, node: ast.expr, form: Form, mixed: bool, position: int | None = None) -> Way:
         function = self.facts.index.function_of(node)
@@ -302,9 +275,9 @@ class Lift:
         for result, way in ways:
             if way.joined:
                 edits += way.edits
-            elif position is None and (kept := self._kept(result, form, mixed)):
+            elif position is None and (edited := kept(self, result, form, mixed)):
                 if form == Form.ARRAY and self.facts.index.class_of(function) is not None:
                     name = getattr(function, "name", "the method")
                     raise CannotLift(f"`{name}` is there to give arrays to other callers, too")
-                edits += kept
+                edits += edited
         return Way(True, tuple(dict.fromkeys(edits)))
