@@ -14,6 +14,7 @@ from autofix.flow.joins import sequence
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import Closure, Instance, is_module_class
 from autofix.flow.operations import apply
+from autofix.flow.standard import STANDARD
 from autofix.flow.values import (
     EMPTY,
     NONE,
@@ -90,6 +91,8 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         made = BUILTINS["list"](given, frame).but(ref=name)
         frame.state.bound.update(dict.fromkeys(made.aliases, made))
         return made
+    if name in STANDARD:
+        return STANDARD[name](given, frame)
     if is_module_class(name):
         return Value(Kind.MODULE, ref=name, aliases=frozenset({fresh()}))
     if name.startswith(_WATCHED):

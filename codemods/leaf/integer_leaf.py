@@ -4,13 +4,15 @@
 
 Finds `requires_grad=True`, `.requires_grad_()` and `nn.Parameter(...)` on a tensor of integers:
 `torch.tensor([1, 2, 3], requires_grad=True)`, `torch.arange(5, requires_grad=True)`,
-`torch.ones(3, dtype=torch.long, requires_grad=True)`.
+`torch.ones(3, dtype=torch.long, requires_grad=True)`. Also
+`nn.Parameter(x, requires_grad=x.is_floating_point())` where `x` is always a tensor of integers that
+is computed with.
 
 ## Why is this bad
 
 Only tensors of floating point and complex numbers can have a gradient: torch raises "Only Tensors
 of floating point and complex dtype can require gradients". Whole numbers in a list make a tensor of
-integers.
+integers. A Parameter of integers that asks first raises nothing, and is never trained.
 
 ## Example
 
@@ -30,6 +32,8 @@ The numbers are written as floats, or the dtype is named, or `.float()` is put i
 program raised, so nothing that worked changes, and the values stay the same numbers: this is safe.
 There is no fix where the tensor is used as an index, which has to be of integers.
 
+A Parameter that is trained only if it is made of floats did not raise: that fix is unsafe.
+
 ## How it is verified
 
 The original raises; the rewritten code runs, and its gradient is compared with finite differences.
@@ -45,6 +49,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.leaf._float_flag import left_as_integers
 from autofix.codemods.leaf._floats import is_index, made_float
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -68,6 +73,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         dotted = facts.library_name(node.func) or ""
         if dotted.startswith("torch.") and (flag is None or is_true(flag)):
             yield from _of(facts, node, node.args[0])
+        elif dotted.startswith("torch."):
+            yield from _left_out(facts, node)
     elif is_true(flag):
         dotted = facts.library_name(node.func) or ""
         if dotted.startswith("torch.") and "Variable" not in dotted:
@@ -100,6 +107,16 @@ def _of(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> Iterator[Rep
         yield Report(node, message, declined=edits)
     else:
         yield Report(node, message, fix=fix(Applicability.SAFE, *edits))
+
+
+def _left_out(facts: Facts, node: ast.Call) -> Iterator[Report]:
+    """`nn.Parameter(x, requires_grad=x.is_floating_point())` of integers."""
+    edits = left_as_integers(facts, node)
+    if edits is not None:
+        data = facts.source.segment(node.args[0])
+        message = f"`{data}` is a tensor of integers: this Parameter is never trained"
+        note = "it is trained from now on"
+        yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), note=note)
 
 
 def _is_expected(facts: Facts, node: ast.AST) -> bool:

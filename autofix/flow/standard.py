@@ -1,0 +1,72 @@
+"""What functions of the standard library give of constants: the numbers of a configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from autofix.flow.frame import contents
+from autofix.flow.joins import join_all, sequence
+from autofix.flow.objects import Closure
+from autofix.flow.values import NONE, STRING, UNKNOWN, Graph, Kind, Value, fresh, number
+
+if TYPE_CHECKING:
+    from autofix.flow.calls import Arguments
+    from autofix.flow.frame import Frame
+
+LONGEST = 64
+"""Elements of one list or dict that are looked at each by itself."""
+_NOT_KNOWN = Value(Kind.UNKNOWN, Graph.NO)
+
+
+def _loads(given: Arguments, frame: Frame) -> Value:
+    """`json.loads` of a text that is written in the source."""
+    text = given.get(0, "s")
+    if text is None or not isinstance(text.const, str) or not given.exact:
+        return _NOT_KNOWN
+    try:
+        data = json.loads(text.const)
+    except ValueError:
+        return _NOT_KNOWN
+    return _value(data, frame)
+
+
+def _value(data: Any, frame: Frame) -> Value:
+    if data is None:
+        return NONE
+    if isinstance(data, str):
+        return STRING.but(const=data)
+    if isinstance(data, (bool, int, float)):
+        return number(data)
+    inner = list(data.values()) if isinstance(data, dict) else data
+    if len(inner) > LONGEST:
+        return _NOT_KNOWN
+    items = tuple(_value(each, frame) for each in inner)
+    identity = fresh()
+    if isinstance(data, dict):
+        entries = dict(zip(data, items, strict=True))
+        made = Value(Kind.DICT, elem=join_all(items), entries=entries)
+    else:
+        made = sequence(items)
+    made = made.but(aliases=frozenset({identity}))
+    frame.state.bound[identity] = made
+    return made
+
+
+def _field(given: Arguments, frame: Frame) -> Value:
+    """`dataclasses.field(default=..., default_factory=...)`, of numbers."""
+    from autofix.flow.functions import call_closure
+
+    default = given.keywords.get("default")
+    factory = given.keywords.get("default_factory")
+    if default is None and factory is not None and isinstance(factory.ref, Closure):
+        default = call_closure(factory.ref, [], {}, given.node, frame)
+    inner = contents(default) if default is not None else None
+    return default if default is not None and inner and inner.is_number else UNKNOWN
+
+
+STANDARD: dict[str, Callable[[Arguments, Frame], Value]] = {
+    "json.loads": _loads,
+    "dataclasses.field": _field,
+}
