@@ -4,8 +4,9 @@
 
 Finds `old = w.grad`, `old = w.data`, `old = list(model.parameters())`, `old = model.state_dict()`
 and the like where the gradient or the weights are then changed in place, and `old` is read as if it
-had stayed. Also `target = copy.copy(model)` and `target = model` where the weights are later loaded
-from the one into the other.
+had stayed: by the same function, or, of `state["previous"] = p.grad`, by its next call. Also
+`target = copy.copy(model)` and `target = model` where the weights are later loaded from the one
+into the other.
 
 ## Why is this bad
 
@@ -54,6 +55,7 @@ from collections.abc import Iterator
 
 from autofix.codemods.alias._aliases import Of, aliases_in
 from autofix.codemods.alias._copies import copied
+from autofix.codemods.alias._kept_gradient import kept_gradients
 from autofix.codemods.alias._kept_state import kept_state
 from autofix.codemods.alias._stale import restores, stale
 from autofix.flow.facts import Facts
@@ -84,6 +86,22 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
             f"before it is read (line {found.read.lineno})"
         )
         yield Report(node, message, fix=fix(Applicability.SAFE, *copied(facts, alias)))
+
+
+@rule.visit(ast.Assign)
+def check_kept(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`state["previous"] = p.grad`"""
+    seen = {a.holder for a in aliases_in(facts, node) if stale(facts, a) is not None}
+    for kept in kept_gradients(facts, node):
+        if kept.holder in seen:
+            continue
+        held = facts.source.segment(kept.holder)
+        message = (
+            f"`{held}` is no copy of the gradient: line {kept.zeroed.lineno} sets it to zero, "
+            f"before it is read again (line {kept.read.lineno})"
+        )
+        end = facts.source.span(kept.node)[1]
+        yield Report(node, message, fix=fix(Applicability.SAFE, Edit(end, end, ".clone()")))
 
 
 def _is_brought_back(facts: Facts, call: ast.Call) -> bool:
