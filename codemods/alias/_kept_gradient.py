@@ -29,7 +29,9 @@ def kept_gradients(facts: Facts, statement: ast.Assign) -> Iterator[KeptGradient
     function = facts.index.function_of(statement)
     pairs = list(_kept(statement))
     zeroed = _zeroed(facts) if pairs else None
-    for holder, node in pairs if function is not None and zeroed is not None else ():
+    if function is None or zeroed is None:
+        return
+    for holder, node in pairs:
         if not _is_gradient(facts, node) or _is_dropped(facts, function):
             continue
         read = _read_before(facts, function, statement, holder, node)
