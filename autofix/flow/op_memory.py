@@ -71,11 +71,12 @@ def write_in_place(
     from autofix.flow.stores import write_into
 
     others = [v for v in inputs[1:] if v.kind & Kind.TENSOR]
+    numbers = [v for v in inputs[1:] if v.is_number]
     for other in others:
         frame.program.cuts.memory.written(first, other)
     written = tensor(
         max([v.graph for v in others], default=Graph.NO) if frame.state.grad else Graph.NO,
-        cuts=frozenset().union(*(all_cuts(v) for v in others)),
+        cuts=frozenset().union(*(all_cuts(v) for v in (*others, *numbers))),
         why=others[0].why if others else None,
     )
     target = given.node.func

@@ -102,7 +102,7 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
             keep(first, node, first.graph, first, frame, own=True)
         return first
     if name.endswith("_like") or name.startswith("new_"):
-        inputs = [v for v in inputs if v.is_number]  # of a tensor, the shape alone matters
+        inputs = [v if v.is_number else _constant(v) for v in inputs if _fills(v, name)]
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
     if first is not None and first.kind & Kind.SEQUENCE and (parts := contents(first)) is not None:
         frame.program.cuts.memory.put_together(value.storage, parts.storage)
@@ -116,6 +116,16 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     if flag is not None and flag.const is True:
         value = requires_grad(value, "made with `requires_grad=True`", node.lineno, frame)
     return value
+
+
+def _fills(value: Value, name: str) -> bool:
+    """Is it what is filled in? Of other tensors the shape alone matters."""
+    return value.is_number or ("full" in name and value.is_tensor)
+
+
+def _constant(value: Value) -> Value:
+    """A tensor that is read as a number."""
+    return value.but(graph=Graph.NO)
 
 
 def _filled(name: str, inputs: list[Value], first: Value | None, given: Arguments) -> list[Value]:

@@ -136,13 +136,80 @@ def expanded(node: ast.Call, name: str, facts: Facts) -> tuple[Edit, ...]:
     return (*_written(node, f"{text}.clone()", None, facts), *edits)
 
 
+def around(
+    call: ast.Call, node: ast.expr, name: str, dtype: str | None, facts: Facts
+) -> tuple[Edit, ...]:
+    """The differentiable form where `node`, an argument, is about to be a tensor of no dimensions:
+    edits of what stands around it."""
+    given = _checked(call, name)
+    role = next((key for key, argument in given.items() if argument is node), None)
+    if role not in _READ or dtype not in _USUAL:
+        raise CannotExpress("the number has no counterpart in the differentiable form")
+    loose = not isinstance(node, _TIGHT)
+    options = [f"{k}={facts.source.segment(v)}" for k, v in given.items() if k in _PASSED_ON]
+    imports: tuple[Edit, ...] = ()
+    if role == "fill_value":
+        before, after = ("(" if loose else ""), (")" if loose else "")
+        if name == "new_full" and isinstance(call.func, ast.Attribute):
+            options = options or [facts.source.segment(call.func.value)]
+        size = given.get("size")
+        if name == "full_like":
+            if not _is_plain(given["input"], facts):
+                raise CannotExpress("the tensor it is like would be computed twice")
+            like = facts.source.segment(given["input"])
+            options, shape = options or [like], f".expand_as({like})"
+        elif size is None:
+            raise CannotExpress("these arguments have no counterpart in the differentiable form")
+        else:
+            shape = f".expand({facts.source.segment(size)})"
+        after += (f".to({', '.join(options)})" if options else "") + shape + ".clone()"
+    else:
+        before, after, imports = _ramp(call, name, role, given, options, facts)
+    start, end = facts.source.span(call)
+    begin, stop = facts.source.span(node)
+    if "\n" in before + after or "#" in facts.source.segment(call):
+        raise CannotExpress("it is laid out over several lines: comments could be lost")
+    return (Edit(start, begin, before), Edit(stop, end, after), *imports)
+
+
+def _ramp(
+    call: ast.Call,
+    name: str,
+    role: str,
+    given: dict[str, ast.expr],
+    options: list[str],
+    facts: Facts,
+) -> tuple[str, str, tuple[Edit, ...]]:
+    """What stands before and behind the end of a range that is about to be a tensor."""
+    other = given.get("start" if role == "end" else "end")
+    if name != "linspace" or other is None or "steps" not in given:
+        raise CannotExpress("the number has no counterpart in the differentiable form")
+    spelled = spell(facts, "torch.linspace", call)
+    limits = ["0", "1"] if role == "end" else ["1", "0"]
+    steps = facts.source.segment(given["steps"])
+    ramp = f"{spelled.code}({', '.join([*limits, steps, *options])})"
+    outer = _is_operand(call, facts)
+    close = ")" if outer else ""
+    if isinstance(other, ast.Constant) and other.value == 0:
+        loose = not isinstance(given[role], _TIGHT)
+        before, after = ("(", ")") if loose else ("", "")
+        return ("(" if outer else "") + before, f"{after} * {ramp}{close}", spelled.edits
+    if not (_is_plain(other, facts) or isinstance(other, ast.UnaryOp)):
+        raise CannotExpress("the start would be computed twice: give it a name first")
+    text = _factor(_text(other, facts))
+    return ("(" if outer else "") + f"{text} + (", f" - {text}) * {ramp}{close}", spelled.edits
+
+
+def _is_operand(node: ast.Call, facts: Facts) -> bool:
+    around = facts.index.parents.get(node)
+    operator = isinstance(around, (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Attribute, ast.Await))
+    return operator or (isinstance(around, ast.Subscript) and around.value is node)
+
+
 def _written(node: ast.Call, text: str, spelled: Spelling | None, facts: Facts) -> tuple[Edit, ...]:
     if "\n" in text or "#" in facts.source.segment(node):
         raise CannotExpress("it is laid out over several lines: comments could be lost")
-    around = facts.index.parents.get(node)
-    operator = isinstance(around, (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Attribute, ast.Await))
-    subscripted = isinstance(around, ast.Subscript) and around.value is node
-    if spelled is not None and (operator or subscripted):
+    if spelled is not None and _is_operand(node, facts):
         text = f"({text})"
     return (*replace(facts, node, text), *(spelled.edits if spelled is not None else ()))
 

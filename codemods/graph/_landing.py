@@ -63,7 +63,7 @@ def landed(
     if form == Form.NUMBERS and mixed:
         raise CannotLift("on another path it is a list of plain numbers")
     if form == Form.NUMBERS:
-        return [*_stacked(node, call, whole, after, facts, translator)], leaf
+        return [*_stacked(node, call, whole, after, facts, translator, export.cut)], leaf
     if mixed:
         function = translator.torch("as_tensor", call)
         edits = [
@@ -141,13 +141,13 @@ def _stacked(
     after: str,
     facts: Facts,
     translator: Translator,
+    cut: ast.expr,
 ) -> list[Edit]:
     """`torch.tensor(numbers)` of a list whose numbers are tensors now."""
     edits: list[Edit] = []
     if isinstance(node, ast.List):
         for element in node.elts:
-            value = facts.value(element)
-            if value.is_number and not value.cuts:
+            if facts.value(element).is_number and cut not in facts.cuts_before(element):
                 edits += wrapped(facts, element, translator.torch("as_tensor", call))
     function = translator.torch("stack", call)
     start, end = facts.source.span(whole)

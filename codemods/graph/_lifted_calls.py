@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autofix.codemods.graph._exports import Form
 from autofix.codemods.graph._landing import CannotLift, landed
+from autofix.codemods.graph._lifted_numbers import into_torch
 from autofix.codemods.graph._unwrapping import unwrapped
 from autofix.codemods.graph._way import OFF, Way
 from autofix.flow.index import last_name
@@ -15,11 +16,6 @@ from autofix.flow.values import Kind, Value
 
 if TYPE_CHECKING:
     from autofix.codemods.graph._lifting import Lift
-
-_TAKES_EITHER = frozenset(
-    {"add", "sub", "mul", "div", "pow", "add_", "sub_", "mul_", "div_", "masked_fill", "fill_"}
-    | {"multiply", "divide", "subtract", "true_divide"}
-)
 
 
 def attribute(
@@ -71,23 +67,13 @@ def passed(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: bool) 
     if dotted.startswith(("numpy.", "math.", "scipy.")):
         _refuse_if_joined(lift, call, form, f"`{facts.source.segment(call.func)}`")
         return OFF
+    if isinstance(facts.value(call.func).ref, Closure):
+        return _received(lift, node, call, form, mixed)
     if dotted.startswith("torch.") or facts.value(call).is_tensor:
-        return _into_torch(lift, node, call, form, mixed)
+        return into_torch(lift, node, call, form, mixed)
     if form == Form.NUMBER and last_name(call.func) == "append":
         return _appended(lift, call)
-    return _received(lift, node, call, form, mixed)
-
-
-def _into_torch(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: bool) -> Way:
-    """A number as the operand of an operation that takes tensors in its place."""
-    name = last_name(call.func)
-    if form != Form.NUMBER or mixed or name not in _TAKES_EITHER or node not in call.args:
-        if name in ("clamp", "clip") and form == Form.NUMBER and len(call.keywords) == 1:
-            lift.partners.append(Value())
-            return Way(not call.args or isinstance(call.func, ast.Attribute))
-        return OFF
-    lift.partners.append(lift.facts.value(call.args[0]))
-    return Way(True)
+    return OFF
 
 
 def _builtin(

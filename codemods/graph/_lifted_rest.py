@@ -28,8 +28,8 @@ def kept(lift: Lift, load: ast.expr, form: Form, mixed: bool) -> list[Edit]:
             return []
         case ast.Call(func=ast.Name(id="float" | "len" | "int")):
             return []
-        case ast.FormattedValue(conversion=-1) if form == Form.NUMBER:
-            return []
+        case ast.FormattedValue(conversion=-1) if form == Form.NUMBER and not _is_parameter(lift):
+            return []  # a tensor of one element is formatted as its number
         case ast.AugAssign(target=target) if target is load:
             return []
     if form == Form.NUMBER and (
@@ -44,4 +44,12 @@ def kept(lift: Lift, load: ast.expr, form: Form, mixed: bool) -> list[Edit]:
         raise CannotLift("a list of the numbers is used as such, too")
     if form == Form.ARRAY:
         return appended(lift.facts, load, lift.export.how)
-    return wrapped(lift.facts, load, "float") if mixed else appended(lift.facts, load, ".item()")
+    if mixed:
+        return wrapped(lift.facts, load, "float")
+    how = lift.export.how if lift.export.how == ".detach()" else ".item()"
+    return appended(lift.facts, load, how)
+
+
+def _is_parameter(lift: Lift) -> bool:
+    """A parameter takes no format of a number."""
+    return lift.facts.value(lift.export.source).parameter

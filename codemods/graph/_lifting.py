@@ -55,6 +55,8 @@ class Lift:
     """A function of numpy was given numbers: what comes out is an array scalar of float64."""
     scalar: bool = False
     """The number came out of an array: numpy keeps its dtype."""
+    moved: bool = False
+    """The export stands in an argument that an edit writes elsewhere, without what makes it one."""
     listed: bool = False
     """It stands in a list that a constructor reads: that is found there."""
     _seen: dict[tuple[ast.expr, Form, bool], Way] = field(default_factory=dict)
@@ -72,7 +74,8 @@ class Lift:
         way = self.follow(self.export.whole, self.export.form)
         if not way.joined:
             return OFF
-        edits = (*self._removal(), *self.translator.imports, *way.edits)
+        removal = () if self.moved else self._removal()
+        edits = (*removal, *self.translator.imports, *way.edits)
         return Way(True, tuple(dict.fromkeys(edits)))
 
     def _removal(self) -> Sequence[Edit]:

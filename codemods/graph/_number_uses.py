@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from autofix.codemods.graph._numeric_names import counterpart
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import keyword
 from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import FLOATING, INTEGRAL, Kind, Value
 
@@ -26,6 +27,72 @@ _FINE = frozenset(
     "masked_fill masked_fill_ fill fill_ clamp clip clamp_min clamp_max maximum minimum tensor "
     "as_tensor new_tensor stack isnan isinf isfinite exp sqrt".split()
 )
+
+
+_PLAIN: dict[str, dict[str, int | None]] = {
+    "leaky_relu": {"negative_slope": 1},
+    "elu": {"alpha": 1},
+    "celu": {"alpha": 1},
+    "softplus": {"beta": 1, "threshold": 2},
+    "hardtanh": {"min_val": 1, "max_val": 2},
+    "threshold": {"threshold": 1, "value": 2},
+    "softshrink": {"lambd": 1},
+    "hardshrink": {"lambd": 1},
+    "huber_loss": {"delta": 3},
+    "smooth_l1_loss": {"beta": 5},
+    "triplet_margin_loss": {"margin": 3, "p": 4},
+    "margin_ranking_loss": {"margin": 3},
+    "cosine_embedding_loss": {"margin": 3},
+    "hinge_embedding_loss": {"margin": 2},
+    "cross_entropy": {"label_smoothing": 7},
+    "add": {"alpha": None},
+    "sub": {"alpha": None},
+    "addcmul": {"value": None},
+    "addcdiv": {"value": None},
+    "addmm": {"alpha": None, "beta": None},
+    "addmv": {"alpha": None, "beta": None},
+    "addbmm": {"alpha": None, "beta": None},
+    "baddbmm": {"alpha": None, "beta": None},
+    "layer_norm": {"eps": 4},
+    "group_norm": {"eps": 4},
+    "rms_norm": {"eps": 3},
+    "batch_norm": {"momentum": 6, "eps": 7},
+    "norm": {"p": 1},
+    "normalize": {"p": 1, "eps": 3},
+    "cdist": {"p": 2},
+    "pairwise_distance": {"p": 2, "eps": 3},
+    "cosine_similarity": {"eps": 3},
+    "dropout": {"p": 1},
+    "pad": {"value": 3},
+    "logit": {"eps": 1},
+    "full": {"fill_value": 1},
+    "full_like": {"fill_value": 1},
+    "new_full": {"fill_value": 2},
+    "scaled_dot_product_attention": {"scale": 6, "dropout_p": 4},
+}
+"""By function, the arguments that are Python numbers, and their places: given a tensor they raise
+if it has a graph, and read it as a number if it has none."""
+
+
+def plain_argument(call: ast.Call, node: ast.expr, facts: Facts) -> str | None:
+    """The name of the argument at `node`, if no tensor with a graph is taken there."""
+    name = (last_name(call.func) or "").rstrip("_")
+    method = isinstance(call.func, ast.Attribute) and facts.value(call.func.value).is_tensor
+    for word, position in _PLAIN.get(name, {}).items():
+        if keyword(call, word) is node:
+            return word
+        at = call.args.index(node) if node in call.args else None
+        if at is not None and at + method == position:
+            return word
+    return None
+
+
+def needs_number(node: ast.expr, facts: Facts) -> bool:
+    """Is the tensor `node` read as a number somewhere, by a function that takes only those?"""
+    return any(
+        isinstance(use.user, ast.Call) and plain_argument(use.user, use.node, facts) is not None
+        for use in uses_in(facts).follow(node)
+    )
 
 
 @dataclass(frozen=True, slots=True)

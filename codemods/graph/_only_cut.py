@@ -7,6 +7,7 @@ import re
 
 from autofix.codemods.graph._stops import is_written, stopped
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 
@@ -68,6 +69,8 @@ def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
         if isinstance(around, ast.Return):
             return True
         return isinstance(around, ast.Call) and _calls(around, "torch.optim.", facts)
+    if isinstance(parent, ast.Call) and plain_name(parent.func) == "float":
+        return True
     return isinstance(parent, ast.Return) or (
         isinstance(parent, ast.Call)
         and read in parent.args

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 from autofix.codemods.graph._landing import VARIABLE
-from autofix.codemods.graph._unwrapping import unwrapped
+from autofix.codemods.graph._unwrapping import appended, unwrapped
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.edits import apply_edits
 from autofix.rewrite.statements import remove_statement
@@ -44,6 +45,10 @@ def freed(node: ast.expr, inner: ast.expr, facts: Facts) -> list[Edit]:
         if isinstance(read.func, ast.Attribute):
             at = facts.source.span(read.func.value)[1]
             edits.append(Edit(at, at, ".detach()"))
+    if facts.value(inner).parameter:  # it takes no format of a number
+        for use in uses_in(facts).follow(node):
+            if isinstance(use.user, ast.FormattedValue):
+                edits += appended(facts, use.node, ".detach()")
     return edits
 
 

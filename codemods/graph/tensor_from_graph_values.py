@@ -67,6 +67,7 @@ import re
 from collections.abc import Iterator
 
 from autofix.codemods.graph._casting import DATA_NAMES, casts, data_of
+from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._stacking import (
     CannotStack,
     Stacker,
@@ -199,10 +200,13 @@ def _cut(node: ast.Call, data: ast.expr, facts: Facts) -> tuple[Graph, Demand, b
         return (*found, False)
     for element in ast.walk(data):
         # A number taken out by hand may be a weight held constant on purpose: it counts only
-        # where the backward pass has no other graph to run through.
-        if isinstance(element, ast.Call) and exported_tensor(element, facts) is not None:
+        # where the backward pass has no other graph to run through, or a leaf would never learn.
+        tensor = exported_tensor(element, facts) if isinstance(element, ast.Call) else None
+        if tensor is not None:
             found = facts.needed(element)
-            if found is not None and found[1].backward and not found[1].carries:
+            if found is None or not found[1].backward:
+                continue
+            if not found[1].carries or is_only_read_cut(tensor, facts):
                 return (*found, True)
     return None
 

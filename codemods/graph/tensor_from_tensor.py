@@ -54,6 +54,7 @@ import libcst as cst
 
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
@@ -236,10 +237,16 @@ def _converted(node: ast.Call, facts: Facts) -> cst.BaseExpression:
     return method(tree.with_changes(func=func, args=kept), "clone")
 
 
+def _is_detached(data: ast.expr) -> bool:
+    if isinstance(data, ast.Attribute):
+        return data.attr == "data"
+    return isinstance(data, ast.Call) and last_name(data.func) == "detach" and not data.args
+
+
 def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst.BaseExpression:
     """The same copy, of the same dtype and on the same device, with the graph or without."""
     value = bare(expression(facts, data))
-    if not keep_graph:
+    if not keep_graph and not _is_detached(data):
         value = method(value, "detach")
     dtype, device = keyword(node, "dtype"), keyword(node, "device")
     given = {k: expression(facts, v) for k, v in (("dtype", dtype), ("device", device)) if v}

@@ -72,6 +72,7 @@ from autofix.codemods.graph._intent import (
 )
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
+from autofix.codemods.graph._number_uses import needs_number
 from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
@@ -80,7 +81,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.unit import is_foreign
 from autofix.flow.values import Graph, Kind
-from autofix.model import Applicability
+from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
 _CALLED = frozenset({"item", "tolist", "numpy", "detach", "float", "array", "asarray", "Variable"})
@@ -214,8 +215,21 @@ def _stopped(
         return
     certain = whole or (untrained and demand.backward) or (facts.is_term(node) and _is_old(node))
     tier, note = _tier(node, certain, term, facts)
-    edits = tidied(freed(node, source, facts), facts)
-    yield Report(node, message, fix=fix(tier, *edits), why=why, note=note)
+    try:
+        edits = _without_stop(node, source, demand, facts)
+    except CannotLift as refusal:
+        yield Report(node, message, declined=str(refusal), why=why)
+        return
+    yield Report(node, message, fix=fix(tier, *tidied(edits, facts)), why=why, note=note)
+
+
+def _without_stop(node: ast.expr, source: ast.expr, demand: Demand, facts: Facts) -> list[Edit]:
+    """Edits that take the stop away. Where a constant tensor is read as a number, the way is one
+    of numbers: what has a graph cannot be read so."""
+    if not needs_number(node, facts):
+        return freed(node, source, facts)
+    export = Export(node, node, source, Form.NUMBER, ".detach()")
+    return list(Lift(facts, export, demand.backward).run().edits)
 
 
 def _is_variable(node: ast.expr) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, reads
 from autofix.codemods.training._state import graph_of, is_tuple, steps_in, stored_value
 from autofix.flow.facts import Facts
@@ -128,7 +129,7 @@ def _kept_attributes(facts: Facts, node: ast.ClassDef) -> Iterator[tuple[str, as
     graphs = graphs_around(facts, forward.body[0])
     for key, stores in graphs.stores.items():
         owner, _, attribute = key.rpartition(".")
-        if owner != _me(forward) or _is_detached_somewhere(node, attribute):
+        if owner != _me(forward) or _is_detached_somewhere(facts, node, attribute):
             continue
         if _is_parameter(facts, node, attribute):
             continue  # AG505: it takes no tensor in its place
@@ -174,14 +175,11 @@ def _reads_of(statement: ast.stmt) -> Iterator[ast.expr]:
                     yield node
 
 
-def _is_detached_somewhere(node: ast.ClassDef, attribute: str) -> bool:
+def _is_detached_somewhere(facts: Facts, node: ast.ClassDef, attribute: str) -> bool:
     for inner in ast.walk(node):
         match inner:
             case ast.Assign(targets=[ast.Attribute(attr=name)], value=value) if name == attribute:
-                words = {
-                    getattr(n, "attr", None) or getattr(n, "id", None) for n in ast.walk(value)
-                }
-                if any(isinstance(w, str) and ("detach" in w or "repackage" in w) for w in words):
+                if detaches(facts, value):
                     return True
             case ast.Attribute(attr="detach_" | "data", value=ast.Attribute(attr=name)):
                 if name == attribute:

@@ -6,13 +6,14 @@ import ast
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, reads
 from autofix.flow.facts import Facts
 from autofix.flow.joins import join_all
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 
-_RESETS = ("detach", "repackage", "reset", "init_hidden", "zero_state")
+_RESETS = ("reset", "init_hidden", "zero_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +229,8 @@ def _handled(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
             continue
         if isinstance(bound, ast.Constant):
             return True
-        for node in ast.walk(bound):
-            name = getattr(node, "attr", None) or getattr(node, "id", None)
-            data = name == "data" and isinstance(node, ast.Attribute)
-            if data or (isinstance(name, str) and any(word in name for word in _RESETS)):
-                return True
+        if detaches(graphs.facts, bound, _RESETS):
+            return True
     return False
 
 
