@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,24 @@ def concerns(text: str) -> bool:
     return any(word in text for word in _OF_TORCH) and not any(name in text for name in _ALIKE)
 
 
+_COMPUTES = ("import math", "from math", "import numpy", "from numpy")
+
+
+def may_serve(text: str) -> bool:
+    """Does a module that never speaks of torch compute, so that what torch gives may go through
+    `math` there?"""
+    computes = any(word in text for word in _COMPUTES) and "def " in text
+    return computes and not any(name in text for name in _ALIKE)
+
+
+def serves(text: str, path: str, project: Project | None) -> bool:
+    """Does it compute for others in a small project that train?"""
+    if project is None or not may_serve(text):
+        return False
+    path = os.path.abspath(path)  # noqa: PTH100
+    return not project.is_large(path) and any(tells for _, tells in project.importers(path, ()))
+
+
 def find(source: Source, rules: Sequence[Rule], project: Project | None = None) -> Outcome:
     """Run `rules` over one module. Raises SyntaxError, RecursionError or ValueError as `ast.parse`
     does; a crash inside one rule is reported and does not lose another rule's findings.
@@ -45,7 +64,7 @@ def find(source: Source, rules: Sequence[Rule], project: Project | None = None) 
     The other files of the `project` have a say in it: in a large one, where following every import
     would cost more than the rest, only if the file trains or seems to have something to report."""
     asked = [rule for rule in rules if rule.is_needed(source.text)]
-    if asked and not concerns(source.text):
+    if asked and not concerns(source.text) and not serves(source.text, source.path, project):
         return Outcome(())
     tree = source.parse()  # also for no rule: a file that no one can run is not clean
     if not asked:

@@ -70,7 +70,7 @@ class Look:
 
 def examine(data: bytes, path: str, shown: str, plan: Plan) -> FileResult:
     """Look at one file, and repair it in memory if that is the plan."""
-    if not is_candidate(data):
+    if not is_candidate(data) or not _is_asked(data, path, plan):
         return FileResult(path, shown)
     try:
         return _examine(load(data, path), path, shown, plan)
@@ -92,7 +92,14 @@ def could_be_fixed(result: FileResult) -> bool:
 
 def is_candidate(data: bytes) -> bool:
     """Whether any rule could have something to say; what is not a candidate is not even decoded."""
-    return engine.concerns(data.decode("latin-1"))
+    text = data.decode("latin-1")
+    return engine.concerns(text) or engine.may_serve(text)
+
+
+def _is_asked(data: bytes, path: str, plan: Plan) -> bool:
+    """Of a candidate that does not speak of torch: does it serve files that do?"""
+    text = data.decode("latin-1")
+    return engine.concerns(text) or engine.serves(text, path, plan.project)
 
 
 def failed(path: str, shown: str, message: str) -> FileResult:
