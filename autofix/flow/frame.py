@@ -234,6 +234,16 @@ def contents(value: Value, depth: int = 4) -> Value | None:
     return None if value.elem is None else contents(value.elem, depth - 1)
 
 
+def only_leaves(value: Value, depth: int = 4) -> bool:
+    """Is it a leaf that requires a gradient, or a list, tuple or dict of nothing else?"""
+    if value.kind == Kind.TENSOR:
+        return value.leaf
+    if not value.kind & (Kind.SEQUENCE | Kind.DICT) or not depth:
+        return False
+    inside = tuple((value.entries or {}).values()) or value.items or (value.elem,)
+    return all(v is not None and only_leaves(v, depth - 1) for v in inside)
+
+
 _PARTS = frozenset({"an index", "iteration"})
 
 _BUILTINS = frozenset(

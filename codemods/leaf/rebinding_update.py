@@ -5,7 +5,8 @@
 Finds `w = w - lr * w.grad`, also with `self.w`, `params[i]`, `+`, `torch.sub`, `w.sub(...)` and a
 gradient that was put in a variable before, where the weight is used again in the next turn of a
 loop or the next call of the method, and `p = p - lr * p.grad` in a loop over parameters or in a
-function, where nothing reads the new tensor.
+function, where nothing reads the new tensor. Also lists and dicts of weights that are made anew in
+each turn: `weights = [w - lr * w.grad for w in weights]`, there or in a function.
 
 ## Why is this bad
 
@@ -41,7 +42,8 @@ The weight is changed in place under `no_grad`. Where nothing sets the gradient 
 then on the program trains, where it raised or stood still before. This is safe. It is unsafe where
 it is not known that the tensor requires a gradient.
 
-Where the old tensors are kept (`history.append(w)`), each turn gets a leaf of its own instead.
+Where the old tensors are kept (`history.append(w)`), and of lists of weights, each turn gets
+leaves of its own instead.
 
 An update of a copy under another name (`fast = w - lr * g`), gradients from `torch.autograd.grad`,
 and a tensor that is made a leaf again (`.detach().requires_grad_()`) are left alone.
@@ -63,6 +65,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.leaf._in_place import in_place
+from autofix.codemods.leaf._renewed import as_leaves, renewed
 from autofix.codemods.leaf._updates import Verdict, updates_from
 from autofix.flow.facts import Facts
 from autofix.model import Applicability
@@ -92,3 +95,16 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         return
     tier = Applicability.SAFE if all(u.sure for u in run) else Applicability.UNSAFE
     yield Report(node, message, fix=fix(tier, *edits), why=where)
+
+
+@rule.visit(ast.Assign)
+def check_lists(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`weights = [w - lr * w.grad for w in weights]`"""
+    found = renewed(facts, node)
+    if found is None:
+        return
+    message = (
+        f"`{found.name}` is bound to new tensors, which are no leaves: their `.grad` is `None` in "
+        "the next turn"
+    )
+    yield Report(node, message, fix=fix(Applicability.SAFE, *as_leaves(facts, found)))

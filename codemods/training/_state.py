@@ -9,6 +9,7 @@ from typing import TypeGuard
 from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, reads
 from autofix.flow.facts import Facts
+from autofix.flow.frame import only_leaves
 from autofix.flow.joins import join_all
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
@@ -89,11 +90,12 @@ def _is_place(node: ast.AST) -> TypeGuard[ast.expr]:
 
 
 def _is_rebound_leaf(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
-    """`w = w * 2`, `w = w - rate * w.grad` of a leaf: what is wrong there is the name."""
+    """`w = w * 2`, `w = w - rate * w.grad` of a leaf or a list of leaves: what is wrong there, if
+    anything, is the name."""
     for store, _ in graphs.stores.get(key, ()):
         if not _inside(graphs, store, turn):
             value = stored_value(graphs.facts, store, key)
-            if value is not None and value.leaf:
+            if value is not None and (value.leaf or only_leaves(value)):
                 return True
     return False
 
