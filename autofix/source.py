@@ -77,13 +77,16 @@ class Source:
 
     def remarks(self, node: ast.stmt) -> str:
         """The comments right above a statement, nearest first, and the one behind it."""
-        start, end = self.span(node)
+        start, _ = self.span(node)
         above = self.text[:start].rpartition("\n")[0].split("\n")
         comments = itertools.takewhile(
             lambda line: line.startswith("#"), map(str.strip, above[::-1])
         )
-        behind = self.text[end:].partition("\n")[0].strip()
-        return "\n".join([*comments, behind])
+        return "\n".join([*comments, self.remark_behind(node)])
+
+    def remark_behind(self, node: ast.stmt) -> str:
+        """What stands behind a statement on its last line: a comment, or nothing."""
+        return self.text[self.span(node)[1] :].partition("\n")[0].strip()
 
     def segment(self, node: ast.expr | ast.stmt) -> str:
         start, end = self.span(node)

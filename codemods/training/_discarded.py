@@ -218,14 +218,9 @@ def _is_meant(node: ast.Expr, facts: Facts) -> bool:
             _EXPECTING.search(ast.unparse(item.context_expr)) for item in owner.items
         ):
             return True
-    return _is_shown(node, facts) or _is_said(node, facts)
-
-
-def _is_said(node: ast.Expr, facts: Facts) -> bool:
-    """Does a comment beside it say that nobody uses the result?"""
-    last = node.end_lineno or node.lineno
-    lines = facts.source.text.splitlines()[node.lineno - 1 : last]
-    return any(_SAID.search(line) for line in lines)
+    if _SAID.search(facts.source.remark_behind(node)):
+        return True  # nobody uses the result, it says
+    return _is_shown(node, facts)
 
 
 def _is_shown(node: ast.Expr, facts: Facts) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from autofix.flow.events import Loop, What
+from autofix.flow.events import Event, Loop, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode
 from autofix.flow.roles import constructors, optimizer_class
@@ -34,6 +34,20 @@ class Problem:
     reset: Placed | None = None
     backwards: tuple[Placed, ...] = ()
 
+    def reset_each_round(self, facts: Facts) -> bool:
+        """Does a loop around the turns reset them, once for all the turns of a round?"""
+        around = _loops_around(self.step.event, facts) - {self.turn.node}
+        who = self.step.event.who
+        return any(
+            self.turn.resets(event, who) and around & _loops_around(event, facts)
+            for event in self.turn.before
+            if event.what == What.ZERO
+        )
+
+
+def _loops_around(event: Event, facts: Facts) -> set[ast.AST]:
+    return {loop for one in event.chain for loop in facts.index.loops_around(one)}
+
 
 @functools.lru_cache(maxsize=1)
 def problems(facts: Facts) -> dict[ast.AST, Problem]:
@@ -44,7 +58,9 @@ def problems(facts: Facts) -> dict[ast.AST, Problem]:
             for problem in (*_in_turn(turn, facts), *_by_hand(turn, facts)):
                 late = problem.kind == Kind.BETWEEN and problem.reset is not None
                 blamed = problem.reset if late and problem.reset else problem.step
-                found.setdefault(blamed.event.node, problem)
+                known = found.setdefault(blamed.event.node, problem)
+                if known.kind == problem.kind == Kind.MISSING and problem.reset_each_round(facts):
+                    found[blamed.event.node] = problem  # only a caller shows the rounds
     return found
 
 

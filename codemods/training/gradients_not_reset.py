@@ -37,7 +37,8 @@ for x, y in loader:
 A reset that stands between the backward pass and the step is moved before the backward pass: safe,
 as the step could not do anything. A missing reset is inserted before the backward passes that the
 step is for, or behind the step where that is made only now and then (accumulation). This is unsafe,
-because training goes another way.
+because training goes another way. It is only shown where gradients are reset once for all batches
+of an epoch, since whoever wrote that may want the sum.
 
 Gradients that are accumulated on purpose are left alone: any reset that the loop may come by, be
 it conditional, of the model, of single gradients or in code of another file, is taken for meant.
@@ -107,6 +108,10 @@ def _missing(node: ast.Call, problem: Problem, facts: Facts) -> Report:
     code = f"{facts.source.segment(receiver)}.zero_grad()"
     message = f"`{code}` is missing: each step is made along the gradients of all turns so far"
     edit = reset_edit(problem, facts, code)
+    if problem.reset_each_round(facts):
+        note = "they are reset once for all turns of a round, which may be what is wanted"
+        shown = fix(Applicability.DISPLAY, edit)
+        return Report(node, message, fix=shown, why=_why(problem), note=note)
     note = "training goes another way; leave it if the gradients are meant to add up"
     return Report(node, message, fix=fix(Applicability.UNSAFE, edit), why=_why(problem), note=note)
 
