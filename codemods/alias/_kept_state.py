@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autofix.codemods.alias._training import changes_weights, head
+from autofix.codemods.alias._wrapped_state import wrapped_state
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.order import Order, Set
@@ -16,10 +17,6 @@ from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import Kind
 from autofix.flow.walk import walk
 
-_COPIES = frozenset(
-    {"deepcopy", "clone", "cpu", "numpy", "tolist", "new_tensor", "tensor", "dumps"}
-)
-_SAME_MEMORY = frozenset({"detach", "data", "contiguous"})
 _WRITES = re.compile(r"\.(?:step|copy_|mul_|add_|lerp_)\s*\(|_foreach_")
 
 
@@ -42,15 +39,8 @@ class Kept:
     """`copy.copy(...)` or `dict(...)` around it, which is to be made a deep copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wrapped:
-    node: ast.expr
-    element: ast.expr | None = None
-    shallow: ast.Call | None = None
-
-
 def kept_state(facts: Facts, call: ast.Call) -> Kept | None:
-    wrapped = _wrapped(facts, call)
+    wrapped = wrapped_state(facts, call)
     if wrapped is None:
         return None
     assert isinstance(call.func, ast.Attribute)
@@ -69,43 +59,6 @@ def kept_state(facts: Facts, call: ast.Call) -> Kept | None:
         line = getattr(use.user, "lineno", call.lineno)
         found = Kept(wrapped.node, how, line, certain, wrapped.element, wrapped.shallow)
     return found
-
-
-def _wrapped(facts: Facts, call: ast.Call) -> _Wrapped | None:
-    """The dict with what makes a new dict of the same tensors; None if they are copied."""
-    node: ast.expr = call
-    parents = facts.index.parents
-    while True:
-        parent = parents.get(node)
-        above = parents.get(parent) if parent is not None else None
-        if isinstance(parent, ast.Attribute) and isinstance(above, ast.Call):
-            if parent.attr == "copy" and above.func is parent:
-                node = above
-                continue
-            if parent.attr == "items" and isinstance(parents.get(above), ast.comprehension):
-                return _comprehension(parents.get(parents.get(above)))  # type: ignore[arg-type]
-            return None
-        if isinstance(parent, ast.Call) and node in parent.args:
-            name = last_name(parent.func)
-            if name == "copy":
-                return _Wrapped(parent, shallow=parent)
-            if name in ("dict", "OrderedDict"):
-                return _Wrapped(parent)
-            return None
-        return _Wrapped(node)
-
-
-def _comprehension(node: ast.AST | None) -> _Wrapped | None:
-    """`{k: v for k, v in ...}`: `v`, `v.data` and `v.detach()` share the memory."""
-    if not isinstance(node, ast.DictComp):
-        return None
-    inner: ast.expr = node.value
-    while isinstance(inner, (ast.Attribute, ast.Call)):
-        name = last_name(inner.func if isinstance(inner, ast.Call) else inner)
-        if name not in _SAME_MEMORY:
-            return None
-        inner = inner.func if isinstance(inner, ast.Call) else inner.value
-    return _Wrapped(node, element=node.value) if isinstance(inner, ast.Name) else None
 
 
 def _how(facts: Facts, use: Use, call: ast.Call) -> How | None:
@@ -163,8 +116,10 @@ def _changes_between(
     what is held at `end` is not what was held at `start`."""
     order = _order(facts, start)
     others = _made_again(facts, call)
-    kills = {start, *_rebound(facts, start, use), *others}
+    rebound = _rebound(facts, start, use)
+    kills = {start, *rebound, *others}
     after = [s for s in order.after(start, kills) if s is not end and s not in others]
+    after = [s for s in after if s is not start or s not in rebound]  # what it binds is new
     after = [s for s in after if not _is_given(use.node, s)]
     events = [s for s in after if changes_weights(facts, s)]
     if use.user is not end and isinstance(use.user, ast.Call):

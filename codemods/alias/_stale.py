@@ -33,6 +33,8 @@ def stale(facts: Facts, alias: Alias) -> Stale | None:
     """The first place where the alias is read after its memory has been written."""
     if alias.of in (Of.GRADIENT, Of.WEIGHT) and _is_handle(facts, alias):
         return None
+    if alias.of == Of.GRADIENTS and _are_handles(facts, alias):
+        return None
     order = Order(facts.index.function_of(alias.statement) or facts.tree)
     kills = {alias.statement, *_stores(facts, alias)}
     seen = order.after(alias.statement, kills | _other_tensors(facts, alias))
@@ -54,6 +56,22 @@ def _is_handle(facts: Facts, alias: Alias) -> bool:
             case ast.Call(func=ast.Attribute(attr=name, value=owner)) if name.endswith("_"):
                 if name[:1] != "_" and name not in _NO_WRITE and ast.unparse(owner) == held:
                     return True
+    return False
+
+
+def _are_handles(facts: Facts, alias: Alias) -> bool:
+    """`for g in grads: g.mul_(c)`: the same for a list of them, or a dict."""
+    function = facts.index.function_of(alias.statement)
+    held = ast.unparse(alias.holder)
+    for loop in facts.index.body_nodes(function) if function is not None else ():
+        if not isinstance(loop, ast.For) or not any(_is_read(n, held) for n in ast.walk(loop.iter)):
+            continue
+        each = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+        for call in (c for statement in loop.body for c in calls_in(statement)):
+            match call.func:
+                case ast.Attribute(attr=name, value=ast.Name(id=owner)) if name.endswith("_"):
+                    if owner in each and name[:1] != "_" and name not in _NO_WRITE:
+                        return True
     return False
 
 

@@ -60,6 +60,7 @@ from autofix.codemods.alias._stale import restores, stale
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.roles import is_optimizer
+from autofix.flow.syntax import is_true, keyword
 from autofix.flow.values import Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
@@ -72,6 +73,8 @@ rule = Rule(__name__, code="AG402", names=("state_dict", "parameters", "named_pa
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if not (isinstance(node.func, ast.Attribute) and node.func.attr == "state_dict"):
         return
+    if is_true(keyword(node, "keep_vars")):
+        return  # the Parameters themselves are wanted
     optimizer = is_optimizer(node.func.value, facts)
     if not (optimizer or _is_model(node.func.value, facts)):
         return

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._kept import Kept
+from autofix.codemods.modules._owners import has_another_owner, origins
 from autofix.codemods.modules._reads import reads_of as _reads_of
 from autofix.flow.class_table import Store
 from autofix.flow.facts import Facts
@@ -21,6 +22,7 @@ _REGISTERING = frozenset(
     {"ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict", "__setattr__"}
     | {"add_module", "register_module", "register_parameter", "setattr"}
 )
+_REARRANGING = frozenset({"list", "tuple", "set", "dict", "sorted", "reversed", "zip", "enumerate"})
 _LISTING = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "grad"})
 _LISTED = frozenset(
     {"parameters", "named_parameters", "modules", "children", "named_modules", "named_children"}
@@ -49,14 +51,11 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
         return True
     if any(_is_said_to_be_plain(facts, root) for root in kept.roots):
         return True
-    if any(
-        _is_own_attribute(facts, part) or _is_of_another(facts, part)
-        for part in parts_of(facts, kept)
-    ):
+    if any(has_another_owner(facts, part) for part in parts_of(facts, kept)):
         return True
     follow, names = uses_in(facts).follow, uses_in(facts).names
     uses = [use for read in reads_of(facts, kept) for use in follow(read, held=INSIDE)]
-    for part in parts_of(facts, kept):
+    for part in (one for made in parts_of(facts, kept) for one in origins(facts, made)):
         starts = names.all_loads(part) if isinstance(part, ast.Name) else [part]
         uses += [use for start in starts for use in follow(start)]
     for store in kept.roots:
@@ -125,30 +124,11 @@ def _parts(facts: Facts, value: ast.expr) -> Iterator[ast.expr]:
                 adds = isinstance(adder, ast.Attribute) and adder.attr in ADDING
                 if adds and isinstance(call, ast.Call) and call.args:
                     yield call.args[-1]
+        case ast.Call(func=ast.Name(id=name), args=[_, *_] as many) if name in _REARRANGING:
+            for each in many:
+                yield from _parts(facts, each)
         case ast.Call() | ast.Attribute() | ast.Subscript():
             yield value
-
-
-def _is_own_attribute(facts: Facts, part: ast.expr) -> bool:
-    """`self.layers = [self.a, self.rest[0]]`"""
-    value = facts.value(part)
-    own = part.value if isinstance(part, ast.Subscript) else part
-    return isinstance(own, ast.Attribute) and bool(value.kind & Kind.MODULE or value.parameter)
-
-
-def _is_of_another(facts: Facts, part: ast.expr) -> bool:
-    """`for part in other.parts: self.mine.append(part)`, where the argument `other` has them."""
-    function = facts.index.function_of(part)
-    if not isinstance(part, ast.Name) or function is None:
-        return False
-    arguments = {a.arg for a in (*function.args.args, *function.args.kwonlyargs)} - {"self"}
-    around = [facts.index.parents.get(store) for store in uses_in(facts).names.stores(part)]
-    owners = [
-        loop.iter.value
-        for loop in around
-        if isinstance(loop, ast.For) and isinstance(loop.iter, ast.Attribute)
-    ]
-    return any(isinstance(owner, ast.Name) and owner.id in arguments for owner in owners)
 
 
 def _is_said_to_be_plain(facts: Facts, root: Store) -> bool:
@@ -172,8 +152,21 @@ def _registers(facts: Facts, use: Use, kept: Kept) -> bool:
         return user.attr in _FREEZING
     if isinstance(user, ast.Call) and user.func is not use.node:
         name = last_name(user.func)
+        if name in ADDING and isinstance(user.func, ast.Attribute):
+            return facts.value(user.func.value).kind == Kind.MODULE  # of a `ModuleList`
         return name in _REGISTERING or (use.contained and _unknown(facts, user))
-    return False
+    return isinstance(user, ast.Return) and _is_optimized(facts, user)
+
+
+def _is_optimized(facts: Facts, returned: ast.Return) -> bool:
+    """Is what a method hands out given to an optimizer, whoever's method of that name it is?"""
+    method = facts.index.function_of(returned)
+    calls = uses_in(facts).names.calls.get(method.name, ()) if method is not None else ()
+    return any(
+        isinstance(around, ast.Call) and is_optimizer(facts.library_name(around.func) or "")
+        for call in calls
+        for around in facts.index.ancestors(call)
+    )
 
 
 def _unknown(facts: Facts, call: ast.Call) -> bool:

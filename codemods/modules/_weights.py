@@ -68,6 +68,8 @@ _CREATED = _RANDOM | {"zeros", "ones", "full", "eye", "rand_like", "tensor", "ze
 _INITIALISERS = re.compile(
     r"^(?:xavier|kaiming|glorot|normal|uniform|trunc_normal|orthogonal|sparse|init)\w*$"
 )
+_NOT_COMPUTING = ("torch.autograd.", "torch.utils.checkpoint.")
+"""They take tensors to differentiate by them, or only to see one that requires grad."""
 _GRADIENTS = frozenset({"grad", "backward", "retain_grad"})
 
 
@@ -261,7 +263,7 @@ def _takes(facts: Facts, use: Use) -> bool:
     if name in ("Parameter", "register_parameter", "register_buffer", "setattr", "ParameterList"):
         return True
     dotted = facts.library_name(user.func) or ""
-    if is_optimizer(dotted) or ".optim." in dotted or dotted.startswith("torch.autograd."):
+    if is_optimizer(dotted) or ".optim." in dotted or dotted.startswith(_NOT_COMPUTING):
         return True
     return "optim" in name.lower() or any(k.arg == "lr" for k in user.keywords)
 

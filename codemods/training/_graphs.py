@@ -21,6 +21,7 @@ _COPIES = frozenset({"tensor", "new_tensor", "Variable", "Parameter", "deepcopy"
 _MOVES = frozenset(
     "to cuda cpu float double half long view reshape squeeze unsqueeze flatten".split()
 )
+_EMPTYING = frozenset({"pop", "popleft", "popitem", "clear", "remove"})
 _NUMBERS = frozenset({"float", "int", "len", "bool", "str", "isinstance", "range"})
 
 
@@ -90,6 +91,8 @@ class Graphs:
         default_factory=lambda: defaultdict(list)
     )
     """Likewise the statements that write into it: `x[0] = value`."""
+    emptied: dict[str, list[ast.stmt]] = field(default_factory=lambda: defaultdict(list))
+    """Likewise those that take elements out of it: `x.pop()`, `x.clear()`, `del x[:n]`."""
     backwards: list[Backward] = field(default_factory=list)
     _made_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
@@ -121,6 +124,10 @@ class Graphs:
                     self._made_of[key] |= {key, *keys(value)}
             case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
                 self._bind(target, value, node)
+            case ast.Delete(targets=targets):
+                for target in targets:
+                    if (key := key_of(target)) is not None:
+                        self.emptied[key].append(node)
             case ast.Call(func=func):
                 self._called(node, func)
 
@@ -134,6 +141,9 @@ class Graphs:
                 kept = [flags[n] for n in ("retain_graph", "create_graph") if n in flags]
                 retains = any(not (isinstance(k, ast.Constant) and not k.value) for k in kept)
                 self.backwards.append(Backward(node, root, statement, retains))
+        elif name in _EMPTYING and isinstance(func, ast.Attribute) and statement is not None:
+            if (key := key_of(func.value)) is not None:
+                self.emptied[key].append(statement)
         elif name in ("append", "extend", "insert", "add") and isinstance(func, ast.Attribute):
             key = key_of(func.value)
             if key is not None and node.args:

@@ -156,6 +156,7 @@ def _is_kept(graphs: Graphs, node: ast.AST, key: str) -> bool:
     resets = [s for name in (key, owner) for s, v in graphs.stores.get(name, ()) if _anew(key, v)]
     if not loops:
         return "." in key
+    resets += graphs.emptied.get(key, ())
     return not any(loops[0] in graphs.facts.index.ancestors(reset) for reset in resets)
 
 

@@ -1,0 +1,88 @@
+"""Whose parts are the modules that a plain container holds?"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.flow.facts import Facts
+from autofix.flow.index import FunctionNode
+from autofix.flow.syntax import argument
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
+from autofix.flow.walk import walk
+
+
+def has_another_owner(facts: Facts, part: ast.expr) -> bool:
+    """Is what the container is given a part of a module already, which has registered it?"""
+    return any(
+        _is_own_attribute(facts, one) or _is_of_argument(facts, one) or _is_drawn(facts, one)
+        for one in origins(facts, part)
+    )
+
+
+def origins(facts: Facts, part: ast.expr) -> list[ast.expr]:
+    """The part, and what the calls of the function give it if it is an argument."""
+    return [part, *_given_as(facts, part)]
+
+
+def _is_own_attribute(facts: Facts, part: ast.expr) -> bool:
+    """`self.layers = [self.a, self.rest[0]]`"""
+    value = facts.value(part)
+    own = part.value if isinstance(part, ast.Subscript) else part
+    return isinstance(own, ast.Attribute) and bool(value.kind & Kind.MODULE or value.parameter)
+
+
+def _is_of_argument(facts: Facts, part: ast.expr) -> bool:
+    """`for part in other.parts: self.mine.append(part)`, where the argument `other` has them."""
+    function = facts.index.function_of(part)
+    if function is None:
+        return False
+    arguments = {a.arg for a in (*function.args.args, *function.args.kwonlyargs)} - {"self"}
+    owners = [many.value for many in _sources(facts, part) if isinstance(many, ast.Attribute)]
+    return any(isinstance(owner, ast.Name) and owner.id in arguments for owner in owners)
+
+
+def _is_drawn(facts: Facts, part: ast.expr) -> bool:
+    """`{i: m for i, m in enumerate(self.layers)}`, where `self.layers` is a `ModuleList`."""
+    return any(
+        isinstance(node, ast.Attribute) and facts.value(node).kind == Kind.MODULE
+        for many in _sources(facts, part)
+        for node in walk(many)
+    )
+
+
+def _sources(facts: Facts, part: ast.expr) -> Iterator[ast.expr]:
+    """What the loops go through by which a name gets its values."""
+    for store in uses_in(facts).names.stores(part) if isinstance(part, ast.Name) else ():
+        around = facts.index.parents.get(store)
+        while isinstance(around, ast.Tuple):
+            around = facts.index.parents.get(around)
+        if isinstance(around, (ast.For, ast.comprehension)):
+            yield around.iter
+
+
+def _given_as(facts: Facts, part: ast.expr) -> Iterator[ast.expr]:
+    """What the calls of a function give it as its argument `part`."""
+    function = facts.index.function_of(part)
+    if not isinstance(part, ast.Name) or function is None:
+        return
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    if part.id not in (*names, *(a.arg for a in function.args.kwonlyargs)):
+        return
+    at = names.index(part.id) if part.id in names else len(names)
+    for call, skipped in _calls_of(facts, function):
+        given = argument(call, at - skipped, part.id)
+        if given is not None:
+            yield given
+
+
+def _calls_of(facts: Facts, function: FunctionNode) -> Iterator[tuple[ast.Call, int]]:
+    """The calls that run a function, and how many of its arguments they do not give."""
+    owner = facts.index.class_of(function)
+    if owner is not None and function.name == "__init__":
+        for call in uses_in(facts).names.calls.get(owner.name, ()):
+            yield call, 1
+        return
+    for call in uses_in(facts).names.calls.get(function.name, ()):
+        yield call, int(owner is not None)
