@@ -20,6 +20,7 @@ from autofix.flow.losses import Sources, sources
 from autofix.flow.roles import constructors, is_optimizer, optimizer_class
 from autofix.flow.syntax import argument
 from autofix.flow.training import Reader
+from autofix.flow.uses import uses_in
 
 if TYPE_CHECKING:
     from autofix.flow.facts import Facts
@@ -222,6 +223,7 @@ def held_by_call(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
     given = argument(call, 0, "params")
     if given is None:
         return None
+    given = given_as(given, facts)
     function = facts.index.function_of(call)
     place = scope if function is scope.function else Scope(function)
     owners = [
@@ -231,6 +233,16 @@ def held_by_call(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
     ]
     parts = [_known_as(owner, place, facts) for owner in owners]
     return NOBODY.union(*parts) if owners and all(parts) else None
+
+
+def given_as(given: ast.expr, facts: Facts) -> ast.expr:
+    """`params` of `Adam(params)`: what it was made of, if nothing else is done with it."""
+    names = uses_in(facts).names
+    if not isinstance(given, ast.Name) or len(names.all_loads(given)) != 1:
+        return given
+    stores = names.stores(given)
+    made = facts.index.parents.get(stores[0]) if len(stores) == 1 else None
+    return made.value if isinstance(made, ast.Assign) and made.targets == stores else given
 
 
 def _known_as(node: ast.expr, scope: Scope, facts: Facts) -> Handles:

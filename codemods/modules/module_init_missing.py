@@ -233,12 +233,22 @@ def _order(
     first = top[0]
     for again in top[1:]:
         between = [s for s in stores if s.statement.lineno < again.statement.lineno]
-        base = base_initialiser(table)
-        plain = is_torch_module(facts, again.named) or (
-            again.way != Way.NAMED and ast.dump(again.node) == ast.dump(first.node) and base is None
+        plain = _is_that_of_module(facts, table, again) or (
+            again.way != Way.NAMED
+            and ast.dump(again.node) == ast.dump(first.node)
+            and base_initialiser(table) is None
         )
         if plain and between and isinstance(again.statement, ast.Expr):
             removed = remove_statement(facts, again.statement)
             message = "a second `__init__` of `nn.Module` forgets what was registered before it"
             if removed is not None:
                 yield Report(again.node, message, fix=fix(SAFE, removed))
+
+
+def _is_that_of_module(facts: Facts, table: ClassTable, call: BaseCall) -> bool:
+    """Does it run `nn.Module.__init__`, by name or as that of the first base?"""
+    if call.way == Way.NAMED:
+        return is_torch_module(facts, call.named)
+    own = call.way == Way.SUPER or names_class(facts, call.named, table)
+    first = own and is_torch_module(facts, table.node.bases[0])
+    return first and "call_super_init" not in facts.source.text  # which goes on to the next base

@@ -16,6 +16,8 @@ from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
 _ASIDE = re.compile(r"(?i)target|teacher|ema|old|frozen|prev|copy|loss|criterion|metric")
+_RESIZES = "resize_token_embeddings"
+"""Of the models of transformers: it makes embeddings of another size."""
 _DEPTH = 2
 
 
@@ -90,6 +92,11 @@ def _added(call: ast.Call, held: Handles, scope: Scope, facts: Facts) -> Iterato
     """`model.add_module("head", nn.Linear(...))`, `setattr(model, "fc", ...)`."""
     name = last_name(call.func)
     owner: ast.expr | None = None
+    if name == _RESIZES and isinstance(call.func, ast.Attribute):
+        known = name in uses_in(facts).names.definitions  # which is looked into
+        if not known and handles(call.func.value, scope, facts) & held:
+            yield Replaced(call, f"{facts.source.segment(call.func)}()", False, False)
+        return
     if name == "setattr" and len(call.args) == 3:
         owner = call.args[0]
     elif name in ("add_module", "register_module", "register_parameter", "append", "insert"):

@@ -30,8 +30,11 @@ optimizer = torch.optim.Adam(model.parameters())
 The optimizer is made behind the last replacement. This is safe where a part of the model is
 replaced right in the same block: what the model computes stays, and parameters that a program
 makes, uses and differentiates are there to be trained. It is unsafe where the replacement is made
-by a function or under a condition, or where all of the model is replaced. There is no fix where the
-optimizer, or a schedule made with it, is used in between.
+by a function or under a condition, or where all of the model is replaced.
+
+Where the optimizer is used in between, it gets the new part as a group with the settings of the
+group that the old part was in. This is unsafe, and there is no fix where those settings cannot be
+told, or where a schedule was made with the optimizer.
 
 Parts that are added with `add_param_group`, that an optimizer of their own gets, or that are copies
 (a target network) are left alone. So are `.to()`, `.cuda()` and wrappers, which keep parameters.
@@ -52,13 +55,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from autofix.codemods.training._groups import added_groups
 from autofix.codemods.training._places import block_of
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Handles, Scope, any_related
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.roles import optimizer_class, scheduler_class
-from autofix.flow.turns import held_by_call
+from autofix.flow.syntax import argument
+from autofix.flow.turns import given_as, held_by_call
+from autofix.flow.uses import uses_in
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import insert_after, moved_behind
 from autofix.rule import Report, Rule, fix
@@ -84,28 +90,30 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         return
     block = block_of(node, facts)
     later = block[block.index(node) + 1 :]
-    last: tuple[int, Replaced] | None = None
+    found: list[tuple[int, Replaced]] = []
     for at, statement in enumerate(later):
         if isinstance(statement, (ast.For, ast.While)) and reads(target, [statement], facts):
             continue  # a loop that steps the optimizer, and overwrites parameters as it goes
         for one in replaced_in(statement, held, scope, facts):
             if not _is_trained_otherwise(one, later[at:], target, scope, facts):
-                last = at, one
-    if last is None:
+                found.append((at, one))
+    if not found:
         return
-    at, one = last
+    at = found[-1][0]
     if _is_renewed(target, later, facts) or not _is_used(target, later[at:], facts):
         return
-    yield _report(node, target, later[: at + 1], one, facts)
+    brought = [(later[at], one) for at, one in found]
+    yield _report(node, target, later[: at + 1], brought, facts)
 
 
 def _report(
     node: ast.Assign,
     target: ast.Name | ast.Attribute,
     between: Sequence[ast.stmt],
-    one: Replaced,
+    brought: Sequence[tuple[ast.stmt, Replaced]],
     facts: Facts,
 ) -> Report:
+    one = brought[-1][1]
     line = getattr(one.node, "lineno", 0)
     what = "another model" if one.whole else "new parameters"
     message = (
@@ -114,21 +122,44 @@ def _report(
     )
     company = _company(target, between, facts)
     if isinstance(company, str):
-        return Report(node, message, declined=company)
+        groups = added_groups(node, brought, facts)
+        if groups is None or any(_in_other_cell(at, between[-1], facts) for at, _ in brought):
+            return Report(node, message, declined=company)
+        return Report(between[-1], message, fix=fix(Applicability.UNSAFE, *groups))
+    gathered = _gathered(node, facts)
+    if isinstance(gathered, str):
+        return Report(node, message, declined=gathered)
     if changed := _changed_arguments(node, between):
         return Report(node, message, declined=f"`{changed}` has another value there")
     blamed: ast.expr | ast.stmt = node
     edits: tuple[Edit, ...] | None
     if _in_other_cell(node, between[-1], facts):  # a fix belongs to one cell: make it again there
         blamed = between[-1]
-        edits = (insert_after(facts, blamed, facts.source.segment(node)),) if not company else None
+        made = [*gathered, node]
+        text = "\n".join(facts.source.segment(statement) for statement in made)
+        edits = (insert_after(facts, blamed, text),) if not company else None
     else:
-        edits = moved_behind(facts, [node, *company], between[-1])
+        edits = moved_behind(facts, [*gathered, node, *company], between[-1])
     if edits is None:
         return Report(node, message, declined="other statements stand on the same lines")
     safe = one.direct and not one.whole
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     return Report(blamed, message, fix=fix(tier, *edits))
+
+
+def _gathered(node: ast.Assign, facts: Facts) -> list[ast.stmt] | str:
+    """The statement right before that lists the parameters for the optimizer and nobody else; or
+    why that cannot move."""
+    assert isinstance(node.value, ast.Call)
+    given = argument(node.value, 0, "params")
+    if given is None or given_as(given, facts) is given:
+        return []
+    block = block_of(node, facts)
+    before = block[block.index(node) - 1] if block.index(node) else None
+    names = (n for n in ast.walk(before) if isinstance(n, ast.Name)) if before else ()
+    if before is not None and any(n in uses_in(facts).names.stores(given) for n in names):
+        return [before]
+    return "its parameters are listed further above"
 
 
 def _in_other_cell(node: ast.stmt, later: ast.stmt, facts: Facts) -> bool:
