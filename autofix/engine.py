@@ -25,6 +25,8 @@ class Outcome:
     crashes: tuple[tuple[str, str], ...] = ()
     consulted: frozenset[str] = frozenset()
     """The files that had a say in it."""
+    given_up: bool = False
+    """The module was too large to follow: that nothing was found does not say that it is clean."""
 
 
 _OF_TORCH = ("state_dict(", "requires_grad", "zero_grad(", ".parameters()", "named_parameters(")
@@ -92,7 +94,7 @@ def _ask(facts: Facts, places: Iterable[Shown]) -> Outcome:
     # What is said twice of one place, as for each of two leaves that a name may be, counts once.
     told = {(f.start, f.end, f.rule, f.message): f for f in reversed(findings)}
     unique = [told[key] for key in sorted(told)]
-    return Outcome(tuple(unique), tuple(crashes.items()), facts.consulted)
+    return Outcome(tuple(unique), tuple(crashes.items()), facts.consulted, facts.given_up)
 
 
 def _finding(rule: Rule, report: Report, facts: Facts) -> Finding:

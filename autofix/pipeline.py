@@ -66,6 +66,7 @@ class Look:
     findings: tuple[Finding, ...]
     crashes: tuple[tuple[str, str], ...] = ()
     consulted: frozenset[str] = frozenset()
+    given_up: bool = False
 
 
 def examine(data: bytes, path: str, shown: str, plan: Plan) -> FileResult:
@@ -122,7 +123,7 @@ def look(document: Document, plan: Plan) -> Look:
     findings = (_settle(document, finding, plan) for finding in kept)
     ordered = sorted(findings, key=lambda found: (found.start, found.end, found.rule))
     crashes = (*outcome.crashes, *broken.items())
-    return Look(document, tuple(ordered), crashes, outcome.consulted)
+    return Look(document, tuple(ordered), crashes, outcome.consulted, outcome.given_up)
 
 
 def _overlaps(fix: Fix | None) -> bool:
@@ -163,6 +164,7 @@ def _examine(document: Document, path: str, shown: str, plan: Plan) -> FileResul
         findings=_place(first, shown, plan),
         problems=problems,
         consulted=first.consulted,
+        given_up=first.given_up,
     )
     if plan.repair and not plan.verify and any(map(plan.accepts, first.findings)):
         return _repaired(plain, first, plan)

@@ -68,6 +68,8 @@ class FileResult:
     after: bytes | None = None
     consulted: frozenset[str] = frozenset()
     """The other files that had a say in it."""
+    given_up: bool = False
+    """It was too large to follow: not all that is wrong with it may have been found."""
     unrepaired: tuple[Located, ...] = ()
     """What `findings` has to be if `after` is not written after all."""
 
@@ -84,6 +86,8 @@ class Report:
     patch: bytes = b""
     written: int = 0
     """How many files were changed, or would be."""
+    given_up: tuple[str, ...] = ()
+    """The files that were too large to follow, as shown."""
 
     @property
     def applied(self) -> tuple[Located, ...]:

@@ -225,6 +225,7 @@ def _finish(report: Report, results: Sequence[FileResult], mode: Mode) -> Report
         problems=(*report.problems, *(said for result in results for said in result.problems)),
         patch=b"".join(pieces),
         written=len(changed),
+        given_up=tuple(result.shown for result in results if result.given_up),
     )
 
 

@@ -17,6 +17,7 @@ from autofix import __version__, registry
 from autofix.cli._app import app
 from autofix.cli._output import style_for
 
+LOAD = registry.load
 BAD = "import torch\ny = torch.bad(x)\n"
 GOOD = "import torch\ny = torch.good(x)\n"
 BROKEN = "import torch\ndef f(:\n"
@@ -333,6 +334,17 @@ def test_quiet_and_verbose() -> None:
     assert result.stderr == ""
     assert autofix("check", "-q", "missing.py").stderr.startswith("error: missing.py")
     assert "1 file in" in autofix("check", "-v").stderr
+
+
+def test_verbose_tells_what_was_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    save(a="import torch\ndef f(w):\n    return torch.tensor([w[0], w[1]])\n", b="import torch\n")
+    monkeypatch.setattr(registry, "load", LOAD)
+    monkeypatch.setattr("autofix.flow.program.STATEMENTS", 1)
+    said = autofix("check", "-v").stderr
+    assert "too large to follow, 1 file: a.py\n" in said
+    assert "too large" not in autofix("check").stderr
+    monkeypatch.setattr("autofix.flow.program.STATEMENTS", 100)
+    assert "too large" not in autofix("check", "-v").stderr
 
 
 def test_colour(monkeypatch: pytest.MonkeyPatch) -> None:

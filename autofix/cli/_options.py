@@ -144,7 +144,12 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option("--jobs", type=click.IntRange(min=1), help="Processes to use at most."),
     _COLOR,
     click.option("-q", "--quiet", is_flag=True, help="Only results and errors."),
-    click.option("-v", "--verbose", is_flag=True, help="Also which settings are in force."),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Also the settings in force, and files too large to follow.",
+    ),
 )
 
 

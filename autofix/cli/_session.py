@@ -10,7 +10,7 @@ from autofix.cli._options import Options
 from autofix.cli._output import emit, progress, say, tell
 from autofix.report import render
 from autofix.report.as_json import render_statistics as json_statistics
-from autofix.report.style import plural
+from autofix.report.style import clean, plural
 from autofix.report.summary import render_fixes, render_statistics
 from autofix.results import Report
 from autofix.run import Mode, folder_of, run, run_on_text
@@ -39,6 +39,9 @@ def look(options: Options, mode: Mode, verifying: Verifying | None = None) -> tu
         config = options.resolver.at(folder_of(options.anchor))
         for place in sorted({place for _, place in config.origins}):
             say(f"settings: {place}")
+        if report.given_up:
+            files = plural(len(report.given_up), "file")
+            say(f"too large to follow, {files}: {', '.join(map(clean, report.given_up))}")
         say(f"{plural(report.files, 'file')} in {time.perf_counter() - begun:.2f} s")
     return report, after
 

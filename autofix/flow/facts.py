@@ -291,6 +291,11 @@ class Facts:
         smallest = min(around, key=lambda entry: entry[0])[1]
         return [f"`{self.source.segment(smallest)}`", *describe_value(self.value(smallest))]
 
+    @property
+    def given_up(self) -> bool:
+        """The file is too large to follow, and nothing is said of it."""
+        return self._silent
+
     def _attempt(self, work: object) -> None:
         assert callable(work)
         try:

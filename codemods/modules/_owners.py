@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 
 from autofix.flow.facts import Facts
-from autofix.flow.index import FunctionNode
 from autofix.flow.syntax import argument
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -77,7 +76,9 @@ def _given_as(facts: Facts, part: ast.expr) -> Iterator[ast.expr]:
             yield given
 
 
-def _calls_of(facts: Facts, function: FunctionNode) -> Iterator[tuple[ast.Call, int]]:
+def _calls_of(
+    facts: Facts, function: ast.FunctionDef | ast.AsyncFunctionDef
+) -> Iterator[tuple[ast.Call, int]]:
     """The calls that run a function, and how many of its arguments they do not give."""
     owner = facts.index.class_of(function)
     if owner is not None and function.name == "__init__":

@@ -152,7 +152,7 @@ def _gathered(node: ast.Assign, facts: Facts) -> list[ast.stmt] | str:
     why that cannot move."""
     assert isinstance(node.value, ast.Call)
     given = argument(node.value, 0, "params")
-    if given is None or given_as(given, facts) is given:
+    if not isinstance(given, ast.Name) or given_as(given, facts) is given:
         return []
     block = block_of(node, facts)
     before = block[block.index(node) - 1] if block.index(node) else None
