@@ -25,9 +25,9 @@ from autofix.flow.events import (
     updated,
 )
 from autofix.flow.handles import NOBODY, Handles, Scope, handles
-from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
-from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.index import FunctionNode, last_name
 from autofix.flow.roles import is_optimizer
+from autofix.flow.stages import callee, stages_in
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import children
 
@@ -62,6 +62,8 @@ _LEAVING = (ast.Continue, ast.Break, ast.Return, ast.Raise)
 class Reader:
     facts: Facts
     stack: list[FunctionNode] = field(default_factory=list)
+    _stage: dict[str, ast.expr] = field(default_factory=dict)
+    """The functions that names of loops over functions stand for at the moment."""
 
     def body(self, body: Sequence[ast.stmt], scope: Scope, chain: tuple[ast.stmt, ...]) -> Seq:
         found = Seq(leaves=bool(body) and isinstance(body[-1], _LEAVING))
@@ -82,6 +84,9 @@ class Reader:
             case ast.For() | ast.AsyncFor() | ast.While():
                 head = node.test if isinstance(node, ast.While) else node.iter
                 yield from self._expression(head, scope, here)
+                if isinstance(node, ast.For) and node in stages_in(self.facts):
+                    yield from self._stages(node, scope, chain)
+                    return
                 inner = self.body(node.body, scope, chain)
                 once = isinstance(node.body[-1], _ENDING) or runs_phases(node)
                 yield Loop(node, inner, once)
@@ -109,6 +114,15 @@ class Reader:
                     if isinstance(part, ast.expr):
                         yield from self._expression(part, scope, here)
                 yield from self._assigned(node, scope, here)
+
+    def _stages(self, node: ast.For, scope: Scope, chain: tuple[ast.stmt, ...]) -> Iterator[Item]:
+        """A loop over functions is no turn that is repeated: it runs one after the other."""
+        assert isinstance(node.target, ast.Name)
+        kept = self._stage
+        for stage in stages_in(self.facts)[node]:
+            self._stage = {**kept, node.target.id: stage.element}
+            yield from self.body(node.body, scope, chain).items
+        self._stage = kept
 
     def _assigned(
         self, node: ast.stmt, scope: Scope, chain: tuple[ast.stmt, ...]
@@ -156,6 +170,9 @@ class Reader:
             yield Loop(node, inside)
 
     def _call(self, node: ast.Call, scope: Scope, chain: tuple[ast.stmt, ...]) -> Iterator[Item]:
+        if isinstance(node.func, ast.Name) and node.func.id in self._stage:
+            staged = self._stage[node.func.id]
+            node = ast.copy_location(ast.Call(staged, node.args, node.keywords), node)
         name = last_name(node.func) or ""
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         inner = self._entered(node, name, scope, chain)
@@ -240,7 +257,7 @@ class Reader:
         """What a function of this file does when it is called here."""
         if name not in uses_in(self.facts).names.definitions or len(self.stack) >= DEPTH:
             return None
-        found = self._function(node.func)
+        found = callee(node.func, self.facts)
         if found is None or found[0] in self.stack or isinstance(found[0], ast.Lambda):
             return None
         function, skip = found
@@ -269,33 +286,19 @@ class Reader:
         if isinstance(function, ast.Lambda):
             return None
         self.stack.append(function)
+        kept, self._stage = self._stage, {}
         try:
             return self.body(function.body, Scope(function, arguments), chain)
         finally:
+            self._stage = kept
             self.stack.pop()
-
-    def _function(self, func: ast.expr) -> tuple[FunctionNode, int] | None:
-        ref = self.facts.value(func).ref
-        if isinstance(ref, Closure):
-            return ref.node, int(ref.bound_to is not None)
-        if isinstance(ref, ClassInfo):
-            return None
-        if isinstance(func, ast.Name):
-            known = uses_in(self.facts).names.function_named(func)
-            return (known, 0) if known is not None else None
-        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-            owner = self.facts.index.class_of(func) if func.value.id == "self" else None
-            for method in owner.body if owner is not None else ():
-                if isinstance(method, FUNCTIONS) and method.name == func.attr:
-                    return method, 1
-        return None
 
     def _closure(self, node: ast.expr, scope: Scope, chain: tuple[ast.stmt, ...]) -> Loop | None:
         """The function that is handed to `step`, which calls it at least once."""
         if isinstance(node, ast.Lambda):
             found = Seq(list(self._expression(node.body, scope, chain)))
             return Loop(None, found, once=True)
-        resolved = self._function(node)
+        resolved = callee(node, self.facts)
         if resolved is None or resolved[0] in self.stack:
             return None
         inner = self._inside(resolved[0], self._closure_arguments(resolved[0], scope), chain)

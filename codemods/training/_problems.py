@@ -12,6 +12,7 @@ from autofix.flow.events import Event, Loop, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode
 from autofix.flow.roles import constructors, optimizer_class
+from autofix.flow.stages import stages_in
 from autofix.flow.turns import EARLIER, NOTHING, Placed, Turn, turns
 from autofix.flow.uses import uses_in
 
@@ -88,6 +89,9 @@ def _callers(function: FunctionNode, facts: Facts) -> list[FunctionNode | ast.Mo
     assert not isinstance(function, ast.Lambda)
     calls = uses_in(facts).names.calls.get(function.name, ())
     around = [facts.index.function_of(call) or facts.tree for call in calls]
+    for loop, stages in stages_in(facts).items():
+        if any(stage.function is function for stage in stages):
+            around.append(facts.index.function_of(loop) or facts.tree)
     return [one for one in around if one is not function]
 
 

@@ -33,8 +33,9 @@ optimizer.step()
 
 The step moves behind the backward pass, with gradient clipping before it and the learning rate
 schedule behind it. This is safe where the step found no gradients, so that it could not do
-anything; it is unsafe where it used those of an earlier turn. There is no fix where the backward
-pass is run in another block or function.
+anything; it is unsafe where it used those of an earlier turn. Where a loop runs functions that
+stand in a list, their order in the list changes. There is no fix where the backward pass is run in
+another block or function otherwise.
 
 A step at the start of a turn that is skipped in the first turn, or that uses the gradients of a
 backward pass before the loop, is left alone.
@@ -57,6 +58,7 @@ from collections.abc import Iterator
 
 from autofix.codemods.training._places import moved_step
 from autofix.codemods.training._problems import Kind, problems
+from autofix.codemods.training._stages import moved_stage
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.model import Applicability
@@ -78,6 +80,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     text = f"`{facts.source.segment(node)}`"
     message = f"{text} comes before `backward()` (line {line}): {finds}"
     edits = moved_step(problem, facts)
+    if isinstance(edits, str):
+        edits = moved_stage(problem, facts) or edits
     if isinstance(edits, str):
         yield Report(node, message, declined=edits)
         return
