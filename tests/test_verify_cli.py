@@ -205,6 +205,21 @@ def test_a_stop_that_the_repair_does_without(fake: Fake) -> None:
     assert result.stdout.startswith("inconclusive: line 5 lets a gradient through")
 
 
+BLOCK = (
+    "import torch\n\nw = torch.nn.Parameter(torch.ones(2))\nwith torch.no_grad():\n"
+    "    a = w.sin()\n    b = w * 3\n(w + a - b).pow(2).sum().backward()\n"
+)
+
+
+def test_a_statement_that_leaves_a_block_without_need(fake: Fake) -> None:
+    save("a.py", BLOCK)
+    head, _, tail = BLOCK.partition("with torch.no_grad():\n")
+    save("b.py", head + tail.replace("    ", ""))
+    result = autofix("a.py", "b.py")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("inconclusive: line 4 lets a gradient through")
+
+
 def test_options(fake: Fake) -> None:
     save("a.py", OLD)
     save("b.py", NEW)

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import verdict_beside
 import verdict_gradients
 import verdict_leaves
 import verdict_others
@@ -34,6 +35,7 @@ PAIRS: list[Expected] = [
     *verdict_training.STATEMENTS,
     *verdict_training.MEMORY,
     *verdict_training.PASSES,
+    *verdict_beside.BESIDE,
     *verdict_leaves.LEAVES,
     *verdict_leaves.ONE_WAY,
     *verdict_others.CLEAN,

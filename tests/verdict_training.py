@@ -603,8 +603,8 @@ PASSES = [
         ROWS,
         "rows[number] += self.shift.weight[number]",
         "rows = rows + self.shift.weight[number]",
-        "inconclusive",
-        "same values",
+        "refuted",
+        "rows of their own",
     ),
     case(
         "a step of the other sign",

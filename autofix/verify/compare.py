@@ -92,7 +92,8 @@ def paired(both: Both) -> Pair:
 
 def compare(sides: Sides, judge: Judge) -> Comparison:
     """Judge every file that both sides have."""
-    files = tuple(Compared(both, _outcome(both, judge)) for both in sides.files)
+    alone = sum(not paired(both).same for both in sides.files) < 2
+    files = tuple(Compared(both, _outcome(both, judge, alone)) for both in sides.files)
     whole = together([one.outcome.verification for one in files])
     notes = (
         *(f"{path}: new, so there is nothing to compare it with" for path in sides.added),
@@ -105,8 +106,8 @@ def compare(sides: Sides, judge: Judge) -> Comparison:
     return Comparison(whole, files, notes)
 
 
-def _outcome(both: Both, judge: Judge) -> Outcome:
-    asked = paired(both)
+def _outcome(both: Both, judge: Judge, alone: bool) -> Outcome:
+    asked = replace(paired(both), alone=alone)
     if asked.same and both.before.magics() != both.after.magics():
         return Outcome(Verification(Verdict.INCONCLUSIVE, MAGICS))
     return with_leftovers(judged(judge, asked), both, lambda other: judged(judge, other))

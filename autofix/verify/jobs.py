@@ -68,12 +68,17 @@ def _module_name(path: str) -> tuple[str, str]:
     return package, f"{package}.{file.stem}"
 
 
-def executions(seed: int, recipes: Recipes, wanted: Any = None, *, plain: int = 1) -> list[Job]:
-    """So often as it stands (for the first seed only), and once for the derivative."""
+def executions(
+    seed: int, recipes: Recipes, wanted: Any = None, *, plain: int = 1, apart: bool = False
+) -> list[Job]:
+    """So often as it stands (for the first seed only, and to the end but once), and once for the
+    derivative; `apart`: once more with copies of what it expands."""
     recipe = recipes[SEEDS.index(seed) % len(recipes)]
-    stand = {"mode": "plain", "seed": seed, "recipe": recipe}
+    stand = {"mode": "plain", "seed": seed, "recipe": recipe, "brief": False, "apart": False}
+    brief = {**stand, "brief": True}
     exact = {"mode": "exact", "seed": seed, "recipe": recipe, "wanted": wanted}
-    return [*([stand] * plain if seed == SEEDS[0] else ()), exact]
+    stands = [stand, *[brief] * (plain - 1), *[{**brief, "apart": True}] * apart]
+    return [*(stands if seed == SEEDS[0] else ()), exact]
 
 
 FOUND: Recipes = ({"found": 0}, {"found": 1, "style": "graph"})
@@ -90,7 +95,9 @@ def side(results: Sequence[Trace], failure: str | None) -> Side:
     """What came back for one version."""
     plain = [one for one in results if one.get("mode") == "plain"]
     exact = tuple(one for one in results if one.get("mode") == "exact")
-    return Side(plain[0] if plain else None, plain[1] if len(plain) > 1 else None, exact, failure)
+    apart = next((one for one in plain if one["apart"]), None)
+    first, again, *_ = [*(one for one in plain if not one["apart"]), None, None]
+    return Side(first, again, apart, exact, failure)
 
 
 def wanted(exact: Trace) -> list[Any]:

@@ -18,6 +18,7 @@ from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair
 from autofix.verify.sides import Both
 
+_COPIES = "AG102"
 _SURE = (Applicability.SAFE, Applicability.UNSAFE)
 Lines = tuple[int, int]
 
@@ -102,7 +103,15 @@ def _findings(document: Document) -> Sequence[Finding]:
 
 
 def _sure(document: Document) -> list[Finding]:
-    return [one for one in _findings(document) if one.applicability in _SURE]
+    found = (one for one in _findings(document) if one.applicability in _SURE)
+    return [one for one in found if not _only_tidies(one)]
+
+
+def _only_tidies(found: Finding) -> bool:
+    """Whether it is about a warning: a copy that stops the gradient, and does so when repaired."""
+    if found.rule != _COPIES or found.fix is None:
+        return False
+    return all(".detach()" in edit.text for edit in found.fix.edits if edit.text)
 
 
 def _before(outcome: Outcome, both: Both) -> list[tuple[Finding, bool]]:

@@ -35,6 +35,8 @@ class Pair:
     changes: tuple[Change, ...]
     same: bool
     """Comments, layout and docstrings apart: there is nothing to confirm."""
+    alone: bool = True
+    """No other file of the program changes with it."""
 
 
 def pair(before: Version, after: Version) -> Pair:

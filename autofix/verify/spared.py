@@ -8,8 +8,9 @@ nothing says that this stop was a bug.
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from autofix.model import Verdict, Verification
@@ -19,6 +20,10 @@ from autofix.verify.pair import Pair, Version, pair
 from autofix.verify.spans import Lines, header, statements
 
 _STOPS = frozenset("detach detach_ data no_grad inference_mode".split())
+_SAID = re.compile(r"#.*\b(?:froze|freez|fixed|constant|target|(?:not?|never|without) \w+)", re.I)
+"""What comments say of stops that are meant."""
+_MOST = 4
+"""How many statements that have left a block are tried."""
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
 
 
@@ -28,6 +33,17 @@ class _Two:
 
     old: ast.stmt
     new: ast.stmt
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """The rewritten version with a stop of the original's."""
+
+    text: str
+    line: int
+    """Where the rewritten version has none."""
+    noted: bool = False
+    """A comment in the original speaks for it."""
 
 
 def unneeded(
@@ -41,22 +57,83 @@ def unneeded(
     """The line of the rewritten version that lets through what was stopped, if the change is
     confirmed without it. `blamed` are the lines of the original that the rules find wrong; `clean`
     tells whether they find nothing in a text."""
-    twos, rest = _changed(outcome, parse(before.text), parse(after.text))
+    old, new = parse(before.text), parse(after.text)
+    reached = _reached(outcome.verification)
+    for variant in _variants(outcome, before.text, after.text, (old, new), blamed):
+        try:
+            verification = judge(pair(before, replace(after, text=variant.text))).verification
+        except SyntaxError:
+            continue
+        whole = variant.noted or (_reached(verification) >= reached and clean(variant.text))
+        if verification.verdict is Verdict.CONFIRMED and whole:
+            return variant.line
+    return None
+
+
+def _variants(
+    outcome: Outcome,
+    before: str,
+    after: str,
+    trees: tuple[ast.Module, ast.Module],
+    blamed: Sequence[Lines],
+) -> Iterator[_Variant]:
+    """The rewritten version with some of the stops that it has removed."""
+    twos, rest = _changed(outcome, *trees)
     freed = [two for two in twos if _frees(two) and not _met(header(two.old), blamed)]
-    if not freed or not (rest or len(freed) < len(twos)):
-        return None
-    text = _reverted(before.text, after.text, freed)
-    if text is None:
-        return None
-    variant = replace(after, text=text)
-    try:
-        verification = judge(pair(before, variant)).verification
-    except SyntaxError:
-        return None
-    fewer = _reached(verification) < _reached(outcome.verification)
-    if verification.verdict is not Verdict.CONFIRMED or fewer or not clean(text):
-        return None
-    return freed[0].new.lineno
+    if freed and (rest or len(freed) < len(twos)):
+        text = _reverted(before, after, freed)
+        if text is not None:
+            yield _Variant(text, freed[0].new.lineno)
+    yield from _blocked(before, after, trees)
+
+
+def _blocked(before: str, after: str, trees: tuple[ast.Module, ast.Module]) -> Iterator[_Variant]:
+    """A statement that has left a block without gradients, back in one of its own."""
+    was, now = (dict(_inside(tree)) for tree in trees)
+    olds, news = lines(before), lines(after)
+    left = [
+        (old, new, was[old])
+        for old, new in _matched(was, now)
+        if was[old] is not None and now[new] is None
+    ]
+    for old, new, block in left[:_MOST]:
+        first, last = header(new)
+        part = news[first - 1 : last]
+        if any(";" in line or '"""' in line or "'''" in line for line in part):
+            continue
+        assert block is not None
+        indent = " " * new.col_offset
+        text = [f"{indent}{block}\n", *(f"    {line}" for line in part)]
+        noted = _SAID.match(olds[header(old)[0] - 2].strip()) is not None
+        yield _Variant("".join([*news[: first - 1], *text, *news[last:]]), first, noted)
+
+
+def _matched(
+    was: Mapping[ast.stmt, str | None], now: Mapping[ast.stmt, str | None]
+) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+    """Statements that both versions have, in order."""
+    left: dict[str, list[ast.stmt]] = {}
+    for new in now:
+        left.setdefault(ast.dump(new), []).append(new)
+    for old in was:
+        found = left.get(ast.dump(old))
+        if found:
+            yield old, found.pop(0)
+
+
+def _inside(node: ast.AST, block: str | None = None) -> Iterator[tuple[ast.stmt, str | None]]:
+    """Simple statements, each with the header of the block that stops gradients around it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _SIMPLE):
+            yield child, block
+        elif isinstance(child, ast.With):
+            stops = [one for one in child.items if _stops(one.context_expr)]
+            yield from _inside(child, f"with {ast.unparse(stops[0])}:" if stops else block)
+        elif isinstance(child, ast.stmt):
+            inner = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            yield from _inside(child, None if inner else block)
+        elif isinstance(child, (ast.ExceptHandler, ast.match_case)):
+            yield from _inside(child, block)
 
 
 def _reached(verification: Verification) -> int:
@@ -90,7 +167,7 @@ def _frees(two: _Two) -> bool:
     return bool(_stops(two.old) - _stops(two.new))
 
 
-def _stops(node: ast.stmt) -> Counter[str]:
+def _stops(node: ast.AST) -> Counter[str]:
     return Counter(
         child.attr
         for child in ast.walk(node)

@@ -28,6 +28,7 @@ from autofix.verify.names import unbound
 from autofix.verify.outcome import Judged, Outcome, Settings
 from autofix.verify.pair import Pair
 from autofix.verify.spans import trials
+from autofix.verify.texts import other_texts
 from autofix.verify.zygote import Zygote
 
 NOTHING_TO_CONFIRM = "nothing to confirm: both versions are the same program"
@@ -65,10 +66,11 @@ def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:
     before = subject(pair.before, trial[0], pair.changes, after=False)
     after = subject(pair.after, trial[1], pair.changes, after=True)
     texts = "\n".join(_lines(pair, 0)), "\n".join(_lines(pair, 1))
+    data = other_texts(parse(pair.before.text), parse(pair.after.text))
     host = pair.after.host if pair.before.host else ""
     for drive in drives(parse(pair.after.text), pair.changes, host):
         case = _run(drive, before, after, pair, zygote)
-        case = replace(case, old=texts[0], new=texts[1])
+        case = replace(case, old=texts[0], new=texts[1], alone=pair.alone, data=data)
         found = judge(case)
         yield Tried(drive, found, frozenset(case.hits()))
 
@@ -116,10 +118,11 @@ def _both(
     drive: Drive, before: Subject, new: Side, pair: Pair, recipes: Recipes, zygote: Zygote
 ) -> Case:
     """The original, run as the rewritten version was."""
+    apart = any(word in before.version.text for word in ("expand", "broadcast_to"))
     asked = [
         one
         for exact in new.exact
-        for one in executions(exact["seed"], recipes, wanted(exact), plain=2)
+        for one in executions(exact["seed"], recipes, wanted(exact), plain=2, apart=apart)
     ]
     # Where the rewritten version got no further, the original is still run as it stands.
     asked = asked or executions(SEEDS[0], recipes, [], plain=2)[:2]
@@ -138,7 +141,8 @@ def _searched(drive: Drive, one: Subject, zygote: Zygote) -> tuple[Sequence[Job]
     all in one process."""
     asked = hints.for_function(parse(one.version.text), drive.target)
     runs = [run for seed in SEEDS for run in executions(seed, FOUND)]
-    ran = zygote.run(one.job(drive.target, runs, hints=asked))
+    # The search has the time of a job to itself.
+    ran = zygote.run(one.job(drive.target, runs, hints=asked), 2 * zygote.seconds)
     first, *rest = ran.results or ({"recipes": (), "failed": None},)
     recipes = first["recipes"]
     if recipes:
@@ -208,14 +212,33 @@ def _best(tried: Sequence[Tried]) -> Tried:
     return min(tried, key=rank)
 
 
+_SEEN = frozenset("stop surrogate passes freezing optimizer values".split())
+"""Doubts about what was seen, not about whether it could be seen."""
+
+
 def _stopped(tried: Sequence[Tried]) -> Tried | None:
-    """Where all that speaks for a change is that it tidies up, a drive that sees it stop a
-    gradient weighs more."""
+    """A run of the program that leaves a doubt about what the change does weighs more than a call
+    with made inputs that does not show it. Where all that speaks for a change is that it tidies
+    up, so does a drive that sees it stop a gradient."""
     best = _best(tried)
-    gains = _kinds(best, "gain")
-    if best.verification.verdict is not Verdict.CONFIRMED or gains != {"equivalent"}:
+    if best.verification.verdict is not Verdict.CONFIRMED:
         return None
-    return next((one for one in tried if _kinds(one, "doubt") & {"gradient", "stop"}), None)
+    if _kinds(best, "gain") == {"equivalent"}:
+        return next((one for one in tried if _kinds(one, "doubt") & {"gradient", "stop"}), None)
+    whole = [one for one in tried if not one.drive.called and best.reached <= one.reached]
+    return next((one for one in whole if _objects(one)), None)
+
+
+def _objects(one: Tried) -> bool:
+    """Whether its verdict rests on a doubt about what was seen."""
+    if one.verification.verdict is not Verdict.INCONCLUSIVE:
+        return False
+    return any(
+        sign["weight"] == "doubt"
+        and sign["kind"] in _SEEN
+        and sign["text"] == one.verification.reason
+        for sign in one.verification.evidence.get("signs", ())
+    )
 
 
 def _kinds(one: Tried, weight: str) -> set[str]:

@@ -78,6 +78,11 @@ class Zygote:
         """The version of torch that jobs import; empty when there is none."""
         return str(self._running().ready["torch"])
 
+    @property
+    def seconds(self) -> float:
+        """How long one job may take, unless it is given more."""
+        return self._limits.seconds
+
     def run(self, job: Mapping[str, Any], seconds: float | None = None) -> Ran:
         """Run one job to its end. Raises ZygoteError when there is no way to run any."""
         request = {

@@ -29,7 +29,7 @@ class Exact:
         exact = self._run("exact")
         self._aim(exact, wanted)
         base = self._base()
-        slopes = self._all_slopes(base) if wanted is None else {"all": self._slopes(base, "all", 1)}
+        slopes = self._all_slopes(base) if wanted is None else self._other_slopes(base)
         session = exact.session
         return {
             "mode": "exact",
@@ -42,6 +42,7 @@ class Exact:
             "aimed": len(self.plan.scales),
             "slopes": slopes,
             "exits": told.exits(base),
+            "stops": told.stops(base),
             "live": [[*key, count] for key, count in sorted(base.session.live_exits.items())],
             **session.reads.told(),
             "opaque": sorted(session.opaque | base.session.opaque),
@@ -87,6 +88,16 @@ class Exact:
         slopes = {"spans": self._slopes(base, "spans")}
         slopes["none"] = self._slopes(base, "none") if base.session.live_exits else slopes["spans"]
         slopes["all"] = self._slopes(base, "all", 1) if base.session.exits else slopes["spans"]
+        return slopes
+
+    def _other_slopes(self, base: Execution) -> dict[str, Any]:
+        """What the other version is asked for: one direction, and beside the whole what only the
+        changed expressions let through. Other stops of the same lines may be meant."""
+        slopes = {"all": self._slopes(base, "all", 1)}
+        live = sum(base.session.live_exits.values())
+        only = live == base.session.direct_exits
+        if live and only and live < sum(base.session.exits.values()):
+            slopes["spans"] = self._slopes(base, "spans", 1)
         return slopes
 
     def _slopes(self, base: Execution, live: str, count: int = DIRECTIONS) -> dict[str, Any]:

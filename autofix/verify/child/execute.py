@@ -43,8 +43,8 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
         drive = Drive(job["target"], recipe)
         plan = Plan(given["spans"], given["regions"])
         if asked["mode"] == "plain":
-            run = execute(program, drive, Mode("plain", asked["seed"]), plan)
-            emit(told.plain(run, asked["seed"], program))
+            mode = Mode("plain", asked["seed"], brief=asked["brief"], apart=asked["apart"])
+            emit(told.plain(execute(program, drive, mode, plan), program))
         else:
             wanted = asked["wanted"]
             found = Exact(program, drive, plan, asked["seed"]).result(wanted)

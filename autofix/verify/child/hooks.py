@@ -12,7 +12,8 @@ from torch.optim import Optimizer
 
 from . import chance, compiler, constructors, modules, switches, tensors
 from .current import current, unwatched
-from .session import Event, Leaf, Session
+from .leaf import Leaf
+from .session import Event, Session
 from .tensors import Tensor
 
 _originals: dict[str, Callable[..., Any]] = {}
@@ -196,6 +197,7 @@ def _patch_optimizers() -> None:
             with unwatched(session):
                 session.reads.refuse([params])
             raise
+        session.restarted += sum(_has_state(session, one) for one in parameters_of(self))
         session.optimizers.append(self)
         self.step = types.MethodType(_step, self)
 
@@ -216,6 +218,7 @@ def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
         with unwatched(session):
             session.account()
             held = parameters_of(self)
+            _note_options(session, self)
             session.steps += 1
             session.idle_steps += all(_empty(tensor) for tensor in held)
             session.consumed(held)
@@ -242,6 +245,29 @@ def _looked_at(optimizer: Any, closure: Any, session: Session) -> Any:
         return result
 
     return call
+
+
+def _has_state(session: Session, tensor: Tensor) -> bool:
+    """Whether an optimizer has taken steps with a tensor, and remembers something of them."""
+    found = (one.state.get(tensor) for one in session.optimizers)
+    return any(_remembers(state) for state in found if state)
+
+
+def _remembers(state: dict[str, Any]) -> bool:
+    held = (one for one in state.values() if isinstance(one, Tensor) and one.dim())
+    return any(bool(one.any()) for one in held)
+
+
+def _note_options(session: Session, optimizer: Any) -> None:
+    """With what numbers each tensor is trained, when that begins."""
+    for group in optimizer.param_groups:
+        told = {
+            name: float(value)
+            for name, value in group.items()
+            if isinstance(value, (int, float)) and not name.startswith("initial_")
+        }
+        for tensor in group["params"]:
+            session.options.setdefault(id(tensor), told)
 
 
 def parameters_of(optimizer: Any) -> list[Tensor]:

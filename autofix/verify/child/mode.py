@@ -17,6 +17,10 @@ class Mode:
     """Which exits stay open in a shifted run: those in the changed `spans`, `none` or `all`."""
     direction: int | None = None
     sign: float = 0.0
+    apart: bool = False
+    """What is expanded is copied, so that each row has a place of its own."""
+    brief: bool = False
+    """The first few backward passes are enough."""
     values_only: bool = False
     """Without autograd, for a program whose forward pass autograd forbids."""
 

@@ -33,6 +33,11 @@ def where(session: Session) -> tuple[Place, bool]:
     return place, False
 
 
+def direct(place: Place, session: Session) -> bool:
+    """Whether the call itself stands in a changed expression."""
+    return any(_within(place, span) for span in session.plan.spans)
+
+
 def _place(frame: Any) -> Place:
     code, offset = frame.f_code, frame.f_lasti
     key = (code, offset)

@@ -40,8 +40,8 @@ class Reads:
     """What one execution has asked for."""
 
     noted: list[Read] = field(default_factory=list)
-    refused: list[tuple[list[int], str]] = field(default_factory=list)
-    """Shapes and digests of what an optimizer did not take."""
+    refused: list[tuple[list[int], str, str]] = field(default_factory=list)
+    """Shapes, digests and types of what an optimizer did not take."""
     freed: list[tuple[Tensor, int]] = field(default_factory=list)
     """What was set to require grad, in order, and how many backward passes were over."""
     _by_gradient: dict[int, Read] = field(default_factory=dict)
@@ -79,7 +79,8 @@ class Reads:
         """An optimizer was given these, and raised."""
         for one in tensors.inside(parameters):
             if not one.is_leaf and one.numel() <= LARGE:
-                self.refused.append((list(one.shape), tensors.digest(one)))
+                dtype = str(one.dtype)[6:]
+                self.refused.append((list(one.shape), tensors.digest(one), dtype))
 
     def told(self) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from . import tensors
+from .leaf import Leaf
 from .mode import Mode
 from .plan import Plan
 from .reads import Reads
@@ -16,63 +17,14 @@ from .tensors import Tensor
 
 EVENTS = 4
 """How many backward passes of a program are compared."""
+STOPS = 50
+"""Of how many stops it is noted what they keep from a gradient."""
 TAPE = 20_000_000
 """How many numbers the tape of one execution may hold."""
 
 
 class Stop(BaseException):
     """Enough was seen. Not an `Exception`, so that user code does not swallow it."""
-
-
-@dataclass
-class Leaf:
-    """A tensor that requires grad, from the moment that something differentiable used it."""
-
-    tensor: Tensor
-    index: int
-    key: tuple[Any, ...]
-    name: str
-    line: int
-    module: str | None
-    """The class of the outermost module whose forward has used it."""
-    value: Tensor
-    """As it was when last looked at."""
-    derived: bool = False
-    """It was computed from what requires grad, behind a cut. It is nothing that could be trained,
-    and its gradient says nothing of what it was computed from."""
-    turn: int = 0
-    """How many backward passes, or calls, were over when it was first used."""
-    gradient: bool = False
-    state: str = "clean"
-    passed: bool = False
-    """A step of another optimizer went by while it had a gradient."""
-    mixed: bool = False
-    """Its gradient holds what a step has used already, and something new."""
-    moved: bool = False
-    moves: int = 0
-    moves_then: int = 0
-    """The same at the backward pass before."""
-    stale: int = 0
-    read: bool = False
-    """The program has read its gradient since it was given."""
-    lost: int = 0
-
-    def changed(self) -> bool:
-        now = tensors.plain(self.tensor)
-        if now.shape == self.value.shape and torch.equal(now, self.value):
-            return False
-        self.value = now
-        return True
-
-    def spend(self) -> None:
-        """A step uses the gradient."""
-        if self.state == "pending":
-            self.stale += self.mixed
-            self.state, self.passed = "used", False
-
-    def empty(self) -> bool:
-        grad = self.tensor.grad
-        return grad is None or not bool(tensors.plain(grad).abs().sum() > 0)
 
 
 @dataclass
@@ -115,6 +67,10 @@ class Session:
         self.events: list[Event] = []
         self.exits: dict[tuple[int, str], int] = {}
         self.live_exits: dict[tuple[int, str], int] = {}
+        self.direct_exits = 0
+        """How many of these stand in the changed expressions themselves."""
+        self.stops: list[tuple[int, set[int]]] = []
+        """The lines of these, and the leaves behind each; the first ones."""
         self.tape: list[Any | None] = []
         self.taped = 0
         self.position = 0
@@ -125,10 +81,17 @@ class Session:
         self.severed: dict[int, Tensor] = {}
         """Tensors without a graph that were computed from some that have one."""
         self.optimizers: list[Any] = []
+        self.options: dict[int, dict[str, float]] = {}
+        """The numbers with which an optimizer has begun to train a tensor, by its id."""
+        self.restarted = 0
+        """How many tensors were given to an optimizer though another one had been training them,
+        and what that one had learnt of them is lost."""
         self.steps = 0
         self.searching = False
         """A step calls a closure that computes the loss as often as it likes."""
         self.idle_steps = 0
+        self.inner_writes = 0
+        """How often a forward pass wrote into a weight where autograd does not see it."""
         self.graph: set[Any] = set()
         """The nodes of the graph of the pass before."""
         self.opaque: set[str] = set()
@@ -186,6 +149,13 @@ class Session:
             if isinstance(kept, Tensor) and kept.shape == leaf.shape:
                 leaf.data = kept.to(leaf.dtype)
 
+    def stop(self, line: int, given: list[Tensor]) -> None:
+        """A changed line lets no gradient through to the leaves of what it takes."""
+        if len(self.stops) < STOPS:
+            with torch.no_grad():
+                ends = [end for one in given for end in tensors.ends(one)]
+            self.stops.append((line, {id(one) for one in ends}))
+
     # Events -------------------------------------------------------------------------------
 
     def event(self, kind: str, root: Any, frame: Any = None) -> Event:
@@ -234,7 +204,8 @@ class Session:
 
     def finish_event(self, event: Event) -> None:
         self.events.append(event)
-        if self.mode.frozen and len(self.events) >= EVENTS:
+        brief = self.mode.frozen or self.mode.brief
+        if brief and len(self.events) >= EVENTS:
             raise Stop
 
     # The use of gradients -----------------------------------------------------------------

@@ -113,6 +113,13 @@ def scalar(outputs: Sequence[Tensor]) -> Tensor:
     return total if isinstance(total, Tensor) else torch.zeros((), dtype=torch.float64)
 
 
+def ends(tensor: Tensor) -> list[Tensor]:
+    """The leaves that a tensor is computed from, or the tensor itself if it is one."""
+    if tensor.requires_grad and tensor.is_leaf:
+        return [tensor]
+    return nodes_behind(tensor)[1]
+
+
 def nodes_behind(
     root: Tensor, most: int = 20_000, seen: set[Any] | None = None
 ) -> tuple[int, list[Tensor]]:

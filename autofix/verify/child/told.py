@@ -9,14 +9,15 @@ import torch
 
 from .drive import Execution
 from .hooks import parameters_of
+from .leaf import Leaf
 from .probes import Meant
 from .program import Program
-from .session import Event, Leaf
+from .session import Event
 
 _LIKE = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")
 
 
-def plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
+def plain(run: Execution, program: Program) -> dict[str, Any]:
     session = run.session
     session.account()
     listed = {id(p): name for root in session.roots for name, p in root.named_parameters()}
@@ -26,7 +27,8 @@ def plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
     attributes = {id(tensor) for _, tensor in _attributes(session.roots)}
     return {
         "mode": "plain",
-        "seed": seed,
+        "seed": session.mode.seed,
+        "apart": session.mode.apart,
         "raised": run.raised,
         "events": [event(one) for one in session.events[:200]],
         "leaves": [
@@ -41,12 +43,16 @@ def plain(run: Execution, seed: int, program: Program) -> dict[str, Any]:
                 "parameter": isinstance(leaf.tensor, torch.nn.Parameter),
                 "attribute": id(leaf.tensor) in attributes,
                 "inside": id(leaf.tensor) in inside,
+                "options": session.options.get(id(leaf.tensor), {}),
+                "dtype": str(leaf.tensor.dtype)[6:],
             }
             for leaf in session.leaves[:2000]
         ],
         "optimizers": [len(parameters_of(opt)) for opt in session.optimizers],
         "unheld": _unheld(run, has),
         "steps": session.steps,
+        "restarted": session.restarted,
+        "inner_writes": session.inner_writes,
         "idle_steps": session.idle_steps,
         "hits": {str(number): count for number, count in run.probes.hits.items()},
         "probes": run.probes.summary(),
@@ -163,3 +169,13 @@ def _attributes(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.T
 def exits(run: Execution) -> list[Any]:
     told = [(line, name, count) for (line, name), count in run.session.exits.items()]
     return [list(one) for one in sorted(told) if one[1] not in _LIKE][:200]
+
+
+def stops(run: Execution) -> list[Any]:
+    """The changed lines that stop a gradient; for each the leaves that it keeps it from."""
+    known = {id(leaf.tensor): leaf for leaf in run.session.leaves}
+    told = (
+        (line, [known[one].key for one in found if one in known])
+        for line, found in run.session.stops
+    )
+    return [[line, [[list(key[0]), *key[1:]] for key in keys]] for line, keys in told if keys]

@@ -8,7 +8,6 @@ a stop that the change is not about has no slope.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,9 +15,10 @@ from torch.overrides import TorchFunctionMode
 
 from . import tensors
 from .current import unwatched
-from .places import where
+from .places import direct, where
 from .session import TAPE, Place, Session
 from .tensors import Tensor
+from .widening import widened
 
 _SKIP = frozenset(
     "requires_grad is_leaf grad_fn shape dtype device layout names ndim _version output_nr "
@@ -34,8 +34,7 @@ _PASS = frozenset(
 )
 _ARBITRARY = frozenset("svd linalg_svd qr linalg_qr eig linalg_eig linalg_eigh lobpcg".split())
 """Their factors may turn where the input moves a little: no slope is theirs alone."""
-_NARROW = (torch.float32, torch.float16, torch.bfloat16)
-_WIDEN = frozenset("float half bfloat16".split())
+_SPREADS = frozenset("expand expand_as broadcast_to".split())
 _Kind = tuple[str, bool]
 """What to do with a function, and whether it writes into its first argument."""
 
@@ -69,20 +68,24 @@ class Watch(TorchFunctionMode):
             session.reads.set_flag(args[0], value, len(session.events))
             return func(*args, **kwargs)
         if self.wide:
-            func, args, kwargs = _widened(func, kind, args, kwargs)
+            func, args, kwargs = widened(func, kind, args, kwargs)
         given = [*tensors.inside(args), *tensors.inside(kwargs)]
         session.reads.take(given)
         self._before(kind, writes, given)
         if self._is_update(kind, writes, args):
             return args[0] if kind != "data.set" else None
+        if session.stack and (kind == "data.set" or writes) and self._is_hidden(kind, args):
+            session.inner_writes += 1
         result = func(*args, **kwargs)
+        if session.mode.apart and kind in _SPREADS:
+            result = result.clone()
         if session.mode.forward_only and self._is_beginning(kind, writes, args, given):
             with unwatched(session):
                 session.begin(args[0])
         if session.mode.name == "exact":
             self._follow(result, given)
         if self._leaves_graph(result, given, writes):
-            return self._exit(kind, result, writes)
+            return self._exit(kind, result, writes, given)
         return result
 
     def _read(self, func: Any, args: tuple[Any, ...]) -> Any:
@@ -140,6 +143,17 @@ class Watch(TorchFunctionMode):
         held = (leaf.tensor for leaf in session.leaves if not _is_gradient(leaf.tensor, target))
         return memory != 0 and any(tensors.storage(leaf) == memory for leaf in held)
 
+    def _is_hidden(self, kind: str, args: tuple[Any, ...]) -> bool:
+        """Whether a weight is written to without a trace in the graph."""
+        target = args[0] if args else None
+        if not isinstance(target, Tensor) or self.session.mode.name != "plain":
+            return False
+        if target.requires_grad:
+            return target.is_leaf and (kind == "data.set" or not torch.is_grad_enabled())
+        where = tensors.storage(target)
+        leaves = (leaf.tensor for leaf in self.session.leaves)
+        return bool(where) and any(tensors.storage(one) == where for one in leaves)
+
     def _is_beginning(
         self, kind: str, writes: bool, args: tuple[Any, ...], given: list[Tensor]
     ) -> bool:
@@ -172,15 +186,18 @@ class Watch(TorchFunctionMode):
             return _numbers(result)
         return False
 
-    def _exit(self, name: str, result: Any, writes: bool) -> Any:
+    def _exit(self, name: str, result: Any, writes: bool, given: list[Tensor]) -> Any:
         session = self.session
         place, live = where(session)
         session.exits[place.line, name] = session.exits.get((place.line, name), 0) + 1
         if live:
             key = place.line, name
             session.live_exits[key] = session.live_exits.get(key, 0) + 1
+            session.direct_exits += direct(place, session)
         mode = session.mode
         if mode.name == "base":
+            if live:
+                session.stop(place.line, given)
             session.tape.append(_keep(session, result))
             return result
         if mode.name != "shifted" or mode.values_only:
@@ -265,31 +282,3 @@ def _classify(func: Any) -> _Kind:
     return name, (name.endswith("_") and not name.endswith("__")) or name in (
         "__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ipow__".split()
     )
-
-
-def _widened(func: Any, kind: str, args: tuple[Any, ...], kwargs: Any) -> Any:
-    """Ask for float64 where the program asks for a narrower type."""
-    if kind in _WIDEN:
-        return torch.Tensor.double, args[:1], {}
-    if kind == "type" and len(args) > 1:
-        names = {"torch.FloatTensor": torch.float64, "torch.HalfTensor": torch.float64}
-        args = (args[0], names.get(args[1], args[1]) if isinstance(args[1], str) else args[1])
-    if kwargs.get("dtype") in _NARROW:
-        kwargs = {**kwargs, "dtype": torch.float64}
-    if any(isinstance(one, torch.dtype) for one in args):
-        args = tuple(torch.float64 if _is_narrow(one) else one for one in args)
-    if kind in ("from_numpy", "as_tensor", "tensor", "load"):
-        return _doubled(func), args, kwargs
-    return func, args, kwargs
-
-
-def _is_narrow(value: Any) -> bool:
-    return isinstance(value, torch.dtype) and value in _NARROW
-
-
-def _doubled(func: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = func(*args, **kwargs)
-        return result.double() if isinstance(result, Tensor) and result.dtype in _NARROW else result
-
-    return call

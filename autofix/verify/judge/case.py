@@ -42,6 +42,8 @@ class Side:
 
     plain: Trace | None = None
     again: Trace | None = None
+    apart: Trace | None = None
+    """A run in which each expanded tensor is copied first."""
     exact: tuple[Trace, ...] = ()
     failure: str | None = None
     """Why there is less than there should be."""
@@ -71,6 +73,10 @@ class Case:
     new: str
     called: bool = False
     """A function was called with made inputs; else the program ran as it stands."""
+    data: bool = False
+    """A text that the program reads has changed."""
+    alone: bool = True
+    """No other file of the program changes with it."""
 
     def hits(self) -> set[int]:
         """The changes that one of the versions has reached."""
@@ -87,6 +93,12 @@ class Case:
             first, last = change.after if which else change.before
             if first <= line <= last:
                 yield number
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the original's loss was not one number."""
+        raised = self.before.raised
+        return raised is not None and "only for scalar" in raised["message"]
 
     def exact(self) -> Iterator[tuple[Trace, Trace]]:
         """The runs in float64, seed by seed."""

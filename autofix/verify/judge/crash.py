@@ -27,6 +27,9 @@ def _crash(case: Case, seen: Sequence[Look]) -> Iterator[Sign]:
     elif reached and not _comparable(case) and not neutral(case):
         text = f"the original raises {told(old)} before a value could be compared"
         yield Sign(Weight.DOUBT, "crash", text)
+    elif case.data:
+        text = f"the original raises {told(old)}, and the data that it reads has changed"
+        yield Sign(Weight.DOUBT, "crash", text)
     elif reached or _held(case):
         yield Sign(
             Weight.GAIN,
@@ -49,16 +52,17 @@ def _held(case: Case) -> bool:
 
 def _before_the_crash(case: Case, seen: Sequence[Look]) -> Iterator[Sign]:
     """Passes that were over when the original raised had their gradients."""
-    if _listed(case.after.leaves) > _listed(case.before.leaves):
-        return  # of a weight that `parameters()` did not list then, and now does
     whole = next((n for n, e in enumerate(case.before.events) if e["raised"]), 0)
+    if _listed(case.after.leaves, whole) > _listed(case.before.leaves, whole):
+        return  # of a weight that `parameters()` did not list then, and now does
     if any(look.changed and look.after is Fit.YES and look.number < whole for look in seen):
         text = "the gradients of the passes before the crash have changed too"
-        yield Sign(Weight.DOUBT, "gradient", text)
+        yield Sign(Weight.DOUBT, "passes", text)
 
 
-def _listed(leaves: Sequence[Trace]) -> int:
-    return sum(bool(leaf["listed"]) for leaf in leaves)
+def _listed(leaves: Sequence[Trace], until: int) -> int:
+    """How many of the weights that were in use then are listed."""
+    return sum(bool(leaf["listed"]) for leaf in leaves if leaf["turn"] <= until)
 
 
 def _comparable(case: Case) -> bool:

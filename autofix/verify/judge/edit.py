@@ -96,8 +96,9 @@ def starts_freezing(case: Case) -> bool:
 
 def unfreezes(case: Case) -> bool:
     """Whether the change trains what was kept from training on purpose."""
-    if _SETS.search(case.old) and not _SETS.search(case.new):
-        return bool(re.search(r"requires_grad\s*=(?!=)", case.new))
+    gone = _SETS.search(case.old) and not _SETS.search(case.new)
+    if gone and re.search(r"requires_grad\s*=(?!=)", case.new):
+        return True
     return bool(_FREEZES.search(case.old)) and not _FREEZES.search(case.new) and not freezes(case)
 
 

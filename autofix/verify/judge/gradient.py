@@ -78,6 +78,32 @@ def signs(case: Case, seen: list[Look]) -> Iterator[Sign]:
         yield Sign(Weight.DOUBT, "kink", text)
     yield from _dead(case)
     yield from _anew(case)
+    yield from _untrained(case)
+
+
+def _untrained(case: Case) -> Iterator[Sign]:
+    """A stop is gone that kept the gradient from nothing but what is not trained anyway."""
+    for old, new in case.exact():
+        had, has = _reached(old), _reached(new)
+        idle = {key(leaf): leaf for leaf in new["leaves"] if key(leaf) in has and not leaf["held"]}
+        if len(idle) == len(has):
+            continue  # there is no optimizer, or it is not the one that trains them
+        for line, kept in old["stops"]:
+            behind = [(tuple(shape), *rest) for shape, *rest in kept]
+            if all(one in idle for one in behind) and any(one not in had for one in behind):
+                text = (
+                    f"line {line} kept the gradient from {listed([name(idle[a]) for a in behind])} "
+                    "alone, which no optimizer has, and does so no longer; if that is meant only "
+                    "its author knows"
+                )
+                yield Sign(Weight.DOUBT, "stop", text)
+                return
+
+
+def _reached(exact: Trace) -> set[tuple[object, ...]]:
+    """The leaves that a backward pass gives something to."""
+    leaves = exact["leaves"]
+    return {key(leaves[at]) for event in exact["events"] for at in event["reached"]}
 
 
 def _anew(case: Case) -> Iterator[Sign]:

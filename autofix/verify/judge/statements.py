@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+from autofix.flow import torch_api
 from autofix.verify.judge import edit, values
 from autofix.verify.judge.case import Case, Sign, Trace, Weight
 
@@ -18,6 +19,8 @@ def signs(case: Case) -> Iterator[Sign]:
     if old is None or new is None:
         return
     yield from dropped(case)
+    yield from _unused(case)
+    yield from _spread(case)
     for seen, now in _probes(case):
         yield from _kept(case, seen, now)
         yield from _separate(case, seen, now)
@@ -25,16 +28,42 @@ def signs(case: Case) -> Iterator[Sign]:
 
 
 def dropped(case: Case) -> Iterator[Sign]:
-    """What was written in place is computed now, and thrown away."""
+    """What was written in place, or kept, is computed now, and thrown away."""
     every = [node for line in case.new.splitlines() for node in _parsed(line)]
+    before = {ast.dump(node) for line in case.old.splitlines() for node in _parsed(line)}
     for node in [*_parsed(case.new), *every]:
         call = node.value if isinstance(node, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
         written = f"{ast.unparse(call.func)}_("
-        if not call.func.attr.endswith("_") and written in case.old:
+        computes = ast.dump(node) not in before and _only_computes(call, case)
+        if not call.func.attr.endswith("_") and (written in case.old or computes):
             text = f"the result of `{ast.unparse(call)}` is thrown away"
             yield Sign(Weight.REST, "result", text)
+            return
+
+
+def _only_computes(call: ast.Call, case: Case) -> bool:
+    """Whether a statement is an operation on a tensor that the original made use of, and that has
+    no effect but its result."""
+    assert isinstance(call.func, ast.Attribute)
+    kept = re.search(rf"=.*\.{call.func.attr}\(", case.old)
+    known = torch_api.method(call.func.attr) is not None
+    places = {"out", "inplace"} & {word.arg for word in call.keywords}
+    return bool(kept and known and _has_tensors(case)) and not places
+
+
+def _has_tensors(case: Case) -> bool:
+    return any(new["tensors"] for _, new in _probes(case))
+
+
+def _unused(case: Case) -> Iterator[Sign]:
+    """What was kept is computed as before, and thrown away."""
+    kept = {ast.dump(node.value) for node in _parsed(case.old) if isinstance(node, ast.Assign)}
+    for node in _parsed(case.new):
+        if isinstance(node, ast.Expr) and ast.dump(node.value) in kept and _has_tensors(case):
+            text = f"the result of `{ast.unparse(node)}` was kept, and is thrown away now"
+            yield Sign(Weight.DOUBT, "result", text)
             return
 
 
@@ -81,6 +110,28 @@ def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
             "were taken from"
         )
         yield Sign(Weight.REST, "aliasing", text)
+
+
+def _spread(case: Case) -> Iterator[Sign]:
+    """Where the original writes into rows that share one memory, the values are to be those which
+    it has if each of its expanded tensors is copied first."""
+    old, meant, new = case.before.plain, case.before.apart, case.after.plain
+    if old is None or new is None or meant is None or meant["raised"] is not None:
+        return
+    firsts = [one["events"][0]["value"] for one in (old, meant, new) if one["events"]]
+    if len(firsts) < 3 or (old["raised"] is None and _near(firsts[0], firsts[1])):
+        return
+    if not _near(firsts[1], firsts[2]):
+        line = new["events"][0]["line"]
+        text = (
+            f"with rows of their own the loss in line {line} is {firsts[1]:.6g}, and it is "
+            f"{firsts[2]:.6g} now"
+        )
+        yield Sign(Weight.LOSS, "values", text)
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= 1e-3 * max(abs(one), abs(other))
 
 
 def _starts_alike(old: Trace, new: Trace) -> bool:

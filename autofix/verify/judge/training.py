@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
+from autofix.verify.judge import optimizers, renewal
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 from autofix.verify.judge.edit import touches
 
@@ -11,12 +13,12 @@ from autofix.verify.judge.edit import touches
 def signs(case: Case) -> Iterator[Sign]:
     if case.after.plain is None or case.before.plain is None:
         return
-    yield from _renewal(case)
+    yield from renewal.signs(case)
     yield from _returned(case)
     yield from _registration(case)
     yield from _movement(case)
     yield from _order(case)
-    yield from _optimizers(case)
+    yield from optimizers.signs(case)
 
 
 def _registration(case: Case) -> Iterator[Sign]:
@@ -37,8 +39,21 @@ def _registration(case: Case) -> Iterator[Sign]:
             "does not list it"
         )
         yield Sign(Weight.REST, "registration", text)
+    adopted = [leaf for leaf in case.after.leaves if leaf["held"] and key(leaf) in before]
+    adopted = [leaf for leaf in adopted if not leaf["listed"]]
+    if adopted:
+        text = (
+            f"{listed([name(leaf) for leaf in adopted])} is trained now, but `parameters()` still "
+            "does not list it"
+        )
+        yield Sign(Weight.DOUBT, "registration", text)
     rest = [leaf for where, leaf in after.items() if where in before]
-    gained = [leaf for where, leaf in new.items() if where not in old and leaf["gradient"]]
+    until = _end(case)
+    gained = [
+        leaf
+        for where, leaf in new.items()
+        if where not in old and leaf["gradient"] and leaf["turn"] <= until
+    ]
     fewer = len(after) < len(before)
     if rest and (fewer or gained or touches(case, "self.", "nn.", "Module")) and before:
         text = (
@@ -49,6 +64,11 @@ def _registration(case: Case) -> Iterator[Sign]:
     elif gained and (before or _new_leaves(case, gained)):
         text = f"`parameters()` now lists {listed([name(leaf) for leaf in gained])}"
         yield Sign(Weight.GAIN, "registration", text)
+
+
+def _end(case: Case) -> float:
+    """How far the original came, in backward passes: what is first used later is not new."""
+    return math.inf if case.before.raised is None else len(case.before.events)
 
 
 def _merged(case: Case) -> Iterator[Sign]:
@@ -63,31 +83,6 @@ def _merged(case: Case) -> Iterator[Sign]:
     if twins and len(new) < len(old):
         text = f"{listed([name(leaf) for leaf in twins])} was a weight of its own and is none now"
         yield Sign(Weight.LOSS, "registration", text)
-
-
-def _renewal(case: Case) -> Iterator[Sign]:
-    """Weights that each forward pass makes anew: no optimizer can train them."""
-    before, after = _renewed(case.before.leaves), _renewed(case.after.leaves)
-    if before and after:
-        text = f"{listed([name(leaf) for leaf in after])} is still made anew by each forward pass"
-        yield Sign(Weight.REST, "registration", text)
-    elif after:
-        text = f"{listed([name(leaf) for leaf in after])} is now made anew by each forward pass"
-        yield Sign(Weight.LOSS, "registration", text)
-    elif before and any(key(leaf) in _listed(case.after.leaves) for leaf in case.before.leaves):
-        names = listed([name(leaf) for leaf in before])
-        text = f"{names} was made anew by each forward pass, and is kept now"
-        yield Sign(Weight.GAIN, "registration", text)
-
-
-def renews(case: Case) -> bool:
-    """Whether the original draws new weights in each pass, so that only the first compares."""
-    return bool(_renewed(case.before.leaves))
-
-
-def _renewed(leaves: Sequence[Trace]) -> list[Trace]:
-    """Weights that a forward pass made although it was not the first."""
-    return [leaf for leaf in leaves if leaf["turn"] and leaf["inside"]]
 
 
 def _returned(case: Case) -> Iterator[Sign]:
@@ -175,12 +170,33 @@ def _movement(case: Case) -> Iterator[Sign]:
             f"{listed([name(leaf) for leaf in _idle(case)])} gets a gradient and still never moves"
         )
         yield Sign(Weight.REST, "training", text)
+    elif moving and ended and _beside(case, moving):
+        text = (
+            f"{listed([name(leaf) for leaf in _beside(case, moving)])} gets a gradient and still "
+            f"never moves, other than {listed([name(leaf) for leaf in moving])}"
+        )
+        yield Sign(Weight.REST, "training", text)
     elif moving and ended:
         verb = "is" if len(moving) == 1 else "are"
         text = (
             f"{listed([name(leaf) for leaf in moving])} did not move before and {verb} trained now"
         )
         yield Sign(Weight.GAIN, "training", text)
+
+
+def _beside(case: Case, moving: Sequence[Trace]) -> list[Trace]:
+    """Weights of the same layers that do not move, neither before nor after."""
+    owners = {leaf["name"].rpartition(".")[0] for leaf in moving} - {"", "self"}
+    stuck = {key(leaf) for leaf in case.before.leaves if leaf["gradient"] and not leaf["moved"]}
+    return [
+        leaf
+        for leaf in case.after.leaves
+        if leaf["listed"]
+        and leaf["gradient"]
+        and not (leaf["moved"] or leaf["held"])
+        and key(leaf) in stuck
+        and leaf["name"].rpartition(".")[0] in owners
+    ]
 
 
 def _forbidden(case: Case) -> bool:
@@ -267,17 +283,3 @@ def _steps(case: Case, new: Trace) -> Iterator[Sign]:
     if _sum(new["leaves"], "stale"):
         text = "each step adds the gradients of earlier steps"
         yield Sign(Weight.REST, "training", text)
-
-
-def _optimizers(case: Case) -> Iterator[Sign]:
-    """Parameters that no optimizer has."""
-    assert case.before.plain is not None and case.after.plain is not None
-    old, new = case.before.plain["unheld"], case.after.plain["unheld"]
-    quoted = [f"`{one}`" for one in new]
-    if new and (case.before.raised is not None or not old):
-        yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}")
-    elif old and not new:
-        gone = listed([f"`{one}`" for one in old])
-        yield Sign(Weight.GAIN, "training", f"no optimizer had {gone} before, one has now")
-    elif old and new and touches(case, "optim", "Optimizer"):
-        yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}, as before")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, key, told
-from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric
+from autofix.verify.judge import elsewhere
+from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, name, told
+from autofix.verify.judge.elsewhere import same_kind
+from autofix.verify.judge.slopes import differ
 
 SAME = 1e-6
 """Relative, in float64: a vectorised form rounds otherwise than a loop."""
@@ -65,7 +67,7 @@ def signs(case: Case, *, expected: bool, most: int | None = None) -> Iterator[Si
     if not expected and not overlaps(case):
         yield from _moved(case, most)
         yield from _outputs(case)
-        yield from _elsewhere(case, most)
+        yield from elsewhere.signs(case, most)
 
 
 def refused(error: Trace | None) -> bool:
@@ -144,31 +146,46 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
     """Losses that differ: in float64 with no step taken, and before the first step as it stands."""
     for old, new in case.exact():
         for a, b in _pairs(old, new, most):
-            if not _same_kind(a, b) or _close(a["value"], b["value"], SAME):
+            if not same_kind(a, b) or _close(a["value"], b["value"], SAME):
                 continue
             if _close(a["value"], b["value"], HARDLY):
                 gap = abs(a["value"] - b["value"]) / max(abs(a["value"]), abs(b["value"]))
                 text = f"the values differ by {gap:.0e} of their size: little, but not by rounding"
                 yield Sign(Weight.DOUBT, "values", text)
-            elif not reduced(case):
+            elif not case.reduced:
                 yield _other_value(a, b, new["seed"])
             elif not _reduction(a, b):
                 yield Sign(Weight.DOUBT, "values", _OTHER_REDUCTION)
             return
+    retyped = _retyped(case)
+    if retyped is not None:
+        yield Sign(Weight.LOSS, "values", retyped)
     if case.before.events and case.after.events:
         a, b = case.before.events[0], case.after.events[0]
         if a["kind"] == b["kind"] == "backward" and a["dtype"] != b["dtype"]:
             text = f"the loss was a `{a['dtype']}` and is a `{b['dtype']}` now"
             yield Sign(Weight.LOSS, "values", text)
-        apart = _same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE)
-        if apart and not reduced(case):
+        apart = same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE)
+        if apart and not case.reduced:
             yield _other_value(a, b, 0)
+
+
+def _retyped(case: Case) -> str | None:
+    """What an optimizer did not take, and takes now with values of another type."""
+    plain = case.before.plain
+    was = {(tuple(one[0]), one[1]): one[2] for one in (plain["refused"] if plain else ())}
+    for leaf in case.after.leaves:
+        shape, digest, *_ = leaf["key"]
+        old = was.get((tuple(shape), digest), leaf["dtype"])
+        if leaf["held"] and old != leaf["dtype"]:
+            return f"{name(leaf)} was `{old}` and is `{leaf['dtype']}` now"
+    return None
 
 
 def alike(case: Case) -> bool:
     """Whether the losses that can be compared are the same."""
     found = [two for old, new in case.exact() for two in _pairs(old, new, 1)]
-    return all(_same_kind(a, b) and _close(a["value"], b["value"], SAME) for a, b in found)
+    return all(same_kind(a, b) and _close(a["value"], b["value"], SAME) for a, b in found)
 
 
 def _pairs(old: Trace, new: Trace, most: int | None) -> Iterator[tuple[Trace, Trace]]:
@@ -184,7 +201,7 @@ def worst(case: Case) -> float:
         abs(a["value"] - b["value"]) / max(abs(a["value"]), abs(b["value"]))
         for old, new in case.exact()
         for a, b in _pairs(old, new, None)
-        if _same_kind(a, b) and a["value"] != b["value"]
+        if same_kind(a, b) and a["value"] != b["value"]
     ]
     return max(gaps, default=0.0)
 
@@ -192,7 +209,7 @@ def worst(case: Case) -> float:
 def later(case: Case) -> Iterator[Sign]:
     """Losses as the program stands, also after steps: for an edit that claims to change nothing."""
     for a, b in zip(case.before.events, case.after.events, strict=False):
-        if _same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE):
+        if same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE):
             yield _other_value(a, b, 0)
             return
 
@@ -209,17 +226,6 @@ _OTHER_REDUCTION = (
     "the original could not be differentiated, since its loss is not one number; it is reduced "
     "now by something else than its sum or mean, so there is no value to compare with"
 )
-
-
-def reduced(case: Case) -> bool:
-    """Whether the original's loss was not one number."""
-    raised = case.before.raised
-    return raised is not None and "only for scalar" in raised["message"]
-
-
-def _same_kind(a: Trace, b: Trace) -> bool:
-    """A function's result stands for a loss only where no backward pass was called."""
-    return bool((a["kind"] == "returned") == (b["kind"] == "returned"))
 
 
 def _reduction(old: Trace, new: Trace) -> bool:
@@ -254,34 +260,3 @@ def _forms(outputs: Sequence[Sequence[object]]) -> list[tuple[object, object]]:
 
 def _form(form: tuple[object, object]) -> str:
     return "a number" if form[1] == "number" else f"a `{form[1]}` tensor of shape {form[0]}"
-
-
-def _elsewhere(case: Case, most: int | None) -> Iterator[Sign]:
-    """The same values at one point may come from another function: look beside it."""
-    for old, new in case.exact():
-        known = range(len(new["events"]) if most is None else most - 1)
-        number = next((n for n in known if differ(old, new, n)), 0)
-        if not _aligned(old, new, number) or reduced(case):
-            continue
-        before, after = (numeric(trace, "all", number)[:1] for trace in (old, new))
-        if not before or not after or before[0] is None or after[0] is None:
-            continue
-        if compared(before[0], after[0], floor_of(new, number)) is Fit.NO:
-            text = (
-                f"the rewritten code is another function: beside the given point its loss "
-                f"changes by {after[0]:.4g} where the original's changes by {before[0]:.4g}"
-            )
-            yield Sign(Weight.LOSS, "values", text)
-            return
-
-
-def _aligned(old: Trace, new: Trace, number: int) -> bool:
-    """Whether the same leaves were moved in both, and led to the same kind of event."""
-    if old["values_only"] != new["values_only"] or old["aimed"] != new["aimed"]:
-        return False
-    if number >= min(len(old["base"]), len(new["base"])):
-        return False
-    begun = {key(leaf): leaf["turn"] for leaf in old["leaves"]}
-    if any(begun.get(key(leaf), leaf["turn"]) != leaf["turn"] for leaf in new["leaves"]):
-        return False  # a leaf is moved when it is used first
-    return _same_kind(old["base"][number], new["base"][number])

@@ -14,6 +14,7 @@ from autofix.verify.judge import (
     gradient,
     growth,
     reads,
+    renewal,
     statements,
     training,
     values,
@@ -65,6 +66,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     gains = any(sign.weight is Weight.GAIN for sign in signs)
     if edit.rearranged(case) and not gains:
         signs = [one for one in signs if one.weight is Weight.LOSS or one.kind == "determinism"]
+    signs += _frozen(case, signs)
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = statements.cleaned_up(case)
         if equivalent is not None and not any(sign.kind == "dead" for sign in signs):
@@ -73,9 +75,21 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     return signs
 
 
+def _frozen(case: Case, signs: Sequence[Sign]) -> list[Sign]:
+    """Doubts about a change of what is trained, beside what it repairs."""
+    if not any(sign.weight is Weight.GAIN for sign in signs):
+        return []
+    said = []
+    if edit.starts_freezing(case):
+        said.append("the change keeps something from being trained")
+    if edit.unfreezes(case):
+        said.append("what was frozen is trained now; if that is meant only its author knows")
+    return [Sign(Weight.DOUBT, "freezing", text) for text in said]
+
+
 def _comparable(case: Case) -> int | None:
     """How many backward passes compare; None: as many as there are."""
-    return 1 if training.renews(case) else reads.comparable(case)
+    return 1 if renewal.renews(case) else reads.comparable(case)
 
 
 def _choice(case: Case) -> str | None:
@@ -103,18 +117,6 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return [sign for sign in signs if sign.weight is weight]
 
     gains, losses, rests, doubts = map(of, (Weight.GAIN, Weight.LOSS, Weight.REST, Weight.DOUBT))
-    if edit.starts_freezing(case) and gains and not freezing.applies(case):
-        doubts.append(
-            Sign(Weight.DOUBT, "freezing", "the change keeps something from being trained")
-        )
-    if edit.unfreezes(case) and gains:
-        doubts.append(
-            Sign(
-                Weight.DOUBT,
-                "freezing",
-                "what was frozen is trained now; if that is meant only its author knows",
-            )
-        )
     if gains:
         copied = any(sign.kind == "aliasing" for sign in gains)
         doubts = [

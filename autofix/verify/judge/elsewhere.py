@@ -1,0 +1,64 @@
+"""Whether both versions are the same function: the values at one point may be equal by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autofix.verify.judge.case import Case, Sign, Trace, Weight, key
+from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric
+
+
+def signs(case: Case, most: int | None) -> Iterator[Sign]:
+    """`most`: values compare up to so many backward passes."""
+    for old, new in case.exact():
+        known = range(len(new["events"]) if most is None else most - 1)
+        number = next((n for n in known if differ(old, new, n)), 0)
+        if not _aligned(old, new, number) or case.reduced:
+            continue
+        for policy, weight, said in _WAYS if case.alone else _WAYS[:1]:
+            apart = _apart(old, new, policy, number)
+            if apart is not None:
+                text = (
+                    f"{said} its loss changes by {apart[1]:.4g} where the original's changes by "
+                    f"{apart[0]:.4g}"
+                )
+                yield Sign(weight, "values", text)
+                return
+
+
+_WAYS = (
+    ("all", Weight.LOSS, "the rewritten code is another function: beside the given point"),
+    (
+        "spans",
+        Weight.REST,
+        "not what the original's changed lines stop is let through now: but for other stops",
+    ),
+)
+
+
+def _apart(old: Trace, new: Trace, policy: str, number: int) -> tuple[float, float] | None:
+    """The slopes of both versions beside the given point, if they are not the same."""
+    if policy not in old["slopes"]:
+        return None
+    before, after = (numeric(trace, policy, number)[:1] for trace in (old, new))
+    if not before or not after or before[0] is None or after[0] is None:
+        return None
+    fits = compared(before[0], after[0], floor_of(new, number))
+    return (before[0], after[0]) if fits is Fit.NO else None
+
+
+def _aligned(old: Trace, new: Trace, number: int) -> bool:
+    """Whether the same leaves were moved in both, and led to the same kind of event."""
+    if old["values_only"] != new["values_only"] or old["aimed"] != new["aimed"]:
+        return False
+    if number >= min(len(old["base"]), len(new["base"])):
+        return False
+    begun = {key(leaf): leaf["turn"] for leaf in old["leaves"]}
+    if any(begun.get(key(leaf), leaf["turn"]) != leaf["turn"] for leaf in new["leaves"]):
+        return False  # a leaf is moved when it is used first
+    return same_kind(old["base"][number], new["base"][number])
+
+
+def same_kind(a: Trace, b: Trace) -> bool:
+    """A function's result stands for a loss only where no backward pass was called."""
+    return bool((a["kind"] == "returned") == (b["kind"] == "returned"))

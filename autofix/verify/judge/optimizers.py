@@ -1,0 +1,45 @@
+"""What optimizers have, and with what numbers they train it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autofix.verify.judge.case import Case, Sign, Weight, key, listed, name
+from autofix.verify.judge.edit import touches
+
+
+def signs(case: Case) -> Iterator[Sign]:
+    """Parameters that no optimizer has, or another one than before."""
+    assert case.before.plain is not None and case.after.plain is not None
+    if case.after.plain["restarted"] > case.before.plain["restarted"]:
+        text = (
+            "a new optimizer goes on with weights that another one was training, whose running "
+            "averages are lost; if that is meant only its author knows"
+        )
+        yield Sign(Weight.DOUBT, "optimizer", text)
+    yield from _options(case)
+    old, new = case.before.plain["unheld"], case.after.plain["unheld"]
+    quoted = [f"`{one}`" for one in new]
+    if new and (case.before.raised is not None or not old):
+        yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}")
+    elif old and not new:
+        gone = listed([f"`{one}`" for one in old])
+        yield Sign(Weight.GAIN, "training", f"no optimizer had {gone} before, one has now")
+    elif old and new and touches(case, "optim", "Optimizer"):
+        yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}, as before")
+
+
+def _options(case: Case) -> Iterator[Sign]:
+    """Weights that are trained with other numbers than before."""
+    known = {key(leaf): leaf for leaf in case.before.leaves if leaf["options"]}
+    for leaf in case.after.leaves:
+        old = known.get(key(leaf), leaf)["options"]
+        apart = [one for one, was in old.items() if leaf["options"].get(one, was) != was]
+        if apart:
+            one = apart[0]
+            text = (
+                f"`{one}` of {name(leaf)} was {old[one]:g} and is {leaf['options'][one]:g} now; if "
+                "that is meant only its author knows"
+            )
+            yield Sign(Weight.DOUBT, "optimizer", text)
+            return

@@ -1,0 +1,38 @@
+"""The texts that a program works with, as far as they say what it computes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+_TOLD = frozenset("print log debug info warning warn error exception write set_description".split())
+
+
+def other_texts(old: ast.Module, new: ast.Module) -> bool:
+    """Whether numbers differ in texts of the program that are not only told to somebody."""
+    return Counter(_numbers(old)) != Counter(_numbers(new))
+
+
+def _numbers(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield from re.findall(r"\d[\d.]*", node.value)
+        return
+    if _is_told(node):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _numbers(child)
+
+
+def _is_told(node: ast.AST) -> bool:
+    """A docstring, a message, or a call that writes one."""
+    if isinstance(node, (ast.Raise, ast.Assert, ast.JoinedStr)):
+        return True
+    if not isinstance(node, ast.Expr):
+        return False
+    if isinstance(node.value, ast.Constant):
+        return True
+    func = node.value.func if isinstance(node.value, ast.Call) else None
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return name in _TOLD
