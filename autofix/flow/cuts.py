@@ -221,13 +221,13 @@ class Cuts:
     def multiplied(self, a: Value, b: Value) -> None:
         """Is one factor a weight of the other, a constant that most often is meant?"""
         for weight, value in ((a, b), (b, a)):
-            if not weight.cuts or weight.graph != Graph.NO:
+            if not weight.cuts or weight.graph == Graph.YES:
                 continue
-            if value.cuts & self.of_log_probabilities:
+            if weight.graph == Graph.NO and value.cuts & self.of_log_probabilities:
                 self.weights |= weight.cuts - self.of_log_probabilities
-            elif value.graph > Graph.NO and is_log_probability(value):
+            elif weight.graph == Graph.NO and value.graph > Graph.NO and is_log_probability(value):
                 self.weights |= weight.cuts
-            elif value.graph > Graph.NO and value.computed:
+            elif value.leaf or (weight.graph == Graph.NO < value.graph and value.computed):
                 memory = self.memory.with_parts(value.storage)
                 self.own_weights |= {t for t in weight.cuts if memory & self._copied(t)}
 

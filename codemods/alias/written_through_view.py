@@ -5,7 +5,9 @@
 Finds `part = x[:4]`, `flat = x.view(-1)` and the like where `x` is then written in place (or
 trained), and `part` is read together with `x`, as if it still held the old values. Also
 `a.weight.data = b.weight.data[:n]`, which makes two parameters share memory, and
-`history.append(x)` in a loop that writes `x` in place, which keeps the same memory many times.
+`history.append(x)` in a loop that writes `x` in place, which keeps the same memory many times; and
+functions that write into an argument and return it, where the caller hands in the same tensor again
+in each epoch.
 
 ## Why is this bad
 
@@ -51,10 +53,12 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.alias._aliases import Of, aliases_in
+from autofix.codemods.alias._argument_written import argument_written
 from autofix.codemods.alias._history import written_in_turns
 from autofix.codemods.alias._stale import stale
 from autofix.flow.facts import Facts
 from autofix.model import Applicability, Edit
+from autofix.rewrite.statements import insert_before
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(__name__, code="AG401")
@@ -111,6 +115,22 @@ def check_history(node: ast.Call, facts: Facts) -> Iterator[Report]:
     )
     end = facts.source.span(kept)[1]
     yield Report(node, message, fix=fix(Applicability.UNSAFE, Edit(end, end, ".clone()")))
+
+
+@rule.visit(ast.FunctionDef)
+def check_argument(node: ast.FunctionDef, facts: Facts) -> Iterator[Report]:
+    """`def corners(boxes): boxes[:, 2:] += boxes[:, :2]; return boxes`"""
+    found = argument_written(facts, node)
+    if found is None:
+        return
+    name = found.argument
+    message = (
+        f"`{name}` is the caller's own tensor, which is written here, and which the caller uses "
+        f"again as if it had stayed (line {found.call.lineno})"
+    )
+    first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+    edit = insert_before(facts, first, f"{name} = {name}.clone()")
+    yield Report(found.statement, message, fix=fix(Applicability.UNSAFE, edit))
 
 
 def _weight(node: ast.expr) -> ast.expr | None:

@@ -201,9 +201,11 @@ def _stopped(
         return
     dead = not term and is_dead_loss(node, facts)
     untrained = is_wanted(demand, node, facts) and is_only_read_cut(source, facts)
-    if not (term or dead or untrained) and not _is_old_habit(node, source, found, facts):
+    scale = _is_own_scale(node, source, facts)
+    if not (term or dead or untrained or scale) and not _is_old_habit(node, source, found, facts):
         return
-    meant = names_constant(node, facts) or facts.is_target(node) or facts.is_weight(node)
+    weight = facts.is_weight(node) and not scale
+    meant = names_constant(node, facts) or facts.is_target(node) or weight
     if meant and not (whole and demand.alone):
         return
     message = _message(node, demand, facts)
@@ -230,6 +232,11 @@ def _without_stop(node: ast.expr, source: ast.expr, demand: Demand, facts: Facts
         return freed(node, source, facts)
     export = Export(node, node, source, Form.NUMBER, ".detach()")
     return list(Lift(facts, export, demand.backward).run().edits)
+
+
+def _is_own_scale(node: ast.expr, source: ast.expr, facts: Facts) -> bool:
+    """`w / (u @ w.data @ v)`: a weight that is scaled by what is computed from it."""
+    return isinstance(node, ast.Attribute) and facts.value(source).leaf and facts.is_weight(node)
 
 
 def _is_variable(node: ast.expr) -> bool:
