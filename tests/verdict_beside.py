@@ -188,7 +188,33 @@ if __name__ == "__main__":
 PAST = """mean = 0.9 * mean + 0.1 * torch.tanh(critic(x)).squeeze(1)
         gain = (1.0 - mean).detach()"""
 
+FRAMES = """
+torch.manual_seed(0)
+def advance(x):
+    x[0] = x[0] * 0.5 + 1.0
+    return x
+
+def rollout(start):
+    frames, x = [start], start
+    with torch.no_grad():
+        for _ in range(3):
+            x = advance(x)
+            frames.append(x)
+    return torch.stack(frames)
+
+start = torch.randn(2, 3)
+frames = rollout(start)
+"""
+
 BESIDE = [
+    case(
+        "a copy of the first of many",
+        FRAMES,
+        "frames, x = [start], start",
+        "frames, x = [start], start.clone()",
+        "inconclusive",
+        "joined with itself",
+    ),
     case("the stop goes", STRAIGHT, "passed.data", "passed", "confirmed"),
     case(
         "another way than the one that is stopped",

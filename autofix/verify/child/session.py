@@ -90,6 +90,8 @@ class Session:
         self.searching = False
         """A step calls a closure that computes the loss as often as it likes."""
         self.idle_steps = 0
+        self.repeated = 0
+        """How often a tensor that was written to was joined with itself."""
         self.inner_writes = 0
         """How often a forward pass wrote into a weight where autograd does not see it."""
         self.graph: set[Any] = set()

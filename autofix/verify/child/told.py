@@ -52,6 +52,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "unheld": _unheld(run, has),
         "steps": session.steps,
         "restarted": session.restarted,
+        "repeated": session.repeated,
         "inner_writes": session.inner_writes,
         "idle_steps": session.idle_steps,
         "hits": {str(number): count for number, count in run.probes.hits.items()},

@@ -34,6 +34,7 @@ _PASS = frozenset(
 )
 _ARBITRARY = frozenset("svd linalg_svd qr linalg_qr eig linalg_eig linalg_eigh lobpcg".split())
 """Their factors may turn where the input moves a little: no slope is theirs alone."""
+_JOINS = frozenset("stack cat vstack hstack concat".split())
 _SPREADS = frozenset("expand expand_as broadcast_to".split())
 _Kind = tuple[str, bool]
 """What to do with a function, and whether it writes into its first argument."""
@@ -74,6 +75,8 @@ class Watch(TorchFunctionMode):
         self._before(kind, writes, given)
         if self._is_update(kind, writes, args):
             return args[0] if kind != "data.set" else None
+        if kind in _JOINS and session.mode.name == "plain":
+            session.repeated += _repeats(given)
         if session.stack and (kind == "data.set" or writes) and self._is_hidden(kind, args):
             session.inner_writes += 1
         result = func(*args, **kwargs)
@@ -219,6 +222,12 @@ class Watch(TorchFunctionMode):
 
 def _is_torch(frame: Any) -> bool:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "torch"
+
+
+def _repeats(given: list[Tensor]) -> bool:
+    """Whether one tensor, that has been written to, stands in several places."""
+    written = [tensors.storage(one) for one in given if one._version]
+    return len(set(written)) < len(written) and len({id(one) for one in given}) < len(given)
 
 
 def _is_gradient(leaf: Tensor, target: Tensor) -> bool:

@@ -21,6 +21,9 @@ def signs(case: Case) -> Iterator[Sign]:
     yield from dropped(case)
     yield from _unused(case)
     yield from _spread(case)
+    if old["repeated"] and new["repeated"]:
+        text = "a tensor that is written to is still joined with itself"
+        yield Sign(Weight.DOUBT, "aliasing", text)
     for seen, now in _probes(case):
         yield from _kept(case, seen, now)
         yield from _separate(case, seen, now)
