@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from . import chance, constructors, tensors, watch
+from . import chance, constructors, inputs, tensors, watch
 from .current import unwatched, watched
 from .mode import Mode
 from .plan import Plan
@@ -87,8 +87,6 @@ def _run(program: Program, drive: Drive, run: Execution) -> None:
         with Watch(session), watched(session):
             run.namespace = program.run(run.probes)
         return
-    from . import inputs
-
     with Watch(session), watched(session):
         session.paused = True
         run.namespace = program.load(run.probes)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from . import chance, hooks, tensors, told
+from . import chance, hooks, inputs, tensors, told
 from .drive import Drive, execute
 from .exact import Exact
 from .mode import Mode
 from .plan import Plan
+from .probes import Probes
 from .program import Program, mark_beginning
 
 Emit = Callable[[dict[str, Any]], None]
@@ -54,9 +58,6 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
 def _search(program: Program, job: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:
     """Look for inputs that the function takes; emits the recipes. The executions of the same job
     name them by number."""
-    from . import inputs
-    from .probes import Probes
-
     chance.seed(0)
     try:
         with torch.enable_grad():
@@ -72,12 +73,6 @@ def _search(program: Program, job: Mapping[str, Any], emit: Emit) -> list[dict[s
 
 def _attempt(built: Any) -> bool:
     """One call; whether it says anything."""
-    import contextlib
-    import os
-    from pathlib import Path
-
-    from . import inputs
-
     with Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
         result = built.function(*built.args, **built.kwargs)
     found = [one for one in tensors.results(result) if isinstance(one, torch.Tensor)]
