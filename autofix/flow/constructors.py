@@ -52,10 +52,14 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
         made = frame.cut(given.node, inner.but(cuts=cuts), through=True)
         frame.program.cuts.copies(given.node, made, inner.storage, data.aliases)
         cuts = cuts | made
+    if wants_grad:
+        cuts |= frame.program.cuts.all_before(data)
     value = tensor(Graph.NO, data_shape(data), dtype, cuts=cuts)
     if wants_grad:
         frame.program.cuts.rewrapped(given.node, cuts)
-        if frame.program.cuts.is_silencer(value) and not _is_given(data):
+        if frame.program.cuts.is_silencer(value, frame.index.asks_for_gradients) and not _is_given(
+            data
+        ):
             return value.but(leaf=True)
         if value.has_no_elements:
             return value

@@ -104,6 +104,9 @@ class Cuts:
     rounding. They are told apart from cuts that can be mended."""
     regions: set[ast.AST] = field(default_factory=set)
     """The nodes of those cuts that gradient mode makes: see `State.off`."""
+    hidden: dict[int, frozenset[int]] = field(default_factory=dict)
+    """For the memory of constants that are detached once more, the cuts that made them so: what
+    makes a leaf of them did not mean to stop anything."""
     targets: frozenset[int] = frozenset()
     """Cuts on the way to the target of a loss function."""
     terms: Terms = field(init=False)
@@ -255,12 +258,25 @@ class Cuts:
     def weighs_log_probability(self, node: ast.AST) -> bool:
         return bool(self._tokens_of(node) & self.weights)
 
-    def is_silencer(self, value: Value) -> bool:
+    def is_silencer(self, value: Value, asked: bool) -> bool:
         """Would requiring grad of `value` only hide that its graph was cut by accident? (What was
-        detached on purpose, to be a leaf of its own, is another matter.)"""
+        detached on purpose, to be a leaf of its own, is another matter: then the program is
+        `asked` somewhere for the gradient of a leaf.)"""
+        places = [self.places[token] for token in value.cuts]
+        if not asked and any(p.graph == Graph.YES and p.node not in self.steps for p in places):
+            return True
         aside = self.regions | self.steps
         nodes = [n for token in value.cuts if (n := self.places[token].node) not in aside]
         return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
+
+    def hide(self, value: Value) -> None:
+        if value.cuts:
+            for storage in value.storage:
+                self.hidden[storage] = self.hidden.get(storage, EMPTY) | value.cuts
+
+    def all_before(self, value: Value) -> frozenset[int]:
+        """The cuts on the way to a value, those behind another stop included."""
+        return value.cuts.union(*(self.hidden.get(s, EMPTY) for s in value.storage))
 
     def rewrapped(self, node: ast.AST, cuts: frozenset[int]) -> None:
         self.rewraps[node] = self.rewraps.get(node, EMPTY) | cuts

@@ -204,6 +204,7 @@ class Frame:
         the earlier ones: the author of a rewrap did not mean to stop anything."""
         kept = all_cuts(value) if through else EMPTY
         if not self.state.grad or value.graph == Graph.NO:
+            self.program.cuts.hide(value)
             return kept
         sources = self.program.cuts.sources
         sources[node] = sources.get(node, EMPTY) | value.storage

@@ -28,6 +28,8 @@ _ARRAYS = re.compile(
 )
 _BACKWARD = re.compile(r"\b(?:manual_)?backward\s*\(|\bautograd\b")
 
+_ASKING = frozenset({"grad", "retain_grad", "register_hook", "register_post_accumulate_grad_hook"})
+
 
 @dataclass(eq=False)
 class Index:
@@ -197,6 +199,27 @@ class Index:
     def trains(self) -> bool:
         """Does this file run a backward pass itself (is it a training program)?"""
         return _BACKWARD.search(self.source.text) is not None
+
+    @cached_property
+    def asks_for_gradients(self) -> bool:
+        """Does this file read the gradient of anything but the parameters it loops over?"""
+        loops: list[ast.For | ast.comprehension] = [
+            *self.of_kind(ast.For),
+            *self.of_kind(ast.comprehension),
+        ]
+        of_parameters = {
+            n.id
+            for loop in loops
+            if "param" in ast.unparse(loop.iter)
+            for n in ast.walk(loop.target)
+            if isinstance(n, ast.Name)
+        }
+        for node in self.of_kind(ast.Attribute):
+            owner = node.value.id if isinstance(node.value, ast.Name) else None
+            read = node.attr in _ASKING and isinstance(node.ctx, ast.Load)
+            if read and owner not in of_parameters:
+                return True
+        return any(name.id == "grad" for name in self.of_kind(ast.Name))
 
     def body_nodes(self, function: FunctionNode) -> list[ast.AST]:
         """All nodes of a function, nested ones too."""

@@ -244,16 +244,13 @@ def _variable(given: Arguments, frame: Frame) -> Value:
     flag = given.get(1, "requires_grad")
     trains = flag is not None and flag.const is True
     if trains:
+        cuts |= frame.program.cuts.all_before(data)
         frame.program.cuts.rewrapped(given.node, cuts)
         trains = not data.has_no_elements
-    return tensor(
-        Graph.YES if trains else Graph.NO,
-        data.shape,
-        data.dtype,
-        cuts=cuts,
-        leaf=trains,
-        storage=data.storage,
-    )
+    made = tensor(Graph.NO, data.shape, data.dtype, cuts=cuts, leaf=trains, storage=data.storage)
+    if trains and not frame.program.cuts.is_silencer(made, frame.index.asks_for_gradients):
+        return made.but(graph=Graph.YES)
+    return made
 
 
 def _load(given: Arguments, frame: Frame) -> Value:

@@ -47,7 +47,7 @@ def call_method(
         cuts = receiver.cuts
         return Value(Kind.NUMPY if name not in ("item", "tolist") else Kind.NUMBER, cuts=cuts)
     if receiver.kind == Kind.STRING:
-        return STRING
+        return _string_method(name)
     if distributions.is_distribution(receiver):
         found = distributions.member(receiver, name, given.values, given.node, frame)
         return found or Value(Kind.UNKNOWN, receiver.graph, cuts=receiver.cuts)
@@ -80,7 +80,7 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         flag = given.get(0, "requires_grad")
         if flag is not None and flag.const is False:
             return receiver.but(graph=Graph.NO, leaf=False)
-        frame.program.cuts.rewrapped(given.node, receiver.cuts)
+        frame.program.cuts.rewrapped(given.node, frame.program.cuts.all_before(receiver))
         return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame)
     if name in ("detach", "detach_"):
         cuts = frame.cut(given.node, receiver)
@@ -102,6 +102,14 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
     if same_object and receiver.parameter and result.is_tensor:
         return result.but(parameter=False)
     return result
+
+
+def _string_method(name: str) -> Value:
+    if name in ("count", "find", "rfind", "index", "rindex") or name.startswith("is"):
+        return NUMBER
+    if name in ("split", "rsplit", "splitlines", "partition", "rpartition"):
+        return sequence(None, STRING)
+    return OTHER if name in ("encode", "endswith", "startswith") else STRING
 
 
 def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:

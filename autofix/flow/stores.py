@@ -86,7 +86,7 @@ def store_attribute(
         if owner.cuts:
             earlier = frame.program.cuts.silencers.get(node, frozenset())
             frame.program.cuts.silencers[node] = earlier | owner.cuts
-        frame.program.cuts.rewrapped(node, owner.cuts)
+        frame.program.cuts.rewrapped(node, frame.program.cuts.all_before(owner))
         frame.program.frozen -= owner.storage
         requires_grad(owner, "`requires_grad = True`", line, frame)
 
@@ -108,12 +108,15 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     if it has a graph already.)"""
     if owner.graph == Graph.YES or not owner.is_tensor or owner.has_no_elements:
         return owner
-    if frame.program.cuts.is_silencer(owner):
-        return owner.but(leaf=True)
-    changed = owner.but(graph=Graph.YES, leaf=True, why=Why(text, line))
+    cuts = frame.program.cuts
+    changed = owner.but(leaf=True, cuts=cuts.all_before(owner))
+    if not cuts.is_silencer(changed, frame.index.asks_for_gradients):
+        changed = changed.but(graph=Graph.YES, why=Why(text, line))
     for key, other in frame.state.bound.items():
         if other.is_tensor and other.storage == owner.storage and other.storage:
-            frame.state.bound[key] = other.but(graph=Graph.YES, leaf=True, why=changed.why)
+            frame.state.bound[key] = other.but(
+                graph=changed.graph, leaf=True, cuts=changed.cuts, why=changed.why
+            )
     return changed
 
 

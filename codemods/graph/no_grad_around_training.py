@@ -69,7 +69,7 @@ from autofix.codemods.graph._no_grad_sources import Sources, sources_of, stored_
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.modes import OFF, SET
-from autofix.flow.syntax import is_false
+from autofix.flow.syntax import calls_in, is_false
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
@@ -201,13 +201,18 @@ def _shared(
 
 
 def _is_choice(node: ast.With, facts: Facts) -> bool:
-    """`if frozen: with torch.no_grad(): x = f(x)`, `else: x = f(x)`"""
+    """`if frozen: with torch.no_grad(): x = f(x)`, `else: x = f(x)`: both ways call the same. (What
+    is made a leaf afterwards is no choice.)"""
     around = facts.index.parents.get(node)
-    if not isinstance(around, ast.If):
+    made_leaves = any(facts.silencers(s) or facts.rewraps(s) for s in node.body)
+    if not isinstance(around, ast.If) or made_leaves:
         return False
     other = around.orelse if node in around.body else around.body
-    here = [ast.dump(statement) for statement in node.body]
-    return here == [ast.dump(statement) for statement in other]
+    if node in around.body and not other and isinstance(around.body[-1], ast.Return):
+        other = [s for s in _after(around, facts) if isinstance(s, ast.stmt)]
+    here = {ast.dump(call) for statement in node.body for call in calls_in(statement)}
+    there = {ast.dump(call) for statement in other for call in calls_in(statement)}
+    return bool(here & there)
 
 
 def _behind(body: list[ast.stmt], chosen: list[ast.stmt], facts: Facts) -> list[ast.stmt]:

@@ -114,7 +114,7 @@ def _is_silencer(
     node: ast.Call, value: Value, found: tuple[Graph, Demand] | None, facts: Facts
 ) -> bool:
     """Does `requires_grad=True` only keep the backward pass from raising? Nobody uses the leaf."""
-    if found is None or value.graph < Graph.YES or not value.computed:
+    if found is None or value.graph < Graph.YES or value.leaf:
         return False
     return found[1].backward and not facts.used_as_leaf(node)
 
