@@ -252,7 +252,8 @@ BESIDE = [
         HEADS.replace("Adam", "SGD"),
         NEW_HEAD,
         NEW_HEAD + "opt = torch.optim.SGD(net.parameters(), lr=0.5)\n",
-        "confirmed",
+        "inconclusive",
+        "other numbers",
     ),
     case(
         "a peer that nothing trains stays stopped",

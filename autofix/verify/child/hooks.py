@@ -199,6 +199,7 @@ def _patch_optimizers() -> None:
             raise
         session.restarted += sum(_has_state(session, one) for one in parameters_of(self))
         session.optimizers.append(self)
+        session.made_with.append([_numbers(group) for group in self.param_groups])
         self.step = types.MethodType(_step, self)
 
     Optimizer.__init__ = init  # type: ignore[method-assign]
@@ -261,13 +262,17 @@ def _remembers(state: dict[str, Any]) -> bool:
 def _note_options(session: Session, optimizer: Any) -> None:
     """With what numbers each tensor is trained, when that begins."""
     for group in optimizer.param_groups:
-        told = {
-            name: float(value)
-            for name, value in group.items()
-            if isinstance(value, (int, float)) and not name.startswith("initial_")
-        }
+        told = _numbers(group)
         for tensor in group["params"]:
             session.options.setdefault(id(tensor), told)
+
+
+def _numbers(group: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in group.items()
+        if isinstance(value, (int, float)) and not name.startswith("initial_")
+    }
 
 
 def parameters_of(optimizer: Any) -> list[Tensor]:

@@ -83,6 +83,8 @@ class Session:
         self.optimizers: list[Any] = []
         self.options: dict[int, dict[str, float]] = {}
         """The numbers with which an optimizer has begun to train a tensor, by its id."""
+        self.made_with: list[list[dict[str, float]]] = []
+        """The numbers of the groups of each optimizer, when it was made."""
         self.restarted = 0
         """How many tensors were given to an optimizer though another one had been training them,
         and what that one had learnt of them is lost."""

@@ -52,6 +52,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "unheld": _unheld(run, has),
         "steps": session.steps,
         "restarted": session.restarted,
+        "made_with": session.made_with,
         "repeated": session.repeated,
         "inner_writes": session.inner_writes,
         "idle_steps": session.idle_steps,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from autofix.verify.judge.case import Case, Sign, Weight, key, listed, name
+from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 from autofix.verify.judge.edit import touches
 
 
@@ -15,6 +15,12 @@ def signs(case: Case) -> Iterator[Sign]:
         text = (
             "a new optimizer goes on with weights that another one was training, whose running "
             "averages are lost; if that is meant only its author knows"
+        )
+        yield Sign(Weight.DOUBT, "optimizer", text)
+    elif _other_numbers(case.before.plain["made_with"], case.after.plain["made_with"]):
+        text = (
+            "one more optimizer is made, with other numbers than the one before; if that is meant "
+            "only its author knows"
         )
         yield Sign(Weight.DOUBT, "optimizer", text)
     yield from _options(case)
@@ -43,3 +49,12 @@ def _options(case: Case) -> Iterator[Sign]:
             )
             yield Sign(Weight.DOUBT, "optimizer", text)
             return
+
+
+def _other_numbers(old: Sequence[Sequence[Trace]], new: Sequence[Sequence[Trace]]) -> bool:
+    """Whether the last of several optimizers has groups that the original's has not."""
+    if not old or len(new) <= len(old):
+        return False
+    return any(group not in old[-1] for group in new[-1]) or any(
+        group not in new[-1] for group in old[-1]
+    )
