@@ -10,11 +10,13 @@ import ast
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.reaching import Names
+from autofix.flow.records import FIRST, INSIDE, NOT, Records, another
 from autofix.flow.unit import is_foreign
 from autofix.flow.walk import walk
 
@@ -32,10 +34,6 @@ ADDING = frozenset({"append", "appendleft", "add", "insert", "extend", "update",
 _WHOLE = frozenset({"values", "items", "copy"})
 _LEAVING = (ast.Return, ast.Yield, ast.YieldFrom)
 _ONE = frozenset({"get", "pop", "popitem", "popleft"})
-
-
-NOT, INSIDE, _FIRST = 0, 1, 2
-"""How a value is held: as itself, in a container, in a tuple as its first, second ... element."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,10 @@ class Uses:
 
     def __post_init__(self) -> None:
         self.names = Names(self.facts.index)
+
+    @cached_property
+    def records(self) -> Records:
+        return Records(self.names)
 
     def follow(
         self, node: ast.expr, origin: ast.Call | None = None, *, held: int = NOT
@@ -112,10 +114,10 @@ class Uses:
             case ast.Yield() | ast.YieldFrom():
                 yield from self._left(node, held, parent)
             case ast.Subscript(value=owner, ctx=ast.Load()) if owner is node and held:
-                if not _another(parent.slice, held):
+                if not another(parent.slice, held):
                     yield parent, isinstance(parent.slice, ast.Slice)
-            case ast.Attribute() if held:
-                yield from self._taken_out(parent, node)
+            case ast.Attribute(attr=name) if held or name in self.records.places:
+                yield from self._taken_out(parent, node, held)
             case ast.keyword():
                 taker = self.facts.index.parents[parent]
                 if isinstance(taker, ast.Call):
@@ -155,7 +157,7 @@ class Uses:
         """`[a, node]`; of a tuple it is known where in it the value is."""
         spread = [e for e in getattr(parent, "elts", ()) if isinstance(e, ast.Starred)]
         if isinstance(parent, ast.Tuple) and not spread:
-            yield parent, _FIRST + parent.elts.index(node)
+            yield parent, FIRST + parent.elts.index(node)
         else:
             yield parent, INSIDE
 
@@ -173,7 +175,7 @@ class Uses:
             case ast.Tuple() | ast.List():
                 starred = any(isinstance(e, ast.Starred) for e in target.elts)
                 for i, element in enumerate(target.elts):
-                    if held and (starred or held in (INSIDE, _FIRST + i)):
+                    if held and (starred or held in (INSIDE, FIRST + i)):
                         yield from self._bind(element, at, NOT)
 
     def _contents(self, owner: ast.expr, at: ast.AST) -> Iterator[Step]:
@@ -195,7 +197,11 @@ class Uses:
             if isinstance(node, ast.Name) and node.id in wanted and isinstance(node.ctx, ast.Load):
                 yield node, False
 
-    def _taken_out(self, attribute: ast.Attribute, node: ast.expr) -> Iterator[Step]:
+    def _taken_out(self, attribute: ast.Attribute, node: ast.expr, held: int) -> Iterator[Step]:
+        if attribute.attr in self.records.places:
+            if held < FIRST or held - FIRST in self.records.places[attribute.attr]:
+                yield attribute, NOT
+            return
         call = self.facts.index.parents.get(attribute)
         is_call = isinstance(call, ast.Call) and call.func is attribute
         if isinstance(call, ast.Call) and is_call and attribute.attr in _WHOLE | _ONE:
@@ -210,6 +216,9 @@ class Uses:
         name = last_name(call.func)
         if name in CONTAINERS and (isinstance(call.func, ast.Name) or name == "chain"):
             yield call, True
+            return
+        if isinstance(call.func, ast.Name) and name in self.records.fields:
+            yield call, self.records.held_by(node, call, keyword)
             return
         yield Use(node, call, bool(held))
         if isinstance(call.func, ast.Attribute) and name in ADDING:
@@ -282,12 +291,6 @@ class Uses:
             if isinstance(ref, Closure) and ref.node is function:
                 found.append(call)
         return found
-
-
-def _another(index: ast.expr, held: int) -> bool:
-    """Is `index` surely that of another element than the one where the value is?"""
-    known = isinstance(index, ast.Constant) and isinstance(index.value, int) and index.value >= 0
-    return known and held >= _FIRST and index.value != held - _FIRST  # type: ignore[attr-defined]
 
 
 @functools.lru_cache(maxsize=1)

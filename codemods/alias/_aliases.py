@@ -69,7 +69,7 @@ def _may_be_alias(facts: Facts, value: ast.expr) -> bool:
 
 
 def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Alias | None:
-    many = _weights(value) or _handed_out(facts, value)
+    many = weights_of(value) or _handed_out(facts, value)
     if many is not None:
         of, base, values = many
         return Alias(at, holder, value, of, base, True, values)
@@ -195,7 +195,7 @@ def _is_basic(facts: Facts, index: ast.expr) -> bool:
     return True
 
 
-def _weights(value: ast.expr) -> tuple[Of, str, bool] | None:
+def weights_of(value: ast.expr) -> tuple[Of, str, bool] | None:
     """The model of `list(model.parameters())`, `[p.data for p in model.parameters()]`,
     `{name: p for name, p in model.named_parameters()}`, `model.state_dict()`; with `p.grad`
     its gradients."""
@@ -228,7 +228,7 @@ def _handed_out(facts: Facts, value: ast.expr) -> tuple[Of, str, bool] | None:
         return None
     returned = [n.value for n in walk(function) if isinstance(n, ast.Return)]
     names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
-    found = _weights(returned[0]) if len(returned) == 1 and returned[0] is not None else None
+    found = weights_of(returned[0]) if len(returned) == 1 and returned[0] is not None else None
     if found is None or found[1] not in names or names.index(found[1]) >= len(value.args):
         return None
     of, name, cut = found
@@ -247,7 +247,7 @@ def _may_hand_out(facts: Facts, call: ast.Call) -> bool:
 @functools.lru_cache(maxsize=4)
 def _handing(facts: Facts) -> frozenset[str]:
     """The names of the functions of this file that return weights or a list of them."""
-    returns = [r for r in facts.index.of_kind(ast.Return) if r.value and _weights(r.value)]
+    returns = [r for r in facts.index.of_kind(ast.Return) if r.value and weights_of(r.value)]
     return frozenset(f.name for r in returns if (f := facts.index.function_of(r)) is not None)
 
 

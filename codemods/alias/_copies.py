@@ -13,14 +13,24 @@ from autofix.model import Edit
 from autofix.rewrite.names import spell
 
 
-def copied(facts: Facts, alias: Alias) -> tuple[Edit, ...]:
-    node = alias.node
-    start, end = facts.source.span(node)
+def copied_weights(facts: Facts, node: ast.expr) -> tuple[Edit, ...]:
+    """`w.data`, or a list or dict of weights."""
     match node:
         case ast.ListComp(elt=inner) | ast.DictComp(value=inner):
             return _appended(facts, inner)
         case ast.Call(func=ast.Name(id=name), args=[source]) if name in ("list", "tuple", "dict"):
-            return (Edit(start, end, _comprehension(facts, name, source)),)
+            return (Edit(*facts.source.span(node), _comprehension(facts, name, source)),)
+    return _appended(facts, node)
+
+
+def copied(facts: Facts, alias: Alias) -> tuple[Edit, ...]:
+    node = alias.node
+    start, end = facts.source.span(node)
+    match node:
+        case ast.ListComp() | ast.DictComp():
+            return copied_weights(facts, node)
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "dict"), args=[_]):
+            return copied_weights(facts, node)
         case ast.Call() if alias.of in (Of.WEIGHTS, Of.GRADIENTS):
             spelled = spell(facts, "copy.deepcopy", node)
             opening = Edit(start, start, f"{spelled.code}(")

@@ -123,21 +123,21 @@ def _is_each(facts: Facts, name: ast.Name) -> bool:
     return any(
         each.id == name.id and _are_weights(facts, source)
         for loop in loops
-        for each, source in _taken_from(loop.target, loop.iter)
+        for each, source in taken_from(loop.target, loop.iter)
     )
 
 
-def _taken_from(target: ast.expr, source: ast.expr) -> list[tuple[ast.Name, ast.expr]]:
+def taken_from(target: ast.expr, source: ast.expr) -> list[tuple[ast.Name, ast.expr]]:
     """Which name of the target of a loop takes the elements of what."""
     parts = target.elts if isinstance(target, ast.Tuple) else []
     match source:
         case ast.Call(func=ast.Name(id="zip"), args=sources) if len(parts) == len(sources):
             pairs = zip(parts, sources, strict=True)
-            return [found for part, one in pairs for found in _taken_from(part, one)]
+            return [found for part, one in pairs for found in taken_from(part, one)]
         case ast.Call(func=ast.Name(id="enumerate"), args=[counted, *_]) if len(parts) == 2:
-            return _taken_from(parts[1], counted)
+            return taken_from(parts[1], counted)
         case ast.Call(func=ast.Attribute(attr="named_parameters" | "items")) if len(parts) == 2:
-            return _taken_from(parts[1], source)
+            return taken_from(parts[1], source)
     return [(target, source)] if isinstance(target, ast.Name) else []
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.objects import ClassInfo
+from autofix.flow.uses import ADDING, uses_in
 
 _SAME_MEMORY = frozenset({"detach", "data", "contiguous"})
 
@@ -38,8 +40,16 @@ def wrapped_state(facts: Facts, call: ast.Call) -> Wrapped | None:
                 return Wrapped(parent, shallow=parent)
             if name in ("dict", "OrderedDict"):
                 return Wrapped(parent)
-            return None
+            return Wrapped(node) if name in ADDING or _is_record(facts, parent) else None
         return Wrapped(node)
+
+
+def _is_record(facts: Facts, call: ast.Call) -> bool:
+    """Of a dataclass or named tuple, which keep their arguments as they are."""
+    if last_name(call.func) in uses_in(facts).records.fields:
+        return True
+    ref = facts.value(call.func).ref
+    return isinstance(ref, ClassInfo) and ref.find("__init__") is None
 
 
 def _comprehension(node: ast.AST | None) -> Wrapped | None:

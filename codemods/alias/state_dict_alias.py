@@ -3,7 +3,9 @@
 ## What it does
 
 Finds `best = model.state_dict()` where the model is trained on (or gets other weights) afterwards,
-and `best` is then loaded, saved or returned as if it were what it was.
+and `best` is then loaded, saved or returned as if it were what it was. Also `w.data`,
+`w.detach()` and lists and dicts of them that are kept, be it in a dict beside the score or in an
+attribute, and then copied back into the weights.
 
 ## Why is this bad
 
@@ -54,19 +56,23 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.alias._aliases import Of, aliases_in
-from autofix.codemods.alias._copies import copied
+from autofix.codemods.alias._copies import copied, copied_weights
 from autofix.codemods.alias._kept_state import How, Kept, kept_state
+from autofix.codemods.alias._kept_weights import kept_weights
 from autofix.codemods.alias._stale import restores, stale
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.roles import is_optimizer
 from autofix.flow.syntax import is_true, keyword
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG402", names=("state_dict", "parameters", "named_parameters"))
+rule = Rule(
+    __name__, code="AG402", names=("state_dict", "parameters", "named_parameters", "data", "detach")
+)
 
 
 @rule.visit(ast.Call)
@@ -104,6 +110,48 @@ def check_list(node: ast.Assign, facts: Facts) -> Iterator[Report]:
                 f"(line {found.read.lineno}), it holds those of the last step"
             )
             yield Report(node, message, fix=fix(Applicability.SAFE, *copied(facts, alias)))
+
+
+@rule.visit(ast.Attribute, ast.Call, ast.ListComp, ast.DictComp)
+def check_kept(
+    node: ast.Attribute | ast.Call | ast.ListComp | ast.DictComp, facts: Facts
+) -> Iterator[Report]:
+    """`best = {"loss": v, "w": w.data}`, and later `w.data.copy_(best["w"])`."""
+    if not _may_be_kept(facts, node) or _is_found_by_name(facts, node):
+        return
+    found = kept_weights(facts, node)
+    if found is None:
+        return
+    text = facts.source.segment(node)
+    message = (
+        f"`{text}` shares the memory of the weights: by the time it is copied back "
+        f"(line {found.read.lineno}), it holds those of the last step"
+    )
+    yield Report(node, message, fix=fix(Applicability.SAFE, *copied_weights(facts, node)))
+
+
+def _may_be_kept(facts: Facts, node: ast.expr) -> bool:
+    """By the syntax alone."""
+    names = uses_in(facts).names
+    match node:
+        case ast.Attribute(attr="data") | ast.Call(func=ast.Attribute(attr="detach")):
+            return bool(names.calls.get("copy_") or names.stored.get("data"))
+        case ast.Call(func=ast.Name(id="list" | "dict" | "tuple"), args=[_]):
+            pass
+        case ast.ListComp() | ast.DictComp():
+            pass
+        case _:
+            return False
+    return any(names.calls.get(n) for n in ("copy_", "load_state_dict")) or "data" in names.stored
+
+
+def _is_found_by_name(facts: Facts, node: ast.expr) -> bool:
+    """Is it kept under a name, and found where that is read?"""
+    statement = facts.index.statement_of(node)
+    return isinstance(statement, ast.Assign) and any(
+        node in ast.walk(alias.node) and stale(facts, alias) is not None
+        for alias in aliases_in(facts, statement)
+    )
 
 
 def _is_model(owner: ast.expr, facts: Facts) -> bool:

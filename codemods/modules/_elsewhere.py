@@ -13,8 +13,9 @@ from autofix.codemods.modules._reads import reads_of as _reads_of
 from autofix.flow.class_table import Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.records import INSIDE
 from autofix.flow.torch_api import is_optimizer
-from autofix.flow.uses import ADDING, CONTAINERS, INSIDE, Use, uses_in
+from autofix.flow.uses import ADDING, CONTAINERS, Use, uses_in
 from autofix.flow.values import Kind
 from autofix.flow.walk import walk
 

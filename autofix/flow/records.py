@@ -1,0 +1,57 @@
+"""How a value is held by what contains it, above all by named tuples."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cached_property
+
+from autofix.flow.reaching import Names
+
+NOT, INSIDE, FIRST = 0, 1, 2
+"""How a value is held: as itself, in a container, in a tuple as its first, second ... element."""
+_OF_TENSORS = frozenset({"data", "grad", "shape", "dtype", "device", "T", "size"})
+
+
+def another(index: ast.expr, held: int) -> bool:
+    """Is `index` surely that of another element than the one where the value is?"""
+    known = isinstance(index, ast.Constant) and isinstance(index.value, int) and index.value >= 0
+    return known and held >= FIRST and index.value != held - FIRST  # type: ignore[attr-defined]
+
+
+@dataclass(eq=False)
+class Records:
+    """The named tuples that a module defines, by their syntax."""
+
+    names: Names
+
+    @cached_property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """The fields of each `Pair = namedtuple("Pair", "a b")`."""
+        found: dict[str, tuple[str, ...]] = {}
+        for call in self.names.calls.get("namedtuple", ()):
+            match self.names.index.parents.get(call), call.args:
+                case ast.Assign(targets=[ast.Name(id=name)]), [_, ast.Constant(value=str(text))]:
+                    found[name] = tuple(text.replace(",", " ").split())
+                case ast.Assign(targets=[ast.Name(id=name)]), [_, ast.List() | ast.Tuple() as all_]:
+                    texts = [e.value for e in all_.elts if isinstance(e, ast.Constant)]
+                    found[name] = tuple(t for t in texts if isinstance(t, str))
+        return found
+
+    @cached_property
+    def places(self) -> dict[str, set[int]]:
+        """Where the records have each of their fields; of no name that a tensor has, too."""
+        found: dict[str, set[int]] = {}
+        for fields in self.fields.values():
+            for place, name in enumerate(fields):
+                if name not in _OF_TENSORS:
+                    found.setdefault(name, set()).add(place)
+        return found
+
+    def held_by(self, node: ast.expr, call: ast.Call, keyword: str | None) -> int:
+        """How the record that `call` makes holds its argument `node`."""
+        fields = self.fields.get(getattr(call.func, "id", ""), ())
+        if keyword in fields:
+            return FIRST + fields.index(keyword)
+        plain = node in call.args and not any(isinstance(a, ast.Starred) for a in call.args)
+        return FIRST + call.args.index(node) if plain else INSIDE
