@@ -49,12 +49,7 @@ def _fill_fields(
     instance: Instance, values: Sequence[Value], keywords: Mapping[str, Value], frame: Frame
 ) -> None:
     """A dataclass or NamedTuple: arguments become the annotated fields, in order."""
-    fields = [
-        n.target.id
-        for n in instance.info.node.body
-        if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
-    ]
-    for name, value in (*zip(fields, values, strict=False), *keywords.items()):
+    for name, value in (*zip(instance.info.fields, values, strict=False), *keywords.items()):
         frame.state.bound[instance.identity, name] = value
         if not frame.program.skims:
             instance.info.note(name, value)

@@ -113,6 +113,8 @@ def _join_ref(a: Any, b: Any) -> Any:
     if a is b or a == b:
         return a
     alike = any(getattr(a, n, a) is getattr(b, n, b) for n in ("info", "node")) and a is not None
+    if alike and hasattr(a, "info") and a.info.is_record:
+        return a.info.any_of_them
     return a if alike else None
 
 

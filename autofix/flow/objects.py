@@ -81,6 +81,25 @@ class ClassInfo:
         return any(is_module_class(name) for name in self.foreign_bases)
 
     @cached_property
+    def is_record(self) -> bool:
+        """A named tuple: what its fields are is said where its objects are made, all at once."""
+        return "typing.NamedTuple" in self.foreign_bases
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The annotated names of a named tuple or dataclass, in order."""
+        return tuple(
+            statement.target.id
+            for statement in self.node.body
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+        )
+
+    @cached_property
+    def any_of_them(self) -> Instance:
+        """One of several objects: its attributes are those of all that are made."""
+        return Instance(self)
+
+    @cached_property
     def is_autograd_function(self) -> bool:
         return any(name.endswith("autograd.Function") for name in self.foreign_bases)
 

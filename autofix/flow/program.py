@@ -71,6 +71,8 @@ class Program:
     """What the calls of a function gave so far."""
     called: set[ast.AST] = field(default_factory=set)
     """Functions that this file itself calls, in whatever mode."""
+    records: dict[ast.AST, ast.stmt] = field(default_factory=dict)
+    """The classes that calls of `namedtuple` stand for."""
     parts: dict[tuple[object, ...], Value] = field(default_factory=dict)
     """Objects made while another object was made, by class and arguments."""
     as_tensor: dict[tuple[ast.AST, str], bool] = field(default_factory=dict)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autofix.flow.frame import contents
 from autofix.flow.joins import join_all, sequence
-from autofix.flow.objects import Closure
-from autofix.flow.values import NONE, STRING, UNKNOWN, Graph, Kind, Value, fresh, number
+from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.values import NONE, STRING, UNKNOWN, Graph, Kind, Value, fresh, library, number
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
@@ -66,7 +67,34 @@ def _field(given: Arguments, frame: Frame) -> Value:
     return default if default is not None and inner and inner.is_number else UNKNOWN
 
 
+def _namedtuple(given: Arguments, frame: Frame) -> Value:
+    """`Step = namedtuple("Step", "time state")` is a class with these fields."""
+    name, fields = given.get(0, "typename"), given.get(1, "field_names")
+    if name is None or fields is None or not isinstance(name.const, str):
+        return _NOT_KNOWN
+    listed = [item.const for item in fields.items or ()]
+    if isinstance(fields.const, str):
+        listed = fields.const.replace(",", " ").split()
+    if not listed or not all(isinstance(each, str) for each in listed):
+        return _NOT_KNOWN
+    node = frame.program.records.get(given.node)
+    if node is None:
+        text = "\n".join((f"class {name.const}:", *(f"    {each}: object" for each in listed)))
+        try:
+            node = ast.parse(text).body[0]
+        except SyntaxError:
+            return _NOT_KNOWN
+        frame.program.records[given.node] = node
+    assert isinstance(node, ast.ClassDef)
+    info = frame.program.classes.get(node)
+    if info is None:
+        bases = (library("typing.NamedTuple"),)
+        info = frame.program.classes[node] = ClassInfo(node, bases, (frame, *frame.scopes))
+    return Value(Kind.CLASS, ref=info)
+
+
 STANDARD: dict[str, Callable[[Arguments, Frame], Value]] = {
     "json.loads": _loads,
     "dataclasses.field": _field,
+    "collections.namedtuple": _namedtuple,
 }

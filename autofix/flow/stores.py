@@ -8,7 +8,7 @@ from autofix.flow.frame import Frame
 from autofix.flow.joins import join, sequence
 from autofix.flow.objects import Instance
 from autofix.flow.state import written_into
-from autofix.flow.values import INTEGRAL, Graph, Kind, Value, Why
+from autofix.flow.values import INTEGRAL, UNKNOWN, Graph, Kind, Value, Why
 from autofix.flow.writes import overwrite
 
 
@@ -34,7 +34,7 @@ def _unpack(elements: list[ast.expr], value: Value, frame: Frame) -> None:
 
     starred = next((i for i, e in enumerate(elements) if isinstance(e, ast.Starred)), None)
     if starred is None:
-        items = unpacked(value, len(elements))
+        items = unpacked(value, len(elements)) or _fields(value, frame)
     else:
         items = _gathered(value.items, starred, len(elements))
     if items is not None and len(items) == len(elements):
@@ -44,6 +44,16 @@ def _unpack(elements: list[ast.expr], value: Value, frame: Frame) -> None:
     each = iterate(value, frame, elements[0] if elements else None)
     for i, element in enumerate(elements):
         assign(element, sequence(None, each) if i == starred else each, frame)
+
+
+def _fields(value: Value, frame: Frame) -> tuple[Value, ...] | None:
+    """The fields of a named tuple."""
+    from autofix.flow.instances import class_attribute
+
+    if not isinstance(value.ref, Instance) or not value.ref.info.is_record:
+        return None
+    found = [class_attribute(value, name, frame) for name in value.ref.info.fields]
+    return tuple(UNKNOWN if each is None else each for each in found)
 
 
 def _gathered(

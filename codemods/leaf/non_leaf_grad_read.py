@@ -57,11 +57,11 @@ from collections.abc import Iterator, Sequence
 from autofix.codemods.leaf._hooked import is_output_of_layer
 from autofix.codemods.leaf._untracked import computes, creation, is_expected_to_fail
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import last_name, root_name
 from autofix.flow.objects import Closure
 from autofix.flow.syntax import plain_name
 from autofix.flow.uses import uses_in
-from autofix.flow.values import Graph, Kind
+from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
@@ -84,7 +84,7 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     known = value.kind == Kind.TENSOR and value.graph == Graph.YES
     if not (known or (value.kind & Kind.UNKNOWN and is_output_of_layer(facts, place))):
         return
-    if value.leaf or value.parameter:
+    if value.parameter or (value.leaf and not _is_one_of_several(owner, value)):
         return
     if _is_known(facts, place) or _is_kept_where_it_is_set(facts, place):
         return
@@ -106,6 +106,12 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     used = computes(node, facts) or _is_handed_on(facts, node)
     tier = Applicability.SAFE if used else Applicability.DISPLAY
     yield Report(node, message, fix=fix(tier, edit), why=why)
+
+
+def _is_one_of_several(owner: ast.expr, value: Value) -> bool:
+    """`step.state` of a list of steps, of which the first has the leaf, and others what was
+    computed from it."""
+    return isinstance(owner, (ast.Attribute, ast.Subscript)) and value.computed
 
 
 def _place(facts: Facts, owner: ast.expr) -> ast.expr:
@@ -235,7 +241,7 @@ def _loop(facts: Facts, owner: ast.expr) -> ast.For | ast.comprehension | None:
             loops = around.generators
         for loop in loops:
             named = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-            if isinstance(owner, ast.Name) and owner.id in named:
+            if root_name(owner) in named:
                 return loop
     return None
 
