@@ -133,9 +133,10 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         ]
         if len(given) == 1:
             return given[0]
-        memory = frozenset({hash((id(owner.ref), name))})
+        memory = frozenset({hash((min(owner.aliases, default=owner.ref), name))})
         if memory & frame.program.frozen:
             return tensor(Graph.NO, dtype="default", storage=memory)
+        frame.program.writes.weights |= memory
         return tensor(Graph.YES, leaf=True, dtype="default", storage=memory)
     if distributions.is_distribution(owner):
         return distributions.member(owner, name, (), node, frame) or UNKNOWN

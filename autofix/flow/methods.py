@@ -162,7 +162,9 @@ def _number_or_unknown(receiver: Value, name: str) -> Value:
 
 
 def _key(key: object) -> Value:
-    return STRING.but(const=key) if isinstance(key, str) else OTHER
+    if isinstance(key, str):
+        return STRING.but(const=key)
+    return NUMBER.but(const=key) if isinstance(key, (int, float)) else OTHER
 
 
 def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:
@@ -177,7 +179,8 @@ def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
             if receiver.entries is not None
             else None
         )
-        return sequence(pairs, sequence((OTHER, elem or UNKNOWN)) if pairs is None else None)
+        pair = sequence((Value(Kind.UNKNOWN, Graph.NO), elem or UNKNOWN))
+        return sequence(pairs, pair if pairs is None else None)
     if name == "keys":
         return sequence(None, STRING)
     if name in ("get", "pop", "setdefault"):

@@ -67,6 +67,8 @@ class Writes:
     """Reached through `.data`, whose tensor counts its versions by itself."""
     expanded: dict[int, ast.AST] = field(default_factory=dict)
     parted: dict[int, ast.AST] = field(default_factory=dict)
+    weights: set[int] = field(default_factory=set)
+    """The memory of weights that layers of torch have."""
     makers: dict[int, ast.Call] = field(default_factory=dict)
     """The call that made a module, by the identity of the module."""
     tainted: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -153,6 +155,8 @@ def _leaf(owner: Value, memory: frozenset[int], frame: Frame) -> Graph:
         return Graph.MAYBE
     if owner.leaf:  # on another path it may be computed
         return Graph.MAYBE if owner.computed else Graph.YES
+    if memory & frame.program.writes.weights:
+        return Graph.YES
     for state in (frame.state, *(scope.state for scope in frame.scopes)):
         for value in state.bound.values():
             leaf = value.is_tensor and value.leaf and value.graph == Graph.YES

@@ -7,6 +7,7 @@ import ast
 from autofix.codemods.in_place._out_of_place import out_of_place
 from autofix.codemods.in_place._places import Place
 from autofix.codemods.in_place._row_header import DeclinedError
+from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import Loop
 from autofix.model import Edit
@@ -34,13 +35,37 @@ def reads_after(place: Place, facts: Facts) -> list[ast.expr]:
 
 
 def values_read(reads: list[ast.expr], facts: Facts) -> list[ast.expr]:
-    """Of these, the reads that are more than a look at the gradient, the data or the shape."""
+    """Of these, the reads that are more than a look at the gradient, the data or the shape, and
+    more than another write."""
     found = []
     for read in reads:
         parent = facts.index.parents.get(read)
-        if not (isinstance(parent, ast.Attribute) and parent.attr in _NO_READ):
+        looks = isinstance(parent, ast.Attribute) and parent.attr in _NO_READ
+        if not looks and not _is_written(read, facts):
             found.append(read)
     return found
+
+
+def _is_written(read: ast.expr, facts: Facts) -> bool:
+    """`w` of `w[0] = 1` and of the statements `w[0].fill_(1)`, `w.diagonal().zero_()`."""
+    parents = facts.index.parents
+    node, parent = read, parents.get(read)
+    while parent is not None:
+        if isinstance(parent, ast.Subscript) and parent.value is node:
+            if isinstance(parent.ctx, ast.Store):
+                return True
+            node, parent = parent, parents.get(parent)
+            continue
+        call = parents.get(parent)
+        if not (isinstance(parent, ast.Attribute) and isinstance(call, ast.Call)):
+            return False
+        if parent.attr.endswith("_") and isinstance(parents.get(call), ast.Expr):
+            return True
+        op = torch_api.method(parent.attr)
+        if op is None or op.alias is None:
+            return False
+        node, parent = call, parents.get(call)
+    return False
 
 
 def _loaded(node: ast.expr) -> ast.expr:

@@ -29,7 +29,9 @@ def writes_no_tensor(node: ast.Assign | ast.AugAssign, target: ast.expr, facts: 
         return True
     changed = target
     if isinstance(node, ast.Assign) and isinstance(target, ast.Subscript):
-        if _is_text(target.slice) or _is_key(target.slice, facts):
+        if _is_text(target.slice):
+            return True
+        if _is_key(target.slice, facts) and not _is_made_by_torch(target.value, facts):
             return True
         changed = target.value
     bound = _values_of(changed, facts)
@@ -152,6 +154,16 @@ def _is_view_of(value: ast.expr, name: str) -> bool:
             return False
         value = value.func.value
     return isinstance(value, ast.Name) and value.id == name
+
+
+def _is_made_by_torch(owner: ast.expr, facts: Facts) -> bool:
+    """`layer.weight`, or a name for what a function or class of torch has made."""
+    if isinstance(owner, ast.Attribute) and owner.attr in ("weight", "bias"):
+        return True
+    return any(
+        isinstance(value, ast.Call) and (facts.library_name(value.func) or "").startswith("torch.")
+        for value in _values_of(owner, facts)
+    )
 
 
 def _is_key(index: ast.expr, facts: Facts) -> bool:

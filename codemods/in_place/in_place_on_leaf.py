@@ -119,6 +119,8 @@ def _is_on_the_way(place: Place, facts: Facts) -> bool:
     if not reads:
         return False
     if function is None or _is_made_here(place, facts):
+        if any(isinstance(facts.index.parents.get(read), ast.Return) for read in reads):
+            return False  # whoever gets it gets the leaf
         around = facts.index.loops_around(place.statement)
         same = all(facts.index.loops_around(read) == around for read in reads)
         return same and _written_graph(place, facts) == Graph.YES
