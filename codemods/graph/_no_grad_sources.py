@@ -93,7 +93,7 @@ def _is_fresh(node: ast.expr, value: Value, facts: Facts) -> bool:
     elif not isinstance(value.ref, Instance):
         return False
     name = plain_name(node)
-    if name is None or any(part in name.lower() for part in _MEANT):
+    if name is None or _names_frozen(name, facts):
         return False
     for call in uses_in(facts).names.calls.get("load_state_dict", ()):
         if isinstance(call.func, ast.Attribute) and plain_name(call.func.value) == name:
@@ -101,9 +101,15 @@ def _is_fresh(node: ast.expr, value: Value, facts: Facts) -> bool:
     return _is_optimized(node, value, facts) and not _runs_elsewhere(node, name, facts)
 
 
+def _names_frozen(name: str, facts: Facts) -> bool:
+    """Is it called like what is usually not trained? (A program that freezes other parts by their
+    flags would have frozen this one so.)"""
+    return not facts.program.frozen and any(part in name.lower() for part in _MEANT)
+
+
 def _is_trained_only_here(node: ast.expr, facts: Facts) -> bool:
     name = plain_name(node)
-    if name is None or any(part in name.lower() for part in _MEANT):
+    if name is None or _names_frozen(name, facts):
         return False
     names = uses_in(facts).names
     reads: list[ast.expr] = [*names.attributes.get(name, ())]
