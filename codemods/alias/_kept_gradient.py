@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.codemods.alias._aliases import uncut
-from autofix.codemods.alias._training import head
+from autofix.codemods.alias._training import head, taken_from
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode
+from autofix.flow.objects import Closure
 from autofix.flow.syntax import is_false, is_none, keyword
 from autofix.flow.uses import uses_in
+from autofix.flow.walk import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +29,44 @@ class KeptGradient:
 def kept_gradients(facts: Facts, statement: ast.Assign) -> Iterator[KeptGradient]:
     """`state["previous"] = grad`, which the next call reads together with its own gradient."""
     function = facts.index.function_of(statement)
-    pairs = list(_kept(statement))
+    pairs = list(_kept(facts, statement))
     zeroed = _zeroed(facts) if pairs else None
-    if function is None or zeroed is None:
+    if zeroed is None:
         return
     for holder, node in pairs:
-        if not _is_gradient(facts, node) or _is_dropped(facts, function):
+        if _is_dropped(facts, function):
             continue
-        read = _read_before(facts, function, statement, holder, node)
-        if read is not None:
-            yield KeptGradient(holder, node, zeroed, read)
+        each = _of_each(node)
+        if each is not None:
+            found = _read_with_gradients(facts, function, holder)
+            if found is not None:
+                yield KeptGradient(holder, each, zeroed, found)
+        elif _is_gradient(facts, node):
+            read = _read_before(facts, statement, holder, node)
+            if read is not None:
+                yield KeptGradient(holder, node, zeroed, read)
 
 
-def _kept(statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """What outlives a call, and what is put there."""
+def _kept(facts: Facts, statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What outlives a call or a turn, and what is put there."""
+    inside = facts.index.function_of(statement) is not None
     for holder, node in _pairs(statement):
-        outlives = isinstance(holder, (ast.Subscript, ast.Attribute))
-        if outlives and getattr(holder, "attr", None) not in ("data", "grad"):
+        outlives = inside and isinstance(holder, (ast.Subscript, ast.Attribute))
+        turns = isinstance(holder, ast.Name) and facts.index.loops_around(statement)
+        if (outlives or turns) and getattr(holder, "attr", None) not in ("data", "grad"):
             yield holder, node
+
+
+def _of_each(node: ast.expr) -> ast.expr | None:
+    """`p.grad` of `[p.grad for p in params]`"""
+    match node:
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "dict"), args=[inner]):
+            return _of_each(inner)
+        case ast.ListComp(elt=made) | ast.GeneratorExp(elt=made) | ast.DictComp(value=made):
+            inner, _ = uncut(made)
+            gradient = isinstance(inner, ast.Attribute) and inner.attr == "grad"
+            return made if gradient else None
+    return None
 
 
 def _pairs(statement: ast.Assign) -> list[tuple[ast.expr, ast.expr]]:
@@ -82,6 +104,8 @@ def _given(facts: Facts, store: ast.Name) -> Iterator[ast.expr]:
     """What the name is bound to there, also by one part of a tuple."""
     parent = facts.index.parents.get(store)
     match parent:
+        case ast.Assign(value=ast.Call() as call):
+            yield from _returned(facts, call, None)
         case ast.Assign(value=value) | ast.NamedExpr(value=value):
             yield value
         case ast.Tuple(elts=left):
@@ -89,10 +113,32 @@ def _given(facts: Facts, store: ast.Name) -> Iterator[ast.expr]:
             match statement:
                 case ast.Assign(value=ast.Tuple(elts=right)) if len(right) == len(left):
                     yield right[left.index(store)]
+                case ast.Assign(value=ast.Call() as call):
+                    yield from _returned(facts, call, left.index(store))
                 case _:
                     yield store
         case _:
             yield store
+
+
+def _returned(facts: Facts, call: ast.Call, at: int | None) -> Iterator[ast.expr]:
+    """What a function of this file returns there, or as that part of a tuple."""
+    ref = facts.value(call.func).ref
+    node = ref.node if isinstance(ref, Closure) else None
+    returns = (
+        []
+        if node is None
+        else [n for n in facts.index.body_nodes(node) if isinstance(n, ast.Return)]
+    )
+    for each in returns:
+        value = each.value
+        if at is not None:
+            value = (
+                value.elts[at] if isinstance(value, ast.Tuple) and at < len(value.elts) else None
+            )
+        yield call if value is None else value
+    if not returns:
+        yield call
 
 
 @functools.lru_cache(maxsize=4)
@@ -118,16 +164,15 @@ def _is_dropped(facts: Facts, function: FunctionNode | None) -> bool:
 
 
 def _read_before(
-    facts: Facts,
-    function: FunctionNode | None,
-    statement: ast.stmt,
-    holder: ast.expr,
-    node: ast.expr,
+    facts: Facts, statement: ast.stmt, holder: ast.expr, node: ast.expr
 ) -> ast.stmt | None:
-    """Where what the last call kept is read, together with the gradient of this one."""
-    assert function is not None
+    """Where what the last call or turn kept is read, together with the gradient of this one."""
     held, gradient = {ast.unparse(holder)}, ast.unparse(uncut(node)[0])
-    statements = [n for n in facts.index.body_nodes(function) if isinstance(n, ast.stmt)]
+    function = facts.index.function_of(statement)
+    around: ast.AST = function if function is not None else facts.tree
+    if isinstance(holder, ast.Name):
+        around = facts.index.loops_around(statement)[0]
+    statements = [n for n in walk(around) if isinstance(n, ast.stmt)]
     for each in statements:
         if isinstance(each, ast.Assign):
             for target, value in _pairs(each):
@@ -136,12 +181,62 @@ def _read_before(
     for each in statements:
         if each is statement or each.lineno > statement.lineno or isinstance(each, ast.If):
             continue
-        texts = {
-            ast.unparse(n)
-            for n in head(each)
-            if isinstance(n, (ast.Name, ast.Attribute, ast.Subscript))
-            and isinstance(n.ctx, ast.Load)
-        }
+        texts = _texts_read(each)
         if gradient in texts and held & texts:
             return each
     return None
+
+
+def _texts_read(statement: ast.stmt) -> set[str]:
+    return {
+        ast.unparse(n)
+        for n in head(statement)
+        if isinstance(n, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(n.ctx, ast.Load)
+    }
+
+
+def _read_with_gradients(
+    facts: Facts, keeping: FunctionNode | None, holder: ast.expr
+) -> ast.stmt | None:
+    """Where another method reads the kept gradients beside those of its own time; None also where
+    they are worked on in place."""
+    if not isinstance(holder, ast.Attribute) or getattr(keeping, "name", "") == "__init__":
+        return None
+    found: ast.stmt | None = None
+    for read in uses_in(facts).attribute_loads(holder):
+        if facts.index.function_of(read) is keeping:
+            continue
+        statement = facts.index.statement_of(read)
+        inside = [statement] if statement is not None else []
+        if isinstance(statement, ast.For) and read in ast.walk(statement.iter):
+            names = {
+                name.id
+                for name, source in taken_from(statement.target, statement.iter)
+                if read in ast.walk(source)
+            }
+            inside = [s for s in walk(statement) if isinstance(s, ast.stmt) and s is not statement]
+            inside = [s for s in inside if names & _texts_read(s)]
+            if any(_works_on(s, names) for s in inside):
+                return None
+        if any(_reads_gradient(s) for s in inside):
+            found = found or statement
+    return found
+
+
+def _reads_gradient(statement: ast.stmt) -> bool:
+    return any(
+        isinstance(n, ast.Attribute) and n.attr == "grad" and isinstance(n.ctx, ast.Load)
+        for n in head(statement)
+    )
+
+
+def _works_on(statement: ast.stmt, names: set[str]) -> bool:
+    """`g.mul_(0.5)`, where that is a kept gradient, or may be."""
+    for node in head(statement):
+        match node:
+            case ast.AugAssign(target=ast.Name(id=name)) if name in names:
+                return True
+            case ast.Call(func=ast.Attribute(attr=attr, value=ast.Name(id=name))):
+                if name in names and attr.endswith("_"):
+                    return True
+    return False

@@ -58,7 +58,7 @@ from autofix.codemods.leaf._hooked import is_output_of_layer
 from autofix.codemods.leaf._untracked import computes, creation, is_expected_to_fail
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name, root_name
-from autofix.flow.objects import Closure
+from autofix.flow.objects import Closure, Instance
 from autofix.flow.syntax import plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
@@ -84,7 +84,7 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     known = value.kind == Kind.TENSOR and value.graph == Graph.YES
     if not (known or (value.kind & Kind.UNKNOWN and is_output_of_layer(facts, place))):
         return
-    if value.parameter or (value.leaf and not _is_one_of_several(owner, value)):
+    if value.parameter or (value.leaf and not _is_one_of_several(facts, owner, value)):
         return
     if _is_known(facts, place) or _is_kept_where_it_is_set(facts, place):
         return
@@ -108,10 +108,11 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     yield Report(node, message, fix=fix(tier, edit), why=why)
 
 
-def _is_one_of_several(owner: ast.expr, value: Value) -> bool:
-    """`step.state` of a list of steps, of which the first has the leaf, and others what was
+def _is_one_of_several(facts: Facts, owner: ast.expr, value: Value) -> bool:
+    """`step.state` of a list of named tuples, of which the first has the leaf, and others what was
     computed from it."""
-    return isinstance(owner, (ast.Attribute, ast.Subscript)) and value.computed
+    record = facts.value(owner.value).ref if isinstance(owner, ast.Attribute) else None
+    return value.computed and isinstance(record, Instance) and record.info.is_record
 
 
 def _place(facts: Facts, owner: ast.expr) -> ast.expr:
