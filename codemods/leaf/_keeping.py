@@ -25,7 +25,7 @@ _CUTS |= {"requires_grad", "is_leaf", "ndim", "dim", "numel", "requires_grad_", 
 def kept_leaf(facts: Facts, found: TurnedOver) -> tuple[tuple[Edit, ...] | str, Applicability]:
     """Made a leaf again at the start of each turn; written in place where an optimizer has it or
     its gradient is set back at the end."""
-    if found.want != Want.OPTIMIZER and not _sets_back(facts, found):
+    if found.want in (Want.GRAD, Want.ASKED) and not _sets_back(facts, found):
         return _leaf_again(facts, found), Applicability.SAFE
     if sees_other_tensors(facts, found):
         why = "the tensors of the turns are kept, and changed in place they would all be the same"

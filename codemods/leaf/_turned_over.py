@@ -13,7 +13,7 @@ from autofix.flow.index import LOOPS, last_name
 from autofix.flow.order import Order
 from autofix.flow.roles import BACKWARD, is_optimizer
 from autofix.flow.syntax import all_arguments, calls_in
-from autofix.flow.uses import uses_in
+from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import Graph
 from autofix.flow.walk import walk
 
@@ -25,6 +25,7 @@ class Want(Enum):
 
     GRAD = "`x.grad`"
     ASKED = "`torch.autograd.grad(loss, x)`"
+    BY_ANOTHER_NAME = "`t.grad` in `for t in (x, y):`"
     OPTIMIZER = "`step()` of an optimizer that has the leaf"
 
 
@@ -224,6 +225,7 @@ def _wanted(
     graph: Graph,
 ) -> tuple[Want, ast.expr] | None:
     """Who wants the gradient of the leaf, which the tensor of the next turn has not got?"""
+    end = first.end_lineno or first.lineno
     optimizer = _optimizer(facts, node, loop)
     if optimizer is not None:
         return Want.OPTIMIZER, optimizer
@@ -231,18 +233,16 @@ def _wanted(
         parent = facts.index.parents.get(read)
         if not (isinstance(parent, ast.Attribute) and parent.attr == "grad"):
             continue
-        if isinstance(parent.ctx, ast.Load) and _before_end(read, first):
+        if isinstance(parent.ctx, ast.Load) and read.lineno <= end:
             return Want.GRAD, parent
+    if (named := _by_another_name(facts, node, loop, reads[0].id)) is not None:
+        return Want.BY_ANOTHER_NAME, named
     asked = [c for c in _events(facts, loop, reads[0].id) if last_name(c.func) == "grad"]
     if not asked or graph == Graph.YES:
         return None
-    last = [r for r in reads if asked[0].lineno < r.lineno and _before_end(r, first)]
+    last = [r for r in reads if asked[0].lineno < r.lineno and r.lineno <= end]
     cut = graph == Graph.NO or all(_is_cut(facts, r) for r in last)
     return (Want.ASKED, asked[0]) if cut else None
-
-
-def _before_end(read: ast.Name, statement: ast.stmt) -> bool:
-    return read.lineno <= (statement.end_lineno or 0)
 
 
 def _is_cut(facts: Facts, read: ast.Name) -> bool:
@@ -253,19 +253,29 @@ def _is_cut(facts: Facts, read: ast.Name) -> bool:
 
 def _optimizer(facts: Facts, node: ast.expr, loop: ast.stmt) -> ast.expr | None:
     """The call of `step()` in the loop, where an optimizer was given the leaf before it."""
-    name = node if isinstance(node, ast.Name) else None
-    uses = (
-        [u for r in uses_in(facts).names.all_loads(name) for u in all_uses(facts, r)]
-        if name is not None
-        else all_uses(facts, node)
-    )
-    kept = [k for k in direct_keeps(facts, uses) if k.how == How.OPTIMIZED]
+    kept = [k for k in direct_keeps(facts, _uses(facts, node)) if k.how == How.OPTIMIZED]
     if not any(k.use.node.lineno < loop.lineno for k in kept):
         return None
     for call in calls_in(loop):
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
         if owner is not None and last_name(call.func) == "step" and is_optimizer(owner, facts):
             return call
+    return None
+
+
+def _uses(facts: Facts, node: ast.expr) -> list[Use]:
+    """What is done with the leaf."""
+    if not isinstance(node, ast.Name):
+        return all_uses(facts, node)
+    return [u for r in uses_in(facts).names.all_loads(node) for u in all_uses(facts, r)]
+
+
+def _by_another_name(facts: Facts, node: ast.expr, loop: ast.stmt, name: str) -> ast.Name | None:
+    """`t.grad` in `for t in (x, y):`, in the loop."""
+    for use in _uses(facts, node):
+        read, inside = use.node, loop in facts.index.ancestors(use.node)
+        if inside and isinstance(read, ast.Name) and read.id != name and _is_grad(facts, read):
+            return read
     return None
 
 

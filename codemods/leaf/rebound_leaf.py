@@ -136,6 +136,7 @@ def _reports(facts: Facts, node: ast.expr, parameter: bool = False) -> Iterator[
 
 _MISSES = {
     Want.GRAD: "its `.grad` is `None` in the next",
+    Want.BY_ANOTHER_NAME: "its `.grad` is `None` in the next",
     Want.ASKED: "`torch.autograd.grad` raises in the next",
     Want.OPTIMIZER: "the optimizer goes on with the leaf, which the loss does not see any more",
 }
