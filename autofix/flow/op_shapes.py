@@ -244,6 +244,20 @@ def _distances(first: Value | None, given: Arguments, start: int) -> Shape | Non
     return (*shapes.broadcast_dims(a[:-2], b[:-2]), a[-2], b[-2])
 
 
+def _gathered(first: Value | None, given: Arguments, start: int) -> Shape | None:
+    return _shape(given.get(start + 1, "index"))
+
+
+def _compared(first: Value | None, given: Arguments, start: int) -> Shape | None:
+    """Without the dimension along which the vectors lie: 1 if nothing is said."""
+    a, b = _shape(first), _shape(given.get(start, "x2"))
+    dim = given.get(start + 1, "dim")
+    at = 1 if dim is None else _integer(dim)
+    if a is None or b is None or at is None:
+        return None
+    return shapes.reduced(shapes.broadcast_dims(a, b), [at], False)
+
+
 SHAPE_RULES: dict[str, Rule] = {
     **dict.fromkeys(("zeros", "ones", "rand", "randn", "empty"), _created),
     **dict.fromkeys(("new_zeros", "new_ones", "new_empty"), _new),
@@ -256,6 +270,8 @@ SHAPE_RULES: dict[str, Rule] = {
     "mm": _of_rank(2),
     "bmm": _of_rank(3),
     "cdist": _distances,
+    "gather": _gathered,
+    "cosine_similarity": _compared,
     **dict.fromkeys(("t",), _transposed),
     **dict.fromkeys(("outer", "ger"), _outer),
     **dict.fromkeys(("linspace", "logspace"), _steps),

@@ -198,21 +198,6 @@ def _registers(facts: Facts, store: Store) -> bool:
     return value.kind == Kind.MODULE or (value.is_tensor and value.parameter)
 
 
-def handed_on(base: ast.FunctionDef | None, method: Method) -> str | None:
-    """The arguments for the `__init__` of the base class; None if they cannot be told."""
-    if base is None:
-        return ""
-    spec = base.args
-    names = [a.arg for a in (*spec.posonlyargs, *spec.args)][1:]
-    needed = names[: len(names) - len(spec.defaults)] if spec.defaults else names
-    needed += [a.arg for a, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d is None]
-    mine = {a.arg for a in (*method.args.args, *method.args.kwonlyargs)}
-    if any(name not in mine for name in needed):
-        return None
-    keyword_only = {a.arg for a in spec.kwonlyargs}
-    return ", ".join(f"{name}={name}" if name in keyword_only else name for name in needed)
-
-
 def inserted(facts: Facts, method: Method, code: str) -> tuple[Edit, ...]:
     """`code` as the first statement, behind a docstring."""
     body = method.body

@@ -34,9 +34,9 @@ class Net(nn.Module):
 
 The call is inserted in front, moved up, completed, or taken away where it is the second. The fix is
 safe, since the class cannot be used without it. It is unsafe where the base class is one of this
-file that takes arguments: those of the same name are handed on. There is no fix where the arguments
-cannot be told. Classes with base classes from elsewhere, with `__new__`, and dataclasses are left
-alone.
+file that takes arguments: those of the same name are handed on, with a default or without. There is
+no fix where the arguments cannot be told. Classes with base classes from elsewhere, with `__new__`,
+and dataclasses are left alone.
 
 ## How it is verified
 
@@ -54,13 +54,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.modules._handed_on import gets_arguments, handed_on
 from autofix.codemods.modules._initialiser import (
     BaseCall,
     Way,
     base_calls,
     base_initialiser,
     class_named,
-    handed_on,
     inserted,
     is_torch_module,
     looks_right,
@@ -115,9 +115,15 @@ def _missing(facts: Facts, table: ClassTable, method: Method) -> Iterator[Report
         why = "which arguments `__init__` of the base class should get is not known"
         yield Report(node, message, declined=why)
         return
-    tier = UNSAFE if given else SAFE
+    tier = _tier(facts, table, given)
     edits = inserted(facts, method, f"super().__init__({given})")
     yield Report(node, message, fix=fix(tier, *edits))
+
+
+def _tier(facts: Facts, table: ClassTable, given: str | None) -> Applicability:
+    """Arguments of the same name need not be meant, nor need the defaults."""
+    base = base_initialiser(table)
+    return UNSAFE if given or (base and gets_arguments(facts, table, base)) else SAFE
 
 
 def _is_called(facts: Facts, table: ClassTable) -> bool:
@@ -151,11 +157,11 @@ def _wrong(facts: Facts, table: ClassTable, method: Method, call: BaseCall) -> R
                 return None
             message = "`__init__` of the base class is not called: parentheses are missing"
             given = handed_on(base_initialiser(table), method)
+            tier = _tier(facts, table, given)
             if call.named is not None:
                 given = ", ".join(filter(None, [self_name(method), given]))
             if given is None or _needs_arguments(table):
                 return Report(call.node, message, declined="its arguments are not known")
-            tier = SAFE if given in ("", self_name(method)) else UNSAFE
             return Report(call.node, message, fix=fix(tier, Edit(end, end, f"({given})")))
         case Way.NO_OBJECT:
             message = "`super` is not called: parentheses are missing"

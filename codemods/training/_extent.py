@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 from autofix.codemods.training._graphs import graphs_around, key_of
+from autofix.codemods.training._taken import Chosen, chosen_by, holds, is_dead
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
-from autofix.flow.objects import Closure
+from autofix.flow.objects import Closure, Instance
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -63,7 +64,7 @@ def _bound_many(facts: Facts, node: ast.expr, depth: int) -> bool:
     for statement, value in graphs.stores.get(key_of(node) or "", ()):
         if value is None or not isinstance(statement, (ast.Assign, ast.AnnAssign)):
             return False
-        if not _reaches(facts, statement, node):
+        if not _reaches(facts, statement, node) or is_dead(facts, statement, {}):
             continue
         if any(n is node for n in ast.walk(value)):
             return False
@@ -101,16 +102,37 @@ def _called_many(facts: Facts, call: ast.Call, at: int | None, depth: int) -> bo
             return any(is_many(facts, a, depth - 1) for a in call.args)
         if isinstance(call.func, ast.Attribute):
             return is_many(facts, call.func.value, depth - 1)
-    known = uses_in(facts).names.function_named(call.func)
-    ref = facts.value(call.func).ref
-    function = known if known is not None else ref.node if isinstance(ref, Closure) else None
-    if not isinstance(function, FUNCTIONS) or not depth:
+    function = _function_called(facts, call)
+    if function is None or not depth:
         return False
-    given = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)]
+    chosen = chosen_by(facts, call, function)
+    returns = [n for n in ast.walk(function) if isinstance(n, ast.Return)]
+    given = [n.value for n in returns if not is_dead(facts, n, chosen)]
     found = []
     for value in given:
         if at is not None:
             pair = isinstance(value, ast.Tuple) and at < len(value.elts)
             value = value.elts[at] if pair else None  # type: ignore[union-attr]
-        found.append(value is not None and is_many(facts, value, depth - 1))
+        found.append(value is not None and _given_many(facts, value, chosen, depth - 1))
     return bool(found) and all(found)
+
+
+def _given_many(facts: Facts, value: ast.expr, chosen: Chosen, depth: int) -> bool:
+    """What a function returns; of a choice, the part that is taken."""
+    if isinstance(value, ast.IfExp):
+        parts = [(value.body, True), (value.orelse, False)]
+        known = holds(facts, value.test, chosen)
+        taken = [part for part, when in parts if known in (None, when)]
+        return all(_given_many(facts, part, chosen, depth) for part in taken)
+    return is_many(facts, value, depth)
+
+
+def _function_called(facts: Facts, call: ast.Call) -> ast.FunctionDef | None:
+    """The function of this file that a call runs: of a module, its `forward`."""
+    known = uses_in(facts).names.function_named(call.func)
+    ref = facts.value(call.func).ref
+    if isinstance(ref, Instance):
+        found = ref.info.find("forward") or ref.info.find("__call__")
+        ref = found.ref if found is not None else None
+    function = known if known is not None else ref.node if isinstance(ref, Closure) else None
+    return function if isinstance(function, FUNCTIONS) else None

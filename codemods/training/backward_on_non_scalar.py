@@ -31,7 +31,9 @@ losses.append(loss.mean().item())
 Whether the sum or the mean is to be minimised is for the author to say: the gradients differ by a
 factor, which is a factor of the learning rate. Where the same function reduces the same tensor for
 its log in one way, that way is taken: safe, since the program raised. It is unsafe where only other
-results of the same loss function are reduced in one way. Else `.mean()` is only shown.
+results of the same loss function are reduced in one way. Where the gradient of a tensor that is no
+weight is read, the derivative at each of its elements is wanted, which is the gradient of the sum:
+safe where each element has its own result, else unsafe. In other cases `.mean()` is only shown.
 `backward(gradient)` is left alone, and so is any tensor whose shape is not known.
 
 `torch.autograd.grad(u, x)` gets the sum of `u`, which is what `grad_outputs` of ones stands for:
@@ -53,6 +55,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.training._derivative import tier_of_derivative
 from autofix.codemods.training._extent import criterion_of, is_many
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of
 from autofix.flow.facts import Facts
@@ -68,6 +71,7 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(__name__, code="AG601", trigger=r"(?:backward|grad)\s*\(")
 
 _REDUCTIONS = frozenset({"mean", "sum"})
+_COPIES = frozenset({"detach", "cpu", "numpy", "clone"})
 
 
 @rule.visit(ast.Call)
@@ -166,6 +170,8 @@ def _reduced(
         argument = root is not backward.root or root in backward.call.args
         whole = found if argument or _is_call(found) else f"({found})"
         return whole, Applicability.SAFE, "it is reduced like this for the log"
+    if not logged and (tier := tier_of_derivative(graphs, root)) is not None:
+        return f"{text}.sum()", tier, "the gradient that is read is the derivative of each element"
     if not logged:
         ways = _ways_elsewhere(facts, graphs, root)
         if len(ways) == 1:
@@ -189,9 +195,22 @@ def _logged(graphs: Graphs, root: ast.expr, backward: Backward) -> set[str]:
     for node in graphs.nodes:
         if isinstance(node, ast.Call) and _reduces(graphs.facts, node) == key:
             whole = _whole(graphs.facts, node)
-            if _is_known_at(graphs, whole, key, backward):
-                found.add(graphs.facts.source.segment(whole))
+            text = _with_graph(graphs.facts, whole, node)
+            if _is_known_at(graphs, whole, key, backward) and "detach" not in text:
+                found.add(text)
     return found
+
+
+def _with_graph(facts: Facts, whole: ast.expr, call: ast.Call) -> str:
+    """`loss.mean() / 2` of `loss.detach().cpu().mean() / 2`"""
+    text = facts.source.segment(whole)
+    assert isinstance(call.func, ast.Attribute)
+    inner = _untracked(call.func.value)
+    if inner is call.func.value:
+        return text
+    start = facts.source.span(whole)[0]
+    a, b = facts.source.span(call.func.value)
+    return text[: a - start] + facts.source.segment(inner) + text[b - start :]
 
 
 def _reduces(facts: Facts, call: ast.Call) -> str | None:
@@ -202,13 +221,16 @@ def _reduces(facts: Facts, call: ast.Call) -> str | None:
         return None
     if facts.library_name(call.func) in ("torch.mean", "torch.sum"):
         return key_of(call.args[0]) if len(call.args) == 1 else None
-    owner = call.func.value
-    match owner:  # `x.detach().mean()`
-        case ast.Call(func=ast.Attribute(attr="detach", value=inner)):
-            return None if call.args else key_of(inner)
-        case ast.Name() | ast.Attribute():
-            return None if call.args else key_of(owner)
-    return None
+    return None if call.args else key_of(_untracked(call.func.value))
+
+
+def _untracked(node: ast.expr) -> ast.expr:
+    """`x` of `x.detach().cpu()`"""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+        if node.func.attr not in _COPIES:
+            break
+        node = node.func.value
+    return node
 
 
 def _whole(facts: Facts, node: ast.expr) -> ast.expr:
@@ -221,7 +243,7 @@ def _whole(facts: Facts, node: ast.expr) -> ast.expr:
 def _is_known_at(graphs: Graphs, whole: ast.expr, key: str, backward: Backward) -> bool:
     """Can the expression stand where the backward pass is?"""
     line = backward.call.lineno
-    if "detach" in ast.unparse(whole) or "\n" in graphs.facts.source.segment(whole):
+    if "\n" in graphs.facts.source.segment(whole):
         return False
     for node in ast.walk(whole):
         if isinstance(node, ast.Name) and node.id != key:
