@@ -26,6 +26,7 @@ from autofix.flow.events import (
 )
 from autofix.flow.handles import NOBODY, Handles, Scope, handles
 from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.managed import around, generator
 from autofix.flow.roles import is_optimizer
 from autofix.flow.stages import callee, stages_in
 from autofix.flow.uses import uses_in
@@ -64,6 +65,8 @@ class Reader:
     stack: list[FunctionNode] = field(default_factory=list)
     _stage: dict[str, ast.expr] = field(default_factory=dict)
     """The functions that names of loops over functions stand for at the moment."""
+    _wrapped: Seq | None = None
+    """What runs where the function that is looked into yields."""
 
     def body(self, body: Sequence[ast.stmt], scope: Scope, chain: tuple[ast.stmt, ...]) -> Seq:
         found = Seq(leaves=bool(body) and isinstance(body[-1], _LEAVING))
@@ -92,9 +95,7 @@ class Reader:
                 yield Loop(node, inner, once)
                 yield from self.body(node.orelse, scope, chain).items
             case ast.With() | ast.AsyncWith():
-                for item in node.items:
-                    yield from self._expression(item.context_expr, scope, here)
-                yield self.body(node.body, scope, chain)
+                yield from self._managed(node, node.items, scope, here)
             case ast.Try():
                 tail = [*node.body, *node.orelse]
                 yield self.body(tail, scope, chain)
@@ -123,6 +124,40 @@ class Reader:
             self._stage = {**kept, node.target.id: stage.element}
             yield from self.body(node.body, scope, chain).items
         self._stage = kept
+
+    def _managed(
+        self,
+        node: ast.With | ast.AsyncWith,
+        items: Sequence[ast.withitem],
+        scope: Scope,
+        here: tuple[ast.stmt, ...],
+    ) -> Iterator[Item]:
+        """The body of a `with`, between what its objects do before and after it."""
+        if not items:
+            yield self.body(node.body, scope, here[:-1])
+            return
+        manager = items[0].context_expr
+        if generator(manager, self.facts):
+            kept = self._wrapped
+            self._wrapped = Seq(list(self._managed(node, items[1:], scope, here)))
+            yield from self._expression(manager, scope, here)
+            self._wrapped = kept
+            return
+        yield from self._expression(manager, scope, here)
+        yield from self._run_around(manager, "__enter__", scope, here)
+        yield from self._managed(node, items[1:], scope, here)
+        yield from self._run_around(manager, "__exit__", scope, here)
+
+    def _run_around(
+        self, manager: ast.expr, name: str, scope: Scope, chain: tuple[ast.stmt, ...]
+    ) -> Iterator[Item]:
+        function = around(manager, name, self.facts)
+        if function is None or function in self.stack or len(self.stack) >= DEPTH:
+            return
+        me = function.args.args[0].arg if function.args.args else ""
+        inner = self._inside(function, {me: handles(manager, scope, self.facts)}, chain)
+        if inner is not None:
+            yield inner
 
     def _assigned(
         self, node: ast.stmt, scope: Scope, chain: tuple[ast.stmt, ...]
@@ -153,6 +188,8 @@ class Reader:
             return
         for part in children(node):
             yield from self._expression(part, scope, chain)
+        if isinstance(node, ast.Yield) and self._wrapped is not None:
+            yield self._wrapped
         if isinstance(node, ast.Call):
             yield from self._call(node, scope, chain)
 

@@ -11,6 +11,7 @@ from enum import Enum
 from autofix.flow.events import Event, Loop, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode
+from autofix.flow.managed import entering
 from autofix.flow.roles import constructors, optimizer_class
 from autofix.flow.stages import stages_in
 from autofix.flow.turns import EARLIER, NOTHING, Placed, Turn, turns
@@ -89,6 +90,7 @@ def _callers(function: FunctionNode, facts: Facts) -> list[FunctionNode | ast.Mo
     assert not isinstance(function, ast.Lambda)
     calls = uses_in(facts).names.calls.get(function.name, ())
     around = [facts.index.function_of(call) or facts.tree for call in calls]
+    around += [facts.index.function_of(one) or facts.tree for one in entering(function, facts)]
     for loop, stages in stages_in(facts).items():
         if any(stage.function is function for stage in stages):
             around.append(facts.index.function_of(loop) or facts.tree)
