@@ -37,7 +37,7 @@ The state is detached after the backward pass, or where `forward` begins if a mo
 values stay. It is safe where this file shows the loop and what computes the state: the program
 raised in its second turn. It is unsafe where the model is one that the file only defines, and where
 `retain_graph=True` goes away together with the graph. States that are detached anywhere, or begun
-anew in the loop, are left alone.
+anew in the loop, are left alone. Of a state with several parts (`h, c`) all are detached if one is.
 
 ## How it is verified
 
@@ -55,15 +55,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around
 from autofix.codemods.training._module_state import ModuleState, module_states
+from autofix.codemods.training._partly import becomes, is_read_again, left_attached
 from autofix.codemods.training._state import Carried, carried_states, is_tuple, steps_in
 from autofix.flow.facts import Facts
+from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
+from autofix.rewrite.arguments import append_method
 from autofix.rewrite.statements import insert_after, insert_before
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG605", trigger=r"backward\b")
+rule = Rule(__name__, code="AG605", trigger=r"backward\b|detach\b|\.data\b")
 
 
 @rule.visit(ast.Call)
@@ -77,6 +81,26 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
             yield from _local(state, graphs)
         for kept in module_states(graphs, backward):
             yield _module(kept, graphs)
+
+
+@rule.visit(ast.Assign, ast.Return)
+def check_parts(node: ast.Assign | ast.Return, facts: Facts) -> Iterator[Report]:
+    """`self.state = (h.detach(), c)`"""
+    if not isinstance(node.value, (ast.Tuple, ast.List)) or not detaches(facts, node.value):
+        return
+    targets = becomes(facts, node)
+    for part in left_attached(facts, node.value, targets):
+        if not is_read_again(facts, node, part.key):
+            continue
+        name = facts.source.segment(part.node)
+        message = (
+            f"`{name}` is kept with its graph, which the backward pass of the turn has freed when "
+            "the next one runs; the other part of the state is detached"
+        )
+        tier = Applicability.SAFE if part.graph == Graph.YES else Applicability.UNSAFE
+        yield Report(
+            part.node, message, fix=fix(tier, *append_method(facts, part.node, ".detach()"))
+        )
 
 
 def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
