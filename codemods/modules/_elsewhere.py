@@ -52,6 +52,8 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
         return True
     if any(_is_said_to_be_plain(facts, root) for root in kept.roots):
         return True
+    if kept.in_dicts and any(_is_handed_out(facts, kept, read) for read in reads_of(facts, kept)):
+        return True
     if any(has_another_owner(facts, part) for part in parts_of(facts, kept)):
         return True
     follow, names = uses_in(facts).follow, uses_in(facts).names
@@ -157,6 +159,15 @@ def _registers(facts: Facts, use: Use, kept: Kept) -> bool:
             return facts.value(user.func.value).kind == Kind.MODULE  # of a `ModuleList`
         return name in _REGISTERING or (use.contained and _unknown(facts, user))
     return isinstance(user, ast.Return) and _is_optimized(facts, user)
+
+
+def _is_handed_out(facts: Facts, kept: Kept, read: ast.Attribute) -> bool:
+    """Is it read outside of the class, or by a method whose result an optimizer is given?"""
+    method = facts.index.function_of(read)
+    if method is None or facts.index.class_of(read) not in kept.table.lineage:
+        return True
+    returned = [n for n in walk(method) if isinstance(n, ast.Return)]
+    return any(_is_optimized(facts, each) for each in returned)
 
 
 def _is_optimized(facts: Facts, returned: ast.Return) -> bool:

@@ -26,7 +26,7 @@ def handed_on(base: ast.FunctionDef | None, method: Method) -> str | None:
     rest = _unread(own.kwarg, method)
     if any(name not in mine for name in needed) and not rest:
         return None
-    given = []
+    given: list[str] = []
     for at, name in enumerate((*names, *keyword_only)):
         if name in mine:
             bare = at == len(given) and at < len(names)

@@ -48,11 +48,15 @@ class Kept:
     fills: tuple[Store, ...]
     """Where something is put into it."""
     nested: bool
-    """It holds lists of the parts."""
+    """It holds lists or dicts of the parts."""
+    in_dicts: bool
+    """It holds dicts of them."""
     mixed: bool
     """It holds other things, too."""
     certain: bool
     """Some part is known to have weights."""
+    made: bool
+    """All parts are Parameters or modules already, rather than tensors that require grad."""
     classes: tuple[ast.ClassDef, ...]
     """Those of this file that the parts are of."""
     is_dict: bool
@@ -123,8 +127,20 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
             sure = not mixed and any(v.parameter or weighted(v) for v in elements)
             classes = {v.ref.info.node: None for v in elements if isinstance(v.ref, Instance)}
             is_dict = any(_is_dict(facts, root.value) for root in roots)
-            filled, parts = tuple(fills), tuple(classes)
-            yield Kept(table, attribute, tuple(roots), filled, nested, mixed, sure, parts, is_dict)
+            made = all(v.parameter for v in elements if v.is_tensor)
+            yield Kept(
+                table,
+                attribute,
+                tuple(roots),
+                tuple(fills),
+                nested=nested > 0,
+                in_dicts=nested == Kind.DICT,
+                mixed=mixed,
+                certain=sure,
+                made=made,
+                classes=tuple(classes),
+                is_dict=is_dict,
+            )
 
 
 def _here(facts: Facts) -> set[ast.AST]:
@@ -205,8 +221,8 @@ def _root_elements(facts: Facts, node: ast.expr) -> list[Value]:
     return _elements(_value(facts, node))
 
 
-def _content(facts: Facts, roots: list[Store], fills: list[Store]) -> tuple[list[Value], bool]:
-    """What the elements are, and whether they stand in lists inside the container."""
+def _content(facts: Facts, roots: list[Store], fills: list[Store]) -> tuple[list[Value], int]:
+    """What the elements are, and of what kind the containers are inside this one that hold them."""
     elements = [v for s in roots if s.value is not None for v in _root_elements(facts, s.value)]
     for store in fills:
         if store.value is None:
@@ -217,10 +233,13 @@ def _content(facts: Facts, roots: list[Store], fills: list[Store]) -> tuple[list
             elements += _elements(value)
         else:
             elements.append(value)
-    nested = any(v.kind & Kind.SEQUENCE for v in elements)
-    if nested:
-        elements = [i for v in elements for i in (_elements(v) if v.kind & Kind.SEQUENCE else [v])]
-    return elements, nested
+    inside = [v for v in elements if v.kind & _CONTAINERS]
+    dicts = bool(inside) and all(v.kind == Kind.DICT for v in elements)
+    nested = Kind.DICT if dicts else Kind.SEQUENCE
+    if any(v.kind & nested for v in inside):
+        elements = [i for v in elements for i in (_elements(v) if v.kind & nested else [v])]
+        return elements, nested
+    return elements, 0
 
 
 def _elements(value: Value) -> list[Value]:

@@ -63,7 +63,7 @@ def _moved_super(facts: Facts, kept: Kept) -> tuple[Edit, ...] | str:
 
 def _wraps(facts: Facts, kept: Kept, parameters: bool) -> bool:
     """Does all that is done with the attribute work on torch's container as well?"""
-    if kept.is_dict and not keys_fit(facts, kept):
+    if kept.in_dicts or (kept.is_dict and not keys_fit(facts, kept)):
         return False
     if any(isinstance(root.value, (ast.Set, ast.SetComp)) for root in kept.roots):
         return False
@@ -212,6 +212,8 @@ def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | st
     last = max(
         (statement_in(facts, s.statement, method) for s in stores), key=lambda s: s.end_lineno or 0
     )
+    if not kept.made:
+        return "a Parameter of each tensor would be another tensor than the one that is used"
     if any(_grows_after(facts, root) for root in kept.roots):
         return "the list that it is made of is changed later"
     beside = f"{kept.attribute}_{'parameters' if parameters else 'modules'}"
@@ -220,7 +222,8 @@ def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | st
     element = "p" if parameters else "m"
     items = f"{me}.{kept.attribute}" + (".values()" if kept.is_dict else "")
     if kept.nested:
-        items = f"{element} for part in {items} for {element} in part"
+        inside = "part.values()" if kept.in_dicts else "part"
+        items = f"{element} for part in {items} for {element} in {inside}"
     kind = "Parameter" if parameters else "Module"
     spelling = spell(facts, f"torch.nn.{kind}List", last)
     if kept.mixed:

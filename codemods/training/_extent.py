@@ -127,7 +127,7 @@ def _given_many(facts: Facts, value: ast.expr, chosen: Chosen, depth: int) -> bo
     return is_many(facts, value, depth)
 
 
-def _function_called(facts: Facts, call: ast.Call) -> ast.FunctionDef | None:
+def _function_called(facts: Facts, call: ast.Call) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The function of this file that a call runs: of a module, its `forward`."""
     known = uses_in(facts).names.function_named(call.func)
     ref = facts.value(call.func).ref

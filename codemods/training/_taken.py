@@ -12,7 +12,9 @@ Chosen = dict[str, str]
 """Arguments of a function that are known words."""
 
 
-def chosen_by(facts: Facts, call: ast.Call, function: ast.FunctionDef) -> Chosen:
+def chosen_by(
+    facts: Facts, call: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef
+) -> Chosen:
     """The arguments of which a call says the value, or leaves it to the default."""
     spec = function.args
     names = [a.arg for a in (*spec.posonlyargs, *spec.args)]
@@ -49,8 +51,9 @@ def is_dead(facts: Facts, node: ast.stmt, chosen: Chosen) -> bool:
 
 def _has_left(facts: Facts, node: ast.stmt, chosen: Chosen) -> bool:
     """`if reduction == "mean": return ...` where that holds."""
-    leaves = isinstance(node, ast.If) and isinstance(node.body[-1], (ast.Return, ast.Raise))
-    return leaves and holds(facts, node.test, chosen) is True
+    if not isinstance(node, ast.If) or not isinstance(node.body[-1], (ast.Return, ast.Raise)):
+        return False
+    return holds(facts, node.test, chosen) is True
 
 
 def holds(facts: Facts, test: ast.expr, chosen: Chosen) -> bool | None:
