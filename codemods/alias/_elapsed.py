@@ -110,8 +110,9 @@ def _is_trained(facts: Facts, start: ast.stmt) -> bool:
 
 
 def is_of_object(use: Use) -> bool:
-    """`self.best.weights`: an object has it until then."""
-    return isinstance(unsubscripted(use.node), ast.Attribute)
+    """`self.best.weights`: an object has it until then. (A local `best.weights` may be another.)"""
+    node = unsubscripted(use.node)
+    return isinstance(node, ast.Attribute) and isinstance(unsubscripted(node.value), ast.Attribute)
 
 
 def waits(facts: Facts, owner: ast.expr, start: ast.stmt, end: ast.stmt, use: Use) -> bool:
