@@ -8,9 +8,20 @@ from typing import Any
 from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.index import last_name
-from autofix.flow.joins import sequence
+from autofix.flow.joins import join_all, sequence
 from autofix.flow.objects import ClassInfo, Closure, Instance
-from autofix.flow.values import OTHER, STRING, UNKNOWN, Graph, Kind, Value, library, number, tensor
+from autofix.flow.values import (
+    OTHER,
+    STRING,
+    UNKNOWN,
+    Either,
+    Graph,
+    Kind,
+    Value,
+    library,
+    number,
+    tensor,
+)
 
 
 @expression(ast.Subscript)
@@ -107,13 +118,15 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     from autofix.flow.instances import class_attribute
 
     name = node.attr
+    if isinstance(owner.ref, Either):
+        return join_all([attribute(one, node, frame) for one in owner.ref.values]) or UNKNOWN
     if isinstance(owner.ref, Instance):
         found = class_attribute(owner, name, frame)
         if found is not None and isinstance(found.ref, Closure) and _is_property(found.ref):
             return call_closure(found.ref.bind(owner), [], {}, node, frame)
         if found is not None:
             return frame.state.look(found)
-    if owner.kind == Kind.LIBRARY and owner.ref:
+    if owner.kind == Kind.LIBRARY and isinstance(owner.ref, str):
         inner = attribute_of(owner, name, frame)
         if inner is not None and not frame.program.skims:
             return frame.state.look(frame.program.modules.resolve(inner, frame))

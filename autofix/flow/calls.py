@@ -11,12 +11,13 @@ from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.functions import call_closure, escape
 from autofix.flow.index import last_name
 from autofix.flow.instances import class_attribute, construct
+from autofix.flow.joins import join_all
 from autofix.flow.labels import is_data
 from autofix.flow.library import call_library
 from autofix.flow.methods import call_method
 from autofix.flow.modules import call_module, module_method
 from autofix.flow.objects import ClassInfo, Closure, Instance
-from autofix.flow.values import UNKNOWN, Graph, Kind, Value
+from autofix.flow.values import UNKNOWN, Either, Graph, Kind, Value
 
 
 @dataclass(slots=True)
@@ -102,6 +103,8 @@ def _super(node: ast.expr, frame: Frame) -> Value | None:
 
 def _call_on(receiver: Value, func: ast.Attribute, node: ast.Call, frame: Frame) -> Value | None:
     """A method call; None if the attribute is an ordinary value that is then called."""
+    if isinstance(receiver.ref, Either) and _have_method(receiver.ref, func.attr):
+        return None
     if isinstance(receiver.ref, tuple) and receiver.ref[0] == "super":
         return _call_super(receiver.ref[1], receiver.ref[2], func.attr, node, frame)
     if isinstance(receiver.ref, Instance):
@@ -114,6 +117,11 @@ def _call_on(receiver: Value, func: ast.Attribute, node: ast.Call, frame: Frame)
     if receiver.kind & (Kind.LIBRARY | Kind.CLASS | Kind.FUNCTION):
         return None
     return call_method(receiver, func, arguments(node, frame), frame)
+
+
+def _have_method(objects: Either, name: str) -> bool:
+    infos = [v.ref.info for v in objects.values if isinstance(v.ref, Instance)]
+    return len(infos) == len(objects.values) and all(info.find(name) for info in infos)
 
 
 def _call_super(
@@ -132,6 +140,8 @@ def _call_super(
 def call_value(target: Value, given: Arguments, frame: Frame) -> Value:
     """Call whatever `target` is."""
     ref = target.ref
+    if isinstance(ref, Either):
+        return join_all([call_value(one, given, frame) for one in ref.values]) or UNKNOWN
     if isinstance(ref, Closure):
         values = _filled(given, ref)
         return call_closure(ref, values, given.keywords, given.node, frame)

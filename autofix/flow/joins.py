@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autofix.flow.values import COMPLEX, FLOATING, INTEGRAL, UNKNOWN, Dim, Kind, Value
+from autofix.flow.values import COMPLEX, FLOATING, INTEGRAL, UNKNOWN, Dim, Either, Kind, Value
 
 
 def sequence(items: tuple[Value, ...] | None, elem: Value | None = None, **more: Any) -> Value:
@@ -66,7 +66,7 @@ def join(a: Value | None, b: Value | None) -> Value:
         items is None and (a.may_be_empty or b.may_be_empty),
         _join_elem(a, b),
         _join_entries(a.entries, b.entries),
-        _join_ref(a.ref, b.ref),
+        _join_ref(a, b),
         a.const if type(a.const) is type(b.const) and a.const == b.const else None,
         a.symbol if a.symbol == b.symbol else None,
         a.aliases if a.aliases == b.aliases else _join_aliases(a, b),
@@ -107,15 +107,41 @@ def covers(a: Value, b: Value) -> bool:
     )
 
 
-def _join_ref(a: Any, b: Any) -> Any:
-    """Two objects of one class are as good as one, and so are two bindings of one method;
-    anything else that differs is not known."""
-    if a is b or a == b:
-        return a
-    alike = any(getattr(a, n, a) is getattr(b, n, b) for n in ("info", "node")) and a is not None
-    if alike and hasattr(a, "info") and a.info.is_record:
-        return a.info.any_of_them
-    return a if alike else None
+def _join_ref(a: Value, b: Value) -> Any:
+    """Two objects of one class are as good as one, and so are two bindings of one method; of
+    several that can be called each is known. Anything else that differs is not."""
+    if a.ref is b.ref or a.ref == b.ref:
+        return a.ref
+    if _alike(a.ref, b.ref):
+        info = getattr(a.ref, "info", None)
+        return info.any_of_them if info is not None and info.is_record else a.ref
+    return _either(a, b)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    return a is not None and any(getattr(a, n, a) is getattr(b, n, b) for n in ("info", "node"))
+
+
+_CALLABLE = (Kind.FUNCTION, Kind.LIBRARY, Kind.OBJECT, Kind.MODULE)
+MOST = 6
+"""Functions that one name is followed to."""
+
+
+def _either(a: Value, b: Value) -> Either | None:
+    found: list[Value] = []
+    for value in (*_choices(a), *_choices(b)):
+        if not any(v.ref == value.ref or _alike(v.ref, value.ref) for v in found):
+            found.append(value)
+    known = _choices(a) and _choices(b) and len(found) <= MOST
+    return Either(tuple(found)) if known else None
+
+
+def _choices(value: Value) -> tuple[Value, ...]:
+    if isinstance(value.ref, Either):
+        return value.ref.values
+    by_name = isinstance(value.ref, str) and value.kind != Kind.LIBRARY
+    known = value.kind in _CALLABLE and value.ref is not None and not by_name
+    return (value,) if known else ()
 
 
 def _join_elem(a: Value, b: Value) -> Value | None:
@@ -143,7 +169,9 @@ def _join_kinds(a: Value, b: Value) -> Value:
     dtype = _join_dtype(a.dtype, b.dtype) if len(tensor_like) == 2 else shaped.dtype
     # `model = None` and later an instance: the reference is still the only one there is.
     refs = [v.ref for v in (a, b) if v.ref is not None]
+    either = len(refs) == 2 and not (a.kind | b.kind) & Kind.NONE
     ref = refs[0] if len(refs) == 1 and Kind.NONE in (a.kind, b.kind) else None
+    ref = _either(a, b) if either else ref
     # `total = 0.0` and later a tensor: the number it can be is still that one.
     consts = list({repr(v.const): v.const for v in (a, b) if v.kind & Kind.NUMBER}.values())
     return Value(

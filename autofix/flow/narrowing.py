@@ -176,6 +176,8 @@ def _keep(subject: ast.expr, bits: int, holds: bool, frame: Frame) -> bool | Non
     if value is None or not isinstance(subject, (ast.Name, ast.Attribute)):
         return True
     narrowed = _restricted(value, bits) if holds else _excluded(value, bits)
+    if value.kind & Kind.UNKNOWN and frame.program.skims and not holds:
+        narrowed = value  # no tensor, but a list of tensors perhaps: the callers will tell
     if narrowed is None:
         # Another method may have set the attribute since: only a local name is certain.
         return None if isinstance(subject, ast.Name) else True

@@ -129,6 +129,14 @@ class Instance:
     identity: int = field(default_factory=fresh)
 
 
+def setter_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
+    """Under what the setter of a property stands in its class, beside the getter of that name."""
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Attribute) and decorator.attr in ("setter", "deleter"):
+            return f"{node.name}.{decorator.attr}"
+    return None
+
+
 def instance_value(instance: Instance) -> Value:
     return Value(Kind.MODULE if instance.info.is_module else Kind.OBJECT, ref=instance)
 

@@ -14,7 +14,7 @@ from autofix.flow.imported import import_module, import_names, unresolved
 from autofix.flow.index import is_main_guard
 from autofix.flow.modes import mode_of
 from autofix.flow.narrowing import narrow, remember
-from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.objects import ClassInfo, Closure, setter_of
 from autofix.flow.saved import next_element
 from autofix.flow.state import merge, settled
 from autofix.flow.stores import assign
@@ -116,7 +116,7 @@ def _function(node: ast.FunctionDef, frame: Frame) -> None:
     for decorator in node.decorator_list:
         frame.eval(decorator)
     # A decorated function is taken for the function itself: most decorators only wrap it.
-    frame.bind(node.name, Value(Kind.FUNCTION, ref=closure))
+    frame.bind(setter_of(node) or node.name, Value(Kind.FUNCTION, ref=closure))
 
 
 @statement(ast.ClassDef)

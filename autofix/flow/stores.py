@@ -6,7 +6,7 @@ import ast
 
 from autofix.flow.frame import Frame
 from autofix.flow.joins import join, sequence
-from autofix.flow.objects import Instance
+from autofix.flow.objects import Closure, Instance
 from autofix.flow.state import written_into
 from autofix.flow.values import INTEGRAL, UNKNOWN, Graph, Kind, Value, Why
 from autofix.flow.writes import overwrite
@@ -78,8 +78,14 @@ def unpacked(value: Value, count: int) -> tuple[Value, ...] | None:
 def store_attribute(
     owner: Value, attribute: str, value: Value, node: ast.AST, frame: Frame
 ) -> None:
+    from autofix.flow.functions import call_closure
+
     line = getattr(node, "lineno", 0)
     if isinstance(owner.ref, Instance):
+        setter = owner.ref.info.find(f"{attribute}.setter")
+        if setter is not None and isinstance(setter.ref, Closure):
+            call_closure(setter.ref.bind(owner), [value], {}, node, frame)
+            return
         if value.graph == Graph.YES and value.why is None:
             value = value.but(why=Why(f"`{attribute}` is set", line))
         frame.state.bound[owner.ref.identity, attribute] = value

@@ -86,6 +86,13 @@ def fresh() -> int:
 EMPTY: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Either:
+    """The reference of a value that is one of several functions or objects to be called."""
+
+    values: tuple[Value, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Value:
     """Everything known of one value. Absent knowledge is ``None``."""
@@ -189,7 +196,7 @@ class Value:
             self.cuts,
             None if self.items is None or not below else tuple(v.key(below) for v in self.items),
             None if self.elem is None or not below else self.elem.key(below),
-            self.ref if isinstance(self.ref, str) else id(self.ref),
+            self.ref if isinstance(self.ref, (str, Either)) else id(self.ref),
             self.const if isinstance(self.const, (int, float, str, bool)) else None,
             self.symbol,
         )

@@ -7,7 +7,9 @@ import ast
 import libcst as cst
 
 from autofix.codemods.graph._stacking import Stacker
+from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
+from autofix.flow.index import last_name
 from autofix.rewrite import nodes
 from autofix.rewrite.nodes import expression, method
 
@@ -63,3 +65,20 @@ def _default_dtype(
     if (name == "Tensor" or exported) and dtype != "default":
         return method(stacked, "to", f"{stacker.torch('get_default_dtype')}()")
     return stacked
+
+
+def kept_in_buffer(node: ast.expr, facts: Facts) -> bool:
+    """`self.x = torch.tensor(...)` where the class registers a buffer x."""
+    statement = facts.index.parents.get(node)
+    owner = next((n for n in facts.index.ancestors(node) if isinstance(n, ast.ClassDef)), None)
+    if not isinstance(statement, ast.Assign) or owner is None:
+        return False
+    names = {target.attr for target in statement.targets if isinstance(target, ast.Attribute)}
+    return bool(names) and any(
+        isinstance(call, ast.Call)
+        and last_name(call.func) == "register_buffer"
+        and bool(call.args)
+        and isinstance(call.args[0], ast.Constant)
+        and call.args[0].value in names
+        for call in ast.walk(owner)
+    )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from autofix.codemods.graph._exports import Form
 from autofix.codemods.graph._landing import CannotLift, landed
+from autofix.codemods.graph._lifted_dicts import constructed, counted, updated
 from autofix.codemods.graph._lifted_numbers import into_torch
 from autofix.codemods.graph._unwrapping import unwrapped
 from autofix.codemods.graph._way import OFF, Way
 from autofix.flow.index import last_name
-from autofix.flow.objects import Closure
+from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.values import Kind, Value
 
 if TYPE_CHECKING:
@@ -67,12 +68,17 @@ def passed(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: bool) 
     if dotted.startswith(("numpy.", "math.", "scipy.")):
         _refuse_if_joined(lift, call, form, f"`{facts.source.segment(call.func)}`")
         return OFF
-    if isinstance(facts.value(call.func).ref, Closure):
+    ref = facts.value(call.func).ref
+    if isinstance(ref, ClassInfo):
+        return constructed(lift, node, call, ref, form)
+    if isinstance(ref, Closure):
         return _received(lift, node, call, form, mixed)
     if dotted.startswith("torch.") or facts.value(call).is_tensor:
         return into_torch(lift, node, call, form, mixed)
     if form == Form.NUMBER and last_name(call.func) == "append":
         return _appended(lift, call)
+    if last_name(call.func) == "update":
+        return updated(lift, node, call, form)
     return OFF
 
 
@@ -88,6 +94,8 @@ def _builtin(
         return lift.follow(call, Form.NUMBER, mixed)
     if name == "sum" and form != Form.NUMBER:
         return lift.follow(call, Form.NUMBER if form == Form.NUMBERS else form, True)
+    if name == "enumerate" and form != Form.NUMBER:
+        return counted(lift, call, form)
     if name in ("list", "tuple") and form == Form.NUMBERS:
         return lift.follow(call, form)
     if name in ("len", "range", "print", "int", "round", "str", "isinstance", "bool"):
@@ -108,10 +116,12 @@ def _appended(lift: Lift, call: ast.Call) -> Way:
 def _received(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: bool) -> Way:
     """A function of this file: its argument is lifted."""
     name = last_name(call.func)
-    if name not in lift.uses.names.definitions:
-        return OFF
     ref = lift.facts.value(call.func).ref
-    if not isinstance(ref, Closure) or isinstance(ref.node, ast.Lambda):
+    if not isinstance(ref, Closure):
+        return OFF
+    if isinstance(ref.node, ast.Lambda):
+        return _into_lambda(lift, node, call, ref.node, form)
+    if name not in lift.uses.names.definitions:
         return OFF
     names = [a.arg for a in (*ref.node.args.posonlyargs, *ref.node.args.args)]
     names = names[int(ref.bound_to is not None) :]
@@ -124,3 +134,12 @@ def _received(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: boo
     if way.joined and way.edits and not alone:
         raise CannotLift(f"`{name}` is called with other values as well")
     return way
+
+
+def _into_lambda(lift: Lift, node: ast.expr, call: ast.Call, to: ast.Lambda, form: Form) -> Way:
+    names = [a.arg for a in (*to.args.posonlyargs, *to.args.args)]
+    if node not in call.args or call.args.index(node) >= len(names):
+        return OFF
+    wanted = names[call.args.index(node)]
+    found = (n for n in ast.walk(to.body) if isinstance(n, ast.Name) and n.id == wanted)
+    return lift.loads(list(found), form, lambda load: True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from autofix.codemods.graph._exports import Form
 from autofix.codemods.graph._lifted_calls import passed
-from autofix.codemods.graph._way import OFF, Way, calls_of
+from autofix.codemods.graph._lifted_dicts import received
+from autofix.codemods.graph._way import OFF, Way
 from autofix.flow.index import last_name
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ LISTED = frozenset(
         "as_tensor",
         "asarray",
         "array",
+        "from_numpy",
         "Tensor",
         "FloatTensor",
         "DoubleTensor",
@@ -49,24 +51,32 @@ def collected(lift: Lift, node: ast.expr, parent: ast.expr, form: Form, mixed: b
             if is_listed(lift, node, around):
                 return OFF
             return passed(lift, parent, around, Form.NUMBERS, mixed)
-        case ast.Assign(targets=[ast.Name() as target]), ast.Tuple(elts=parts):
-            return _at(lift, target, parts.index(node), form, mixed)
+        case ((ast.Assign() | ast.Starred()), ast.Tuple(elts=parts)):
+            return spread(lift, parent, parts.index(node), form)
     if isinstance(parent, ast.List) and form == Form.NUMBER:
         return lift.follow(parent, Form.NUMBERS)
     return OFF
 
 
-def _at(lift: Lift, target: ast.Name, position: int, form: Form, mixed: bool) -> Way:
-    """`state = (a, node)`: where this element of it is unpacked or read."""
-    names = lift.uses.names
-    ways: list[Way] = []
-    for load in dict.fromkeys([*names.loads(target), *names.next_turn(target)]):
-        match lift.facts.index.parents.get(load):
-            case ast.Assign(targets=[ast.Tuple(elts=parts)]) if position < len(parts):
-                ways.append(lift.bind(parts[position], form, True))
-            case ast.Subscript(slice=ast.Constant(value=at)) as read if at == position:
-                ways.append(lift.loads([read], form, lambda load: True))
-    return lift.both(*ways)
+def spread(lift: Lift, holder: ast.expr, position: int, form: Form) -> Way:
+    """A tuple with the value in one place: where it is unpacked, read there, or handed on as the
+    arguments of a function."""
+    parent = lift.facts.index.parents.get(holder)
+    match parent:
+        case ast.Assign(targets=[ast.Tuple(elts=names)]) if position < len(names):
+            return lift.bind(names[position], form, True)
+        case ast.Assign(targets=[ast.Name() as target]):
+            names_ = lift.uses.names
+            loads = dict.fromkeys([*names_.loads(target), *names_.next_turn(target)])
+            return lift.both(*(spread(lift, load, position, form) for load in loads))
+        case ast.Subscript(slice=ast.Constant(value=at), ctx=ast.Load()) if at == position:
+            return lift.loads([parent], form, lambda load: True)
+        case ast.Starred():
+            call = lift.facts.index.parents.get(parent)
+            if isinstance(call, ast.Call) and call.args[-1:] == [parent]:
+                reads = received(lift, call, len(call.args) - 1 + position, None)
+                return lift.loads(reads, form, lambda load: True)
+    return OFF
 
 
 def zipped(lift: Lift, node: ast.expr, call: ast.Call, form: Form) -> Way:
@@ -84,44 +94,25 @@ def zipped(lift: Lift, node: ast.expr, call: ast.Call, form: Form) -> Way:
     return elements(lift, names[at], around, form) if at < len(names) else OFF
 
 
-def in_dict(lift: Lift, holder: ast.expr, key: ast.expr, form: Form) -> Way:
-    """`{"kl": node}`: what is read under this key, here or where it is returned to."""
-    reads: list[ast.expr] = []
-    parent = lift.facts.index.parents.get(holder)
-    held = [holder] if not isinstance(parent, ast.Return) else []
-    function = lift.facts.index.function_of(holder)
-    if isinstance(parent, ast.Return) and function is not None:
-        held = list(calls_of(function, lift.uses))
-    for one in held:
-        reads += _read_under(lift, one, key)
-    lift.exact = False  # others may read the dict as a whole
-    return lift.loads(dict.fromkeys(reads), form, lambda load: False)
-
-
-def _read_under(lift: Lift, holder: ast.expr, key: ast.expr) -> list[ast.expr]:
-    """`parts["kl"]` where `parts` is bound to the dict."""
-    parent = lift.facts.index.parents.get(holder)
-    if not isinstance(key, ast.Constant):
-        return []
-    loads: list[ast.expr] = [holder]
-    if isinstance(parent, ast.Assign) and len(parent.targets) == 1:
-        target = parent.targets[0]
-        loads = [*lift.uses.names.loads(target)] if isinstance(target, ast.Name) else []
-    found: list[ast.expr] = []
-    for load in loads:
-        match lift.facts.index.parents.get(load):
-            case ast.Subscript(slice=ast.Constant(value=value)) as read if value == key.value:
-                found.append(read)
-    return found
-
-
 def is_listed(lift: Lift, node: ast.expr, around: ast.AST | None) -> bool:
     """`torch.tensor([node])` reads the tensor behind the export by itlift."""
     if node is not lift.export.whole or not isinstance(around, ast.Call):
         return False
     name = last_name(around.func)
+    if name in ("array", "asarray") and last_name(_taker(lift, around)) not in LISTED:
+        return False  # something else is done with the array
     lift.listed = lift.listed or name in LISTED
     return name in LISTED
+
+
+def _taker(lift: Lift, array: ast.expr) -> ast.expr:
+    """What an array, or its `.astype(...)`, is given to."""
+    parents = lift.facts.index.parents
+    around = parents.get(array)
+    if isinstance(around, ast.Attribute) and around.attr == "astype":
+        cast = parents.get(around)
+        around = parents.get(cast) if cast is not None else None
+    return around.func if isinstance(around, ast.Call) else array
 
 
 def elements(lift: Lift, target: ast.expr, loop: ast.AST, form: Form) -> Way:

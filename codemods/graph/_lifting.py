@@ -15,12 +15,13 @@ from autofix.codemods.graph._exports import Export, Form
 from autofix.codemods.graph._intent import is_loss
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifted_calls import attribute, passed
+from autofix.codemods.graph._lifted_dicts import stored_under, under_key
 from autofix.codemods.graph._lifted_holders import (
     collected,
     element,
     elements,
-    in_dict,
     is_listed,
+    spread,
     zipped,
 )
 from autofix.codemods.graph._lifted_rest import kept
@@ -29,6 +30,7 @@ from autofix.codemods.graph._unwrapping import unwrapped, wrapped
 from autofix.codemods.graph._way import OFF, Way, calls_of, property_reads
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
+from autofix.flow.syntax import plain_name
 from autofix.flow.uses import Uses, uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Edit
@@ -67,7 +69,7 @@ class Lift:
 
     @cached_property
     def translator(self) -> Translator:
-        return Translator(self.facts, self.facts.value(self.export.source).rank)
+        return Translator(self.facts, self.facts.value(self.export.source).rank, self.export.cut)
 
     def run(self) -> Way:
         """The whole way, the removal of the export included."""
@@ -123,7 +125,9 @@ class Lift:
                 return element(self, parent, form, mixed)
             case ast.Dict(keys=keys, values=values) if node in values:
                 key = keys[values.index(node)]
-                return in_dict(self, parent, key, form) if key is not None else OFF
+                if not isinstance(key, ast.Constant):
+                    return OFF
+                return under_key(self, parent, key.value, form)
             case ast.List() | ast.Tuple():
                 return collected(self, node, parent, form, mixed)
             case ast.ListComp(elt=made) | ast.GeneratorExp(elt=made) if made is node:
@@ -134,8 +138,10 @@ class Lift:
                 return elements(self, target, self.facts.index.parents[parent], form)
             case ast.Attribute(attr=name):
                 return attribute(self, node, parent, name, form, mixed)
-            case ast.keyword():
+            case ast.keyword(arg=word):
                 call = self.facts.index.parents[parent]
+                if isinstance(call, ast.Call) and plain_name(call.func) == "dict":
+                    return under_key(self, call, word, form)
                 return passed(self, node, call, form, mixed) if isinstance(call, ast.Call) else OFF
             case ast.Call(func=ast.Name(id="zip")) if form != Form.NUMBER:
                 return zipped(self, node, parent, form)
@@ -226,6 +232,8 @@ class Lift:
                 if value.is_tensor:
                     self.partners.append(Value())
                     return Way(True)
+                if value.kind == Kind.DICT:
+                    return stored_under(self, target, form)
         return OFF
 
     def _may_be_number(self, load: ast.expr, others: Iterable[ast.Name]) -> bool:
@@ -271,6 +279,8 @@ class Lift:
                     ways.append((call, self.bind(names[position], form, mixed)))
                 case ast.Subscript(slice=ast.Constant(value=at)) if at == position:
                     ways.append((parent, self.follow(parent, form, mixed)))
+                case ast.Assign() | ast.Starred():
+                    ways.append((call, spread(self, call, position, form)))
         if not any(way.joined for _, way in ways):
             return OFF
         self.exact = False  # whoever else calls it gets a tensor now

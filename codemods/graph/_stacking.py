@@ -10,6 +10,9 @@ import libcst as cst
 
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
+from autofix.flow.index import last_name
+from autofix.flow.op_dtypes import dtype_name
+from autofix.flow.syntax import keyword
 from autofix.flow.values import FLOATING, Graph, Kind, Value
 from autofix.flow.walk import walk
 from autofix.model import Edit
@@ -149,10 +152,13 @@ class Stacker:
             self.exact = False
             return method(tree, "reshape", "()")
         exact = self._fits(value.const)
-        if value.kind & Kind.UNKNOWN or not exact:
+        wanted = None if exact else self._wanted()
+        if value.kind & Kind.UNKNOWN or not (exact or wanted):
             self.exact = False
         as_tensor = self.torch("as_tensor")
-        if exact or self.like is None:
+        if wanted is not None:
+            lifted = call(as_tensor, bare(tree), dtype=wanted)
+        elif exact or self.like is None:
             lifted = call(as_tensor, bare(tree))
         else:
             like = self.like
@@ -168,6 +174,18 @@ class Stacker:
         text = self.facts.source.text
         return self.dtypes <= _NOT_WIDER and not ("double" in text or "float64" in text)
 
+    def _wanted(self) -> str | None:
+        """Code for the dtype that the call asks for: in float32 a number would lose digits."""
+        if last_name(self.near.func) == "DoubleTensor":
+            return self.torch("float64")
+        dtype = keyword(self.near, "dtype")
+        if dtype is None or not _plain(dtype):
+            return None
+        value = self.facts.value(dtype)
+        if dtype_name(value) in _NOT_WIDER or value.kind == Kind.LIBRARY:
+            return None
+        return self.facts.source.segment(dtype)
+
     def _lift(self, node: ast.expr, value: Value, tree: cst.BaseExpression) -> cst.BaseExpression:
         """A Python number as a 0-d tensor: exact in the dtype that the stack will have."""
         const = None if isinstance(value.const, bool) else value.const
@@ -175,8 +193,12 @@ class Stacker:
             # 0 and 1 are the same in every dtype
             maker = "new_zeros" if const == 0 else "new_ones"
             return method(cst.parse_expression(self.device_like), maker, "()")
+        wanted = None if self._fits(value.const) else self._wanted()
         if self.like is not None:
-            return method(cst.parse_expression(self.like), "new_tensor", bare(tree))
+            kept = {"dtype": wanted} if wanted is not None else {}
+            return method(cst.parse_expression(self.like), "new_tensor", bare(tree), **kept)
+        if wanted is not None:
+            return call(self.torch("tensor"), bare(tree), dtype=wanted)
         if not self._fits(value.const):
             self.exact = False
         return call(self.torch("tensor"), bare(tree))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.graph._unwrapping import appended
+from autofix.codemods.graph._hard_choice import is_method, operand
+from autofix.codemods.graph._unwrapping import appended, replaced
 from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Edit
 
+_ROUNDING = frozenset({"round", "floor", "ceil", "trunc", "sign"})
 _MOST = 30
 """Expressions that are followed for one hard value."""
 
@@ -109,3 +112,21 @@ def _is_only_use(sample: ast.Name, facts: Facts) -> bool:
             if facts.library_name(made.func) != "torch.nn.functional.gumbel_softmax" or not hard:
                 return False
     return True
+
+
+def passed_through(node: ast.expr, facts: Facts) -> list[Edit] | None:
+    """`x + (x.round() - x).detach()`, where a name or an attribute is rounded."""
+    if not isinstance(node, ast.Call) or last_name(node.func) not in _ROUNDING:
+        return None
+    source = operand(node, facts)
+    plain = isinstance(source, (ast.Name, ast.Attribute)) and len(node.args) + len(
+        node.keywords
+    ) == int(not is_method(node, facts))
+    if source is None or not plain:
+        return None
+    hard, soft = facts.source.segment(node), facts.source.segment(source)
+    text = f"({soft} + ({hard} - {soft}).detach())"
+    parent = facts.index.parents.get(node)
+    if isinstance(parent, (ast.Assign, ast.Return)):
+        text = text[1:-1]
+    return replaced(facts, node, text)

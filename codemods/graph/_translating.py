@@ -39,6 +39,8 @@ class Translator:
     facts: Facts
     rank: int | None = None
     """That of the tensor which the array was made of."""
+    cut: ast.expr | None = None
+    """Where the numbers that are to be tensors leave the graph."""
     imports: list[Edit] = field(default_factory=list)
 
     def torch(self, name: str, near: ast.AST) -> str:
@@ -81,13 +83,24 @@ class Translator:
         if call.args != [node] or call.keywords:
             return None
         if form == Form.NUMBERS:
-            return Form.ARRAY, replaced(self.facts, call.func, self.torch("stack", call))
+            stack = replaced(self.facts, call.func, self.torch("stack", call))
+            return Form.ARRAY, [*stack, *self._others(node, call)]
         return form, unwrapped(self.facts, call, node)
 
     def _operand(self, node: ast.expr, call: ast.Call, form: Form, mixed: bool) -> list[Edit]:
         if form == Form.NUMBERS:
-            return wrapped(self.facts, node, self.torch("stack", call))
+            stack = wrapped(self.facts, node, self.torch("stack", call))
+            return [stack[0], *self._others(node, call), stack[1]]
         return wrapped(self.facts, node, self.torch("as_tensor", call)) if mixed else []
+
+    def _others(self, node: ast.expr, near: ast.AST) -> list[Edit]:
+        """Numbers beside those in a list that are tensors now: a stack takes only tensors."""
+        edits: list[Edit] = []
+        for element in node.elts if isinstance(node, (ast.List, ast.Tuple)) else ():
+            number = self.facts.value(element).is_number
+            if number and self.cut not in self.facts.cuts_before(element):
+                edits += wrapped(self.facts, element, self.torch("as_tensor", near))
+        return edits
 
     def _settings(self, call: ast.Call, to: Counterpart, over: int) -> list[Edit] | None:
         """The keywords, as torch names them; None if it has no such."""

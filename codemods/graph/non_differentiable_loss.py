@@ -3,7 +3,8 @@
 ## What it does
 
 Finds `argmax`, `one_hot`, comparisons, `round`, `sign`, `floor` and casts to integers
-that stand on the only way from a tensor with a graph to a `backward()`.
+that stand on the only way from a tensor with a graph to a `backward()`, or in a term of what it
+runs through.
 
 ## Why is this bad
 
@@ -32,13 +33,20 @@ Where `x + (x.round() - x)` lacks its `detach()`, that is added: safe, as values
 Where a hard `F.gumbel_softmax` sample is used for nothing but its `argmax`, to look up a row of an
 `nn.Embedding`, the product of sample and rows takes its place: unsafe, as rounding may differ.
 
-All else is only shown: what to train with instead is the author's choice, and its values differ.
-The note says what is usual: cross entropy for class indices, a sigmoid for comparisons, a
-straight-through estimator for rounding.
+Unsafe, as the values of the loss differ: a probability that is rounded or compared with a number,
+and then used in a loss alone, goes there as it is (to a loss of logits, the logits do); a class
+index that a loss of torch compares with labels becomes `F.cross_entropy` of the scores. In a term
+beside others that train, this is shown only, unless the function or class is called a loss.
+Also unsafe: where nothing but `round`, `floor`, `ceil`, `trunc` or `sign` of a name leads to the
+loss, the gradient is passed straight through it; values stay the same.
 
-Nothing is said where the loss has a gradient on another way: masks, metrics, hard assignments
-beside soft ones and straight-through estimators are right. A loss that is made a leaf is reported
-where that happens.
+All else is only shown: what to train with instead is the author's choice. The note says what is
+usual: cross entropy for class indices, a sigmoid for comparisons, a straight-through estimator for
+rounding.
+
+Nothing is said where the loss has a gradient on another way, and what is hard is no term of it:
+masks, metrics, hard assignments beside soft ones and straight-through estimators are right. A loss
+that is made a leaf is reported where that happens, if there is nothing to repair here.
 
 ## How it is verified
 
@@ -56,11 +64,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.graph._straight_through import cancelled, detached, looked_up
+from autofix.codemods.graph._hard_choice import Softened, softened
+from autofix.codemods.graph._straight_through import (
+    cancelled,
+    detached,
+    looked_up,
+    passed_through,
+)
 from autofix.flow.facts import Facts
 from autofix.flow.values import Graph
-from autofix.model import Applicability
+from autofix.model import Applicability, Edit
 from autofix.rewrite.nodes import replace
+from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
 _SCORES = (
@@ -68,6 +83,7 @@ _SCORES = (
 )
 _SOFT = "compare softly, as `torch.sigmoid((a - b) / temperature)` does, or use a margin loss"
 _ROUNDED = "pass the gradient straight through: `x + (torch.round(x) - x).detach()`"
+_THROUGH = "the gradient is passed on as if nothing were rounded"
 _ROWS = "the rows are mixed by a sample that is one-hot up to rounding"
 _INTEGER = "keep the tensor floating, or pass the gradient straight through"
 
@@ -137,13 +153,40 @@ def _may_be_loss(node: ast.Compare, facts: Facts) -> bool:
 
 def _report(node: ast.expr, what: str, instead: str, facts: Facts) -> Iterator[Report]:
     found = facts.needed(node)
-    if found is None or found[0] < Graph.YES:
+    if found is None or found[0] < Graph.YES or not found[1].backward:
         return
     demand = found[1]
-    if not demand.backward or demand.carries or not demand.alone or demand.leaf:
+    whole = demand.alone and not demand.carries
+    if not whole and not (demand.alone and facts.is_term(node)):
         return
+    repair = softened(node, facts)
+    if repair is None and whole and not demand.leaf:
+        through = passed_through(node, facts)
+        repair = Softened(tuple(through), _THROUGH) if through is not None else None
+    if repair is None and (demand.leaf or not whole):
+        return
+    subject = "the loss depends" if whole else "a term of the loss depends"
     message = (
-        f"the loss depends on its inputs only through {what}, which has no gradient, "
+        f"{subject} on its inputs only through {what}, which has no gradient, "
         f"and it is needed ({demand.text}, line {demand.line})"
     )
-    yield Report(node, message, fix=fix(Applicability.DISPLAY), note=instead)
+    if repair is None:
+        yield Report(node, message, fix=fix(Applicability.DISPLAY), note=instead)
+        return
+    edits = [*repair.edits, *_unsilenced(node, facts)]
+    tier = Applicability.UNSAFE if whole or _is_of_loss(node, facts) else Applicability.DISPLAY
+    yield Report(node, message, fix=fix(tier, *edits), note=repair.note)
+
+
+def _is_of_loss(node: ast.expr, facts: Facts) -> bool:
+    """Is the term made by what calls itself a loss, and thereby is to train something?"""
+    around = (facts.index.function_of(node), facts.index.class_of(node))
+    return any("loss" in getattr(owner, "name", "").lower() for owner in around)
+
+
+def _unsilenced(node: ast.expr, facts: Facts) -> Iterator[Edit]:
+    """`loss.requires_grad = True` raises once the loss has a graph."""
+    for target in facts.silencers(node):
+        edit = remove_statement(facts, target)
+        if edit is not None:
+            yield edit

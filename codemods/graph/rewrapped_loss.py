@@ -56,6 +56,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from autofix.codemods.graph._exports import export_at
+from autofix.codemods.graph._hard_choice import softened
 from autofix.codemods.graph._intent import names_constant
 from autofix.codemods.graph._landing import VARIABLE, CannotLift, maker
 from autofix.codemods.graph._lifting import Lift
@@ -186,6 +187,8 @@ def _is_of_another_rule(cut: ast.AST, facts: Facts) -> bool:
     """`with torch.no_grad()`, `math.exp(x)`: what repairs these takes the wrapper away as well."""
     if isinstance(cut, (ast.stmt, ast.withitem)):
         return True
+    if isinstance(cut, (ast.Call, ast.Compare)) and softened(cut, facts) is not None:
+        return True
     name = facts.library_name(cut.func) if isinstance(cut, ast.Call) else None
     if name is None:
         return False
@@ -212,6 +215,9 @@ def _repair_cut(cut: ast.AST, graph: Graph, key: ast.AST, repair: _Repair, facts
         return
     export, source = export_at(cut, facts), stopped(cut, facts)
     if export is not None and export.is_bare and graph < Graph.YES:
+        return
+    if export is not None and not facts.value(export.source).may_be_tensor:
+        repair.reasons.append(_nothing(cut, facts))  # an array of a list of tensors
         return
     if export is not None:
         lift = Lift(facts, export, True)

@@ -66,7 +66,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from autofix.codemods.graph._casting import DATA_NAMES, casts, data_of
+from autofix.codemods.graph._casting import DATA_NAMES, casts, data_of, kept_in_buffer
+from autofix.codemods.graph._listed import listed_in_array
 from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._stacking import (
     CannotStack,
@@ -79,7 +80,6 @@ from autofix.flow.constructors import CONSTRUCTORS, TYPED
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
-from autofix.flow.index import last_name
 from autofix.flow.op_dtypes import dtype_name
 from autofix.flow.syntax import is_false, keyword
 from autofix.flow.values import FLOATING, INTEGRAL, Graph, Kind, Value
@@ -116,9 +116,9 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if data is None or _is_plain_data(data):
         return
     name = constructor_name(node, facts)
-    listed = listed_in_array(data, facts)
+    listed, kind = listed_in_array(data, facts)
     if listed is not None and name in ("tensor", "as_tensor", "asarray", "from_numpy"):
-        data, name = listed, "from_numpy"
+        data, name = listed, kind
     elif name == "from_numpy":
         return
     if name is None or not facts.may_hold_tensor(data):
@@ -184,30 +184,25 @@ def constructor_name(node: ast.Call, facts: Facts) -> str | None:
     return last if last in _CALLED and dotted.count(".") <= 2 else None
 
 
-def listed_in_array(data: ast.expr, facts: Facts) -> ast.expr | None:
-    """The list in `np.array([x.item(), y.item()])`, which is an array of float64."""
-    match data:
-        case ast.Call(args=[(ast.List() | ast.ListComp()) as listed], keywords=[]):
-            if facts.library_name(data.func) in ("numpy.array", "numpy.asarray"):
-                return listed
-    return None
-
-
-def _cut(node: ast.Call, data: ast.expr, facts: Facts) -> tuple[Graph, Demand, bool] | None:
-    """Is a graph cut here that something needs? True if it was `.item()` or `float()` that cut."""
+def _cut(
+    node: ast.Call, data: ast.expr, facts: Facts
+) -> tuple[Graph, Demand, ast.expr | None] | None:
+    """Is a graph cut here that something needs? With the `.item()` or `float()` that cut it."""
     found = facts.needed(node)
     if found is not None:
-        return (*found, False)
+        return (*found, None)
     for element in ast.walk(data):
         # A number taken out by hand may be a weight held constant on purpose: it counts only
         # where the backward pass has no other graph to run through, or a leaf would never learn.
-        tensor = exported_tensor(element, facts) if isinstance(element, ast.Call) else None
+        if not isinstance(element, ast.Call):
+            continue
+        tensor = exported_tensor(element, facts)
         if tensor is not None:
             found = facts.needed(element)
             if found is None or not found[1].backward:
                 continue
             if not found[1].carries or is_only_read_cut(tensor, facts):
-                return (*found, True)
+                return (*found, element)
     return None
 
 
@@ -217,7 +212,7 @@ def _report(
     name: str,
     graph: Graph,
     demand: Demand,
-    exported: bool,
+    exported: ast.expr | None,
     facts: Facts,
 ) -> Report:
     elements = contents(facts.value(data)) or facts.value(data)
@@ -241,12 +236,13 @@ def _report(
     stacker = Stacker(facts, node, like, anywhere, element_dtypes(data, facts), trusted)
     try:
         stacked = in_place_of(stacker.stack(data), expression(facts, node))
-        new = casts(stacked, node, name, exported, stacker)
+        new = casts(stacked, node, name, exported is not None, stacker)
     except CannotStack as reason:
         return Report(node, message, declined=str(reason), why=why)
     spelled_out = is_false(keyword(node, "requires_grad"))
     buffer = kept_in_buffer(node, facts)
-    meant = exported or spelled_out or buffer
+    by_hand = exported is not None and not (trusted and facts.is_term(exported))
+    meant = by_hand or spelled_out or buffer
     safe = graph == Graph.YES and stacker.exact and not meant
     edits = [
         *replace(facts, node, new),
@@ -254,7 +250,7 @@ def _report(
         *_unsilenced(node, facts),
         *_detached_reads(node, facts),
     ]
-    note = None if safe else _note(graph, exported, spelled_out)
+    note = None if safe else _note(graph, by_hand, spelled_out)
     note = BUFFER if buffer else note
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     if facts.is_weight(node):
@@ -262,23 +258,6 @@ def _report(
     elif facts.is_target(node):
         tier, note = Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
-
-
-def kept_in_buffer(node: ast.expr, facts: Facts) -> bool:
-    """`self.x = torch.tensor(...)` where the class registers a buffer x."""
-    statement = facts.index.parents.get(node)
-    owner = next((n for n in facts.index.ancestors(node) if isinstance(n, ast.ClassDef)), None)
-    if not isinstance(statement, ast.Assign) or owner is None:
-        return False
-    names = {target.attr for target in statement.targets if isinstance(target, ast.Attribute)}
-    return bool(names) and any(
-        isinstance(call, ast.Call)
-        and last_name(call.func) == "register_buffer"
-        and bool(call.args)
-        and isinstance(call.args[0], ast.Constant)
-        and call.args[0].value in names
-        for call in ast.walk(owner)
-    )
 
 
 def _note(graph: Graph, exported: bool, spelled_out: bool) -> str:
