@@ -34,6 +34,10 @@ out = torch.cat(out)
 Only shown. The gradient does not need it; the dtype of the empty tensor may be wanted, and
 `torch.cat` of a list without tensors raises where the loop gave an empty tensor.
 
+Where the empty tensor is a leaf that grows by `out.data = torch.cat((out.data, row.data))`, nothing
+before it gets a gradient. That the leaf becomes a plain tensor, and the rows keep their graph, is
+unsafe: more is trained then.
+
 Nothing is said of data: rows without a graph, metrics and predictions that are collected.
 
 ## How it is verified
@@ -50,7 +54,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.graph._unwrapping import argument_removed, unwrapped
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
@@ -60,6 +66,7 @@ rule = Rule(__name__, code="AG108", names=("cat", "concat", "concatenate"))
 
 _CAT = frozenset({"torch.cat", "torch.concat", "torch.concatenate"})
 _MAKERS = frozenset({"torch.tensor", "torch.Tensor", "torch.FloatTensor", "torch.empty"})
+_LEAF = "what is collected keeps its graph; the leaf and its gradient are gone"
 _NOTE = "its gradient is right; the dtype of the empty tensor may be wanted"
 
 
@@ -89,6 +96,52 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     message = f"`{name}` grows by `torch.cat` from an empty tensor: every turn copies all of it"
     edits = _edits(node, target, start, loop, facts)
     yield Report(call, message, fix=fix(Applicability.DISPLAY, *edits), note=_NOTE)
+
+
+@rule.visit(ast.Assign)
+def check_data(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`out.data = torch.cat((out.data, row.data))`: a leaf that only looks as if it had a graph."""
+    match node:
+        case ast.Assign(
+            targets=[ast.Attribute(value=ast.Name() as target, attr="data") as written],
+            value=ast.Call(args=[(ast.Tuple() | ast.List()) as parts, *_]) as call,
+        ):
+            pass
+        case _:
+            return
+    loop = next(iter(facts.index.loops_around(node)), None)
+    start = _start(target, loop, facts) if loop is not None else None
+    if start is None or facts.library_name(call.func) not in _CAT or len(parts.elts) != 2:
+        return
+    made = start.value
+    reads = uses_in(facts).names.all_loads(target)
+    used = {getattr(facts.index.parents.get(read), "attr", None) for read in reads}
+    grown, row = parts.elts
+    value = facts.value(_alive(row))
+    if (
+        not isinstance(made, ast.Call)
+        or not is_true(keyword(made, "requires_grad"))
+        or ast.unparse(_alive(grown)) != target.id
+        or not (value.is_tensor and value.graph == Graph.YES)
+        or used & {"grad", "retain_grad", "register_hook"}
+    ):
+        return
+    edits = [*argument_removed(facts, made, "requires_grad"), *unwrapped(facts, written, target)]
+    for part in (grown, row):
+        if _alive(part) is not part:
+            edits += unwrapped(facts, part, _alive(part))
+    message = f"`{target.id}` is a leaf that takes values through `.data`: no gradient gets past it"
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), note=_LEAF)
+
+
+def _alive(node: ast.expr) -> ast.expr:
+    """`x` of `x.data` and `x.detach()`."""
+    match node:
+        case ast.Attribute(value=inner, attr="data"):
+            return inner
+        case ast.Call(func=ast.Attribute(value=inner, attr="detach"), args=[]):
+            return inner
+    return node
 
 
 def _start(target: ast.Name, loop: ast.stmt, facts: Facts) -> ast.Assign | None:
