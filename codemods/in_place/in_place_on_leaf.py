@@ -59,7 +59,9 @@ from autofix.codemods.in_place._no_grad import under_no_grad
 from autofix.codemods.in_place._places import NAMES, NODES, TRIGGER, Place, places
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
-from autofix.flow.syntax import all_arguments
+from autofix.flow.index import FunctionNode
+from autofix.flow.roles import runs_backward
+from autofix.flow.syntax import all_arguments, is_none
 from autofix.flow.values import Graph
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
@@ -124,7 +126,17 @@ def _is_on_the_way(place: Place, facts: Facts) -> bool:
         around = facts.index.loops_around(place.statement)
         same = all(facts.index.loops_around(read) == around for read in reads)
         return same and _written_graph(place, facts) == Graph.YES
-    return not function.name.startswith(_INITIAL)
+    return not function.name.startswith(_INITIAL) and _gives(function, facts)
+
+
+def _gives(function: FunctionNode, facts: Facts) -> bool:
+    """Does a function give anything, or train? Else it is called for what it writes."""
+    return runs_backward(function, facts) or any(
+        isinstance(n, (ast.Yield, ast.YieldFrom))
+        or (isinstance(n, ast.Return) and n.value is not None and not is_none(n.value))
+        or (isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+        for n in facts.index.body_nodes(function)
+    )
 
 
 def _is_made_here(place: Place, facts: Facts) -> bool:
