@@ -25,7 +25,7 @@ def swap(name: str = "m.py", before: str = BAD, after: str = GOOD) -> Swap:
     return Swap((str(Path(name).absolute()),), before.encode(), after.encode())
 
 
-def run(command: str, *swaps: Swap, seconds: float = 60) -> CommandResult:
+def run(command: str, *swaps: Swap, seconds: float = 300) -> CommandResult:
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     result = run_command(command.replace("PYTHON", PYTHON), swaps, seconds=seconds)
     after = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}

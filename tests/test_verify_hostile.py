@@ -138,7 +138,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("text", ENDINGS)
 def test_every_bad_end_has_a_name(ground: Ground, text: str) -> None:
-    assert ground.run(text).failure == ENDINGS[text]
+    assert ground.run(text, 30).failure == ENDINGS[text]
 
 
 def test_an_error_that_cannot_be_printed_is_named(ground: Ground) -> None:

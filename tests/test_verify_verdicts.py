@@ -15,6 +15,7 @@ import verdict_beside
 import verdict_gradients
 import verdict_leaves
 import verdict_others
+import verdict_starts
 import verdict_training
 from verdict_case import HEAD, Expected
 
@@ -36,6 +37,7 @@ PAIRS: list[Expected] = [
     *verdict_training.MEMORY,
     *verdict_training.PASSES,
     *verdict_beside.BESIDE,
+    *verdict_starts.STARTS,
     *verdict_leaves.LEAVES,
     *verdict_leaves.ONE_WAY,
     *verdict_others.CLEAN,

@@ -118,10 +118,10 @@ def _once(built: Any, run: Execution) -> Any:
     session = run.session
     begun = len(session.events)
     given = [*tensors.inside(built.args), *tensors.inside(built.kwargs)]
-    versions = [(tensor, tensor._version) for tensor in given]
+    versions = [(tensor, tensors.version(tensor)) for tensor in given]
     result = built.function(*built.args, **built.kwargs)
     with unwatched(session):
-        changed = [tensor for tensor, version in versions if tensor._version != version]
+        changed = [tensor for tensor, version in versions if tensors.version(tensor) != version]
         # What was written to is the result of a function that returns nothing else.
         found = list(tensors.results(result)) or changed
         run.written = len(changed)

@@ -42,7 +42,7 @@ class Seen:
         return [
             name
             for name, tensor, kept, version in self.others
-            if not _same(tensor, kept) and (not unseen or tensor._version == version)
+            if not _same(tensor, kept) and (not unseen or tensors.version(tensor) == version)
         ]
 
 
@@ -159,7 +159,7 @@ Sighted = tuple[str, Tensor, Tensor, int]
 def _in_sight(session: Any) -> list[Sighted]:
     """The tensors that the program can name here."""
     return [
-        (name, value, tensors.plain(value), value._version)
+        (name, value, tensors.plain(value), tensors.version(value))
         for name, value in _named(session)
         if value.numel() <= 100_000
     ]

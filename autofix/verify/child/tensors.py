@@ -138,3 +138,8 @@ def nodes_behind(
             found.append(variable)
         todo.extend(following for following, _ in node.next_functions)
     return len(seen), found
+
+
+def version(tensor: Tensor) -> int:
+    """How often it was written to; of a tensor made in inference mode nobody knows."""
+    return 0 if tensor.is_inference() else int(tensor._version)

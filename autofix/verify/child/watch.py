@@ -226,7 +226,7 @@ def _is_torch(frame: Any) -> bool:
 
 def _repeats(given: list[Tensor]) -> bool:
     """Whether one tensor, that has been written to, stands in several places."""
-    written = [tensors.storage(one) for one in given if one._version]
+    written = [tensors.storage(one) for one in given if tensors.version(one)]
     return len(set(written)) < len(written) and len({id(one) for one in given}) < len(given)
 
 

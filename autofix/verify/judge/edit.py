@@ -18,7 +18,8 @@ _TYPO = re.compile(
 _NEUTRAL = frozenset(
     "torch nn th tensor stack cat as_tensor from_numpy FloatTensor Tensor new_tensor item float "
     "tolist numpy detach detach_ clone contiguous requires_grad requires_grad_ Parameter "
-    "Variable autograd no_grad enable_grad inference_mode data super __init__ to cpu cuda "
+    "Variable autograd no_grad enable_grad inference_mode set_grad_enabled is_grad_enabled "
+    "data super __init__ to cpu cuda "
     "device dtype double long int array np append list Module ModuleList ModuleDict "
     "ParameterList ParameterDict register_parameter parameters zero_grad step backward "
     "retain_graph True False None copy deepcopy state_dict with for in range len enumerate self "

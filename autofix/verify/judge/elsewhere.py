@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key
 from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric
 
+FLAT = 1e-9
+"""A slope of less is none: the quotient of equal values is zero."""
+
 
 def signs(case: Case, most: int | None) -> Iterator[Sign]:
     """`most`: values compare up to so many backward passes."""
@@ -62,3 +65,18 @@ def _aligned(old: Trace, new: Trace, number: int) -> bool:
 def same_kind(a: Trace, b: Trace) -> bool:
     """A function's result stands for a loss only where no backward pass was called."""
     return bool((a["kind"] == "returned") == (b["kind"] == "returned"))
+
+
+def flat(case: Case) -> bool:
+    """Whether the original's loss has no slope at all, though nothing in it is held, and the
+    rewritten one's has: it jumps, or depends on nothing."""
+    found = [
+        [numeric(one, "all", 0) if "all" in one["slopes"] else [] for one in two]
+        for two in case.exact()
+    ]
+    return bool(found) and all(
+        bool(old and new)
+        and all(slope is not None and abs(slope) < FLAT for slope in old)
+        and any(slope is not None and abs(slope) >= FLAT for slope in new)
+        for old, new in found
+    )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autofix.verify.judge import made
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 from autofix.verify.judge.edit import discrete
 from autofix.verify.judge.reads import chosen, robbed
@@ -75,9 +76,9 @@ def signs(case: Case, seen: list[Look]) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "gradient", _counts(case))
     elif seen and not right:
         text = "the loss has a kink at each point that was tried, so its slope says nothing"
-        yield Sign(Weight.DOUBT, "kink", text)
+        yield Sign(Weight.DOUBT, "stop" if _stops_more(case) else "kink", text)
     yield from _dead(case)
-    yield from _anew(case)
+    yield from made.signs(case)
     yield from _untrained(case)
 
 
@@ -106,21 +107,12 @@ def _reached(exact: Trace) -> set[tuple[object, ...]]:
     return {key(leaves[at]) for event in exact["events"] for at in event["reached"]}
 
 
-def _anew(case: Case) -> Iterator[Sign]:
-    """The edit has made a leaf of something that was computed: that hides a cut, it mends none."""
-    for old, new in case.exact():
-        known = {key(leaf) for leaf in old["leaves"]}
-        meant = chosen(case, old, new)
-        made = [
-            leaf
-            for leaf in new["leaves"]
-            if leaf["derived"] and not leaf["turn"] and key(leaf) not in known and leaf not in meant
-        ]
-        if made and any(word in case.new for word in ("requires_grad", "Parameter", "Variable")):
-            names = listed([name(leaf) for leaf in made])
-            text = f"{names} starts a graph of its own: what it is computed from gets no gradient"
-            yield Sign(Weight.REST, "gradient", text)
-            return
+def _stops_more(case: Case) -> bool:
+    """Whether the changed lines hold new stops, though the original had only overwritten what its
+    backward pass needs."""
+    raised = case.before.raised
+    overwritten = raised is not None and "modified by an inplace" in raised["message"]
+    return overwritten and bool(_live(case, after=True) - _live(case, after=False))
 
 
 def _starts(case: Case) -> bool:

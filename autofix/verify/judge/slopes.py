@@ -12,7 +12,9 @@ STEP = 1e-6
 """The step of the child's finite differences; see `child/session.py`."""
 CLOSE = 1e-4
 APART = 1e-3
-KINK = 0.02
+KINK = 2 * APART
+"""How far the slopes on both sides may be apart: no side is then further from their mean than what
+counts as another slope."""
 FLOOR = 2e-7
 """The noise of a difference quotient of a loss about 1."""
 

@@ -118,19 +118,27 @@ def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
 def _spread(case: Case) -> Iterator[Sign]:
     """Where the original writes into rows that share one memory, the values are to be those which
     it has if each of its expanded tensors is copied first."""
-    old, meant, new = case.before.plain, case.before.apart, case.after.plain
-    if old is None or new is None or meant is None or meant["raised"] is not None:
+    old = case.before.events
+    meant = rows_apart(case)
+    if meant is None or not case.after.events:
         return
-    firsts = [one["events"][0]["value"] for one in (old, meant, new) if one["events"]]
-    if len(firsts) < 3 or (old["raised"] is None and _near(firsts[0], firsts[1])):
+    if case.before.raised is None and (not old or _near(old[0]["value"], meant)):
         return
-    if not _near(firsts[1], firsts[2]):
-        line = new["events"][0]["line"]
+    new = case.after.events[0]
+    if not _near(meant, new["value"]):
         text = (
-            f"with rows of their own the loss in line {line} is {firsts[1]:.6g}, and it is "
-            f"{firsts[2]:.6g} now"
+            f"with rows of their own the loss in line {new['line']} is {meant:.6g}, and it is "
+            f"{new['value']:.6g} now"
         )
         yield Sign(Weight.LOSS, "values", text)
+
+
+def rows_apart(case: Case) -> float | None:
+    """The original's first loss if each of its expanded tensors is copied first."""
+    meant = case.before.apart
+    if meant is None or meant["raised"] is not None or not meant["events"]:
+        return None
+    return float(meant["events"][0]["value"])
 
 
 def _near(one: float, other: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from autofix.verify.judge import optimizers, renewal
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
-from autofix.verify.judge.edit import touches
+from autofix.verify.judge.edit import neutral, touches
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -270,6 +270,9 @@ def _order(case: Case) -> Iterator[Sign]:
     elif stale[0] and stale[1] and touches(case, "zero_grad", ".grad"):
         text = "each step still adds the gradients of earlier steps"
         yield Sign(Weight.REST, "training", text)
+    elif new["steps"] > old["steps"] and neutral(case):
+        text = f"an optimizer took {old['steps']} steps before, and takes {new['steps']} now"
+        yield Sign(Weight.GAIN, "training", text)
 
 
 def _steps(case: Case, new: Trace) -> Iterator[Sign]:

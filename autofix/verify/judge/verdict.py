@@ -10,6 +10,7 @@ from autofix.model import Verdict, Verification
 from autofix.verify.judge import (
     crash,
     edit,
+    elsewhere,
     freezing,
     gradient,
     growth,
@@ -99,7 +100,7 @@ def _choice(case: Case) -> str | None:
             "the original writes to one memory through two names; if that is meant only its "
             "author knows"
         )
-    if edit.was_discrete(case):
+    if edit.was_discrete(case) or elsewhere.flat(case):
         return (
             "the original's loss jumps, and another one stands in its place; which one is meant "
             "only its author knows"

@@ -1,0 +1,148 @@
+"""Pairs in which something starts: a leaf of its own, rows of their own, training after a test."""
+
+from verdict_case import case
+
+DRIFT = """
+torch.manual_seed(0)
+level, slope = torch.tensor(0.3, requires_grad=True), torch.tensor(0.7, requires_grad=True)
+goal = torch.linspace(0.0, 2.0, 5)
+opt = torch.optim.SGD([level, slope], lr=0.1)
+for _ in range(3):
+    now = float(level)
+    begin = torch.full((5,), now)
+    loss = (begin + slope * torch.arange(5.0) - goal).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+BEGIN = """now = float(level)
+    begin = torch.full((5,), now)"""
+
+TABLE = """
+torch.manual_seed(0)
+w = nn.Parameter(torch.randn(2, 2))
+opt = torch.optim.SGD([w], lr=0.1)
+for _ in range(2):
+    m = torch.eye(2).expand(4, 2, 2)
+    for i in range(2):
+        m[:, i] += w[i]
+    loss = (m * torch.arange(4.0)[:, None, None]).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+PHASES = """
+from contextlib import contextmanager
+torch.manual_seed(0)
+
+@contextmanager
+def testing(net):
+    net.eval()
+    torch.set_grad_enabled(False)
+    yield
+    net.train()
+
+net = nn.Linear(3, 1)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+x = torch.randn(12, 3)
+for _ in range(3):
+    for part in x.split(3):
+        loss = net(part).pow(2).mean()
+        if loss.requires_grad:
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+    with testing(net):
+        net(x).sum().item()
+"""
+
+CLASSES = """
+torch.manual_seed(0)
+net = nn.Linear(3, 4)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+x, y = torch.randn(8, 3), torch.arange(8) % 4
+for _ in range(3):
+    scores = net(x)
+    found = scores.argmax(1).float()
+    loss = nn.functional.mse_loss(found, y.float())
+    loss.requires_grad = True
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    with torch.inference_mode():
+        kept = net(x).argmax(1)
+        right = (kept == y).float().mean().item()
+"""
+MISSED = """    loss = nn.functional.mse_loss(found, y.float())
+    loss.requires_grad = True
+"""
+
+ECHO = """
+torch.manual_seed(0)
+a = nn.Parameter(torch.tensor([0.4, -0.2]))
+u, goal = torch.randn(3, 6), torch.randn(3, 6)
+opt = torch.optim.SGD([a], lr=0.1)
+for _ in range(2):
+    y = u.new_zeros(3, 8)
+    for n in range(6):
+        past = y[:, n : n + 2]
+        y[:, n + 2] = torch.tanh(u[:, n] + (past * a).sum(1))
+    loss = (y[:, 2:] - goal).abs().mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+STARTS = [
+    case("a value that is spread", DRIFT, BEGIN, "begin = level.expand(5)", "confirmed"),
+    case(
+        "a leaf that nothing trains",
+        DRIFT,
+        "(5,), now)",
+        "(5,), now, requires_grad=True)",
+        "refuted",
+        "nothing trains it",
+    ),
+    case(
+        "rows of their own by other numbers",
+        TABLE,
+        "expand(4, 2, 2)",
+        "repeat(4, 1, 1)",
+        "confirmed",
+    ),
+    case(
+        "rows of their own with other values",
+        TABLE,
+        "torch.eye(2).expand(4, 2, 2)",
+        "torch.ones(4, 2, 2)",
+        "refuted",
+        "with rows of their own",
+    ),
+    case(
+        "training goes on after a test",
+        PHASES,
+        "    yield\n",
+        "    yield\n    torch.set_grad_enabled(True)\n",
+        "confirmed",
+        "an optimizer took 4 steps before, and takes 12 now",
+    ),
+    case(
+        "another loss for one that jumps",
+        CLASSES,
+        MISSED,
+        "    loss = nn.functional.cross_entropy(scores, y)\n",
+        "inconclusive",
+        "jumps",
+    ),
+    case(
+        "a copy of what is overwritten", ECHO, "n : n + 2]\n", "n : n + 2].clone()\n", "confirmed"
+    ),
+    case(
+        "a stop instead of a copy of what is overwritten",
+        ECHO,
+        "y[:, n : n + 2]\n",
+        "y.detach()[:, n : n + 2].clone()\n",
+        "refuted",
+    ),
+]
