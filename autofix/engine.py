@@ -30,7 +30,10 @@ class Outcome:
 
 
 _OF_TORCH = ("state_dict(", "requires_grad", "zero_grad(", ".parameters()", "named_parameters(")
-_ALIKE = ("paddle", "mindspore", "jittor", "oneflow", "tinygrad", "mxnet", "megengine")
+_ALIKE = (
+    *("paddle", "mindspore", "jittor", "oneflow", "tinygrad", "mxnet", "megengine"),
+    *("import warp", "import jax", "from jax", "tensorflow"),
+)
 
 
 def concerns(text: str) -> bool:

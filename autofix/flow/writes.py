@@ -149,7 +149,7 @@ def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None
 
 def _leaf(owner: Value, memory: frozenset[int], frame: Frame) -> Graph:
     """How sure it is that the memory is that of a leaf which requires grad."""
-    if owner.graph != Graph.YES:
+    if owner.graph != Graph.YES or owner.storage & frame.program.frozen:
         return Graph.NO
     if owner.storage & frame.program.writes.doubtful:
         return Graph.MAYBE
