@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from autofix.flow.attribute_reads import attribute_reads, property_reads
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.reaching import Names
@@ -148,10 +149,14 @@ class Uses:
                 yield Use(node, parent, bool(held))
 
     def _left(self, node: ast.expr, held: int, parent: ast.AST) -> Iterator[Step]:
-        """Returned or yielded: it is what the calls of the function give."""
+        """Returned or yielded: it is what the calls of the function, or reads of the property,
+        give."""
         yield Use(node, parent, bool(held))
-        for call in self.calls_of(self.facts.index.function_of(node)):
+        function = self.facts.index.function_of(node)
+        for call in self.calls_of(function):
             yield call, held or isinstance(parent, ast.Yield)
+        for read in property_reads(self.facts, self.names, function):
+            yield read, held
 
     def _collected(self, node: ast.expr, parent: ast.expr) -> Iterator[Step]:
         """`[a, node]`; of a tuple it is known where in it the value is."""
@@ -266,20 +271,7 @@ class Uses:
                 yield read, held
 
     def attribute_loads(self, target: ast.Attribute) -> list[ast.Attribute]:
-        """Where `self.x` of the same class is read. Of a class without bases also `.x` of its
-        instances; others, modules above all, are told apart without the analysis."""
-        index = self.facts.index
-        owner = index.class_of(target)
-        mine: list[ast.Attribute] = []
-        for read in self.names.attributes.get(target.attr, ()):
-            if ast.dump(read.value) == ast.dump(target.value):
-                if index.class_of(read) is owner:
-                    mine.append(read)
-            elif owner is not None and not owner.bases and isinstance(read.value, ast.Name):
-                ref = self.facts.value(read.value).ref
-                if isinstance(ref, Instance) and any(i.node is owner for i in ref.info.lineage):
-                    mine.append(read)
-        return mine
+        return attribute_reads(self.facts, self.names, target)
 
     def calls_of(self, function: FunctionNode | None) -> list[ast.Call]:
         """The calls in this file that surely call `function`."""

@@ -3,13 +3,15 @@
 ## What it does
 
 Finds `h.data = h.data / h.data.norm()`, `h.data -= shift` and `h.data.mul_(mask)` where `h` was
-computed in the same function from tensors that have a graph, and is used further.
+computed in the same function from tensors that have a graph, and is used further. Also
+`g * v / v.data.norm()`, where a weight is divided by its own norm.
 
 ## Why is this bad
 
 `.data` is the memory of a tensor without its graph. What is written there changes the values that
 the loss is computed from, and `backward()` still takes the derivative of the operations that came
-before: the gradient is that of another function, and torch says nothing.
+before: the gradient is that of another function, and torch says nothing. A norm of `.data` is a
+constant for it, so the weight is pushed along its own direction, which changes nothing.
 
 ## Example
 
@@ -30,7 +32,8 @@ return z @ self.prototypes.t()
 ## Fix safety
 
 The name is bound to the result of the same operation with the graph. All values stay; the gradient
-gains the factor that was missing. This is unsafe, because a stop may have been meant.
+gains the factor that was missing. Of a norm `.data` is removed. This is unsafe, because a stop may
+have been meant.
 
 Parameters that are initialised, clipped or updated through `.data` are left alone: that is an old
 way that works. So are rounding, signs and clamps, which are passed straight through on purpose.
@@ -51,6 +54,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.leaf._cut_norm import divided_by
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.leaf._operations import MOVES
 from autofix.flow import torch_api
@@ -92,6 +96,21 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
     steps = why.steps() if why is not None else ()
     note = "a stop may have been meant"
     yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), why=steps, note=note)
+
+
+@rule.visit(ast.Attribute)
+def check_norm(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
+    """`v / v.data.norm()`"""
+    division = divided_by(facts, node) if node.attr == "data" else None
+    if division is None:
+        return
+    name = facts.source.segment(node.value)
+    message = (
+        f"`{name}` is divided by its norm (line {division.lineno}), which `.data` makes a "
+        "constant: the gradient is that of another function"
+    )
+    edit = Edit(facts.source.span(node.value)[1], facts.source.span(node)[1], "")
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, edit), note="a stop may be meant")
 
 
 def _written(node: ast.stmt) -> ast.Attribute | None:

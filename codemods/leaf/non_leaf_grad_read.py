@@ -149,7 +149,8 @@ def _is_kept_where_it_is_set(facts: Facts, place: ast.expr) -> bool:
 
 
 def _is_other_rule(facts: Facts, owner: ast.expr) -> bool:
-    """`w = w * 2` of a leaf, `w = torch.randn(3, requires_grad=True) * 2`, `w = w - lr * w.grad`"""
+    """`w = w * 2` of a leaf, `w = torch.randn(3, requires_grad=True) * 2`, `w = w - lr * w.grad`;
+    with `p -= lr * p.grad` it is trained, and ought to be a leaf."""
     if not isinstance(owner, ast.Name):
         return False
     names = uses_in(facts).names
@@ -157,6 +158,8 @@ def _is_other_rule(facts: Facts, owner: ast.expr) -> bool:
         return True  # bound elsewhere, where it may be a leaf
     for store in names.stores(owner):
         bound = facts.index.parents.get(store)
+        if isinstance(bound, ast.AugAssign) and _reads_gradient(bound, owner.id):
+            return True
         if not isinstance(bound, ast.Assign):
             continue
         if facts.value(bound.value).leaf:
@@ -170,6 +173,13 @@ def _is_other_rule(facts: Facts, owner: ast.expr) -> bool:
             if isinstance(part, ast.Attribute) and part.attr == "requires_grad_":
                 return True
     return False
+
+
+def _reads_gradient(update: ast.AugAssign, name: str) -> bool:
+    return any(
+        isinstance(n, ast.Attribute) and n.attr == "grad" and ast.unparse(n.value) == name
+        for n in ast.walk(update.value)
+    )
 
 
 def _is_of_project(facts: Facts, call: ast.Call) -> bool:
