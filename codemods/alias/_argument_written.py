@@ -124,8 +124,18 @@ def _is_used_again(facts: Facts, call: ast.Call, given: ast.expr) -> bool:
 
 
 def _is_collected(facts: Facts, call: ast.Call, given: ast.expr) -> bool:
-    """`x = step(x)`, `frames.append(x)` in a loop: all elements are one tensor."""
+    """`x = step(x)`, `frames.append(x)` in a loop that does not bind x anew: all elements are one
+    tensor."""
     loop = next(iter(facts.index.loops_around(call)), None)
+    root = next((n for n in walk(given) if isinstance(n, ast.Name)), None)
+    anew = [
+        store
+        for store in (uses_in(facts).names.stores(root) if root is not None else ())
+        if loop in facts.index.ancestors(store)
+        and facts.index.statement_of(store) is not facts.index.statement_of(call)
+    ]
+    if anew:
+        return False
     for node in walk(loop) if loop is not None else ():
         match node:
             case ast.Call(func=ast.Attribute(attr="append"), args=[kept]):
