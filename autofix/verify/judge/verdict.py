@@ -157,9 +157,10 @@ def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]
     said = []
     # What is used or copied now changes the values that follow: they were not compared.
     apart = any(sign.kind in ("result", "aliasing") for sign in signs)
-    if not apart and any(old["base"] for old, _ in case.exact()):
-        count = len(case.before.exact)
-        said.append(f"forward values {_likeness(case)} on {count} input{'s' * (count != 1)}")
+    worst = values.worst(case)
+    if not apart and worst <= values.HARDLY and any(old["base"] for old, _ in case.exact()):
+        count, alike = len(case.before.exact), f"equal to {worst:.0e}" if worst else "identical"
+        said.append(f"forward values {alike} on {count} input{'s' * (count != 1)}")
     old, new = case.before.plain, case.after.plain
     if old is not None and new is not None and old["written"] > new["written"]:
         said.append("an argument is no longer written to")
@@ -168,11 +169,6 @@ def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]
         worst = max(errors)
         said.append(f"finite differences agree {f'to {worst:.0e}' if worst else 'exactly'}")
     return said
-
-
-def _likeness(case: Case) -> str:
-    worst = values.worst(case)
-    return "identical" if worst == 0 else f"equal to {worst:.0e}"
 
 
 def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str, Any]:
