@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autofix.codemods.modules._lines import indent_of, statement_in
-from autofix.flow.class_table import ClassTable, How, Method, Store, self_name, stores_of
+from autofix.flow.class_table import (
+    ClassTable,
+    How,
+    Method,
+    Store,
+    attribute_of,
+    self_name,
+    stores_of,
+)
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import all_arguments
@@ -73,7 +81,13 @@ def looks_right(facts: Facts, node: ast.ClassDef, method: Method) -> bool:
     named = calls[0].named
     if named is not None and last_name(named) != node.name:
         return False
-    return not any(s.statement.lineno < calls[0].node.lineno for s in stores_of(method, node))
+    me, line = self_name(method), calls[0].node.lineno
+    if any(s.statement.lineno < line for s in stores_of(method, node)):
+        return False
+    return not any(  # a method that may set what has to be registered
+        isinstance(n, ast.Call) and n.lineno < line and attribute_of(n.func, me) is not None
+        for n in facts.index.body_nodes(method)
+    )
 
 
 def own_initialiser(node: ast.ClassDef) -> Method | None:
@@ -219,7 +233,9 @@ def _indent_only(facts: Facts, start: int) -> bool:
     return not text[text.rfind("\n", 0, start) + 1 : start].strip()
 
 
-def moved_up(facts: Facts, method: Method, call: BaseCall, before: Store) -> tuple[Edit, ...] | str:
+def moved_up(
+    facts: Facts, method: Method, call: BaseCall, before: ast.stmt
+) -> tuple[Edit, ...] | str:
     """The edits that put the call in front of what needs it, or why there are none."""
     assert isinstance(call.node, ast.Call)
     if not isinstance(call.statement, ast.Expr) or call.statement.value is not call.node:
@@ -233,7 +249,7 @@ def moved_up(facts: Facts, method: Method, call: BaseCall, before: Store) -> tup
     if (plain and not given) or (not plain and len(given) == 1):
         return (*inserted(facts, method, code), removed)
     names = {n.id for each in given for n in ast.walk(each) if isinstance(n, ast.Name)}
-    at = statement_in(facts, before.statement, method)
+    at = statement_in(facts, before, method)
     block = method.body[method.body.index(at) : method.body.index(call.statement)]
     me = self_name(method)
     reads_object = any(isinstance(n, ast.Attribute) for each in given for n in ast.walk(each))

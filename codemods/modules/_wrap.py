@@ -54,7 +54,7 @@ def _moved_super(facts: Facts, kept: Kept) -> tuple[Edit, ...] | str:
         if not calls or calls[0].node.lineno < root.statement.lineno:
             continue
         top = facts.index.parents.get(calls[0].statement) is root.method
-        edits = moved_up(facts, root.method, calls[0], root) if top else "a condition"
+        edits = moved_up(facts, root.method, calls[0], root.statement) if top else "a condition"
         if len(calls) > 1 or isinstance(edits, str):
             return f"it is made before `super().__init__()` (line {calls[0].node.lineno})"
         return edits

@@ -39,8 +39,9 @@ its values. It is unsafe, since random weights are drawn once and the `state_dic
 safe for a Parameter that starts as zeros, ones or another constant, since the values stay the same.
 
 There is no fix where the arguments depend on the input, in a loop, under a condition, or in a
-function outside of the class. Layers without weights, those that are given weights of their own or
-made only once (`if self.fc is None`), and normalisation by the shape of the input are left alone.
+function outside of the class, nor for the rest of what such a `forward` makes. Layers without
+weights, those that are given weights of their own or made only once (`if self.fc is None`), and
+normalisation by the shape of the input are left alone.
 
 ## How it is verified
 
@@ -71,7 +72,7 @@ from autofix.flow.class_table import ClassTable
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.walk import walk
-from autofix.model import Applicability
+from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(__name__, code="AG504", trigger=r"def forward\b")
@@ -87,20 +88,24 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     methods = called_by_forward(facts, table)
     if any(m.name == "forward" for m in methods) and any(map(trains_itself, methods)):
         return
-    for method in methods:
-        for fresh in fresh_in(facts, method):
-            report = _report(facts, table, fresh)
-            if report is not None:
-                yield report
+    made = [(fresh, hoisted(facts, table, fresh)) for m in methods for fresh in fresh_in(facts, m)]
+    made = [(fresh, edits) for fresh, edits in made if not _is_left_alone(fresh, edits)]
+    stays = next((fresh for fresh, edits in made if isinstance(edits, str)), None)
+    for fresh, edits in made:
+        if stays is not None and not isinstance(edits, str):  # half of a repair hides the rest
+            line = stays.call.lineno
+            edits = f"what is made in line {line} would stay untrained; that has to move first"
+        yield _report(facts, table, fresh, edits)
 
 
-def _report(facts: Facts, table: ClassTable, fresh: Fresh) -> Report | None:
+def _is_left_alone(fresh: Fresh, edits: tuple[Edit, ...] | str) -> bool:
+    return isinstance(edits, str) and is_norm(fresh)
+
+
+def _report(facts: Facts, table: ClassTable, fresh: Fresh, edits: tuple[Edit, ...] | str) -> Report:
     what = facts.source.segment(fresh.call.func)
     message = f"`{what}` is made at each call: its weights are new each time and never trained"
-    edits = hoisted(facts, table, fresh)
     if isinstance(edits, str):
-        if is_norm(fresh):
-            return None
         return Report(fresh.call, message, declined=edits)
     safe = fresh.parameter and table.is_module is True and _constant(fresh.call)
     tier = Applicability.SAFE if safe else Applicability.UNSAFE

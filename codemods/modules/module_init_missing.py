@@ -3,8 +3,9 @@
 ## What it does
 
 Finds an `__init__` of an `nn.Module` without `super().__init__()`; with the call behind the first
-layer or parameter that is set; with `super(Other, self)` of another class; with the parentheses or
-`self` left out; and a second `nn.Module.__init__(self)` that forgets what was set before it.
+layer or parameter that is set, there or by a method that it calls; with `super(Other, self)` of
+another class; with the parentheses or `self` left out; and a second `nn.Module.__init__(self)`
+that forgets what was set before it.
 
 ## Why is this bad
 
@@ -54,6 +55,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.modules._filled import early_filler
 from autofix.codemods.modules._handed_on import gets_arguments, handed_on
 from autofix.codemods.modules._initialiser import (
     BaseCall,
@@ -228,13 +230,13 @@ def _order(
         return
     stores = registering(facts, table, method)
     early = [s for s in stores if s.statement.lineno < top[0].statement.lineno]
-    if early and len(top) == 1:
-        message = f"it is set before `super().__init__()` (line {top[0].node.lineno}) is called"
-        edits = moved_up(facts, method, top[0], early[0])
-        if isinstance(edits, str):
-            yield Report(early[0].statement, message, declined=edits)
-        else:
-            yield Report(early[0].statement, message, fix=fix(SAFE, *edits))
+    if len(top) == 1:
+        line = f"before `super().__init__()` (line {top[0].node.lineno}) is called"
+        if early:
+            yield _late(facts, method, top[0], early[0].statement, f"it is set {line}")
+        elif filler := early_filler(facts, table, method, top[0]):
+            statement, name = filler
+            yield _late(facts, method, top[0], statement, f"`{name}()` sets modules {line}")
         return
     first = top[0]
     for again in top[1:]:
@@ -249,6 +251,13 @@ def _order(
             message = "a second `__init__` of `nn.Module` forgets what was registered before it"
             if removed is not None:
                 yield Report(again.node, message, fix=fix(SAFE, removed))
+
+
+def _late(facts: Facts, method: Method, call: BaseCall, before: ast.stmt, message: str) -> Report:
+    edits = moved_up(facts, method, call, before)
+    if isinstance(edits, str):
+        return Report(before, message, declined=edits)
+    return Report(before, message, fix=fix(SAFE, *edits))
 
 
 def _is_that_of_module(facts: Facts, table: ClassTable, call: BaseCall) -> bool:

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from autofix.codemods.training._arguments import arguments_of
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Handle, Handles, Scope, handles, related
-from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Closure, is_module_class
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -129,16 +130,11 @@ def _inside(
 
 
 def _arguments(call: ast.Call, ref: Closure, scope: Scope, facts: Facts) -> dict[str, Handles]:
-    function: FunctionNode = ref.node
-    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
-    found: dict[str, Handles] = {}
-    if ref.bound_to is not None and names and isinstance(call.func, ast.Attribute):
-        found[names.pop(0)] = handles(call.func.value, scope, facts)
-    for name, value in zip(names, call.args, strict=False):
-        found[name] = handles(value, scope, facts)
-    for keyword in call.keywords:
-        if keyword.arg is not None:
-            found[keyword.arg] = handles(keyword.value, scope, facts)
+    bound = ref.bound_to is not None and isinstance(call.func, ast.Attribute)
+    found = arguments_of(call, ref.node, int(bound), scope, facts)
+    names = [a.arg for a in (*ref.node.args.posonlyargs, *ref.node.args.args)]
+    if bound and names and isinstance(call.func, ast.Attribute):
+        found |= {names[0]: handles(call.func.value, scope, facts)}
     return {name: objects for name, objects in found.items() if objects}
 
 

@@ -35,10 +35,11 @@ for x, y in loader:
 ## Fix safety
 
 A reset that stands between the backward pass and the step is moved before the backward pass: safe,
-as the step could not do anything. A missing reset is inserted before the backward passes that the
-step is for, or behind the step where that is made only now and then (accumulation). This is unsafe,
-because training goes another way. It is only shown where gradients are reset once for all batches
-of an epoch, since whoever wrote that may want the sum.
+as the step could not do anything (unsafe where a reset is missing in the same turn, too). A missing
+reset is inserted before the backward passes that the step is for, or behind the step where that is
+made only now and then (accumulation). This is unsafe, because training goes another way. It is
+only shown where gradients are reset once for all batches of an epoch, since whoever wrote that may
+want the sum.
 
 Gradients that are accumulated on purpose are left alone: any reset that the loop may come by, be
 it conditional, of the model, of single gradients or in code of another file, is taken for meant.
@@ -122,7 +123,15 @@ def _between(node: ast.Call, problem: Problem, facts: Facts) -> Report:
     edits = moved_reset(problem, facts)
     if isinstance(edits, str):
         return Report(node, message, declined=edits, why=_why(problem))
-    return Report(node, message, fix=fix(Applicability.SAFE, *edits), why=_why(problem))
+    tier = Applicability.UNSAFE if _is_one_of_two(problem, facts) else Applicability.SAFE
+    return Report(node, message, fix=fix(tier, *edits), why=_why(problem))
+
+
+def _is_one_of_two(problem: Problem, facts: Facts) -> bool:
+    """Is a reset missing in the same turn? Without that the repaired step trains against an
+    optimizer that is still wrong: both repairs are made, or none."""
+    others = problems(facts).values()
+    return any(one.kind == Kind.MISSING and one.turn.node is problem.turn.node for one in others)
 
 
 def _why(problem: Problem) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 ## What it does
 
-Finds optimizers made with `model.parameters()` where the model is given a new layer, a new
-`nn.Parameter`, or is replaced as a whole afterwards.
+Finds optimizers made with `model.parameters()`, by a function or an object of a class of this file
+too (`Trainer(model)`), where the model is given a new layer or `nn.Parameter`, or is replaced as a
+whole afterwards.
 
 ## Why is this bad
 
@@ -29,7 +30,7 @@ optimizer = torch.optim.Adam(model.parameters())
 
 The optimizer is made behind the last replacement. This is safe where a part of the model is
 replaced right in the same block: what the model computes stays, and parameters that a program
-makes, uses and differentiates are there to be trained. It is unsafe where the replacement is made
+makes, uses and differentiates are there to be trained. It is unsafe where one of the two is made
 by a function or under a condition, or where all of the model is replaced.
 
 Where the optimizer is used in between, it gets the new part as a group with the settings of the
@@ -56,6 +57,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from autofix.codemods.training._groups import added_groups
+from autofix.codemods.training._made_by import held_by_maker, lists_parameters
 from autofix.codemods.training._places import block_of
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
 from autofix.flow.facts import Facts
@@ -65,6 +67,7 @@ from autofix.flow.roles import optimizer_class, scheduler_class
 from autofix.flow.syntax import argument
 from autofix.flow.turns import given_as, held_by_call
 from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import insert_after, moved_behind
 from autofix.rule import Report, Rule, fix
@@ -72,7 +75,8 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(
     __name__,
     code="AG607",
-    trigger=r"(?:Adam\w*|SGD|RMSprop|Ada\w+|LBFGS|[NR]Adam|Rprop|ASGD|SparseAdam|Muon)\s*\(",
+    trigger=r"(?:Adam\w*|SGD|RMSprop|Ada\w+|LBFGS|[NR]Adam|Rprop|ASGD|SparseAdam|Muon)\s*\("
+    r"|^\s*[\w.]+\s*=\s*\w+\(",
     needs=("Ada", "SGD", "RMSprop", "LBFGS", "Rprop", "Muon"),
 )
 
@@ -82,10 +86,10 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     call, target = node.value, node.targets[0]
     if not isinstance(call, ast.Call) or not isinstance(target, (ast.Name, ast.Attribute)):
         return
-    if not (last_name(call.func) or "")[:1].isupper() or not optimizer_class(call, facts):
-        return
     scope = Scope(facts.index.function_of(node))
-    held = held_by_call(call, scope, facts)
+    plain = (last_name(call.func) or "")[:1].isupper() and optimizer_class(call, facts)
+    made_by = held_by_call if plain else held_by_maker
+    held = made_by(call, scope, facts)
     if not held:
         return
     block = block_of(node, facts)
@@ -122,14 +126,15 @@ def _report(
     )
     company = _company(target, between, facts)
     if isinstance(company, str):
-        groups = added_groups(node, brought, facts)
+        plain = isinstance(node.value, ast.Call) and optimizer_class(node.value, facts)
+        groups = added_groups(node, brought, facts) if plain else None
         if groups is None or any(_in_other_cell(at, between[-1], facts) for at, _ in brought):
             return Report(node, message, declined=company)
         return Report(between[-1], message, fix=fix(Applicability.UNSAFE, *groups))
     gathered = _gathered(node, facts)
     if isinstance(gathered, str):
         return Report(node, message, declined=gathered)
-    if changed := _changed_arguments(node, between):
+    if changed := _changed_arguments(node, between, facts):
         return Report(node, message, declined=f"`{changed}` has another value there")
     blamed: ast.expr | ast.stmt = node
     edits: tuple[Edit, ...] | None
@@ -142,7 +147,8 @@ def _report(
         edits = moved_behind(facts, [*gathered, node, *company], between[-1])
     if edits is None:
         return Report(node, message, declined="other statements stand on the same lines")
-    safe = one.direct and not one.whole
+    plain = isinstance(node.value, ast.Call) and optimizer_class(node.value, facts)
+    safe = plain and one.direct and not one.whole
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     return Report(blamed, message, fix=fix(tier, *edits))
 
@@ -184,11 +190,18 @@ def _company(target: ast.expr, between: Sequence[ast.stmt], facts: Facts) -> lis
     return found
 
 
-def _changed_arguments(node: ast.Assign, between: Sequence[ast.stmt]) -> str | None:
+def _changed_arguments(node: ast.Assign, between: Sequence[ast.stmt], facts: Facts) -> str | None:
     """A plain value that the optimizer is made with, and that is bound again in between."""
     assert isinstance(node.value, ast.Call)
-    plain = [*node.value.args[1:], *(k.value for k in node.value.keywords if k.arg != "params")]
-    read = {n.id for part in plain for n in ast.walk(part) if isinstance(n, ast.Name)}
+    plain = [*node.value.args, *(k.value for k in node.value.keywords)]
+    listed = argument(node.value, 0, "params") if optimizer_class(node.value, facts) else None
+    read = {
+        n.id
+        for part in plain
+        if part is not listed and not lists_parameters(part)
+        for n in ast.walk(part)
+        if isinstance(n, ast.Name) and facts.value(n).kind != Kind.MODULE
+    }
     bound = [
         n.id
         for statement in between

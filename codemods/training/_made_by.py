@@ -1,0 +1,104 @@
+"""Calls of this file's own functions and classes that make an optimizer."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.training._arguments import arguments_of
+from autofix.flow.facts import Facts
+from autofix.flow.handles import NOBODY, Handles, Scope, handles
+from autofix.flow.index import last_name
+from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.roles import optimizer_class, scheduler_class
+from autofix.flow.syntax import all_arguments, argument
+from autofix.flow.turns import held_by_call
+from autofix.flow.uses import uses_in
+from autofix.flow.walk import walk
+
+_LISTING = frozenset({"parameters", "named_parameters"})
+_HARMLESS = frozenset({"__init__", "super", "to", "list", "filter", "iter"}) | _LISTING
+"""What is called beside an optimizer, and does nothing to the model."""
+
+
+def held_by_maker(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
+    """The modules whose parameters the optimizer gets that a function makes and returns, or that an
+    object keeps; None where the call makes no optimizer, or does more than that."""
+    definitions = uses_in(facts).names.definitions.get(last_name(call.func) or "", [])
+    if len(definitions) != 1 or not isinstance(definitions[0], (ast.FunctionDef, ast.ClassDef)):
+        return None
+    if not any(_optimizers(definitions[0], facts)):
+        return None
+    ref = facts.value(call.func).ref
+    if isinstance(ref, ClassInfo) and ref.node is definitions[0]:
+        return _held_by_object(call, ref.node, scope, facts)
+    if isinstance(ref, Closure) and ref.node is definitions[0]:
+        return _held_by_function(call, ref.node, scope, facts)
+    return None
+
+
+def _optimizers(node: ast.AST, facts: Facts) -> Iterator[ast.Call]:
+    return (n for n in walk(node) if isinstance(n, ast.Call) and optimizer_class(n, facts))
+
+
+def _held_by_function(
+    call: ast.Call, function: ast.FunctionDef, scope: Scope, facts: Facts
+) -> Handles | None:
+    """`get_optimizer("sgd", model.parameters(), 0.1)`, `make_optimizer(model)`"""
+    if any(isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) for n in walk(function)):
+        return None
+    given = [
+        part.func.value
+        for one in all_arguments(call)
+        for part in walk(one)
+        if isinstance(part, ast.Call)
+        and isinstance(part.func, ast.Attribute)
+        and part.func.attr in _LISTING
+    ]
+    if given:
+        return NOBODY.union(*(handles(owner, scope, facts) for owner in given)) or None
+    inner = Scope(function, arguments_of(call, function, 0, scope, facts))
+    return _all_held(function, inner, facts)
+
+
+def lists_parameters(node: ast.expr) -> bool:
+    """`model.parameters()`, or something made of it"""
+    return any(isinstance(n, ast.Attribute) and n.attr in _LISTING for n in walk(node))
+
+
+def _held_by_object(
+    call: ast.Call, cls: ast.ClassDef, scope: Scope, facts: Facts
+) -> Handles | None:
+    """`Trainer(model)`, whose `__init__` sets attributes and makes an optimizer, nothing else."""
+    init = facts.class_table(cls).methods.get("__init__")
+    if not isinstance(init, ast.FunctionDef) or init not in cls.body or not init.args.args:
+        return None
+    inside = [n for n in walk(init) if isinstance(n, ast.Call)]
+    if not all(_is_harmless(one, facts) for one in inside):
+        return None
+    if any(not isinstance(s, (ast.Assign, ast.AnnAssign, ast.Expr)) for s in init.body):
+        return None
+    return _all_held(init, Scope(init, arguments_of(call, init, 1, scope, facts)), facts)
+
+
+def _is_harmless(call: ast.Call, facts: Facts) -> bool:
+    if last_name(call.func) in _HARMLESS or optimizer_class(call, facts):
+        return True
+    name = facts.library_name(call.func) or ""
+    return bool(scheduler_class(call, facts)) or name.endswith("Loss")
+
+
+def _all_held(function: ast.FunctionDef, inner: Scope, facts: Facts) -> Handles | None:
+    made = list(_optimizers(function, facts))
+    if any(_is_listed_otherwise(one, facts) for one in made):
+        return None
+    held = [held_by_call(one, inner, facts) for one in made]
+    known = [one for one in held if one]
+    given = NOBODY.union(*inner.arguments.values())
+    return NOBODY.union(*known) & given or None if known and len(known) == len(held) else None
+
+
+def _is_listed_otherwise(call: ast.Call, facts: Facts) -> bool:
+    """Is it made in a function within the function, with arguments of its own?"""
+    given = argument(call, 0, "params")
+    return given is None or isinstance(facts.index.function_of(call), ast.Lambda)
