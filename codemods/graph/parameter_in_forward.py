@@ -114,10 +114,16 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
 
 
 def _is_factory(node: ast.Call, facts: Facts) -> bool:
-    """Does a function that this file never calls return the Parameter itself?"""
+    """Does a function that this file never calls return the Parameter itself, or does a class
+    method make an object of its class with it?"""
     function = facts.index.function_of(node)
     if function is None or function.name in ("forward", "__call__"):
         return False
+    if any(last_name(d) == "classmethod" for d in function.decorator_list):
+        first = function.args.args[0].arg if function.args.args else None
+        around = [n for n in facts.index.ancestors(node) if isinstance(n, ast.Call)]
+        if any(isinstance(n.func, ast.Name) and n.func.id == first for n in around):
+            return True
     returned = any(isinstance(u.user, ast.Return) for u in uses_in(facts).follow(node))
     return returned and not uses_in(facts).calls_of(function)
 
