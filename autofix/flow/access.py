@@ -7,7 +7,7 @@ from typing import Any
 
 from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.frame import Frame, all_cuts, expression
-from autofix.flow.index import last_name
+from autofix.flow.index import is_property, last_name
 from autofix.flow.joins import join_all, sequence
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.values import (
@@ -122,7 +122,7 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         return join_all([attribute(one, node, frame) for one in owner.ref.values]) or UNKNOWN
     if isinstance(owner.ref, Instance):
         found = class_attribute(owner, name, frame)
-        if found is not None and isinstance(found.ref, Closure) and _is_property(found.ref):
+        if found is not None and isinstance(found.ref, Closure) and is_property(found.ref.node):
             return call_closure(found.ref.bind(owner), [], {}, node, frame)
         if found is not None:
             return frame.state.look(found)
@@ -169,18 +169,6 @@ def _is_output(node: ast.expr, frame: Frame) -> bool:
         return False
     target = frame.program.values.get(made.func)
     return target is None or bool(target.kind & (Kind.UNKNOWN | Kind.MODULE))
-
-
-def _is_property(closure: Closure) -> bool:
-    if isinstance(closure.node, ast.Lambda):
-        return False
-    for decorator in closure.node.decorator_list:
-        last = (
-            decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
-        )
-        if last in {"property", "cached_property"}:
-            return True
-    return False
 
 
 _FIELDS = {

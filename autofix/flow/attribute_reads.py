@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.index import FUNCTIONS, FunctionNode, is_property
 from autofix.flow.objects import Instance
 from autofix.flow.reaching import Names
 
@@ -33,20 +33,18 @@ def attribute_reads(facts: Facts, names: Names, target: ast.Attribute) -> list[a
 def property_reads(
     facts: Facts, names: Names, function: FunctionNode | None
 ) -> list[ast.Attribute]:
-    """Where the property that `function` computes is read: of `self` in the same class, or of a
-    name for one of its instances."""
-    if not isinstance(function, FUNCTIONS) or not function.args.args:
+    """Where the property that `function` computes is read: of `self` in the same class, or of one
+    of its instances."""
+    if not isinstance(function, FUNCTIONS) or not is_property(function):
         return []
-    if not any(last_name(d) in ("property", "cached_property") for d in function.decorator_list):
-        return []
-    owner, me = facts.index.class_of(function), function.args.args[0].arg
+    owner = facts.index.class_of(function)
+    me = ast.dump(ast.Name(function.args.args[0].arg if function.args.args else "", ast.Load()))
     return [
         read
         for read in names.attributes.get(function.name, ())
         if owner is not None
-        and isinstance(read.value, ast.Name)
         and (
-            (read.value.id == me and facts.index.class_of(read) is owner)
+            (ast.dump(read.value) == me and facts.index.class_of(read) is owner)
             or _is_instance(facts, read.value, owner)
         )
     ]

@@ -270,6 +270,7 @@ class Cuts:
         return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
 
     def hide(self, value: Value) -> None:
+        """A constant is detached once more."""
         if value.cuts:
             for storage in value.storage:
                 self.hidden[storage] = self.hidden.get(storage, EMPTY) | value.cuts

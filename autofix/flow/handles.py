@@ -15,6 +15,7 @@ from autofix.flow.index import FunctionNode
 from autofix.flow.uses import uses_in
 
 if TYPE_CHECKING:
+    from autofix.flow.events import Seq
     from autofix.flow.facts import Facts
 
 Handle = tuple[str, ...]
@@ -34,6 +35,8 @@ class Scope:
 
     function: FunctionNode | None
     arguments: Mapping[str, Handles] = field(default_factory=dict)
+    wrapped: Seq | None = None
+    """What runs where it yields: the body of the `with` that it manages."""
 
 
 def handles(node: ast.expr, scope: Scope, facts: Facts, depth: int = _DEPTH) -> Handles:

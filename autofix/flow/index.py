@@ -228,6 +228,11 @@ class Index:
         return self._bodies[function]
 
 
+def is_property(function: FunctionNode) -> bool:
+    decorators = getattr(function, "decorator_list", ())
+    return any(last_name(d) in ("property", "cached_property") for d in decorators)
+
+
 def last_name(node: ast.expr) -> str | None:
     """`f` of `f`, `a.f` and `a.b.f`."""
     if isinstance(node, ast.Name):

@@ -21,11 +21,10 @@ def around(manager: ast.expr, name: str, facts: Facts) -> FunctionNode | None:
     return closure.node if isinstance(closure, Closure) else None
 
 
-def generator(manager: ast.expr, facts: Facts) -> bool:
+def generator(manager: ast.Call, facts: Facts) -> bool:
     """Is it a call of a function of this file that runs the body where it yields?"""
-    if not isinstance(manager, ast.Call) or (found := callee(manager.func, facts)) is None:
-        return False
-    decorators = getattr(found[0], "decorator_list", [])
+    found = callee(manager.func, facts)
+    decorators = getattr(found[0], "decorator_list", []) if found is not None else ()
     return any(last_name(decorator) == "contextmanager" for decorator in decorators)
 
 

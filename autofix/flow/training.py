@@ -65,8 +65,6 @@ class Reader:
     stack: list[FunctionNode] = field(default_factory=list)
     _stage: dict[str, ast.expr] = field(default_factory=dict)
     """The functions that names of loops over functions stand for at the moment."""
-    _wrapped: Seq | None = None
-    """What runs where the function that is looked into yields."""
 
     def body(self, body: Sequence[ast.stmt], scope: Scope, chain: tuple[ast.stmt, ...]) -> Seq:
         found = Seq(leaves=bool(body) and isinstance(body[-1], _LEAVING))
@@ -137,11 +135,12 @@ class Reader:
             yield self.body(node.body, scope, here[:-1])
             return
         manager = items[0].context_expr
-        if generator(manager, self.facts):
-            kept = self._wrapped
-            self._wrapped = Seq(list(self._managed(node, items[1:], scope, here)))
-            yield from self._expression(manager, scope, here)
-            self._wrapped = kept
+        if isinstance(manager, ast.Call) and generator(manager, self.facts):
+            rest = Seq(list(self._managed(node, items[1:], scope, here)))
+            for part in children(manager):
+                yield from self._expression(part, scope, here)
+            name = last_name(manager.func) or ""
+            yield self._entered(manager, name, scope, here, rest) or rest
             return
         yield from self._expression(manager, scope, here)
         yield from self._run_around(manager, "__enter__", scope, here)
@@ -188,8 +187,8 @@ class Reader:
             return
         for part in children(node):
             yield from self._expression(part, scope, chain)
-        if isinstance(node, ast.Yield) and self._wrapped is not None:
-            yield self._wrapped
+        if isinstance(node, ast.Yield) and scope.wrapped is not None:
+            yield scope.wrapped
         if isinstance(node, ast.Call):
             yield from self._call(node, scope, chain)
 
@@ -289,9 +288,14 @@ class Reader:
             yield Event(What.HIDDEN, node, chain)
 
     def _entered(
-        self, node: ast.Call, name: str, scope: Scope, chain: tuple[ast.stmt, ...]
+        self,
+        node: ast.Call,
+        name: str,
+        scope: Scope,
+        chain: tuple[ast.stmt, ...],
+        wrapped: Seq | None = None,
     ) -> Seq | None:
-        """What a function of this file does when it is called here."""
+        """What a function of this file does when it is called here, around what is `wrapped`."""
         if name not in uses_in(self.facts).names.definitions or len(self.stack) >= DEPTH:
             return None
         found = callee(node.func, self.facts)
@@ -308,7 +312,8 @@ class Reader:
             if keyword.arg is not None:
                 arguments[keyword.arg] = handles(keyword.value, scope, self.facts)
         own = self._closure_arguments(function, scope)
-        return self._inside(function, own | {k: v for k, v in arguments.items() if v}, chain)
+        known = own | {k: v for k, v in arguments.items() if v}
+        return self._inside(function, known, chain, wrapped)
 
     def _closure_arguments(self, function: FunctionNode, scope: Scope) -> dict[str, Handles]:
         """A nested function sees the arguments of the one around it."""
@@ -318,14 +323,18 @@ class Reader:
         return {}
 
     def _inside(
-        self, function: FunctionNode, arguments: dict[str, Handles], chain: tuple[ast.stmt, ...]
+        self,
+        function: FunctionNode,
+        arguments: dict[str, Handles],
+        chain: tuple[ast.stmt, ...],
+        wrapped: Seq | None = None,
     ) -> Seq | None:
         if isinstance(function, ast.Lambda):
             return None
         self.stack.append(function)
         kept, self._stage = self._stage, {}
         try:
-            return self.body(function.body, Scope(function, arguments), chain)
+            return self.body(function.body, Scope(function, arguments, wrapped), chain)
         finally:
             self._stage = kept
             self.stack.pop()

@@ -155,7 +155,7 @@ class Uses:
         function = self.facts.index.function_of(node)
         for call in self.calls_of(function):
             yield call, held or isinstance(parent, ast.Yield)
-        for read in property_reads(self.facts, self.names, function):
+        for read in self.property_reads(function):
             yield read, held
 
     def _collected(self, node: ast.expr, parent: ast.expr) -> Iterator[Step]:
@@ -272,6 +272,9 @@ class Uses:
 
     def attribute_loads(self, target: ast.Attribute) -> list[ast.Attribute]:
         return attribute_reads(self.facts, self.names, target)
+
+    def property_reads(self, function: FunctionNode | None) -> list[ast.Attribute]:
+        return property_reads(self.facts, self.names, function)
 
     def calls_of(self, function: FunctionNode | None) -> list[ast.Call]:
         """The calls in this file that surely call `function`."""

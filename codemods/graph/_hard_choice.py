@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from autofix.codemods.graph._operands import is_method, operand
 from autofix.codemods.graph._unwrapping import replaced
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
@@ -56,18 +57,6 @@ def softened(node: ast.expr, facts: Facts) -> Softened | None:
         note = "the loss is computed of the probability: its values differ"
         return Softened(tuple(replaced(facts, hard, text)), note)
     return None
-
-
-def is_method(call: ast.Call, facts: Facts) -> bool:
-    func = call.func
-    return isinstance(func, ast.Attribute) and facts.value(func.value).is_tensor
-
-
-def operand(call: ast.Call, facts: Facts) -> ast.expr | None:
-    """The tensor that an operation, called as a function or as a method, is done on."""
-    if isinstance(call.func, ast.Attribute) and is_method(call, facts):
-        return call.func.value
-    return argument(call, 0, "input")
 
 
 def _is_chosen(node: ast.expr, facts: Facts) -> bool:

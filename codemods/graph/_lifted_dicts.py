@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from autofix.codemods.graph._exports import Form
-from autofix.codemods.graph._way import OFF, Way, calls_of, property_reads
+from autofix.codemods.graph._way import OFF, Way, calls_of
 from autofix.flow.index import FunctionNode, last_name
 from autofix.flow.objects import ClassInfo, Closure, Instance
 
@@ -132,7 +132,7 @@ def _step(lift: Lift, holder: ast.expr, key: object) -> Iterator[tuple[ast.expr,
         case ast.Return():
             function = lift.facts.index.function_of(parent)
             if function is not None:
-                for call in (*calls_of(function, lift.uses), *property_reads(function, lift.uses)):
+                for call in (*calls_of(function, lift.uses), *lift.uses.property_reads(function)):
                     yield call, True
         case ast.Call(func=ast.Attribute(value=owner, attr="update")) if holder in parent.args:
             yield from ((load, True) for load in _others(lift, owner))
@@ -181,12 +181,7 @@ def constructed(lift: Lift, node: ast.expr, call: ast.Call, info: ClassInfo, for
     if info.find("__init__") is not None:
         reads: list[ast.expr] = received(lift, call, at, word)
     else:
-        fields = [
-            s.target.id
-            for s in info.node.body
-            if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)
-        ]
-        word = fields[at] if at is not None and at < len(fields) else word
+        word = info.fields[at] if at is not None and at < len(info.fields) else word
         reads = [r for r in lift.uses.names.attributes.get(word or "", ()) if _of(r, info, lift)]
     mixed = sum(1 for c in lift.uses.names.calls.get(info.node.name, ())) > 1
     return lift.loads(dict.fromkeys(reads), form, lambda load: mixed)

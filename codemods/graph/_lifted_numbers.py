@@ -4,14 +4,16 @@ else in a form of equal value that takes one."""
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from autofix.codemods.graph._endpoints import CannotExpress, around
 from autofix.codemods.graph._exports import Form
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._number_uses import plain_argument
+from autofix.codemods.graph._operands import is_method
 from autofix.codemods.graph._stacking import exported_tensor
-from autofix.codemods.graph._unwrapping import argument_removed
+from autofix.codemods.graph._unwrapping import appended, argument_removed
 from autofix.codemods.graph._way import OFF, Way
 from autofix.flow.index import last_name
 from autofix.flow.syntax import all_arguments, argument, keyword
@@ -29,6 +31,7 @@ _OPERANDS = frozenset(
 _EITHER = {"lerp": (2, "weight"), "gumbel_softmax": (1, "tau")}
 """Those that take one in this place, as a function."""
 _BOUNDS = ("clamp", "clip")
+_BETWEEN = re.compile(r"[ \t]*,[ \t]*(max[ \t]*=[ \t]*)?")
 _SCALED = {
     "add": ("alpha", 1, "other"),
     "sub": ("alpha", 1, "other"),
@@ -73,7 +76,7 @@ def into_torch(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: bo
     if name in _OPERANDS and node in call.args:
         return _joined(lift, lift.facts.value(call.args[0]))
     position, either = _EITHER.get(name, (0, ""))
-    method = isinstance(call.func, ast.Attribute) and lift.facts.value(call.func.value).is_tensor
+    method = is_method(call, lift.facts)
     if either and argument(call, position - method, either) is node:
         return _joined(lift, lift.facts.value(call))
     return OFF
@@ -86,7 +89,7 @@ def _joined(lift: Lift, partner: Value, *edits: Edit) -> Way:
 
 def _bound(lift: Lift, node: ast.expr, call: ast.Call) -> Way:
     """A bound of `clamp`, which takes two numbers or two tensors: one of each need two calls."""
-    method = isinstance(call.func, ast.Attribute) and lift.facts.value(call.func.value).is_tensor
+    method = is_method(call, lift.facts)
     low, high = argument(call, 1 - method, "min"), argument(call, 2 - method, "max")
     if node not in (low, high):
         return OFF
@@ -99,8 +102,7 @@ def _bound(lift: Lift, node: ast.expr, call: ast.Call) -> Way:
         return OFF
     facts = lift.facts
     begin, stop = facts.source.span(low)[1], facts.source.span(high)[0]
-    between = facts.source.text[begin:stop]
-    if "\n" in between or "#" in between or begin > stop:
+    if not _BETWEEN.fullmatch(facts.source.text[begin:stop]):
         raise CannotLift("a bound is a number, the other would be a tensor: `clamp` takes no such")
     edits = [Edit(begin, stop, ").clamp(max=")]
     if low in call.args:
@@ -119,16 +121,12 @@ def _is_lifted(lift: Lift, node: ast.expr) -> bool:
 def _scaled(lift: Lift, node: ast.expr, call: ast.Call, name: str) -> Way:
     """`torch.add(a, b, alpha=node)`: `torch.add(a, b * node)`."""
     word, position, operand = _SCALED[name]
-    method = isinstance(call.func, ast.Attribute) and lift.facts.value(call.func.value).is_tensor
+    method = is_method(call, lift.facts)
     scaled = argument(call, position - method, operand)
     text = _text(lift, node)
     if scaled is None or text is None:
         raise CannotLift(f"`{word}=` takes a plain number")
-    at = lift.facts.source.span(scaled)
-    tight = isinstance(scaled, (ast.Name, ast.Attribute, ast.Call, ast.Subscript))
-    edits = [Edit(at[0], at[0], "" if tight else "("), Edit(at[1], at[1], "" if tight else ")")]
-    edits = [edit for edit in edits if edit.text]
-    edits.append(Edit(at[1], at[1], f" * {text}"))
+    edits = appended(lift.facts, scaled, f" * {text}")
     lift.moved = lift.moved or node is lift.export.whole
     return _joined(lift, Value(), *edits, *argument_removed(lift.facts, call, word))
 
@@ -173,20 +171,15 @@ def _prelu(lift: Lift, node: ast.expr, call: ast.Call) -> Way:
 
 def _softplus(lift: Lift, node: ast.expr, call: ast.Call) -> Way:
     """`F.softplus(x, beta=node)` is `F.softplus(x * node) / node`."""
-    text, source = _text(lift, node), lift.facts.source
+    text = _text(lift, node)
     if text is None or len(call.args) != 1 or len(call.keywords) != 1:
         raise CannotLift("`beta` of `softplus` is a plain number: write it out in operations")
-    argument_, at = source.span(call.args[0]), source.span(call)
-    tight = isinstance(call.args[0], (ast.Name, ast.Attribute, ast.Call, ast.Subscript))
+    at = lift.facts.source.span(call)
     bound = isinstance(lift.facts.index.parents.get(call), (ast.BinOp, ast.UnaryOp, ast.Attribute))
-    before = [Edit(at[0], at[0], "(")] if bound else []
-    if not tight:
-        before.append(Edit(argument_[0], argument_[0], "("))
-    times = f" * {text}" if tight else f") * {text}"
     lift.moved = lift.moved or node is lift.export.whole
     edits = [
-        *before,
-        Edit(argument_[1], argument_[1], times),
+        *([Edit(at[0], at[0], "(")] if bound else []),
+        *appended(lift.facts, call.args[0], f" * {text}"),
         *argument_removed(lift.facts, call, "beta"),
         Edit(at[1], at[1], f" / {text}" + (")" if bound else "")),
     ]

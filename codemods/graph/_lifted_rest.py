@@ -42,12 +42,9 @@ def kept(lift: Lift, load: ast.expr, form: Form, mixed: bool) -> list[Edit]:
         return []
     if form == Form.NUMBERS:
         raise CannotLift("a list of the numbers is used as such, too")
-    if form == Form.ARRAY:
-        return appended(lift.facts, load, lift.export.how)
-    if mixed:
+    if form == Form.NUMBER and mixed:
         return wrapped(lift.facts, load, "float")
-    how = lift.export.how if lift.export.how == ".detach()" else ".item()"
-    return appended(lift.facts, load, how)
+    return appended(lift.facts, load, lift.export.how)
 
 
 def _is_parameter(lift: Lift) -> bool:

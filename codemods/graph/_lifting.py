@@ -27,7 +27,7 @@ from autofix.codemods.graph._lifted_holders import (
 from autofix.codemods.graph._lifted_rest import kept
 from autofix.codemods.graph._translating import Translator
 from autofix.codemods.graph._unwrapping import unwrapped, wrapped
-from autofix.codemods.graph._way import OFF, Way, calls_of, property_reads
+from autofix.codemods.graph._way import OFF, Way, calls_of
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.syntax import plain_name
@@ -266,7 +266,7 @@ class Lift:
         if function is None:
             return OFF
         ways: list[tuple[ast.expr, Way]] = []
-        for read in property_reads(function, self.uses) if position is None else ():
+        for read in self.uses.property_reads(function) if position is None else ():
             ways.append((read, self.follow(read, form, mixed)))
         for call in calls_of(function, self.uses):
             self.exact = self.exact and form == Form.NUMBER

@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.codemods.graph._numeric_names import counterpart
+from autofix.codemods.graph._operands import is_method
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import keyword
 from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import FLOATING, INTEGRAL, Kind, Value
 
-NO_TENSOR = frozenset(
-    "round range divmod Fraction Decimal leaky_relu leaky_relu_ elu elu_ celu selu hardtanh "
-    "dropout dropout_ threshold smooth_l1_loss huber_loss gelu full full_like new_full arange eye "
-    "uniform_ normal_ rand randn randint scalar_tensor addmm baddbmm renorm cosine_similarity "
-    "softshrink hardshrink logit alpha_dropout rrelu glu quantile interpolate pad".split()
+_NO_TENSOR = frozenset(
+    "round range divmod Fraction Decimal selu gelu rrelu glu alpha_dropout arange eye uniform_ "
+    "normal_ rand randn randint scalar_tensor renorm quantile interpolate".split()
 )
-"""Functions that take a number and raise if they are given a tensor with a graph."""
+"""Functions that take numbers only and raise if they are given a tensor with a graph."""
 
 _FINE = frozenset(
     "print str format repr float int bool abs max min sum isinstance append log add_scalar item "
@@ -77,7 +76,7 @@ if it has a graph, and read it as a number if it has none."""
 def plain_argument(call: ast.Call, node: ast.expr, facts: Facts) -> str | None:
     """The name of the argument at `node`, if no tensor with a graph is taken there."""
     name = (last_name(call.func) or "").rstrip("_")
-    method = isinstance(call.func, ast.Attribute) and facts.value(call.func.value).is_tensor
+    method = is_method(call, facts)
     for word, position in _PLAIN.get(name, {}).items():
         if keyword(call, word) is node:
             return word
@@ -150,7 +149,7 @@ def _at(use: Use, dtype: str | None, facts: Facts) -> Outlook:
         case ast.AugAssign(target=target, op=op) if target is not use.node:
             return _beside(op, facts.value(target), dtype)
         case ast.Call() if not use.contained:
-            return _passed(use.user, facts)
+            return _passed(use.user, use.node, facts)
         case ast.Subscript() | ast.Slice() if not use.contained:
             return Outlook(refused="it is used as an index, and a tensor of floats cannot be one")
     return Outlook()
@@ -176,9 +175,10 @@ def _beside(op: ast.operator, other: Value, dtype: str | None) -> Outlook:
     return Outlook()
 
 
-def _passed(call: ast.Call, facts: Facts) -> Outlook:
+def _passed(call: ast.Call, node: ast.expr, facts: Facts) -> Outlook:
     name = last_name(call.func) or ""
-    if name in NO_TENSOR and not _is_in_file(call, facts):
+    refuses = name in _NO_TENSOR or plain_argument(call, node, facts) is not None
+    if refuses and not _is_in_file(call, facts):
         return Outlook(refused=f"`{name}` takes a number here, and no tensor with a graph")
     if name in _FINE or _is_in_file(call, facts) or _is_numeric(call, facts):
         return Outlook()

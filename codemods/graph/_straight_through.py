@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.graph._hard_choice import is_method, operand
+from autofix.codemods.graph._operands import is_method, operand
 from autofix.codemods.graph._unwrapping import appended, replaced
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.index import FUNCTIONS, FunctionNode
 from autofix.flow.objects import Instance
 from autofix.flow.uses import Uses
 from autofix.model import Edit
@@ -20,20 +20,6 @@ class Way:
 
 
 OFF = Way()
-
-
-def property_reads(function: FunctionNode, uses: Uses) -> list[ast.Attribute]:
-    """Where the value of a property is read."""
-    decorators = getattr(function, "decorator_list", [])
-    if not any(last_name(d) in ("property", "cached_property") for d in decorators):
-        return []
-    owner = uses.facts.index.parents.get(function)
-    found = []
-    for read in uses.names.attributes.get(getattr(function, "name", ""), ()):
-        ref = uses.facts.value(read.value).ref
-        if isinstance(ref, Instance) and any(i.node is owner for i in ref.info.lineage):
-            found.append(read)
-    return found
 
 
 def calls_of(function: FunctionNode, uses: Uses) -> list[ast.Call]:
