@@ -36,6 +36,7 @@ def shared(
     first: Value | None,
     tensors: list[Value],
     shape: tuple[Any, ...] | None,
+    dtype: str | None,
     given: Arguments,
     frame: Frame,
 ) -> dict[str, Any]:
@@ -52,6 +53,7 @@ def shared(
         op.alias == "maybe"
         and "inplace" not in op.args  # what drops out makes a copy
         and first.storage.isdisjoint(writes.expanded)  # what is spread is copied for sure
+        and not _differ(first.dtype, dtype)  # so is what is cast
     ):
         more["storage"] = writes.doubt(first.storage)
     if shape is None and first.shape is None:
@@ -62,6 +64,13 @@ def shared(
             if kept is not None:
                 more["shape_id"] = kept
     return more
+
+
+def _differ(a: str | None, b: str | None) -> bool:
+    """Are two dtypes surely not the same?"""
+    if a is None or b is None:
+        return False
+    return a != b and {a, b} != {"default", "float32"}
 
 
 def write_in_place(

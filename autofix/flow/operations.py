@@ -90,7 +90,7 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
             return sequence((each, tensor(Graph.NO, None, "int64", cuts=hard)))
         return sequence((each,) * op.n if op.n else ((each, each) if op.ret_dim else None), each)
     shape = _shape(op, name, receiver, tensors, given, frame)
-    more = shared(op, name, first, tensors, shape, given, frame)
+    more = shared(op, name, first, tensors, shape, dtype, given, frame)
     if op.alias == "self" and first is not None and first.kind & Kind.TENSOR:
         value = write_in_place(first, inputs, receiver is not None, given, frame)
         save(op, name, _by_name(op, receiver, given), value, node, frame)

@@ -9,6 +9,7 @@ from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.roles import runs_backward
+from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import Graph
 
 _LOSS = re.compile(
@@ -56,6 +57,12 @@ def is_dead_loss(node: ast.AST, facts: Facts) -> bool:
 def returned(function: FunctionNode, facts: Facts) -> list[ast.expr]:
     nodes = facts.index.body_nodes(function)
     return [n.value for n in nodes if isinstance(n, ast.Return) and n.value is not None]
+
+
+def is_given_to_others(uses: list[Use], facts: Facts) -> bool:
+    """Does a function that this file never calls return it?"""
+    functions = (facts.index.function_of(u.user) for u in uses if isinstance(u.user, ast.Return))
+    return any(not uses_in(facts).calls_of(function) for function in functions)
 
 
 def is_for_inference(node: ast.AST, facts: Facts) -> bool:

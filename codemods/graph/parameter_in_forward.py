@@ -55,6 +55,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.graph._intent import is_given_to_others
 from autofix.codemods.graph._layer_weights import CannotCall, functional_calls, given_weights
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET
 from autofix.codemods.graph._set_up import is_set_up
@@ -124,8 +125,7 @@ def _is_factory(node: ast.Call, facts: Facts) -> bool:
         around = [n for n in facts.index.ancestors(node) if isinstance(n, ast.Call)]
         if any(isinstance(n.func, ast.Name) and n.func.id == first for n in around):
             return True
-    returned = any(isinstance(u.user, ast.Return) for u in uses_in(facts).follow(node))
-    return returned and not uses_in(facts).calls_of(function)
+    return is_given_to_others(uses_in(facts).follow(node), facts)
 
 
 def _is_of_itself(node: ast.Call, facts: Facts) -> bool:

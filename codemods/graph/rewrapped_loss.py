@@ -57,7 +57,7 @@ from dataclasses import dataclass, field
 
 from autofix.codemods.graph._exports import export_at
 from autofix.codemods.graph._hard_choice import softened
-from autofix.codemods.graph._intent import names_constant
+from autofix.codemods.graph._intent import is_given_to_others, is_loss, names_constant
 from autofix.codemods.graph._landing import VARIABLE, CannotLift, maker
 from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._numeric_names import counterpart
@@ -68,7 +68,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_false, is_true, keyword
-from autofix.flow.uses import uses_in
+from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
@@ -155,6 +155,8 @@ def _check(
         return
     if not terms:
         yield from _bare(node, inner, facts)
+        return
+    if _is_given_out(node, inner, facts):
         return
     if isinstance(node, ast.Call) and _is_copied(node, cuts, facts):
         held = contents(value)
@@ -318,18 +320,28 @@ def _is_freeze(node: ast.AST) -> bool:
 
 def _runs_backward(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
     """`backward()` on the leaf itself, which nobody asks for its gradient."""
-    if isinstance(node, ast.Call):
-        start: ast.expr = node
-        found = uses_in(facts).follow(start)
-    elif isinstance(inner, ast.Name):
-        names = uses_in(facts).names
-        loads = [n for s in names.stores(inner) if inner in names.loads(s) for n in names.loads(s)]
-        later = [n for n in loads if n.lineno > node.lineno]
-        found = [use for load in later for use in uses_in(facts).follow(load)]
-    else:
-        return False
-    read = {use.user.attr for use in found if isinstance(use.user, ast.Attribute)}
+    users = [use.user for use in _uses(node, inner, facts)]
+    read = {user.attr for user in users if isinstance(user, ast.Attribute)}
     return "backward" in read and not read & {"grad", "retain_grad", "register_hook"}
+
+
+def _is_given_out(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
+    """Does a function give the leaf, which is no loss, to code that may ask for its gradient?"""
+    if facts.value(inner).is_scalar or is_loss(inner) or _runs_backward(node, inner, facts):
+        return False
+    return is_given_to_others(_uses(node, inner, facts), facts)
+
+
+def _uses(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> list[Use]:
+    """What is done with the leaf."""
+    uses = uses_in(facts)
+    if isinstance(node, ast.Call):
+        return uses.follow(node)
+    if not isinstance(inner, ast.Name):
+        return []
+    stores = [s for s in uses.names.stores(inner) if inner in uses.names.loads(s)]
+    later = [n for s in stores for n in uses.names.loads(s) if n.lineno > node.lineno]
+    return [use for load in later for use in uses.follow(load)]
 
 
 def _message(node: ast.Assign | ast.Call, facts: Facts) -> str:
