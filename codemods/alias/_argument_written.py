@@ -35,10 +35,13 @@ def argument_written(facts: Facts, function: ast.FunctionDef) -> Written | None:
     hands in again, or with what each turn puts into a list."""
     if function.name.endswith("_") and not function.name.endswith("__"):
         return None
+    given_back = _given_back(facts, function)
     spec = [a for a in (*function.args.posonlyargs, *function.args.args) if a.arg != "self"]
     for parameter in spec:
+        if parameter.arg != given_back:
+            continue
         statement = _write(facts, function, parameter.arg)
-        if statement is None or not _is_given_back(facts, function, parameter.arg):
+        if statement is None:
             continue
         value = facts.argument(parameter)
         if value is None or value.leaf or value.graph == Graph.YES:
@@ -85,9 +88,11 @@ def _is_of(node: ast.AST, name: str) -> bool:
     return isinstance(inner, ast.Name) and inner.id == name
 
 
-def _is_given_back(facts: Facts, function: FunctionNode, name: str) -> bool:
+def _given_back(facts: Facts, function: FunctionNode) -> str | None:
+    """The name that every `return` of the function gives."""
     results = [n.value for n in facts.index.body_nodes(function) if isinstance(n, ast.Return)]
-    return bool(results) and all(isinstance(r, ast.Name) and r.id == name for r in results)
+    names = {r.id if isinstance(r, ast.Name) else None for r in results}
+    return names.pop() if len(names) == 1 else None
 
 
 def _calls(facts: Facts, function: ast.FunctionDef) -> Iterator[ast.Call]:

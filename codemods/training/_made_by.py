@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import re
 from collections.abc import Iterator
 
 from autofix.codemods.training._arguments import arguments_of
@@ -19,6 +21,7 @@ from autofix.flow.walk import walk
 _LISTING = frozenset({"parameters", "named_parameters"})
 _HARMLESS = frozenset({"__init__", "super", "to", "list", "filter", "iter"}) | _LISTING
 """What is called beside an optimizer, and does nothing to the model."""
+_TELLING = re.compile(r"(?i:optim)|Ada|SGD|RMSprop|LBFGS|Rprop|Muon")
 
 
 def held_by_maker(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
@@ -27,7 +30,7 @@ def held_by_maker(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
     definitions = uses_in(facts).names.definitions.get(last_name(call.func) or "", [])
     if len(definitions) != 1 or not isinstance(definitions[0], (ast.FunctionDef, ast.ClassDef)):
         return None
-    if not any(_optimizers(definitions[0], facts)):
+    if not _makes_optimizer(definitions[0], facts):
         return None
     ref = facts.value(call.func).ref
     if isinstance(ref, ClassInfo) and ref.node is definitions[0]:
@@ -35,6 +38,14 @@ def held_by_maker(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
     if isinstance(ref, Closure) and ref.node is definitions[0]:
         return _held_by_function(call, ref.node, scope, facts)
     return None
+
+
+@functools.lru_cache(maxsize=256)  # every call asks
+def _makes_optimizer(definition: ast.FunctionDef | ast.ClassDef, facts: Facts) -> bool:
+    """By the text first, which spares the analysis most functions."""
+    if not _TELLING.search(facts.source.segment(definition)):
+        return False
+    return any(_optimizers(definition, facts))
 
 
 def _optimizers(node: ast.AST, facts: Facts) -> Iterator[ast.Call]:
