@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
-from autofix.codemods.graph._stops import is_written, stopped
+from autofix.codemods.graph._stops import IN_SETUP, is_written, stopped
 from autofix.flow.facts import Facts
 from autofix.flow.syntax import plain_name
 from autofix.flow.uses import uses_in
@@ -15,7 +14,6 @@ _ASKED = frozenset(
     {"grad", "shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad", "item"}
     | {"tolist"}
 )
-_SETUP = re.compile(r"_*(init|reset)")
 
 
 def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
@@ -84,4 +82,4 @@ def _calls(node: ast.Call, prefix: str, facts: Facts) -> bool:
 
 def _in_setup(node: ast.AST, facts: Facts) -> bool:
     function = facts.index.function_of(node)
-    return function is not None and _SETUP.match(function.name) is not None
+    return function is not None and IN_SETUP.match(function.name) is not None

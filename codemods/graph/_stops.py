@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from autofix.codemods.graph._landing import VARIABLE
 from autofix.codemods.graph._unwrapping import appended, unwrapped
@@ -12,6 +13,14 @@ from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.edits import apply_edits
 from autofix.rewrite.statements import remove_statement
+
+IN_SETUP = re.compile(r"_*(init|reset)")
+"""The names of functions that give weights their first values."""
+_TURNED = frozenset({"t", "T", "mT", "transpose", "view", "reshape", "permute", "unsqueeze"})
+_PRODUCTS = frozenset(
+    {"linear", "bilinear", "matmul", "mm", "bmm", "embedding"}
+    | {f"conv{turned}{n}d" for turned in ("", "_transpose") for n in (1, 2, 3)}
+)
 
 
 def stopped(node: ast.expr, facts: Facts) -> ast.expr | None:
@@ -36,6 +45,59 @@ def is_written(node: ast.expr, facts: Facts) -> bool:
     if isinstance(parent, ast.Attribute):
         return parent.attr.endswith("_") and not parent.attr.startswith("_")
     return isinstance(parent, ast.AugAssign) and parent.target is node
+
+
+def is_layers_weight(node: ast.expr, source: ast.expr, facts: Facts) -> bool:
+    """`F.linear(h, emb.weight.data)`, `h @ self.out.data.t()`: the weight of a layer, of which
+    the layer does nothing but multiply with it."""
+    value = facts.value(source)
+    if not (isinstance(source, ast.Attribute) and value.leaf) or value.computed:
+        return False
+    if any(_is_averaged(read, facts) for read in _same(source, facts)):
+        return False
+    uses = uses_in(facts).follow(node)
+    return any(_multiplies(u.node, facts) for u in uses if not (u.contained or u.stored))
+
+
+def _same(source: ast.Attribute, facts: Facts) -> list[ast.Attribute]:
+    """The reads of an attribute in its class, or in the file."""
+    text, owner = ast.unparse(source), facts.index.class_of(source)
+    reads = uses_in(facts).names.attributes.get(source.attr, ())
+    return [r for r in reads if facts.index.class_of(r) is owner and ast.unparse(r) == text]
+
+
+def _is_averaged(read: ast.Attribute, facts: Facts) -> bool:
+    """Is it written in place where it is used? Such a weight learns in a way of its own."""
+    function = facts.index.function_of(read)
+    if function is not None and IN_SETUP.match(function.name):
+        return False
+    parent = facts.index.parents.get(read)
+    if isinstance(parent, ast.Attribute) and parent.attr == "data":
+        if isinstance(parent.ctx, ast.Store):
+            return True
+        read = parent
+    return is_written(read, facts)
+
+
+def _multiplies(node: ast.expr, facts: Facts) -> bool:
+    """Is it the second factor of a matrix product, as it is or turned?"""
+    parent = facts.index.parents.get(node)
+    match parent:
+        case ast.Attribute(attr=attr) if attr in _TURNED:
+            call = facts.index.parents.get(parent)
+            turned = call if isinstance(call, ast.Call) and call.func is parent else parent
+            return _multiplies(turned, facts)
+        case ast.BinOp(op=ast.MatMult()):
+            return True
+        case ast.Call(func=ast.Attribute(attr="matmul" | "mm" | "bmm"), args=[first]):
+            return first is node
+        case ast.Call(func=func, args=[_, second, *_]) if second is node:
+            name = facts.library_name(func) or ""
+            return name.startswith("torch.") and last_name(func) in _PRODUCTS
+        case ast.keyword(arg="weight"):
+            call = facts.index.parents.get(parent)
+            return isinstance(call, ast.Call) and last_name(call.func) in _PRODUCTS
+    return False
 
 
 def freed(node: ast.expr, inner: ast.expr, facts: Facts) -> list[Edit]:

@@ -75,7 +75,7 @@ from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._number_uses import needs_number
 from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
-from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
+from autofix.codemods.graph._stops import freed, is_layers_weight, is_written, stopped, tidied
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -251,12 +251,14 @@ def _is_old(node: ast.expr) -> bool:
 def _is_old_habit(
     node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
 ) -> bool:
-    """`h.data` and `Variable(h)` in the middle of a model: `detach` would say that it is meant."""
+    """`h.data` and `Variable(h)` in the middle of a model, also `F.linear(h, emb.weight.data)`:
+    `detach` would say that it is meant."""
     graph, demand = found
     if not _is_old(node):
         return False
     computed = facts.value(source).computed and not facts.value(source).leaf
-    return graph == Graph.YES and computed and is_wanted(demand, node, facts)
+    middle = computed or is_layers_weight(node, source, facts)
+    return graph == Graph.YES and middle and is_wanted(demand, node, facts)
 
 
 def _tier(

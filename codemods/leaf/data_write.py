@@ -4,14 +4,17 @@
 
 Finds `h.data = h.data / h.data.norm()`, `h.data -= shift` and `h.data.mul_(mask)` where `h` was
 computed in the same function from tensors that have a graph, and is used further. Also
-`g * v / v.data.norm()`, where a weight is divided by its own norm.
+`g * v / v.data.norm()`, where a weight is divided by its own norm, and weights that are brought
+into bounds (`p.data.clamp_(-c, c)`) when a loss is computed and its backward pass is yet to come.
 
 ## Why is this bad
 
 `.data` is the memory of a tensor without its graph. What is written there changes the values that
 the loss is computed from, and `backward()` still takes the derivative of the operations that came
 before: the gradient is that of another function, and torch says nothing. A norm of `.data` is a
-constant for it, so the weight is pushed along its own direction, which changes nothing.
+constant for it, so the weight is pushed along its own direction, which changes nothing. Weights
+that change between the two passes give a gradient that is partly that of the old and partly that
+of the new ones.
 
 ## Example
 
@@ -33,7 +36,8 @@ return z @ self.prototypes.t()
 
 The name is bound to the result of the same operation with the graph. All values stay; the gradient
 gains the factor that was missing. Of a norm `.data` is removed. This is unsafe, because a stop may
-have been meant.
+have been meant. What brings weights into bounds moves behind the step of the optimizer, which is
+unsafe because all steps change.
 
 Parameters that are initialised, clipped or updated through `.data` are left alone: that is an old
 way that works. So are rounding, signs and clamps, which are passed straight through on purpose.
@@ -54,6 +58,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.leaf._between import between
 from autofix.codemods.leaf._cut_norm import divided_by
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.leaf._operations import MOVES
@@ -111,6 +116,28 @@ def check_norm(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     )
     edit = Edit(facts.source.span(node.value)[1], facts.source.span(node)[1], "")
     yield Report(node, message, fix=fix(Applicability.UNSAFE, edit), note="a stop may be meant")
+
+
+@rule.visit(ast.Assign, ast.AugAssign, ast.Expr)
+def check_between(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator[Report]:
+    """`p.data.clamp_(-c, c)` before `loss.backward()`"""
+    place = _written(node)
+    if place is None or not isinstance(place.value, (ast.Name, ast.Attribute)):
+        return
+    found = between(facts, node, place.value)
+    if found is None:
+        return
+    message = (
+        f"`{facts.source.segment(place.value)}` is changed through `.data` when `{found.loss.id}` "
+        f"is computed and `backward()` (line {found.backward.lineno}) is to come: the gradient "
+        "mixes the weights before and after"
+    )
+    if not found.edits:
+        reason = "no step of an optimizer follows in its block, behind which it belongs"
+        yield Report(node, message, declined=reason)
+        return
+    note = "it runs behind the step of the optimizer"
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, *found.edits), note=note)
 
 
 def _written(node: ast.stmt) -> ast.Attribute | None:
