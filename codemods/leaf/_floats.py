@@ -55,11 +55,12 @@ def _creation(facts: Facts, made: ast.expr, inside: bool = True) -> tuple[Edit, 
     dotted = (facts.library_name(call.func) or "") if call is not None else ""
     drawn = inside and name in _RANDOM  # drawn as integers, to be the same numbers
     if call is not None and dotted.startswith("torch.") and name in _TAKE_DTYPE and not drawn:
-        return _with_dtype(facts, call)
+        return with_dtype(facts, call)
     return append_method(facts, made, ".float()") if inside else "its arguments are not known"
 
 
-def _with_dtype(facts: Facts, call: ast.Call) -> tuple[Edit, ...]:
+def with_dtype(facts: Facts, call: ast.Call) -> tuple[Edit, ...]:
+    """The edits that make a call of a constructor one of floats."""
     given = keyword(call, "dtype")
     spelling = spell(facts, f"torch.{_dtype(facts)}", call)
     if given is not None:

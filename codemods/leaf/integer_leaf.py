@@ -6,7 +6,8 @@ Finds `requires_grad=True`, `.requires_grad_()` and `nn.Parameter(...)` on a ten
 `torch.tensor([1, 2, 3], requires_grad=True)`, `torch.arange(5, requires_grad=True)`,
 `torch.ones(3, dtype=torch.long, requires_grad=True)`. Also
 `nn.Parameter(x, requires_grad=x.is_floating_point())` where `x` is always a tensor of integers that
-is computed with.
+is computed with. Numbers are followed to where the file writes them: arguments, dicts of start
+values, fields of dataclasses, defaults of the command line.
 
 ## Why is this bad
 
@@ -32,7 +33,10 @@ The numbers are written as floats, or the dtype is named, or `.float()` is put i
 program raised, so nothing that worked changes, and the values stay the same numbers: this is safe.
 There is no fix where the tensor is used as an index, which has to be of integers.
 
-A Parameter that is trained only if it is made of floats did not raise: that fix is unsafe.
+Where a helper is given whole numbers now and then, its tensor gets a dtype. A Parameter that is
+trained only if it is made of floats did not raise: that fix is unsafe. So it is for whole numbers
+that stand among others in a dict or call (`{"rate": 0.5, "shift": 0}`), or are declared as floats,
+if leaves are made of the floats alone; they are written as floats then.
 
 ## How it is verified
 
@@ -51,6 +55,7 @@ from collections.abc import Iterator
 
 from autofix.codemods.leaf._float_flag import left_as_integers
 from autofix.codemods.leaf._floats import is_index, made_float
+from autofix.codemods.leaf._whole_numbers import as_floats, left_out, raising
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import all_arguments, argument, is_true, keyword
@@ -68,6 +73,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if name == "requires_grad_" and isinstance(node.func, ast.Attribute):
         if all(is_true(g) for g in all_arguments(node)):
             yield from _of(facts, node, node.func.value)
+        yield from _among_floats(facts, node, node.func.value)
     elif name == "Parameter" and node.args:
         flag = argument(node, 1, "requires_grad")
         dotted = facts.library_name(node.func) or ""
@@ -75,12 +81,17 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
             yield from _of(facts, node, node.args[0])
         elif dotted.startswith("torch."):
             yield from _left_out(facts, node)
+        if dotted.startswith("torch."):
+            yield from _among_floats(facts, node, node.args[0])
     elif is_true(flag):
         dotted = facts.library_name(node.func) or ""
         if dotted.startswith("torch.") and "Variable" not in dotted:
             yield from _of(facts, node, node)
+            yield from _among_floats(facts, node, node)
         elif "Variable" in dotted and node.args:
             yield from _of(facts, node, node.args[0])
+    elif flag is not None:
+        yield from _among_floats(facts, node, node)
 
 
 @rule.visit(ast.Assign)
@@ -90,13 +101,16 @@ def check_flag(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         case ast.Assign(targets=[ast.Attribute(value=owner, attr="requires_grad")], value=value):
             if is_true(value):
                 yield from _of(facts, node, owner)
+                yield from _among_floats(facts, node, owner)
 
 
 def _of(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> Iterator[Report]:
     value = facts.value(data)
-    if value.kind != Kind.TENSOR or value.dtype not in INTEGRAL or value.assumed:
+    if value.kind != Kind.TENSOR or value.assumed or _is_expected(facts, node):
         return
-    if _is_expected(facts, node) or "is_floating_point" in facts.source.text:
+    if value.dtype is None:
+        yield from _given_elsewhere(facts, node, data)
+    if value.dtype not in INTEGRAL or "is_floating_point" in facts.source.text:
         return
     message = f"a tensor of integers (`{value.dtype}`) cannot require a gradient: this raises"
     if is_index(facts, data if isinstance(node, ast.stmt) else node):
@@ -107,6 +121,31 @@ def _of(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> Iterator[Rep
         yield Report(node, message, declined=edits)
     else:
         yield Report(node, message, fix=fix(Applicability.SAFE, *edits))
+
+
+def _given_elsewhere(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> Iterator[Report]:
+    """`torch.tensor(value, requires_grad=True)` in a helper that is given whole numbers, too."""
+    found = raising(facts, node, data)
+    if found is None or is_index(facts, data if isinstance(node, ast.stmt) else node):
+        return
+    origin, edits = found
+    assert origin.node is not None
+    number = f"`{facts.source.segment(origin.node)}` (line {origin.node.lineno})"
+    message = f"{number} makes a tensor of integers, which cannot require a gradient: this raises"
+    yield Report(node, message, fix=fix(Applicability.SAFE, *edits))
+
+
+def _among_floats(facts: Facts, node: ast.expr | ast.stmt, data: ast.expr) -> Iterator[Report]:
+    """Whole numbers among others, of which only floats are made leaves."""
+    found = left_out(facts, node, data)
+    edits = as_floats(facts, found) if found else None
+    if edits:
+        named = ", ".join(f"`{one.key}`" for one in found if one.key is not None)
+        message = f"whole numbers ({named}) make tensors of integers: these are never trained"
+        lines = sorted({one.node.lineno for one in found if one.node is not None})
+        why = f"written in line {', '.join(map(str, lines))}"
+        note = "they are trained from now on"
+        yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), why=(why,), note=note)
 
 
 def _left_out(facts: Facts, node: ast.Call) -> Iterator[Report]:
