@@ -612,7 +612,7 @@ PASSES = [
         "w = w - 0.1 * w.grad",
         "w = (w + 0.1 * w.grad).detach().requires_grad_()",
         "inconclusive",
-        "other values",
+        "another tensor",
     ),
     case(
         "a step into a name that nothing reads",

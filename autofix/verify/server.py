@@ -140,7 +140,7 @@ class Server:
         for name in limits.OUTPUTS:
             (self._root / name).write_bytes(b"")
         mailbox.empty(self._box)
-        patience = request["seconds"] + _GRACE_SECONDS
+        patience = request["seconds"] * (1 + limits.MOST_WAITING) + _GRACE_SECONDS
         if request["learned"]:
             patience += _START_SECONDS
         received = self._send({**request, "folder": str(folder)})

@@ -9,6 +9,7 @@ from autofix.model import Verdict, Verification
 from autofix.source import parse
 from autofix.verify import hints
 from autofix.verify.drives import Drive, drives
+from autofix.verify.forgotten import with_forgotten
 from autofix.verify.jobs import (
     FOUND,
     SEEDS,
@@ -57,7 +58,8 @@ def verify(pair: Pair, settings: Settings, zygote: Zygote) -> Outcome:
         tried.append(one)
         if _settled(pair, tried):
             break
-    return _outcome(pair, tried, zygote)
+    found = _outcome(pair, tried, zygote)
+    return with_forgotten(found, parse(pair.before.text), parse(pair.after.text))
 
 
 def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:

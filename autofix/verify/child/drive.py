@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -57,9 +58,18 @@ class _Sink(io.StringIO):
         return len(text)
 
 
-def execute(program: Program, drive: Drive, mode: Mode, plan: Plan, tape: Any = None) -> Execution:
-    """Run once. Raises only what ends the process."""
+def execute(
+    program: Program,
+    drive: Drive,
+    mode: Mode,
+    plan: Plan,
+    tape: Any = None,
+    missed: dict[tuple[int, ...], set[str]] | None = None,
+) -> Execution:
+    """Run once. Raises only what ends the process. `missed`: tensors to catch the gradients of."""
     session = Session(program.path, mode, plan)
+    session.homes = tuple(root + os.sep for root in program.roots)
+    session.reads.missed = missed or {}
     session.tape = tape if tape is not None else []
     run = Execution(session, Probes(session=session))
     chance.seed(mode.seed)
@@ -116,7 +126,7 @@ def _call(built: Any, run: Execution) -> None:
 
 def _once(built: Any, run: Execution) -> Any:
     session = run.session
-    begun = len(session.events)
+    begun = session.passes
     given = [*tensors.inside(built.args), *tensors.inside(built.kwargs)]
     versions = [(tensor, tensors.version(tensor)) for tensor in given]
     result = built.function(*built.args, **built.kwargs)
@@ -129,7 +139,7 @@ def _once(built: Any, run: Execution) -> Any:
         outputs = [
             one for one in map(_as_tensor, found) if one.is_floating_point() or one.is_complex()
         ]
-    if outputs and len(session.events) == begun:
+    if outputs and session.passes == begun:
         _finish(session, outputs)
     return result
 

@@ -38,6 +38,7 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
         changes=[tuple(lines) for lines in given["changes"]],
     )
     recipes = _search(program, job, emit) if job["hints"] is not None else None
+    missed: dict[tuple[int, ...], set[str]] = {}
     for asked in job["executions"]:
         recipe = asked["recipe"]
         if recipes is not None:
@@ -48,7 +49,9 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
         plan = Plan(given["spans"], given["regions"])
         if asked["mode"] == "plain":
             mode = Mode("plain", asked["seed"], brief=asked["brief"], apart=asked["apart"])
-            emit(told.plain(execute(program, drive, mode, plan), program))
+            run = execute(program, drive, mode, plan, missed=missed)
+            missed = run.session.reads.deaf()
+            emit(told.plain(run, program))
         else:
             wanted = asked["wanted"]
             found = Exact(program, drive, plan, asked["seed"]).result(wanted)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from . import chance, compiler, constructors, modules, switches, tensors
 from .current import current, unwatched
 from .leaf import Leaf
-from .session import Event, Session
+from .session import INNER, Event, Session
 from .tensors import Tensor
 
 _originals: dict[str, Callable[..., Any]] = {}
@@ -116,14 +116,20 @@ def _pretend(session: Session) -> None:
 
 def _grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
     session = current()
-    if session is None or kwargs.get("create_graph") or (len(args) > 2 and args[2]):
+    inner = bool(kwargs.get("create_graph") or (len(args) > 2 and args[2]))
+    if session is None or (inner and not session.mode.frozen):
         return _originals["grad"](outputs, inputs, *args, **kwargs)
     with unwatched(session):
         weights = args[0] if args else kwargs.get("grad_outputs")
-        event = session.event("grad", _weighted(outputs, weights))
+        event = session.event(INNER if inner else "grad", _weighted(outputs, weights))
         if session.mode.name == "plain":
             session.account()
         _credit_all(session, event, outputs, weights)
+        if inner:
+            # What is computed with it is a loss of its own, and says whether it was right.
+            result = _originals["grad"](outputs, inputs, *args, **kwargs)
+            session.finish_event(event)
+            return result
         try:
             result = _originals["grad"](outputs, inputs, *args, **kwargs)
         except BaseException as error:
@@ -208,8 +214,11 @@ def _patch_optimizers() -> None:
 def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
     session = current()
     step = type(self).step
+    given = (closure, *args) if closure is not None else args
     if session is None:
-        return step(self, *((closure,) if closure is not None else ()), *args, **kwargs)
+        return step(self, *given, **kwargs)
+    if not callable(closure):  # an optimizer of the program's own may take anything else
+        closure = None
     if session.mode.frozen:
         if closure is None:
             return None
@@ -221,13 +230,16 @@ def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
             held = parameters_of(self)
             _note_options(session, self)
             session.steps += 1
-            session.idle_steps += all(_empty(tensor) for tensor in held)
+            idle = all(_empty(tensor) for tensor in held)
+            session.idle_steps += idle
+            session.flat_steps += session.flat(held) and idle
             session.consumed(held)
     else:
         session.steps += 1
+        session.stepped |= {id(one) for one in parameters_of(self)}
         session.searching = True
-        closure = _looked_at(self, closure, session)
-    result = step(self, *((closure,) if closure is not None else ()), *args, **kwargs)
+        given = (_looked_at(self, closure, session), *args)
+    result = step(self, *given, **kwargs)
     with unwatched(session):
         session.account()
         session.searching = False

@@ -30,6 +30,8 @@ class Leaf:
     turn: int = 0
     """How many backward passes, or calls, were over when it was first used."""
     gradient: bool = False
+    flat: bool = False
+    """All that a backward pass has given it since the last step is zeros."""
     state: str = "clean"
     passed: bool = False
     """A step of another optimizer went by while it had a gradient."""

@@ -113,7 +113,7 @@ class Probes:
         for one in found:
             if isinstance(one, Tensor):
                 missed = one.requires_grad != wanted
-                turn, freed = len(self.session.events), len(self.session.reads.freed)
+                turn, freed = self.session.passes, len(self.session.reads.freed)
                 self.meant.append(Meant(one, tensors.digest(one), wanted, missed, turn, freed))
 
     def summary(self) -> dict[str, Any]:

@@ -31,8 +31,16 @@ class Read:
     found: bool
     """It has one, and not of zeros."""
     gradient: Tensor | None
+    sums: list[float] = field(default_factory=list)
     used: bool = False
     """Something was computed from it."""
+
+
+def sums(gradient: Tensor) -> list[float]:
+    """Numbers by which gradients are told apart: the size, and two sums."""
+    held = tensors.plain(gradient)
+    weighted = held * tensors.weights(held.shape, 0)
+    return [float(held.abs().sum()), float(held.sum()), float(weighted.sum())]
 
 
 @dataclass
@@ -44,6 +52,10 @@ class Reads:
     """Shapes, digests and types of what an optimizer did not take."""
     freed: list[tuple[Tensor, int]] = field(default_factory=list)
     """What was set to require grad, in order, and how many backward passes were over."""
+    missed: dict[tuple[int, ...], set[str]] = field(default_factory=dict)
+    """Tensors whose gradient another run was asked for in vain: digests by shape."""
+    caught: dict[tuple[tuple[int, ...], str], list[float]] = field(default_factory=dict)
+    """The gradients that these got."""
     _by_gradient: dict[int, Read] = field(default_factory=dict)
 
     def note(self, tensor: Tensor, found: Tensor | None, line: int, turn: int) -> None:
@@ -59,10 +71,30 @@ class Reads:
             not leaf and not tensor.retains_grad,
             found is not None and bool(tensors.plain(found).any()),
             found,
+            sums(found) if found is not None else [],
         )
         self.noted.append(read)
         if found is not None:
             self._by_gradient[id(found)] = read
+
+    def deaf(self) -> dict[tuple[int, ...], set[str]]:
+        """What was asked in vain."""
+        found: dict[tuple[int, ...], set[str]] = {}
+        for read in self.noted:
+            if read.deaf and not read.found and read.turn:
+                found.setdefault(tuple(read.shape), set()).add(read.digest)
+        return found
+
+    def listen(self, made: Tensor) -> None:
+        """Catch the gradient of a tensor that another run was asked for it."""
+        shape = tuple(made.shape)
+        digest = tensors.digest(made)
+        if digest in self.missed[shape] and made.grad_fn is not None:
+
+            def catch(gradient: Tensor) -> None:
+                self.caught.setdefault((shape, digest), sums(gradient))
+
+            made.register_hook(catch)  # type: ignore[no-untyped-call]
 
     def set_flag(self, tensor: Tensor, value: Any, turn: int) -> None:
         if value and len(self.freed) < 20 * MOST:
@@ -93,8 +125,12 @@ class Reads:
                     "deaf": read.deaf,
                     "found": read.found,
                     "used": read.used,
+                    "sums": read.sums,
                 }
                 for read in self.noted
+            ],
+            "caught": [
+                [[list(shape), digest], told] for (shape, digest), told in self.caught.items()
             ],
             "refused": [list(one) for one in self.refused],
         }

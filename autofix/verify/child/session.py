@@ -17,6 +17,10 @@ from .tensors import Tensor
 
 EVENTS = 4
 """How many backward passes of a program are compared."""
+MOST = 3 * EVENTS
+"""The same with the gradients that are part of a loss."""
+INNER = "inner"
+"""The kind of these."""
 STOPS = 50
 """Of how many stops it is noted what they keep from a gradient."""
 TAPE = 20_000_000
@@ -40,6 +44,8 @@ class Event:
     nodes: int = 0
     outdated: bool = False
     """It goes again through a graph of the pass before, though what that was made of has moved."""
+    left_out: int = 0
+    """How many steps that the program takes by hand were left out before it."""
     raised: str | None = None
     gradients: dict[int, Tensor] = field(default_factory=dict)
 
@@ -59,6 +65,8 @@ class Session:
 
     def __init__(self, path: str, mode: Mode, plan: Plan) -> None:
         self.path = path
+        self.homes: tuple[str, ...] = ()
+        """Folders of the program's other files."""
         self.mode = mode
         self.plan = plan
         self.leaves: list[Leaf] = []
@@ -74,6 +82,7 @@ class Session:
         self.tape: list[Any | None] = []
         self.taped = 0
         self.position = 0
+        self.left_out = 0
         self.diverged: str | None = None
         self.stack: list[torch.nn.Module] = []
         self.roots: list[torch.nn.Module] = []
@@ -91,7 +100,11 @@ class Session:
         self.steps = 0
         self.searching = False
         """A step calls a closure that computes the loss as often as it likes."""
+        self.stepped: set[int] = set()
+        """What an optimizer has taken a step with, by its id."""
         self.idle_steps = 0
+        self.flat_steps = 0
+        """How many of these came after a pass whose gradient was zero."""
         self.repeated = 0
         """How often a tensor that was written to was joined with itself."""
         self.inner_writes = 0
@@ -129,7 +142,7 @@ class Session:
             type(self.stack[0]).__name__ if self.stack else None,
             tensors.plain(tensor),
             derived=id(tensor) in self.severed,
-            turn=self.turns + len(self.events),
+            turn=self.turns + self.passes,
         )
         self.leaves.append(leaf)
         self.by_id[id(tensor)] = leaf
@@ -187,6 +200,7 @@ class Session:
             str(roots[0].dtype)[6:] if roots else "",
             nodes,
             self._outdated(graph),
+            self.left_out,
         )
 
     def _outdated(self, graph: set[Any]) -> bool:
@@ -209,8 +223,13 @@ class Session:
     def finish_event(self, event: Event) -> None:
         self.events.append(event)
         brief = self.mode.frozen or self.mode.brief
-        if brief and len(self.events) >= EVENTS:
+        if brief and (self.passes >= EVENTS or len(self.events) >= MOST):
             raise Stop
+
+    @property
+    def passes(self) -> int:
+        """How many backward passes are over, but for those whose gradient is part of a loss."""
+        return sum(event.kind != INNER for event in self.events)
 
     # The use of gradients -----------------------------------------------------------------
 
@@ -228,20 +247,34 @@ class Session:
     def consumed(self, tensors_: list[Tensor]) -> None:
         """An optimizer takes a step with the gradients that these have."""
         held = {id(tensor) for tensor in tensors_}
+        self.stepped |= held
         for leaf in self.leaves:
             if id(leaf.tensor) in held:
                 leaf.spend()
             else:
                 leaf.passed = leaf.passed or leaf.state == "pending"
 
+    def flat(self, tensors_: list[Tensor]) -> bool:
+        """Whether a pass since the last step has given zeros to some of these, and no more."""
+        leaves = [self.by_id[id(one)] for one in tensors_ if id(one) in self.by_id]
+        found = any(leaf.flat for leaf in leaves)
+        for leaf in leaves:
+            leaf.flat = False
+        return found
+
     def received(self, leaf: Leaf, contribution: Tensor) -> None:
-        if not bool(contribution.abs().sum() > 0):
+        leaf.flat = not bool(contribution.abs().sum() > 0)
+        if leaf.flat:
             return
         leaf.mixed = leaf.mixed or leaf.state == "used" or leaf.passed
         leaf.state, leaf.read = "pending", False
         leaf.gradient = True
 
     # Places -------------------------------------------------------------------------------
+
+    def is_own(self, path: str) -> bool:
+        """Whether a file belongs to the program."""
+        return path == self.path or (path.startswith(self.homes) and "-packages/" not in path)
 
     def user_frame(self) -> Any:
         """The innermost frame of the program under test."""

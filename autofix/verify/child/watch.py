@@ -66,7 +66,7 @@ class Watch(TorchFunctionMode):
             return self._read(func, args)
         if kind == "flag":
             value = next(iter([*args[1:], *kwargs.values()]), True)
-            session.reads.set_flag(args[0], value, len(session.events))
+            session.reads.set_flag(args[0], value, session.passes)
             return func(*args, **kwargs)
         if self.wide:
             func, args, kwargs = widened(func, kind, args, kwargs)
@@ -74,6 +74,7 @@ class Watch(TorchFunctionMode):
         session.reads.take(given)
         self._before(kind, writes, given)
         if self._is_update(kind, writes, args):
+            session.left_out += 1
             return args[0] if kind != "data.set" else None
         if kind in _JOINS and session.mode.name == "plain":
             session.repeated += _repeats(given)
@@ -85,11 +86,19 @@ class Watch(TorchFunctionMode):
         if session.mode.forward_only and self._is_beginning(kind, writes, args, given):
             with unwatched(session):
                 session.begin(args[0])
+        if session.reads.missed and isinstance(result, Tensor):
+            self._listen(result)
         if session.mode.name == "exact":
             self._follow(result, given)
         if self._leaves_graph(result, given, writes):
             return self._exit(kind, result, writes, given)
         return result
+
+    def _listen(self, result: Tensor) -> None:
+        session = self.session
+        if result.requires_grad and tuple(result.shape) in session.reads.missed:
+            with unwatched(session):
+                session.reads.listen(result)
 
     def _read(self, func: Any, args: tuple[Any, ...]) -> Any:
         """A gradient is read: by the program, or by torch on its behalf."""
@@ -98,10 +107,10 @@ class Watch(TorchFunctionMode):
         leaf = self.session.by_id.get(id(args[0]))
         if leaf is not None and found is not None and not _is_torch(frame):
             leaf.read = True
-        if frame.f_code.co_filename == self.session.path:
+        if self.session.is_own(frame.f_code.co_filename):
             self.session.paused = True
             try:
-                turn = len(self.session.events)
+                turn = self.session.passes
                 self.session.reads.note(args[0], found, frame.f_lineno, turn)
             finally:
                 self.session.paused = False

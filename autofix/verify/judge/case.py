@@ -97,8 +97,9 @@ class Case:
     @property
     def reduced(self) -> bool:
         """Whether the original's loss was not one number."""
-        raised = self.before.raised
-        return raised is not None and "only for scalar" in raised["message"]
+        said = [event["raised"] for event in self.before.events if event["raised"]]
+        said += [self.before.raised["message"]] if self.before.raised is not None else []
+        return any("only for scalar" in one for one in said)
 
     def exact(self) -> Iterator[tuple[Trace, Trace]]:
         """The runs in float64, seed by seed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, told
 from autofix.verify.judge.edit import neutral
 from autofix.verify.judge.gradient import Look
+from autofix.verify.judge.reads import mended
 from autofix.verify.judge.slopes import Fit
 from autofix.verify.judge.statements import rows_apart
 from autofix.verify.judge.values import overlaps, refused
@@ -54,6 +55,8 @@ def _held(case: Case) -> bool:
 def _before_the_crash(case: Case, seen: Sequence[Look]) -> Iterator[Sign]:
     """Passes that were over when the original raised had their gradients."""
     whole = next((n for n, e in enumerate(case.before.events) if e["raised"]), 0)
+    if mended(case):
+        return  # what was meant to be a leaf is one now
     if _listed(case.after.leaves, whole) > _listed(case.before.leaves, whole):
         return  # of a weight that `parameters()` did not list then, and now does
     if any(look.changed and look.after is Fit.YES and look.number < whole for look in seen):

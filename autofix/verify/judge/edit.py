@@ -15,6 +15,8 @@ _TYPO = re.compile(
     r"require_grad\b|requires_grads\b|requires_grad\s*==|\.requires_grad\s*=\s*False"
 )
 
+_CONSTRUCTOR = re.compile(r"super\([^()]*\)\.__init__\([^()]*\)")
+
 _NEUTRAL = frozenset(
     "torch nn th tensor stack cat as_tensor from_numpy FloatTensor Tensor new_tensor item float "
     "tolist numpy detach detach_ clone contiguous requires_grad requires_grad_ Parameter "
@@ -32,7 +34,8 @@ def neutral(case: Case) -> bool:
     """Whether the change leaves the arithmetic alone: the same functions, numbers and slices, in
     the same order, but for what only concerns autograd, types and places."""
     bound = set(re.findall(r"\b(\w+)\s*(?:[-+*/@]?=(?!=)|in\b|,)", case.old + "\n" + case.new))
-    old, new = ([*_arithmetic(text, bound)] for text in (case.old, case.new))
+    texts = (_CONSTRUCTOR.sub("super().__init__()", text) for text in (case.old, case.new))
+    old, new = ([*_arithmetic(text, bound)] for text in texts)
     return old == new
 
 

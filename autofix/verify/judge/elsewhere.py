@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key
-from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric
+from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric, parted
 
 FLAT = 1e-9
 """A slope of less is none: the quotient of equal values is zero."""
@@ -14,16 +14,18 @@ FLAT = 1e-9
 def signs(case: Case, most: int | None) -> Iterator[Sign]:
     """`most`: values compare up to so many backward passes."""
     for old, new in case.exact():
-        known = range(len(new["events"]) if most is None else most - 1)
+        ends = len(new["events"]) if most is None else most - 1
+        apart = parted(old, new)
+        known = range(ends if apart is None else min(ends, apart))
         number = next((n for n in known if differ(old, new, n)), 0)
         if not _aligned(old, new, number) or case.reduced:
             continue
         for policy, weight, said in _WAYS if case.alone else _WAYS[:1]:
-            apart = _apart(old, new, policy, number)
-            if apart is not None:
+            both = _apart(old, new, policy, number)
+            if both is not None:
                 text = (
-                    f"{said} its loss changes by {apart[1]:.4g} where the original's changes by "
-                    f"{apart[0]:.4g}"
+                    f"{said} its loss changes by {both[1]:.4g} where the original's changes by "
+                    f"{both[0]:.4g}"
                 )
                 yield Sign(weight, "values", text)
                 return

@@ -104,7 +104,8 @@ def _untrained(case: Case) -> Iterator[Sign]:
 def _reached(exact: Trace) -> set[tuple[object, ...]]:
     """The leaves that a backward pass gives something to."""
     leaves = exact["leaves"]
-    return {key(leaves[at]) for event in exact["events"] for at in event["reached"]}
+    passes = (event for event in exact["events"] if event["kind"] != "inner")
+    return {key(leaves[at]) for event in passes for at in event["reached"]}
 
 
 def _stops_more(case: Case) -> bool:

@@ -17,27 +17,63 @@ class _Gained:
     """A read that found nothing, and what became of it."""
 
     before: Trace
-    mended: bool
+    after: Trace | None
+    """The first read that has found something."""
+
+    @property
+    def mended(self) -> bool:
+        return self.after is not None
 
 
 def signs(case: Case) -> Iterator[Sign]:
     yield from _lost(case)
     gains = [*_gains(case)]
     missing = [one for one in gains if not one.mended]
-    mended = [one for one in gains if one.mended]
-    if missing and (mended or "retain_grad" in case.new):
+    found = [one for one in gains if one.mended]
+    other = next(_others(case, found), None)
+    if other is not None:
+        yield other
+    elif missing and (found or "retain_grad" in case.new):
         line = missing[0].before["line"]
         text = (
             f"`.grad` is still None where line {line} reads it: the tensor is no leaf and does "
             "not keep its gradient"
         )
-        if mended:
+        if found:
             text = f"of {len(gains)} gradients that are read, {len(missing)} are still None"
         yield Sign(Weight.REST, "read", text)
-    elif mended:
-        line = mended[0].before["line"]
+    elif found:
+        line = found[0].before["line"]
         text = f"`.grad` was None where line {line} reads it, and is the gradient now"
         yield Sign(Weight.GAIN, "read", text)
+
+
+def _others(case: Case, found: Sequence[_Gained]) -> Iterator[Sign]:
+    """Gradients that are read now, and are not those of the tensors that were asked."""
+    again = case.before.again
+    caught = {of(one): told for one, told in (again["caught"] if again is not None else ())}
+    trained = {of(leaf["key"]) for leaf in case.after.leaves if leaf["moved"] or leaf["held"]}
+    for one in found:
+        wanted, read = caught.get(of(one.before["of"])), one.after
+        if wanted is None or read is None or _alike(wanted, read["sums"]):
+            continue
+        where = f"`.grad` in line {read['line']}"
+        if of(read["of"]) == of(one.before["of"]):
+            text = (
+                f"{where} is not the derivative of the loss: it lacks a part, or has one too many"
+            )
+            yield Sign(Weight.REST, "read", text)
+        elif of(read["of"]) not in trained:
+            text = (
+                f"{where} is the gradient of another tensor than the one that was asked for it; "
+                "which one is meant only its author knows"
+            )
+            yield Sign(Weight.DOUBT, "read", text)
+
+
+def _alike(wanted: Sequence[float], found: Sequence[float]) -> bool:
+    size = max(wanted[0], found[0])
+    return all(abs(a - b) <= 1e-3 * size for a, b in zip(wanted, found, strict=True))
 
 
 def _lost(case: Case) -> Iterator[Sign]:
@@ -52,6 +88,11 @@ def _lost(case: Case) -> Iterator[Sign]:
             text = f"`.grad` was a gradient where line {read['line']} reads it, and is None now"
             yield Sign(Weight.LOSS, "read", text)
             return
+
+
+def mended(case: Case) -> bool:
+    """Whether a gradient is there now that was missed when it was read."""
+    return any(one.mended for one in _gains(case))
 
 
 def comparable(case: Case) -> int | None:
@@ -71,11 +112,13 @@ def _gains(case: Case) -> Iterator[_Gained]:
     for tensor, read in first.items():
         same = [one for one in new["reads"] if of(one["of"]) == tensor]
         if same:
-            found = any(one["found"] for one in same)
+            found = next((one for one in same if one["found"]), None)
             if found or any(one["deaf"] or one["leaf"] for one in same) or len(first) == 1:
                 yield _Gained(read, found)
-        elif any(_instead(one, tensor, leaves) for one in new["reads"]):
-            yield _Gained(read, mended=True)
+        else:
+            other = next((one for one in new["reads"] if _instead(one, tensor, leaves)), None)
+            if other is not None:
+                yield _Gained(read, other)
 
 
 def _missed(read: Trace) -> bool:

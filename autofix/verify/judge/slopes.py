@@ -108,6 +108,13 @@ def fit(found: Sequence[Slope]) -> Fit:
     return Fit.YES
 
 
+def parted(before: Trace, after: Trace) -> int | None:
+    """The event at which one version has left out more of what the program does to its weights
+    by hand than the other: from there on the values that are seen do not compare."""
+    pairs = zip(before["base"], after["base"], strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a["left_out"] != b["left_out"]), None)
+
+
 def differ(before: Trace, after: Trace, number: int) -> bool | None:
     """Whether the gradients of an event differ between the versions; None if one has none."""
     old, new = gradient(before, number), gradient(after, number)

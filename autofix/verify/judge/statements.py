@@ -230,7 +230,11 @@ def used_result(case: Case) -> Sign | None:
     if not old or len(old) != len(new):
         return None
     for before, after in zip(old, new, strict=True):
-        if not (isinstance(before, ast.Expr) and isinstance(after, ast.Assign)):
+        if not isinstance(before, ast.Expr):
+            return None
+        if _in_place(before.value, after):
+            continue
+        if not isinstance(after, ast.Assign):
             return None
         target = ast.unparse(after.targets[0])
         if ast.dump(before.value) != ast.dump(after.value):
@@ -242,6 +246,17 @@ def used_result(case: Case) -> Sign | None:
         return None
     thrown = ast.unparse(old[0])
     return Sign(Weight.GAIN, "result", f"the result of `{thrown}` was thrown away and is used now")
+
+
+def _in_place(old: ast.expr, new: ast.stmt) -> bool:
+    """`x.f(..)` became `x.f_(..)`."""
+    call = new.value if isinstance(new, ast.Expr) else None
+    if not (isinstance(old, ast.Call) and isinstance(old.func, ast.Attribute)):
+        return False
+    written = ast.Attribute(old.func.value, old.func.attr + "_", ast.Load())
+    return call is not None and ast.dump(ast.Call(written, old.args, old.keywords)) == ast.dump(
+        call
+    )
 
 
 def _parsed(text: str) -> list[ast.stmt]:

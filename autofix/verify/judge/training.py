@@ -176,6 +176,12 @@ def _movement(case: Case) -> Iterator[Sign]:
             f"never moves, other than {listed([name(leaf) for leaf in moving])}"
         )
         yield Sign(Weight.REST, "training", text)
+    elif moving and ended and _left_out(case):
+        text = (
+            f"{listed([name(leaf) for leaf in _left_out(case)])} gets a gradient, and its "
+            "optimizer still never takes a step"
+        )
+        yield Sign(Weight.REST, "training", text)
     elif moving and ended:
         verb = "is" if len(moving) == 1 else "are"
         text = (
@@ -196,6 +202,18 @@ def _beside(case: Case, moving: Sequence[Trace]) -> list[Trace]:
         and not (leaf["moved"] or leaf["held"])
         and key(leaf) in stuck
         and leaf["name"].rpartition(".")[0] in owners
+    ]
+
+
+def _left_out(case: Case) -> list[Trace]:
+    """Weights of an optimizer that takes no step though another one does now."""
+    if "step" not in case.new:
+        return []
+    never = {key(leaf) for leaf in case.before.leaves if not leaf["stepped"]}
+    return [
+        leaf
+        for leaf in case.after.leaves
+        if leaf["held"] and leaf["gradient"] and not leaf["stepped"] and key(leaf) in never
     ]
 
 
@@ -249,7 +267,7 @@ def _order(case: Case) -> Iterator[Sign]:
     if stale[1] > stale[0]:
         text = "a backward pass now adds to gradients that a step has used already"
         yield Sign(Weight.LOSS, "training", text)
-    elif idle[1] > idle[0] and new["steps"] >= old["steps"]:
+    elif idle[1] - new["flat_steps"] > idle[0] and new["steps"] >= old["steps"]:
         text = f"{idle[1]} of {new['steps']} optimizer steps now find no gradient"
         yield Sign(Weight.LOSS, "training", text)
     elif lost[1] > lost[0] and old["steps"] and _trains(case.before.events) and not fresh:

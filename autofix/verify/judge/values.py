@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from autofix.verify.judge import elsewhere
 from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, name, told
 from autofix.verify.judge.elsewhere import same_kind
-from autofix.verify.judge.slopes import differ
+from autofix.verify.judge.slopes import differ, parted
 
 SAME = 1e-6
 """Relative, in float64: a vectorised form rounds otherwise than a loop."""
@@ -111,7 +111,10 @@ def _exceptions(case: Case) -> Iterator[Sign]:
     if new is None:
         return
     if old is None:
-        if case.before.plain is not None:
+        if case.called and "NoneType" in new["message"]:
+            text = f"the rewritten code raises {told(new)}: what it needs may be made elsewhere"
+            yield Sign(Weight.DOUBT, "exception", text)
+        elif case.before.plain is not None:
             yield Sign(
                 Weight.LOSS,
                 "exception",
@@ -156,17 +159,36 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
                 yield _other_value(a, b, new["seed"])
             elif not _reduction(a, b):
                 yield Sign(Weight.DOUBT, "values", _OTHER_REDUCTION)
+            elif not _close(a["value"], b["value"], 1e-5) and _hands_out(case):
+                yield Sign(Weight.DOUBT, "values", _SCALED)
             return
     retyped = _retyped(case)
     if retyped is not None:
         yield Sign(Weight.LOSS, "values", retyped)
-    if case.before.events and case.after.events:
+    if case.before.events and case.after.events and not ends_inside(case):
         a, b = case.before.events[0], case.after.events[0]
         if a["kind"] == b["kind"] == "backward" and a["dtype"] != b["dtype"]:
             text = f"the loss was a `{a['dtype']}` and is a `{b['dtype']}` now"
             yield Sign(Weight.LOSS, "values", text)
         apart = same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE)
         if apart and not case.reduced:
+            yield _other_value(a, b, 0)
+            return
+    yield from _after_a_step(case, most)
+
+
+def _after_a_step(case: Case, most: int | None) -> Iterator[Sign]:
+    """Where one version does to its weights by an update what the other does by new ones, the loss
+    that follows is the same: it is the first that no run in float64 compares."""
+    found = [parted(old, new) for old, new in case.exact()]
+    first = min((number for number in found if number is not None), default=None)
+    if not first or (most is not None and first >= most):
+        return
+    if any(differ(*two, n) for two in case.exact() for n in range(first)):
+        return
+    events = [list(side.events)[first : first + 1] for side in (case.before, case.after)]
+    for a, b in zip(*events, strict=False):
+        if same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE):
             yield _other_value(a, b, 0)
 
 
@@ -191,8 +213,30 @@ def alike(case: Case) -> bool:
 def _pairs(old: Trace, new: Trace, most: int | None) -> Iterator[tuple[Trace, Trace]]:
     """Losses that the versions have in common. Beyond the first pass with another gradient a
     program that takes its steps by hand goes its own way."""
-    last = next((n + 1 for n in range(len(new["events"])) if differ(old, new, n)), None)
-    yield from list(zip(old["base"], new["base"], strict=False))[: most or last]
+    if most is None:
+        ends = (n + 1 for n in range(len(new["events"])) if differ(old, new, n))
+        most = next(ends, len(new["base"]))
+    else:
+        most = _numbers(new["base"], most)
+    apart = parted(old, new)
+    most = most if apart is None else min(most, apart)
+    yield from list(zip(old["base"], new["base"], strict=False))[:most]
+
+
+def ends_inside(case: Case) -> bool:
+    """Whether the gradient that has changed is one that a loss is computed with: that loss has
+    another value than before, and there is none to compare it with."""
+    return any(
+        event["kind"] == "inner" and differ(old, new, number)
+        for old, new in case.exact()
+        for number, event in enumerate(new["events"][: _numbers(new["events"], 1)])
+    )
+
+
+def _numbers(events: Sequence[Trace], passes: int) -> int:
+    """How many events come up to a backward pass, counted from 1."""
+    ends = [number for number, event in enumerate(events, 1) if event["kind"] != "inner"]
+    return ends[passes - 1] if passes <= len(ends) else len(events)
 
 
 def worst(case: Case) -> float:
@@ -226,6 +270,21 @@ _OTHER_REDUCTION = (
     "the original could not be differentiated, since its loss is not one number; it is reduced "
     "now by something else than its sum or mean, so there is no value to compare with"
 )
+
+
+_SCALED = (
+    "the gradient that is read is that of a mean, so it is smaller than the derivative of each "
+    "value; which one is meant only its author knows"
+)
+
+
+def _hands_out(case: Case) -> bool:
+    """Whether gradients are results by themselves: they are read, and nothing is trained."""
+    plain = case.after.plain
+    if plain is None or any(plain["optimizers"]):
+        return False
+    trained = any(leaf["moved"] for leaf in case.after.leaves)
+    return not trained and any(read["found"] for read in plain["reads"])
 
 
 def _reduction(old: Trace, new: Trace) -> bool:

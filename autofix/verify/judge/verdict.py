@@ -137,6 +137,9 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
     stepped = ("crash" in kinds and begun) or ("training" in kinds and "gradient" not in kinds)
     if stepped and not edit.neutral(case) and statements.otherwise(case):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the changed lines compute other values"
+    if values.ends_inside(case) and not edit.neutral(case):
+        said = "the loss is computed with a gradient that has changed, so its values do not compare"
+        return Verdict.INCONCLUSIVE, said
     if gains and not edit.same_numbers(case) and not _compared(gains):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the change computes something else too"
     if gains:

@@ -111,6 +111,10 @@ def at_home_in(folder: str) -> dict[str, str]:
     return dict.fromkeys(names.split(), folder)
 
 
+MOST_WAITING = 4
+"""For how many times its own time a job may wait for a processor."""
+
+
 def available() -> bool:
     return resource is not None
 

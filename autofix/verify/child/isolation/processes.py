@@ -90,6 +90,15 @@ def resident(process: str = "self") -> int:
     return _pages(process, 1)
 
 
+def waited(process: int) -> float:
+    """For how many seconds its main thread was ready to run and had no processor. Zero where the
+    system does not tell."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def _pages(process: str, column: int) -> int:
     try:
         with open(f"/proc/{process}/statm") as file:

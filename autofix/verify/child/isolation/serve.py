@@ -133,12 +133,14 @@ def _watch(
     process: Process, launcher: Launcher, job: Job, place: Place
 ) -> tuple[int | None, str | None]:
     """Wait for the end of a job. Either its status, or why it may not go on."""
-    deadline = time.monotonic() + job.seconds
+    begun = time.monotonic()
     next_look = time.monotonic() + _BETWEEN_LOOKS_AT_FILES
     own = processes.resident()
     pause = _ROUND
     while True:
-        left = deadline - time.monotonic()
+        # A machine that has other things to do is not the fault of the job.
+        waited = min(processes.waited(process.pid), limits.MOST_WAITING * job.seconds)
+        left = begun + job.seconds + waited - time.monotonic()
         status = process.wait(max(0.0, min(pause, left)))
         if status is not None:
             # It may have ended by itself when it was refused one more.
