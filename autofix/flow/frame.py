@@ -165,12 +165,12 @@ class Frame:
         """A tensor computed from `inputs`; it carries a graph if one of them does."""
         graph, why = Graph.NO, None
         cuts = EMPTY
-        tainted = self.program.writes.tainted
+        writes = self.program.writes
         for value in inputs:
             if value.cuts:
                 cuts = cuts | value.cuts if cuts else value.cuts
-            if tainted and value.graph > Graph.NO:
-                cuts = cuts.union(*(tainted.get(s, EMPTY) for s in value.storage))
+            if writes.tainted and value.graph > Graph.NO:
+                cuts |= writes.spoiled(value.storage)
             if value.graph > graph:
                 graph, why = value.graph, value.why
         if not (differentiable and self.state.grad):

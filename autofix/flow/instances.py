@@ -9,6 +9,7 @@ from autofix.flow import torch_api
 from autofix.flow.frame import Frame
 from autofix.flow.functions import call_closure, enter, index_of, settle
 from autofix.flow.index import FunctionNode, Index
+from autofix.flow.joins import MOST, join_all
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value, tensor
 
@@ -64,6 +65,8 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
         return _unfrozen(found, instance, frame)
     in_class = instance.info.find(name)
     if in_class is not None and isinstance(in_class.ref, Closure):
+        if in_class.ref.is_abstract:
+            return _overriding(instance.info, name, frame)
         return Value(Kind.FUNCTION, ref=in_class.ref.bind(owner))
     survey(instance.info, name, frame)
     stored = instance.info.table.get(name)
@@ -71,6 +74,18 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
         frame.state.bound[instance.identity, name] = stored
         return stored
     return in_class if in_class is not None else _inherited_weight(instance, name, frame)
+
+
+def _overriding(mine: ClassInfo, name: str, frame: Frame) -> Value | None:
+    """The methods of derived classes, in the same file, for one that the class only declares."""
+    found = [
+        Value(Kind.FUNCTION, ref=method.ref.bind(instance_value(info.any_of_them)))
+        for info in frame.program.classes.values()
+        if info.scopes == mine.scopes and mine in info.lineage
+        if (method := info.body.get(name)) is not None and isinstance(method.ref, Closure)
+        if not method.ref.is_abstract
+    ]
+    return join_all(found[:MOST])
 
 
 def _inherited_weight(instance: Instance, name: str, frame: Frame) -> Value | None:

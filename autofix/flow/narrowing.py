@@ -24,6 +24,9 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
     match test:
         case ast.Name(id=name) if name in frame.conditions:
             return narrow(frame.conditions[name], holds, frame)
+        case ast.Attribute(attr="requires_grad", value=subject):
+            if not holds:
+                _without_graph(subject, frame)
         case ast.Name() | ast.Attribute():
             return _nonempty(test, holds, frame)
         case ast.Call(func=ast.Name(id="len"), args=[subject]):
@@ -91,6 +94,14 @@ def _equals(value: Value | None, wanted: int | str, holds: bool) -> bool | None:
     if value.const is None or isinstance(value.const, str) != isinstance(wanted, str):
         return True
     return True if (value.const == wanted) == holds else None
+
+
+def _without_graph(subject: ast.expr, frame: Frame) -> None:
+    """The path without the clone of `if x.requires_grad: x = x.clone()`: x may be written there,
+    whatever has kept its memory."""
+    value = _current(subject, frame)
+    if value is not None and value.kind == Kind.TENSOR and isinstance(subject, ast.Name):
+        assign(subject, value.but(graph=Graph.NO, leaf=False, storage=frozenset()), frame)
 
 
 def _nonempty(subject: ast.expr, holds: bool, frame: Frame) -> bool:

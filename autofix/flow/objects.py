@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from autofix.flow.index import FUNCTIONS, FunctionNode
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.joins import join
 from autofix.flow.values import Kind, Value, fresh
 
@@ -26,6 +26,16 @@ class Closure:
 
     def bind(self, value: Value) -> Closure:
         return Closure(self.node, self.scopes, self.owner, value)
+
+    @property
+    def is_abstract(self) -> bool:
+        """Does it only say that derived classes have a method of this name?"""
+        match getattr(self.node, "body", ()):
+            case [ast.Raise(exc=exc)] | [ast.Expr(), ast.Raise(exc=exc)]:
+                raised = exc.func if isinstance(exc, ast.Call) else exc
+                return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+        decorators = getattr(self.node, "decorator_list", ())
+        return any(last_name(one) == "abstractmethod" for one in decorators)
 
 
 @dataclass(eq=False)

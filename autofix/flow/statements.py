@@ -101,7 +101,14 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
             overwrite(node.target, old, frame)
         if old.graph > Graph.NO and (old.leaf or not frame.state.grad):
             new = old  # changed (or an error), but what it is to autograd stays
-        new = new.but(storage=old.storage, shape=old.shape, shape_id=old.shape_id, dtype=old.dtype)
+        spoiled = frame.program.writes.spoiled(old.storage)
+        new = new.but(
+            storage=old.storage,
+            shape=old.shape,
+            shape_id=old.shape_id,
+            dtype=old.dtype,
+            cuts=new.cuts | spoiled,
+        )
         if isinstance(node.target, ast.Name):
             frame.state.mutate(old, new)
     assign(node.target, new, frame)

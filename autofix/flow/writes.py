@@ -95,6 +95,10 @@ class Writes:
         where[number] = node
         return storage | {number}
 
+    def spoiled(self, storage: frozenset[int]) -> frozenset[int]:
+        """The tokens of the breaks that what the memory holds was computed from."""
+        return EMPTY.union(*(self.tainted[s] for s in storage if s in self.tainted))
+
     def memory(self, storage: frozenset[int]) -> frozenset[int]:
         """The numbers of `storage` that do name memory."""
         return storage.difference(self.expanded, self.parted, self.doubtful, self.uncounted)

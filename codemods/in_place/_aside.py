@@ -1,4 +1,4 @@
-"""Code that nobody is likely to differentiate, told by what it is called."""
+"""Code that nobody is likely to differentiate."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ast
 import re
 
 from autofix.flow.facts import Facts
+from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.uses import uses_in
 
 _NOT_TRAINED = re.compile(
     r"(?i)(?:pre|post)_?process|visuali[sz]|plot|draw|nms|bbox|gaussian_(?:filter|kernel|window)"
@@ -14,12 +16,49 @@ _NOT_TRAINED = re.compile(
 """What functions are called that work on data and results."""
 _TOOL = re.compile(r"(?i)(?:pre|post)_?process|augment|visuali[sz]|beam_?search")
 """What classes are called of which all methods do."""
+_DEPTH = 4
+"""Calls between a class of data and what works for it."""
 
 
 def works_on_data(node: ast.AST, facts: Facts) -> bool:
-    """Is the function, or its class, called like one that works on data or results?"""
+    """Is the function, or its class, called like one that works on data or results; is it of a
+    class of data, or called by such alone; does it set weights by their `.data`?"""
     owner = facts.index.class_of(node)
-    if owner is not None and _TOOL.search(owner.name):
+    if owner is not None and (_TOOL.search(owner.name) or _gives_data(owner)):
         return True
-    name = getattr(facts.index.function_of(node), "name", "")
-    return _NOT_TRAINED.search(name) is not None
+    function = facts.index.function_of(node)
+    name = getattr(function, "name", "")
+    if _NOT_TRAINED.search(name) or (function is not None and _sets_weights(function, facts)):
+        return True
+    return _is_called_for_data(function, facts, _DEPTH)
+
+
+def _gives_data(owner: ast.ClassDef) -> bool:
+    return any((last_name(base) or "").endswith("Dataset") for base in owner.bases)
+
+
+def _is_called_for_data(function: FunctionNode | None, facts: Facts, depth: int) -> bool:
+    """Is it called in this file, and by methods of classes of data alone?"""
+    calls = uses_in(facts).calls_of(function) if depth else []
+    for call in calls:
+        owner = facts.index.class_of(call)
+        around = facts.index.function_of(call)
+        if not (owner is not None and _gives_data(owner)) and not (
+            around is not function and _is_called_for_data(around, facts, depth - 1)
+        ):
+            return False
+    return bool(calls)
+
+
+def _sets_weights(function: FunctionNode, facts: Facts) -> bool:
+    """`p.data.copy_(...)` of an argument: the step of an optimizer"""
+    names = {a.arg for a in (*function.args.posonlyargs, *function.args.args)}
+    for node in facts.index.body_nodes(function):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(
+                    attr=method, value=ast.Attribute(attr="data", value=ast.Name(id=name))
+                )
+            ) if method.endswith("_") and name in names:
+                return True
+    return False

@@ -57,13 +57,21 @@ class Broken:
         return (*steps, f"{self.demand.text} (line {self.demand.line})") if self.demand else steps
 
 
+def _sets_all(place: Place) -> bool:
+    """`x.fill_(n)`: elements that share memory get the same number."""
+    name = last_name(place.node.func) if isinstance(place.node, ast.Call) else None
+    return name in ("fill_", "zero_") and place.target is place.base
+
+
 @functools.lru_cache(maxsize=32)
 def diagnose(place: Place, facts: Facts) -> Broken | None:
     """What is wrong with a write, if anything is: one answer, whichever rule asks."""
     write = facts.write(place.target)
     if write is None:
         return None
-    if write.expanded:  # of a leaf, too: without gradient mode it would raise all the same
+    if write.expanded and not _sets_all(
+        place
+    ):  # of a leaf, too: without gradient mode it would raise all the same
         return Broken(EXPANDED, place, write)
     if write.leaf == Graph.YES:
         return Broken(LEAF, place, write)

@@ -62,6 +62,9 @@ from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(__name__, code="AG207", names=NAMES, trigger=TRIGGER)
+_TOLERATED = frozenset({"fill_", "zero_", "masked_fill_", "index_fill_", "index_put_"})
+_TOLERATED |= {"fill_diagonal_", "tril_", "triu_"}
+"""What writes into shared memory without an error."""
 
 
 @rule.visit(*NODES)
@@ -85,7 +88,7 @@ def _report(broken: Broken, calls: list[ast.Call], spread: bool, facts: Facts) -
         f"`{base}` is written in place, but `{last_name(maker.func)}` (line {maker.lineno}) gave "
         "several of its elements the same memory"
     )
-    raises = spread and _writes_all(place)
+    raises = spread and _is_refused(place)
     tier = Applicability.SAFE if raises else Applicability.UNSAFE
     note = None if raises else "elements that changed together until now change one by one"
     try:
@@ -105,9 +108,12 @@ def _edits(broken: Broken, calls: list[ast.Call], facts: Facts) -> list[Edit]:
     raise DeclinedError("other names share the memory, and would no longer see the change")
 
 
-def _writes_all(place: Place) -> bool:
-    """Does the write reach elements that share memory, which raises? (One row may well be
+def _is_refused(place: Place) -> bool:
+    """Does torch refuse the write, as it reaches elements that share memory? (One row may well be
     written, and all the others are with it.)"""
+    name = last_name(place.node.func) if isinstance(place.node, ast.Call) else None
+    if name in _TOLERATED:
+        return False
     if not isinstance(place.target, ast.Subscript):
         return True
     first = place.target.slice
