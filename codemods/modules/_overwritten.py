@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autofix.codemods.modules._fresh import called_by_forward
-from autofix.codemods.modules._same_shape import reads, same_shape
+from autofix.codemods.modules._same_shape import depends_on, same_shape
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
-from autofix.flow.syntax import calls_any
+from autofix.flow.roles import optimizer_class
+from autofix.flow.syntax import calls_any, calls_in
 from autofix.flow.values import FLOATING, Graph, Kind
 from autofix.flow.walk import walk
 
@@ -73,7 +74,7 @@ def _in_class(
     training = _called_between_steps(facts, method)
     data = _parameter_data(facts, node.value)
     if data is not None:
-        if not reads(data, target) or _only_in_init(facts, table, method):
+        if not depends_on(facts, data, target) or _only_in_init(facts, table, method):
             return None
         if not (in_forward or training or _UPDATES.search(method.name)):
             return None
@@ -100,7 +101,7 @@ def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritt
     """`model.fc.weight = ...`, `model.scale = nn.Parameter(model.scale.clamp(0, 1))`"""
     data = _parameter_data(facts, node.value)
     if data is not None:
-        if reads(data, target) and _steps_around(facts, node):
+        if depends_on(facts, data, target) and _runs_between_steps(facts, node):
             return Overwritten(Change.MADE_ANEW, node, target, data, False, True)
         return None
     if target.attr not in _WEIGHTED:
@@ -178,9 +179,17 @@ def _called_between_steps(facts: Facts, method: Method) -> bool:
     return False
 
 
+def _runs_between_steps(facts: Facts, node: ast.AST) -> bool:
+    """In a loop around it, or around calls of the function that it stands in."""
+    method = facts.index.function_of(node)
+    called = method is not None and not isinstance(method, ast.Lambda)
+    return _steps_around(facts, node) or (called and _called_between_steps(facts, method))
+
+
 def _steps_around(facts: Facts, node: ast.AST) -> bool:
-    loop = next(iter(facts.index.loops_around(node)), None)
-    return loop is not None and calls_any(loop, ("step", "backward"))
+    """Is an optimizer that was there before stepped in the loop around?"""
+    loops = [one for one in facts.index.loops_around(node) if calls_any(one, ("step", "backward"))]
+    return bool(loops) and not any(optimizer_class(call, facts) for call in calls_in(loops[0]))
 
 
 def frozen_replacement(facts: Facts, node: ast.Assign) -> ast.Call | None:

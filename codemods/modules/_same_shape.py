@@ -7,6 +7,7 @@ import ast
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import is_true, keyword
+from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 
 _KEEPING = frozenset(
@@ -27,10 +28,28 @@ def reads(node: ast.AST, target: ast.expr) -> list[ast.expr]:
     ]
 
 
+def depends_on(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
+    """Does `node` read what `target` names, also by way of names that are bound once?"""
+    if reads(node, target):
+        return True
+    made = [meaning(facts, n) for n in walk(node) if isinstance(n, ast.Name)]
+    return any(one is not None and depends_on(facts, one, target) for one in made)
+
+
+def meaning(facts: Facts, name: ast.Name) -> ast.expr | None:
+    """What a name stands for, where only one assignment of the function can have set it."""
+    names = uses_in(facts).names
+    stores = [one for one in names.stores(name) if name in names.loads(one)]
+    made = facts.index.parents.get(stores[0]) if len(stores) == 1 else None
+    return made.value if isinstance(made, ast.Assign) and made.targets == stores else None
+
+
 def same_shape(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
     if ast.unparse(node) == ast.unparse(target):
         return True
     match node:
+        case ast.Name() if (made := meaning(facts, node)) is not None:
+            return same_shape(facts, made, target)
         case ast.Attribute(value=inner, attr="data"):
             return same_shape(facts, inner, target)
         case ast.UnaryOp(operand=inner):
@@ -65,17 +84,19 @@ def _fits(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
         if name in _REDUCING:
             bare = not node.keywords and not node.args
             kept = is_true(keyword(node, "keepdim"))
-            return bool(reads(node, target)) and (kept or bare or _only(node, target))
+            return depends_on(facts, node, target) and (kept or bare or _only(facts, node, target))
         if name in ("clamp", "clamp_min", "add", "sqrt", "max", "maximum", "item", "detach"):
             inner = node.func.value if isinstance(node.func, ast.Attribute) else node
             return inner is not node and _fits(facts, inner, target)
     if isinstance(node, ast.BinOp):
         return _fits(facts, node.left, target) and _fits(facts, node.right, target)
     if isinstance(node, ast.Name):
-        return facts.value(node).is_number
-    return same_shape(facts, node, target) if reads(node, target) else False
+        made = meaning(facts, node)
+        return facts.value(node).is_number or (made is not None and _fits(facts, made, target))
+    return same_shape(facts, node, target) if depends_on(facts, node, target) else False
 
 
-def _only(node: ast.Call, target: ast.expr) -> bool:
+def _only(facts: Facts, node: ast.Call, target: ast.expr) -> bool:
     """`torch.norm(self.w)`"""
-    return len(node.args) == 1 and not node.keywords and bool(reads(node.args[0], target))
+    only = len(node.args) == 1 and not node.keywords
+    return only and depends_on(facts, node.args[0], target)

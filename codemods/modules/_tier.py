@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 
 from autofix.codemods.modules._kept import Kept
 from autofix.flow.facts import Facts
+from autofix.flow.imported import Module
+from autofix.flow.index import last_name
 from autofix.flow.torch_api import is_optimizer
+from autofix.flow.unit import Unit
 from autofix.flow.uses import uses_in
+from autofix.flow.walk import walk
 from autofix.model import Applicability
 
 _LOADS = re.compile(r"\bload_state_dict\b|\btorch\.load\b")
+_HOPS = 2
+"""How far the files that import a class are followed to those that import them."""
 
 
-def trained_here(facts: Facts) -> bool:
-    """Does this file give `x.parameters()` to an optimizer, and load no checkpoint whose keys could
-    be others?"""
-    if "parameters()" not in facts.source.text or _LOADS.search(facts.source.text):
+def trained_here(facts: Facts, node: ast.ClassDef) -> bool:
+    """Is `x.parameters()` given to an optimizer, in this file or in one that imports the class, and
+    loads none of them a checkpoint whose keys could be others?"""
+    if _LOADS.search(facts.source.text):
+        return False
+    if _gives_parameters(facts):
+        return True
+    users = list(_users(facts, node))
+    if any(_LOADS.search(user.source.text) for user in users):
+        return False
+    return any(_optimizes(user) for user in users)
+
+
+def _gives_parameters(facts: Facts) -> bool:
+    if "parameters()" not in facts.source.text:
         return False
     for call in (c for calls in uses_in(facts).names.calls.values() for c in calls):
         if "parameters()" in facts.source.segment(call) and is_optimizer(
@@ -26,7 +45,48 @@ def trained_here(facts: Facts) -> bool:
     return False
 
 
+def _users(facts: Facts, node: ast.ClassDef) -> Iterator[Unit]:
+    """The files of the project that import the class, or a file that does."""
+    if facts.project is None:
+        return
+    home = facts.program.module.home.unit.path
+    todo, seen = [(home, (node.name,), 0)], {home}
+    for path, names, hops in todo:  # grows while it is read
+        for other, _ in facts.project.importers(path, names):
+            module = facts.program.modules.at(other) if other not in seen else None
+            if module is None or facts.project.is_test(other):
+                continue
+            if not any(path == found for found in _imported_by(module)):
+                continue
+            seen.add(other)
+            yield module.unit
+            if hops + 1 < _HOPS:
+                todo.append((other, (), hops + 1))
+
+
+def _imported_by(module: Module) -> Iterator[str | None]:
+    """The files that a file imports, or names of."""
+    for node in module.unit.imports:
+        if isinstance(node, ast.Import):
+            yield from (module.find(alias.name) for alias in node.names)
+            continue
+        path = module.find(node.module or "", node.level)
+        yield path
+        if path is not None and module.project is not None:
+            yield from (module.project.submodule(path, alias.name) for alias in node.names)
+
+
+def _optimizes(user: Unit) -> bool:
+    return any(
+        isinstance(call, ast.Call)
+        and is_optimizer(f"torch.optim.{last_name(call.func)}")
+        and any(isinstance(n, ast.Attribute) and n.attr == "parameters" for n in walk(call))
+        for call in user.index.of_kind(ast.Call)
+    )
+
+
 def tier(facts: Facts, kept: Kept) -> Applicability:
     """Safe where nothing but training can change."""
-    sure = kept.table.is_module is True and kept.certain and trained_here(facts)
-    return Applicability.SAFE if sure else Applicability.UNSAFE
+    sure = kept.table.is_module is True and kept.certain
+    trained = sure and trained_here(facts, kept.table.node)
+    return Applicability.SAFE if trained else Applicability.UNSAFE

@@ -66,6 +66,15 @@ def problems(facts: Facts) -> dict[ast.AST, Problem]:
     return found
 
 
+def turn_holds(facts: Facts, *nodes: ast.AST) -> bool:
+    """Is there a turn in which all of these happen?"""
+    return any(
+        {one.event.node for one in turn.events} >= set(nodes)
+        for root in _roots(facts)
+        for turn in turns(facts, root)
+    )
+
+
 def _roots(facts: Facts) -> list[FunctionNode | ast.Module]:
     """The functions (or the module) that step an optimizer, and those that call them."""
     names = uses_in(facts).names

@@ -62,7 +62,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.training._places import moved_reset, reset_edit
-from autofix.codemods.training._problems import Kind, Problem, problems
+from autofix.codemods.training._problems import Kind, Problem, problems, turn_holds
 from autofix.flow.events import updated
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -128,10 +128,12 @@ def _between(node: ast.Call, problem: Problem, facts: Facts) -> Report:
 
 
 def _is_one_of_two(problem: Problem, facts: Facts) -> bool:
-    """Is a reset missing in the same turn? Without that the repaired step trains against an
+    """Is a reset missing in the same training? Without that the repaired step trains against an
     optimizer that is still wrong: both repairs are made, or none."""
-    others = problems(facts).values()
-    return any(one.kind == Kind.MISSING and one.turn.node is problem.turn.node for one in others)
+    missing = [one for one in problems(facts).values() if one.kind == Kind.MISSING]
+    return any(one.turn.node is problem.turn.node for one in missing) or any(
+        turn_holds(facts, problem.step.event.node, one.step.event.node) for one in missing
+    )
 
 
 def _why(problem: Problem) -> tuple[str, ...]:
