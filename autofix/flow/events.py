@@ -27,6 +27,8 @@ class What(Enum):
     """Code that cannot be seen, or a write into `.grad`: gradients may be anything afterwards."""
     HIDDEN = "hidden"
     """Code that cannot be seen and may run a backward pass."""
+    UNSEEN = "unseen"
+    """Code that cannot be seen and may reset gradients, but runs no backward pass."""
 
 
 @dataclass(eq=False)

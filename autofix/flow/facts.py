@@ -257,10 +257,15 @@ class Facts:
 
     def library_name(self, node: ast.expr) -> str | None:
         """The full dotted name (``torch.nn.functional.relu``) that an expression refers to."""
+        if is_foreign(node):
+            return self._library_of(node)
         root = root_name(node)
         around = [p for p in self.index.ancestors(node) if isinstance(p, (*FUNCTIONS, ast.Lambda))]
         if root is not None and not any(root in self.index.bound_names(f) for f in around):
             return static_name(node, self.program.module)  # no need to interpret the function
+        return self._library_of(node)
+
+    def _library_of(self, node: ast.expr) -> str | None:
         value = self.value(node)
         return value.ref if value.kind == Kind.LIBRARY and isinstance(value.ref, str) else None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autofix.flow.index import FunctionNode
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ Handle = tuple[str, ...]
 Handles = frozenset[Handle]
 
 NOBODY: Handles = frozenset()
+OF_SELF = "self of "
+"""How the handle of an object begins that only methods of its class show."""
 _DEPTH = 6
 _PARTS = frozenset(
     {"values", "items", "get", "children", "modules", "named_children", "named_modules"}
@@ -72,11 +75,13 @@ def any_related(some: Handles, others: Handles) -> bool:
 def _of_name(node: ast.Name, scope: Scope, facts: Facts, depth: int) -> Handles:
     if node.id in scope.arguments:
         return scope.arguments[node.id]
+    if is_foreign(node):
+        return NOBODY  # a name of another file
     owner = _binder(node, facts)
     if depth and (found := _aliased(node, scope, facts, depth - 1)):
         return found
     if node.id == "self" and owner is not None and (cls := facts.index.class_of(owner)):
-        return frozenset({(f"self of {cls.name}",)})
+        return frozenset({(f"{OF_SELF}{cls.name}",)})
     where = "" if owner is None else f"{owner.name}:{owner.lineno}:"
     return frozenset({(f"{where}{node.id}",)})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
@@ -39,12 +40,37 @@ def is_optimizer(node: ast.expr, facts: Facts) -> bool:
         return True
     if is_scheduler(node, facts):
         return False
-    if value.kind not in (Kind.UNKNOWN, Kind.NONE | Kind.UNKNOWN, Kind.NONE | Kind.OPTIMIZER):
+    if value.kind & ~(Kind.UNKNOWN | Kind.NONE):  # None is what an abstract method seems to give
         return bool(value.kind & Kind.OPTIMIZER)
     if any(optimizer_class(call, facts) for call in constructors(node, facts)):
         return True
-    name = plain_name(_iterated(node, facts) or node)
-    return name is not None and _OPTIMIZER.search(name) is not None
+    many = _iterated(node, facts) or node
+    names = [plain_name(many), *(value.id for _, value in kept_names(facts, many))]
+    return any(name is not None and _OPTIMIZER.search(name) is not None for name in names)
+
+
+def kept_names(facts: Facts, node: ast.expr) -> Iterator[tuple[ast.Attribute, ast.Name]]:
+    """The names that are kept as an attribute called so: `self.o = optimizer`."""
+    if isinstance(node, ast.Attribute):
+        for target in uses_in(facts).names.stored.get(node.attr, ()):
+            statement = facts.index.statement_of(target)
+            pairs = name_pairs(statement) if statement is not None else ()
+            yield from (pair for pair in pairs if pair[0] is target)
+
+
+def name_pairs(statement: ast.AST) -> Iterator[tuple[ast.Attribute, ast.Name]]:
+    """`self.net = net`, also as one of several: `self.net, self.lr = net, lr`."""
+    pairs: list[tuple[ast.expr, ast.expr]] = []
+    match statement:
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
+            pairs = list(zip(targets, values, strict=False))
+        case ast.Assign(targets=[target], value=value):
+            pairs = [(target, value)]
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            pairs = [(target, value)]
+    for target, value in pairs:
+        if isinstance(target, ast.Attribute) and isinstance(value, ast.Name):
+            yield target, value
 
 
 def _iterated(node: ast.expr, facts: Facts) -> ast.expr | None:

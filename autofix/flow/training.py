@@ -29,6 +29,7 @@ from autofix.flow.index import FunctionNode, last_name
 from autofix.flow.managed import around, generator
 from autofix.flow.roles import is_optimizer
 from autofix.flow.stages import callee, stages_in
+from autofix.flow.unseen import may_do
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import children
 
@@ -42,7 +43,6 @@ DEPTH = 4
 """How deep calls of functions of the file are looked into."""
 
 
-_MAY_TRAIN = re.compile(r"(?i)back|train|step|update|optim|fit\b|grad|epoch|run|closure|learn")
 _HARMLESS_FUNCTIONS = frozenset(
     {
         "clip_grad_norm_",
@@ -284,8 +284,9 @@ class Reader:
         ]
         for one in optimizers:
             yield Event(What.TOUCH, node, chain, handles(one, scope, self.facts), one, scope)
-        if optimizers or _MAY_TRAIN.search(name):
-            yield Event(What.HIDDEN, node, chain)
+        what = What.HIDDEN if optimizers else may_do(node, name, chain[-1], self.facts)
+        if what is not None:
+            yield Event(what, node, chain)
 
     def _entered(
         self,

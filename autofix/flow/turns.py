@@ -14,12 +14,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from autofix.flow.events import Branch, Event, Item, Loop, Seq, What
-from autofix.flow.handles import NOBODY, Handles, Scope, any_related, handles, related
+from autofix.flow.handles import NOBODY, OF_SELF, Handles, Scope, any_related, handles, related
 from autofix.flow.index import FUNCTIONS, FunctionNode
 from autofix.flow.losses import Sources, sources
-from autofix.flow.roles import constructors, is_optimizer, optimizer_class
+from autofix.flow.roles import constructors, is_optimizer, name_pairs, optimizer_class
 from autofix.flow.syntax import argument
 from autofix.flow.training import Reader
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class Turn:
     def resets(self, event: Event, who: Handles) -> bool | None:
         """Are the gradients of what these optimizers hold gone after the event? None: perhaps."""
         if event.what != What.ZERO:
-            touched = event.what == What.TOUCH and (not event.who or any_related(event.who, who))
+            touches = event.what in (What.TOUCH, What.UNSEEN)
+            touched = touches and (not event.who or any_related(event.who, who))
             return None if touched else False
         if any_related(event.who, who):
             return True
@@ -176,8 +178,8 @@ class _Watch:
             if reaches is None:
                 return state | {FRESH}
             return frozenset({FRESH}) if reaches else state
-        if event.what == What.HIDDEN:
-            return state | {UNKNOWN}
+        if event.what in (What.HIDDEN, What.UNSEEN):
+            return state | {UNKNOWN if event.what == What.HIDDEN else NOTHING}
         resets = self.turn.resets(event, who)
         if resets is None:
             return state | {UNKNOWN}
@@ -209,12 +211,14 @@ def _part_of(one: tuple[str, ...], whole: tuple[str, ...]) -> bool:
 def held_by(optimizer: ast.expr, scope: Scope, facts: Facts) -> Handles | None:
     """The modules whose parameters an optimizer is made with; None if that is not known."""
     calls = [c for c in constructors(optimizer, facts) if optimizer_class(c, facts)]
+    owners = [one[:-1] for one in handles(optimizer, scope, facts) if len(one) > 1]
     found: Handles = NOBODY
     for call in calls:
         held = held_by_call(call, scope, facts)
         if held is None:
             return None
-        found |= held
+        own = [one[1:] for one in held if one[0].startswith(OF_SELF)]
+        found |= held | {(*owner, *path) for owner in owners for path in own}
     return found or None
 
 
@@ -225,7 +229,7 @@ def held_by_call(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
         return None
     given = given_as(given, facts)
     function = facts.index.function_of(call)
-    place = scope if function is scope.function else Scope(function)
+    place = scope if function is scope.function or is_foreign(call) else Scope(function)
     owners = [
         n.value
         for n in ast.walk(given)
@@ -246,7 +250,8 @@ def given_as(given: ast.expr, facts: Facts) -> ast.expr:
 
 
 def _known_as(node: ast.expr, scope: Scope, facts: Facts) -> Handles:
-    """An object, also under the attribute as which its function keeps it (`self.net = net`)."""
+    """An object, also under the attribute as which its function keeps it (`self.net = net`), and
+    the other way round."""
     found = handles(node, scope, facts)
     root = node
     path: list[str] = []
@@ -255,12 +260,12 @@ def _known_as(node: ast.expr, scope: Scope, facts: Facts) -> Handles:
         root = root.value
     if not isinstance(root, ast.Name) or scope.function is None:
         return found
-    for part in facts.index.body_nodes(scope.function):
-        match part:
-            case ast.Assign(targets=[ast.Attribute() as kept], value=ast.Name(id=name)):
-                if name == root.id:
-                    kept_as = handles(kept, scope, facts)
-                    found |= frozenset((*one, *path) for one in kept_as)
+    statements = facts.index.body_nodes(scope.function)
+    for kept, value in (pair for part in statements for pair in name_pairs(part)):
+        if value.id == root.id:
+            found |= frozenset((*one, *path) for one in handles(kept, scope, facts))
+        elif ast.unparse(kept) == ast.unparse(node):
+            found |= handles(value, scope, facts)
     return found
 
 

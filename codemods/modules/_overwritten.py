@@ -182,8 +182,8 @@ def _called_between_steps(facts: Facts, method: Method) -> bool:
 def _runs_between_steps(facts: Facts, node: ast.AST) -> bool:
     """In a loop around it, or around calls of the function that it stands in."""
     method = facts.index.function_of(node)
-    called = method is not None and not isinstance(method, ast.Lambda)
-    return _steps_around(facts, node) or (called and _called_between_steps(facts, method))
+    called = method is not None and _called_between_steps(facts, method)
+    return called or _steps_around(facts, node)
 
 
 def _steps_around(facts: Facts, node: ast.AST) -> bool:

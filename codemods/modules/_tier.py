@@ -50,7 +50,8 @@ def _users(facts: Facts, node: ast.ClassDef) -> Iterator[Unit]:
     if facts.project is None:
         return
     home = facts.program.module.home.unit.path
-    todo, seen = [(home, (node.name,), 0)], {home}
+    todo: list[tuple[str, tuple[str, ...], int]] = [(home, (node.name,), 0)]
+    seen = {home}
     for path, names, hops in todo:  # grows while it is read
         for other, _ in facts.project.importers(path, names):
             module = facts.program.modules.at(other) if other not in seen else None

@@ -37,10 +37,10 @@ are no strings, elements that are no modules, `sort`, `get`), the container stay
 comma goes, with the `[0]` of those who made do with it. Forward values stay the same. The
 `state_dict` gains keys, and an optimizer gains parameters.
 
-It is safe where this file itself gives `parameters()` to an optimizer and loads no checkpoint, and
-unsafe otherwise. Parts that are registered by another way (`add_module`, `setattr`,
-`nn.Sequential(*self.layers)`), that are given to an optimizer by name, frozen, run without
-gradients, or hidden in a list of one element, are left alone.
+It is safe where `parameters()` is given to an optimizer in this file, or in one that imports the
+class, and none of them loads a checkpoint; it is unsafe otherwise. Parts that are registered by
+another way (`add_module`, `setattr`, `nn.Sequential(*self.layers)`), that are given to an optimizer
+by name, frozen, run without gradients, or hidden in a list of one element, are left alone.
 
 ## How it is verified
 

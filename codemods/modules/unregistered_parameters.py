@@ -32,9 +32,9 @@ plain tensor. Where they would not do (keys that are no strings, `torch.stack` o
 container stays and an `nn.ParameterList` of what it holds is set beside it. Forward values stay the
 same. The `state_dict` gains keys, and an optimizer gains parameters.
 
-It is safe where this file itself gives `parameters()` to an optimizer and loads no checkpoint, and
-unsafe otherwise. What is registered by another way, given to an optimizer by name, or updated by
-hand with its `.grad`, is left alone.
+It is safe where `parameters()` is given to an optimizer in this file, or in one that imports the
+class, and none of them loads a checkpoint; it is unsafe otherwise. What is registered by another
+way, given to an optimizer by name, or updated by hand with its `.grad`, is left alone.
 
 ## How it is verified
 

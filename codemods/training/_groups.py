@@ -24,7 +24,7 @@ def added_groups(
     the group of the old parameters was set to; None if that cannot be told."""
     call, target = node.value, node.targets[0]
     assert isinstance(call, ast.Call) and isinstance(target, (ast.Name, ast.Attribute))
-    if optimizer_class(call, facts) in _NO_GROUPS or _is_scheduled(target, facts):
+    if optimizer_class(call, facts) in _NO_GROUPS or is_scheduled(target, facts):
         return None
     edits: dict[str, Edit] = {}
     for statement, one in brought:
@@ -43,7 +43,7 @@ def added_groups(
     return tuple(edits.values()) or None
 
 
-def _is_scheduled(target: ast.expr, facts: Facts) -> bool:
+def is_scheduled(target: ast.expr, facts: Facts) -> bool:
     """A schedule counts the groups when it is made, and takes no other number of them later."""
     around = facts.index.function_of(target) or facts.tree
     return any(

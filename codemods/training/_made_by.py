@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from autofix.codemods.training._arguments import arguments_of
+from autofix.codemods.training._replaced import may_be_known
 from autofix.flow.facts import Facts
 from autofix.flow.handles import NOBODY, Handles, Scope, handles
 from autofix.flow.index import last_name
@@ -15,6 +16,7 @@ from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.roles import optimizer_class, scheduler_class
 from autofix.flow.syntax import all_arguments, argument
 from autofix.flow.turns import held_by_call
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 
@@ -22,28 +24,35 @@ _LISTING = frozenset({"parameters", "named_parameters"})
 _HARMLESS = frozenset({"__init__", "super", "to", "list", "filter", "iter"}) | _LISTING
 """What is called beside an optimizer, and does nothing to the model."""
 _TELLING = re.compile(r"(?i:optim)|Ada|SGD|RMSprop|LBFGS|Rprop|Muon")
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def held_by_maker(call: ast.Call, scope: Scope, facts: Facts) -> Handles | None:
     """The modules whose parameters the optimizer gets that a function makes and returns, or that an
     object keeps; None where the call makes no optimizer, or does more than that."""
     definitions = uses_in(facts).names.definitions.get(last_name(call.func) or "", [])
-    if len(definitions) != 1 or not isinstance(definitions[0], (ast.FunctionDef, ast.ClassDef)):
+    if not definitions and not may_be_known(call, facts):
         return None
-    if not _makes_optimizer(definitions[0], facts):
+    if definitions and (len(definitions) != 1 or not _makes_optimizer(definitions[0], facts)):
         return None
     ref = facts.value(call.func).ref
-    if isinstance(ref, ClassInfo) and ref.node is definitions[0]:
-        return _held_by_object(call, ref.node, scope, facts)
-    if isinstance(ref, Closure) and ref.node is definitions[0]:
-        return _held_by_function(call, ref.node, scope, facts)
-    return None
+    if not isinstance(ref, (ClassInfo, Closure)) or isinstance(ref.node, ast.Lambda):
+        return None
+    if not _makes_optimizer(ref.node, facts):
+        return None
+    if definitions and ref.node is not definitions[0]:
+        return None
+    if isinstance(ref, ClassInfo):
+        return _held_by_object(call, ref, scope, facts)
+    if not isinstance(ref.node, ast.FunctionDef):
+        return None
+    return _held_by_function(call, ref.node, scope, facts)
 
 
 @functools.lru_cache(maxsize=256)  # every call asks
-def _makes_optimizer(definition: ast.FunctionDef | ast.ClassDef, facts: Facts) -> bool:
+def _makes_optimizer(definition: Definition, facts: Facts) -> bool:
     """By the text first, which spares the analysis most functions."""
-    if not _TELLING.search(facts.source.segment(definition)):
+    if not is_foreign(definition) and not _TELLING.search(facts.source.segment(definition)):
         return False
     return any(_optimizers(definition, facts))
 
@@ -77,13 +86,12 @@ def lists_parameters(node: ast.expr) -> bool:
     return any(isinstance(n, ast.Attribute) and n.attr in _LISTING for n in walk(node))
 
 
-def _held_by_object(
-    call: ast.Call, cls: ast.ClassDef, scope: Scope, facts: Facts
-) -> Handles | None:
+def _held_by_object(call: ast.Call, cls: ClassInfo, scope: Scope, facts: Facts) -> Handles | None:
     """`Trainer(model)`, whose `__init__` sets attributes and makes an optimizer, nothing else."""
-    init = facts.class_table(cls).methods.get("__init__")
-    if not isinstance(init, ast.FunctionDef) or init not in cls.body or not init.args.args:
+    own = [s for s in cls.node.body if isinstance(s, ast.FunctionDef) and s.name == "__init__"]
+    if len(own) != 1 or not own[0].args.args:
         return None
+    init = own[0]
     inside = [n for n in walk(init) if isinstance(n, ast.Call)]
     if not all(_is_harmless(one, facts) for one in inside):
         return None

@@ -38,11 +38,11 @@ def holds(statement: ast.stmt, event: Event, facts: Facts) -> bool:
     return any(one is statement or statement in facts.index.ancestors(one) for one in event.chain)
 
 
-def first_backward(problem: Problem, facts: Facts) -> ast.stmt | None:
+def first_backward(problem: Problem, facts: Facts, level: int = -1) -> ast.stmt | None:
     """The statement with the first backward pass for the step of a problem, where that stands
     before it in the same block or in one around it that every turn runs through."""
     turn, step = problem.turn, problem.step
-    node = step.event.chain[-1]
+    node = step.event.chain[level]
     while True:
         block = block_of(node, facts)
         found = _group(block[: block.index(node)], turn, step, facts)
@@ -120,8 +120,9 @@ def moved_reset(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     """The edits that take a reset from between the backward pass and the step."""
     assert problem.reset is not None
     reset, step = problem.reset.event, problem.step.event
-    statement = reset.chain[-1]
-    if not isinstance(statement, ast.Expr) or statement.value is not reset.node:
+    level = _shared(reset, step)
+    statement = reset.chain[level]
+    if not _does_only(statement, reset, level, problem):
         return "it is part of another statement"
     lines = None if _is_only(statement, facts) else lines_of(facts, [statement], above=False)
     removed = Edit(*lines, "") if lines else _removed(statement, facts)
@@ -134,9 +135,7 @@ def moved_reset(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     ]
     if any(e.sure for e in earlier):
         return (removed,)
-    if reset.chain[:-1] != step.chain[:-1]:
-        return "it stands in another function than the step"
-    anchor = first_backward(problem, facts)
+    anchor = first_backward(problem, facts, level)
     code = facts.source.segment(statement)
     if lines and lines_of(facts, [anchor or step.chain[-1]], above=False):
         # Its comment goes with it.
@@ -144,7 +143,27 @@ def moved_reset(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
         code = facts.source.text[start : lines[1]].rstrip("\r\n")
     if anchor is not None and _is_bound(step, anchor, facts):
         return (removed, insert_before(facts, anchor, code))
-    return (removed, insert_after(facts, step.chain[-1], code))
+    return (removed, insert_after(facts, step.chain[level], code))
+
+
+def _shared(a: Event, b: Event) -> int:
+    """How many calls lead to both of two events."""
+    shared = 0
+    for one, other in zip(a.chain[:-1], b.chain[:-1], strict=False):
+        if one is not other:
+            break
+        shared += 1
+    return shared
+
+
+def _does_only(statement: ast.stmt, event: Event, level: int, problem: Problem) -> bool:
+    """Is a statement nothing but an event, perhaps by way of a function?"""
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return False
+    if level == len(event.chain) - 1:
+        return statement.value is event.node
+    led = [e.event for e in problem.turn.events if statement in e.event.chain]
+    return all(one.what == event.what for one in led)
 
 
 def _is_only(statement: ast.stmt, facts: Facts) -> bool:
@@ -166,9 +185,13 @@ def _removed(statement: ast.stmt, facts: Facts) -> Edit | None:
 def moved_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     """The edits that put a step behind the backward pass that it is for."""
     step = problem.step.event
-    statement = step.chain[-1]
-    if not isinstance(statement, ast.Expr) or statement.value is not step.node:
+    level = _shared(step, problem.backwards[0].event)
+    statement = step.chain[level]
+    if not _does_only(statement, step, level, problem):
         return "it is part of another statement"
+    around = facts.index.parents.get(statement)
+    if isinstance(around, ast.For) and [statement] == around.body and not around.orelse:
+        statement = around  # `for opt in optimizers: opt.step()`
     block = block_of(statement, facts)
     at = block.index(statement)
     later = [s for s in block[at + 1 :] if any(_runs(s, b, facts) for b in problem.backwards)]

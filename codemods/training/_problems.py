@@ -21,6 +21,10 @@ CALLERS = 3
 """How far callers of a function with a step in it are looked into."""
 
 
+_OPEN = (What.TOUCH, What.HIDDEN, What.UNSEEN)
+"""Gradients may be anything afterwards."""
+
+
 class Kind(Enum):
     MISSING = "gradients are never reset"
     BETWEEN = "they are reset after the backward pass"
@@ -115,8 +119,8 @@ def _in_turn(turn: Turn, facts: Facts) -> Iterator[Problem]:
         seen = turn.found_by(step)
         if seen == {NOTHING}:
             yield from _idle(turn, step, backwards)
-        elif seen == {EARLIER} and _is_repeated(turn, step, facts):
-            yield from _late(turn, step, backwards)
+        elif EARLIER in seen <= {EARLIER, NOTHING} and _is_repeated(turn, step, facts):
+            yield from _late(turn, step, backwards, facts)
         forgotten = _never_reset(turn, step) and _is_repeated(turn, step, facts, missing=True)
         if forgotten or _adds_up_in_closure(turn, step, facts):
             yield Problem(Kind.MISSING, turn, step, backwards=tuple(backwards))
@@ -127,7 +131,7 @@ def _by_hand(turn: Turn, facts: Facts) -> Iterator[Problem]:
     passes = turn.of(What.BACKWARD)
     if not turn.repeated or not passes:
         return
-    if any(e.event.what in (What.ZERO, What.TOUCH, What.HIDDEN, What.STEP) for e in turn.events):
+    if any(e.event.what in (*_OPEN, What.ZERO, What.STEP) for e in turn.events):
         return
     inside = {b.event.node for b in passes if b.loops}
     for update in turn.of(What.UPDATE):
@@ -172,11 +176,12 @@ def _idle(turn: Turn, step: Placed, backwards: list[Placed]) -> Iterator[Problem
         yield Problem(Kind.IDLE, turn, step, last, tuple(after))
 
 
-def _late(turn: Turn, step: Placed, backwards: list[Placed]) -> Iterator[Problem]:
+def _late(turn: Turn, step: Placed, backwards: list[Placed], facts: Facts) -> Iterator[Problem]:
     """What the step finds was there before the turn began."""
     who = step.event.who
-    after = [b for b in backwards if b.at > step.at and b.sure and turn.reaches(b.event, who)]
-    if not step.sure or not after or _stepped(turn, step, after[0].at, len(turn.events)):
+    after = [b for b in backwards if b.at > step.at and turn.reaches(b.event, who)]
+    after = [b for b in after if _together(step, b, facts)]
+    if not after or _stepped(turn, step, after[0].at, len(turn.events)):
         return
     primed = any(
         e.what in (What.BACKWARD, What.HIDDEN, What.TOUCH) and turn.reaches(e, who) is not False
@@ -185,6 +190,21 @@ def _late(turn: Turn, step: Placed, backwards: list[Placed]) -> Iterator[Problem
     )
     if not primed:
         yield Problem(Kind.LATE, turn, step, backwards=tuple(after))
+
+
+def _together(step: Placed, backward: Placed, facts: Facts) -> bool:
+    """Does every turn that has the step have the backward pass?"""
+    if step.sure and backward.sure:
+        return True
+    places = [_place(one.event.chain[-1], facts) for one in (step, backward)]
+    return step.event.chain[:-1] == backward.event.chain[:-1] and places[0] is places[1]
+
+
+def _place(statement: ast.stmt, facts: Facts) -> ast.AST | None:
+    """What the statement stands in; not counting `for opt in optimizers`, where it is alone."""
+    around = facts.index.parents.get(statement)
+    alone = isinstance(around, ast.For) and around.body == [statement]
+    return facts.index.parents.get(around) if alone and around is not None else around
 
 
 def _stepped(turn: Turn, step: Placed, start: int, end: int) -> bool:
@@ -216,7 +236,7 @@ def _adds_up_in_closure(turn: Turn, step: Placed, facts: Facts) -> bool:
     inside = [e for e in turn.events if any(_is_closure(loop) for loop in e.loops)]
     inside = [e for e in inside if e.event.chain[: len(step.event.chain)] == step.event.chain]
     runs = any(e.event.what == What.BACKWARD for e in inside)
-    return runs and not any(e.event.what in (What.ZERO, What.TOUCH, What.HIDDEN) for e in inside)
+    return runs and not any(e.event.what in (*_OPEN, What.ZERO) for e in inside)
 
 
 def _is_closure(loop: Loop) -> bool:

@@ -13,6 +13,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.handles import Handle, Handles, Scope, handles, related
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Closure, is_module_class
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -72,14 +73,27 @@ def _stored(
                 whole = False
             elif related(place, module):
                 whole = _is_whole(target)
-    if whole is None or not makes_parameters(value, facts, whole):
+    if whole is None or not makes_parameters(_meant(value, scope), facts, whole):
         return
     added = isinstance(target, ast.Attribute) and last_name(target.value) in ("self", "cls")
     if added and not whole and _ASIDE.search(last_name(target) or ""):
         return
     if added and not whole and isinstance(value, ast.Call) and _is_copy(value, facts):
         return
-    yield Replaced(target, facts.source.segment(target), whole, direct)
+    yield Replaced(target, text_of(facts, target), whole, direct)
+
+
+def _meant(value: ast.expr, scope: Scope) -> ast.expr:
+    """What a name stands for that the function binds once."""
+    if not isinstance(value, ast.Name) or scope.function is None:
+        return value
+    bound = [
+        node.value
+        for node in ast.walk(scope.function)
+        if isinstance(node, ast.Assign)
+        and any(isinstance(t, ast.Name) and t.id == value.id for t in node.targets)
+    ]
+    return bound[0] if len(bound) == 1 else value
 
 
 def _is_whole(target: ast.expr) -> bool:
@@ -96,7 +110,7 @@ def _added(call: ast.Call, held: Handles, scope: Scope, facts: Facts) -> Iterato
     if name == _RESIZES and isinstance(call.func, ast.Attribute):
         known = name in uses_in(facts).names.definitions  # which is looked into
         if not known and handles(call.func.value, scope, facts) & held:
-            yield Replaced(call, f"{facts.source.segment(call.func)}()", False, False)
+            yield Replaced(call, f"{text_of(facts, call.func)}()", False, False)
         return
     if name == "setattr" and len(call.args) == 3:
         owner = call.args[0]
@@ -105,7 +119,7 @@ def _added(call: ast.Call, held: Handles, scope: Scope, facts: Facts) -> Iterato
     if owner is None or not call.args or not makes_parameters(call.args[-1], facts, whole=False):
         return
     if any(_covers(module, one) for one in handles(owner, scope, facts) for module in held):
-        yield Replaced(call, facts.source.segment(owner), whole=False, direct=False)
+        yield Replaced(call, text_of(facts, owner), whole=False, direct=False)
 
 
 def _covers(module: Handle, part: Handle) -> bool:
@@ -116,7 +130,7 @@ def _inside(
     call: ast.Call, held: Handles, scope: Scope, facts: Facts, depth: int
 ) -> Iterator[Replaced]:
     """A function or method of this file, with what it is called with."""
-    if last_name(call.func) not in uses_in(facts).names.definitions:
+    if not may_be_known(call, facts):
         return
     ref = facts.value(call.func).ref
     if not isinstance(ref, Closure) or isinstance(ref.node, ast.Lambda):
@@ -125,8 +139,18 @@ def _inside(
         inner = Scope(ref.node, _arguments(call, ref, scope, facts))
         for found in replaced_in(statement, held, inner, facts, depth):
             if not found.whole or isinstance(found.node, ast.Attribute):
-                text = facts.source.segment(call.func)
+                text = text_of(facts, call.func)
                 yield Replaced(found.node, f"{text}()", found.whole, direct=False)
+
+
+def may_be_known(call: ast.Call, facts: Facts) -> bool:
+    """Is a function or class of this file called, or one that it may have from another?"""
+    if is_foreign(call) or last_name(call.func) in uses_in(facts).names.definitions:
+        return True
+    imported = isinstance(call.func, ast.Attribute) or any(
+        name in facts.index.imported for name in (last_name(call.func), "*")
+    )
+    return facts.project is not None and imported
 
 
 def _arguments(call: ast.Call, ref: Closure, scope: Scope, facts: Facts) -> dict[str, Handles]:
@@ -171,6 +195,10 @@ def _returns_new_module(call: ast.Call, ref: Closure, facts: Facts) -> bool:
     given = {a.arg for a in ast.walk(ref.node.args) if isinstance(a, ast.arg)}
     returned = [n.value for n in facts.index.body_nodes(ref.node) if isinstance(n, ast.Return)]
     return not any(isinstance(v, ast.Name) and v.id in given for v in returned)
+
+
+def text_of(facts: Facts, node: ast.expr) -> str:
+    return ast.unparse(node) if is_foreign(node) else facts.source.segment(node)
 
 
 def reads(name: ast.expr, statements: Sequence[ast.stmt], facts: Facts) -> list[ast.expr]:

@@ -2,9 +2,9 @@
 
 ## What it does
 
-Finds optimizers made with `model.parameters()`, by a function or an object of a class of this file
-too (`Trainer(model)`), where the model is given a new layer or `nn.Parameter`, or is replaced as a
-whole afterwards.
+Finds optimizers made with `model.parameters()`, by a function or an object of a class of the
+project too (`Trainer(model)`), where the model is given a new layer or `nn.Parameter`, or is
+replaced as a whole afterwards. The same where a class keeps both, and a method replaces parts.
 
 ## Why is this bad
 
@@ -37,6 +37,9 @@ Where the optimizer is used in between, it gets the new part as a group with the
 group that the old part was in. This is unsafe, and there is no fix where those settings cannot be
 told, or where a schedule was made with the optimizer.
 
+In a class whose method replaces parts, the optimizer is made again behind that, with the settings
+it was made with. This is unsafe: what it has gathered, such as momentum, is gone.
+
 Parts that are added with `add_param_group`, that an optimizer of their own gets, or that are copies
 (a target network) are left alone. So are `.to()`, `.cuda()` and wrappers, which keep parameters.
 
@@ -57,14 +60,15 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from autofix.codemods.training._groups import added_groups
+from autofix.codemods.training._grown import grown
 from autofix.codemods.training._made_by import held_by_maker, lists_parameters
 from autofix.codemods.training._places import block_of
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Handles, Scope, any_related
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import FUNCTIONS, last_name, root_name
 from autofix.flow.roles import optimizer_class, scheduler_class
-from autofix.flow.syntax import argument
+from autofix.flow.syntax import all_arguments, argument
 from autofix.flow.turns import given_as, held_by_call
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -76,8 +80,7 @@ rule = Rule(
     __name__,
     code="AG607",
     trigger=r"(?:Adam\w*|SGD|RMSprop|Ada\w+|LBFGS|[NR]Adam|Rprop|ASGD|SparseAdam|Muon)\s*\("
-    r"|^\s*[\w.]+\s*=\s*\w+\(",
-    needs=("Ada", "SGD", "RMSprop", "LBFGS", "Rprop", "Muon"),
+    r"|^[ \t]*[\w.]+\s*=\s*[\w.]+\(",
 )
 
 
@@ -88,12 +91,14 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         return
     scope = Scope(facts.index.function_of(node))
     plain = (last_name(call.func) or "")[:1].isupper() and optimizer_class(call, facts)
+    block = block_of(node, facts)
+    later = block[block.index(node) + 1 :]
+    if not plain and not _is_touched(call, later):
+        return
     made_by = held_by_call if plain else held_by_maker
     held = made_by(call, scope, facts)
     if not held:
         return
-    block = block_of(node, facts)
-    later = block[block.index(node) + 1 :]
     found: list[tuple[int, Replaced]] = []
     for at, statement in enumerate(later):
         if isinstance(statement, (ast.For, ast.While)) and reads(target, [statement], facts):
@@ -102,12 +107,30 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
             if not _is_trained_otherwise(one, later[at:], target, scope, facts):
                 found.append((at, one))
     if not found:
+        if plain and isinstance(target, ast.Attribute):
+            yield from _by_methods(node, target, held, facts)
         return
     at = found[-1][0]
     if _is_renewed(target, later, facts) or not _is_used(target, later[at:], facts):
         return
     brought = [(later[at], one) for at, one in found]
     yield _report(node, target, later[: at + 1], brought, facts)
+
+
+def _is_touched(call: ast.Call, later: Sequence[ast.stmt]) -> bool:
+    """By the syntax alone: is anything that a call is given set or called with further down?"""
+    parts = (n for one in all_arguments(call) for n in ast.walk(one))
+    given = {n.id for n in parts if isinstance(n, ast.Name)}
+    for node in (n for statement in later for n in ast.walk(statement)):
+        if isinstance(node, ast.Call):
+            touched = {root_name(node.func), *map(root_name, all_arguments(node))}
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            touched = {root_name(node)}
+        else:
+            continue
+        if given & touched:
+            return True
+    return False
 
 
 def _report(
@@ -151,6 +174,21 @@ def _report(
     safe = plain and one.direct and not one.whole
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     return Report(blamed, message, fix=fix(tier, *edits))
+
+
+def _by_methods(
+    node: ast.Assign, target: ast.Attribute, held: Handles, facts: Facts
+) -> Iterator[Report]:
+    for one in grown(node, target, held, facts):
+        message = (
+            f"`{one.replaced.text}` brings new parameters, and `{facts.source.segment(target)}` "
+            f"keeps the old ones (line {node.lineno}): the new ones are never trained"
+        )
+        if isinstance(one.edit, str):
+            yield Report(one.statement, message, declined=one.edit)
+            continue
+        note = "the optimizer starts anew there, without what it has gathered"
+        yield Report(one.statement, message, fix=fix(Applicability.UNSAFE, one.edit), note=note)
 
 
 def _gathered(node: ast.Assign, facts: Facts) -> list[ast.stmt] | str:

@@ -1,0 +1,61 @@
+"""Calls that lead out of the file: what they may do to gradients."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from autofix.flow.events import What, loss_of
+from autofix.flow.objects import Closure
+from autofix.flow.unit import is_foreign
+from autofix.flow.uses import uses_in
+from autofix.flow.walk import walk
+
+if TYPE_CHECKING:
+    from autofix.flow.facts import Facts
+
+_MAY_TRAIN = re.compile(r"(?i)back|train|step|update|optim|fit\b|grad|epoch|run|closure|learn")
+_ON_GRADIENTS = re.compile(r"backward|step|grad|optim|zero_")
+
+
+def may_do(node: ast.Call, name: str, statement: ast.stmt, facts: Facts) -> What | None:
+    """What happens in a call, as far as its name, its result and its code in another file tell;
+    None if nothing does that matters."""
+    if not _MAY_TRAIN.search(name) or _is_known_to_compute(node, facts):
+        return None
+    return What.UNSEEN if _is_backpropagated(node, statement, facts) else What.HIDDEN
+
+
+def _is_known_to_compute(node: ast.Call, facts: Facts) -> bool:
+    """Is it a function of another file that touches no gradient and calls none that may?"""
+    ref = facts.value(node.func).ref
+    if not isinstance(ref, Closure) or not is_foreign(ref.node):
+        return False
+    words = {
+        part.attr if isinstance(part, ast.Attribute) else part.id
+        for part in walk(ref.node)
+        if isinstance(part, (ast.Attribute, ast.Name))
+    }
+    return not any(_ON_GRADIENTS.search(word) or _MAY_TRAIN.search(word) for word in words)
+
+
+def _is_backpropagated(node: ast.Call, statement: ast.stmt, facts: Facts) -> bool:
+    """`loss = closure()`, and `loss.backward()` below: nothing has been run backwards through the
+    result, which would have freed its graph."""
+    names = uses_in(facts).names
+    for call in names.calls.get("backward", ()):
+        loss = loss_of(call)
+        if any(keyword.arg == "retain_graph" for keyword in call.keywords) or loss is None:
+            continue
+        named = isinstance(loss, ast.Name) and loss.id in _bound(node, statement)
+        here = facts.index.function_of(call) is facts.index.function_of(node)
+        if loss is node or (named and here):
+            return True
+    return False
+
+
+def _bound(node: ast.Call, statement: ast.stmt) -> set[str]:
+    if not isinstance(statement, ast.Assign) or statement.value is not node:
+        return set()
+    return {n.id for target in statement.targets for n in walk(target) if isinstance(n, ast.Name)}

@@ -1,0 +1,103 @@
+"""Methods that replace parts of a model while an attribute holds the optimizer made for it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autofix.codemods.training._groups import is_scheduled
+from autofix.codemods.training._replaced import Replaced, replaced_in
+from autofix.flow.class_table import Method, methods_of, self_name
+from autofix.flow.facts import Facts
+from autofix.flow.handles import OF_SELF, Handles, Scope
+from autofix.flow.index import last_name
+from autofix.flow.roles import optimizer_class
+from autofix.flow.syntax import argument, calls_any
+from autofix.flow.uses import uses_in
+from autofix.flow.walk import walk
+from autofix.model import Edit
+from autofix.rewrite.statements import insert_after
+
+
+@dataclass(frozen=True)
+class Grown:
+    statement: ast.stmt
+    """The last one of a method that brings new parameters."""
+    replaced: Replaced
+    edit: Edit | str
+    """Makes the optimizer again behind it; or why that cannot be."""
+
+
+def grown(node: ast.Assign, target: ast.Attribute, held: Handles, facts: Facts) -> Iterator[Grown]:
+    """For `self.opt = Adam(self.model.parameters())`: the other methods of the class that give
+    `self.model` new parameters, where nothing else ever sets the optimizer or adds to it."""
+    made_in, owner = facts.index.function_of(node), facts.index.class_of(node)
+    if owner is None or not isinstance(made_in, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return
+    names = uses_in(facts).names
+    me = self_name(made_in)
+    if not isinstance(target.value, ast.Name) or target.value.id != me:
+        return
+    if len(names.stored.get(target.attr, ())) != 1 or "add_param_group" in facts.source.text:
+        return
+    callers = facts.index.callers(made_in.name) if made_in.name != "__init__" else ()
+    if made_in.name != "__init__" and {getattr(c, "name", "") for c in callers} != {"__init__"}:
+        return  # it may be called again
+    building = {made_in, *callers}
+    for method in methods_of(owner):
+        if method in building or any(calls_any(one, (method.name,)) for one in building):
+            continue
+        if any(isinstance(n, ast.Call) and _optimizes(n, facts) for n in walk(method)):
+            continue
+        scope, last = Scope(method), None
+        for statement in method.body:
+            for one in replaced_in(statement, held, scope, facts):
+                if not one.whole:
+                    last = (statement, one)
+        if last is not None:
+            yield Grown(*last, _made_again(node, target, held, method, last[0], facts))
+
+
+def _optimizes(call: ast.Call, facts: Facts) -> bool:
+    return last_name(call.func) == "step" or optimizer_class(call, facts) is not None
+
+
+def _made_again(
+    node: ast.Assign,
+    target: ast.Attribute,
+    held: Handles,
+    method: Method,
+    behind: ast.stmt,
+    facts: Facts,
+) -> Edit | str:
+    """`self.opt = Adam(self.model.parameters(), lr=self.opt.defaults["lr"])`"""
+    call, me = node.value, self_name(method)
+    assert isinstance(call, ast.Call)
+    given = argument(call, 0, "params")
+    model = _spelled(held, me)
+    plain = isinstance(given, ast.Call) and last_name(given.func) == "parameters" and not given.args
+    if model is None or not plain or is_scheduled(target, facts):
+        return "the optimizer has to be made again for them, or get them as a group"
+    func = facts.source.segment(call.func)
+    if func.partition(".")[0] in facts.index.bound_names(method):
+        return f"`{func}` has another meaning there"
+    settings = [("lr", value) for value in call.args[1:2]]
+    settings += [(k.arg, k.value) for k in call.keywords if k.arg not in (None, "params")]
+    if len(call.args) > 2 or any(k.arg is None for k in call.keywords):
+        return "with which settings it is made cannot be told"
+    kept = f"{me}.{target.attr}"
+    code = [f"{model}.parameters()"]
+    for name, value in settings:
+        literal = isinstance(value, ast.Constant)
+        text = facts.source.segment(value) if literal else f'{kept}.defaults["{name}"]'
+        code.append(f"{name}={text}")
+    return insert_after(facts, behind, f"{kept} = {func}({', '.join(code)})")
+
+
+def _spelled(held: Handles, me: str | None) -> str | None:
+    """`self.model`, which is what the only object is called in each method."""
+    own = [one for one in held if one[0].startswith(OF_SELF)]
+    if me is None or len(own) != 1 or not all(part.isidentifier() for part in own[0][1:]):
+        return None
+    return ".".join((me, *own[0][1:]))
