@@ -23,14 +23,14 @@ def dead_at(
     parts = _parts_of(graphs, node, names) if _is_scaled(added) else set()
     for backward in graphs.backwards:
         if backward.retains or not (
-            _same_turn(graphs, node, backward)
-            or (parts and _same_turn(graphs, facts.index.loops_around(node)[0], backward))
+            same_turn(graphs, node, backward)
+            or (parts and same_turn(graphs, facts.index.loops_around(node)[0], backward))
         ):
             continue
         names = parts or names
         if _is_cut_after(graphs, names, backward):
             continue
-        if _shares_graph(graphs, added, names, backward) and (
+        if shares_graph(graphs, added, names, backward) and (
             surely_tensor(facts, added, backward.root) or _is_term(graphs, added, backward.root)
         ):
             return [added]
@@ -88,11 +88,11 @@ def _dead_by_hand(graphs: Graphs, node: ast.AST, added: ast.expr) -> bool:
     """Are its gradients taken with `torch.autograd.grad` in this turn, and the weights, which it
     would be differentiated for, then changed in place?"""
     for taken in graphs.gradients:
-        if not _same_turn(graphs, node, taken) or not graphs.facts.value(added).is_tensor:
+        if not same_turn(graphs, node, taken) or not graphs.facts.value(added).is_tensor:
             continue
         if taken.retains and not _updated(graphs, taken):
             continue
-        if _shares_graph(graphs, added, keys(added), taken):
+        if shares_graph(graphs, added, keys(added), taken):
             return True
     return False
 
@@ -112,13 +112,13 @@ def _updated(graphs: Graphs, taken: Backward) -> bool:
     )
 
 
-def _same_turn(graphs: Graphs, node: ast.AST, backward: Backward) -> bool:
+def same_turn(graphs: Graphs, node: ast.AST, backward: Backward) -> bool:
     """Do both stand in the same innermost loop (or, in a method, in none)?"""
     loops_around = graphs.facts.index.loops_around
     return loops_around(node)[:1] == loops_around(backward.call)[:1]
 
 
-def _shares_graph(graphs: Graphs, added: ast.expr, names: set[str], backward: Backward) -> bool:
+def shares_graph(graphs: Graphs, added: ast.expr, names: set[str], backward: Backward) -> bool:
     """Is what is added part of what the backward pass runs through, or made of it?"""
     roots = keys(backward.root)
     made = {n for n in names if _is_made_here(graphs, n)}

@@ -39,6 +39,8 @@ def grown(node: ast.Assign, target: ast.Attribute, held: Handles, facts: Facts) 
     me = self_name(made_in)
     if not isinstance(target.value, ast.Name) or target.value.id != me:
         return
+    if any(len(one) == 1 for one in held):
+        return  # a module that makes its own layers late
     if len(names.stored.get(target.attr, ())) != 1 or "add_param_group" in facts.source.text:
         return
     callers = facts.index.callers(made_in.name) if made_in.name != "__init__" else ()

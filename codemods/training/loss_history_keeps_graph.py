@@ -55,6 +55,7 @@ from collections.abc import Iterator
 from autofix.codemods.training._freed import dead_at, roots, surely_tensor
 from autofix.codemods.training._graphs import Graphs, graphs_around, key_of, keys, reads
 from autofix.codemods.training._meters import handed_to_meter
+from autofix.codemods.training._returned import freed_by_callee
 from autofix.flow.facts import Facts
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
@@ -108,7 +109,7 @@ def check_meter(node: ast.Call, facts: Facts) -> Iterator[Report]:
         graphs = graphs_around(facts, node)
         places = dead_at(graphs, node, "", argument, 0) if graphs.backwards else []
         for place in places:
-            sure = any(surely_tensor(facts, place, root) for root in roots(facts, place))
+            sure = _is_surely_tensor(facts, place)
             message = (
                 f"`{facts.source.segment(node.func)}` keeps the graph of every turn, which nothing "
                 f"runs backward through: memory grows with each step"
@@ -131,12 +132,10 @@ def _reports(
         return  # it is backpropagated itself
     if not _is_kept(graphs, node, key):
         return
-    places = dead_at(graphs, node, key, added, _LAYERS)
+    places = dead_at(graphs, node, key, added, _LAYERS) or freed_by_callee(graphs, key, added)
     if not places:
         return
-    sure = all(
-        any(surely_tensor(facts, place, root) for root in roots(facts, place)) for place in places
-    )
+    sure = all(_is_surely_tensor(facts, place) for place in places)
     edits = [edit for place in places for edit in _detached(facts, place, sure)]
     name = facts.source.segment(target)
     message = (
@@ -147,6 +146,12 @@ def _reports(
     tier = Applicability.SAFE if sure and freed else Applicability.UNSAFE
     note = None if sure else "it may be a number as well: what is kept becomes a Python float"
     yield Report(node, message, fix=fix(tier, *edits), note=note)
+
+
+def _is_surely_tensor(facts: Facts, place: ast.expr) -> bool:
+    if facts.value(place).is_tensor:
+        return True
+    return any(surely_tensor(facts, place, root) for root in roots(facts, place))
 
 
 def _is_kept(graphs: Graphs, node: ast.AST, key: str) -> bool:

@@ -1,0 +1,93 @@
+"""Is the graph of what a function returns freed before it returns?"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.codemods.training._freed import same_turn, shares_graph, surely_tensor
+from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, keys
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS
+from autofix.flow.objects import Closure
+from autofix.flow.syntax import is_none
+from autofix.flow.unit import is_foreign
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph
+
+
+def freed_by_callee(graphs: Graphs, key: str, added: ast.expr) -> list[ast.expr]:
+    """`total += train_step(batch)`, which returns the loss that it has run backward through: what
+    to detach. Nothing if some way through the function leaves the graph alive, or if what it runs
+    backward through is made of the sum."""
+    facts = graphs.facts
+    if facts.value(added).graph == Graph.NO:
+        return []
+    call, at = _made_by_call(graphs, added)
+    ref = facts.value(call.func).ref if call is not None else None
+    if not isinstance(ref, Closure) or is_foreign(ref.node) or ref.node is graphs.scope:
+        return []
+    returned = list(_returned(ref.node, at, facts))
+    if not returned or not all(one is not None and _is_freed(one, key, facts) for one in returned):
+        return []
+    return [added]
+
+
+def _made_by_call(graphs: Graphs, added: ast.expr) -> tuple[ast.Call | None, int | None]:
+    """The call that gives a value, and which of its results it is, if it gives several."""
+    if isinstance(added, ast.Call):
+        return added, None
+    if not isinstance(added, ast.Name):
+        return None, None
+    names = uses_in(graphs.facts).names
+    stores = [one for one in names.stores(added) if added in names.loads(one)]
+    parent = graphs.facts.index.parents.get(stores[0]) if len(stores) == 1 else None
+    match parent:
+        case ast.Assign(targets=[ast.Name()], value=ast.Call() as call):
+            return call, None
+        case ast.Tuple(elts=parts) as several:
+            match graphs.facts.index.parents.get(several):
+                case ast.Assign(targets=[only], value=ast.Call() as call) if only is several:
+                    return call, parts.index(stores[0])
+    return None, None
+
+
+def _returned(function: ast.AST, at: int | None, facts: Facts) -> Iterator[ast.expr | None]:
+    """What each way out of a function gives; None for what is not known."""
+    if not isinstance(function, FUNCTIONS) or isinstance(function, ast.Lambda):
+        yield None
+        return
+    for node in facts.index.body_nodes(function):
+        if isinstance(node, (ast.Yield, ast.YieldFrom)):
+            yield None
+        if not isinstance(node, ast.Return) or facts.index.function_of(node) is not function:
+            continue
+        value = node.value
+        if at is not None and isinstance(value, ast.Tuple) and at < len(value.elts):
+            value = value.elts[at]
+        elif at is not None:
+            value = None
+        if value is None or not is_none(value):
+            yield value
+
+
+def _is_freed(value: ast.expr, key: str, facts: Facts) -> bool:
+    if facts.value(value).graph == Graph.NO:
+        return True
+    graphs = graphs_around(facts, value)
+    return any(
+        not backward.retains
+        and same_turn(graphs, value, backward)
+        and _always_before(graphs, backward, value)
+        and key not in graphs.made_of(keys(backward.root))
+        and shares_graph(graphs, value, keys(value), backward)
+        and surely_tensor(facts, value, backward.root)
+        for backward in graphs.backwards
+    )
+
+
+def _always_before(graphs: Graphs, backward: Backward, value: ast.expr) -> bool:
+    """Does the backward pass stand before, in the same block or one around?"""
+    index = graphs.facts.index
+    block = index.parents.get(backward.statement)
+    return backward.statement.lineno < value.lineno and block in index.ancestors(value)
