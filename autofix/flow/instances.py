@@ -10,6 +10,7 @@ from autofix.flow.frame import Frame
 from autofix.flow.functions import call_closure, enter, index_of, settle
 from autofix.flow.index import FunctionNode, Index
 from autofix.flow.joins import MOST, join_all
+from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value, tensor
 
@@ -105,9 +106,7 @@ def _unfrozen(value: Value, owner: Instance, frame: Frame) -> Value:
     if owner.identity not in frozen:
         return value
     if value.kind == Kind.MODULE:
-        frozen |= value.aliases
-        if isinstance(value.ref, Instance):
-            frozen.add(value.ref.identity)
+        frozen |= identity(value) - frame.program.thawed
     return value.but(graph=Graph.NO, leaf=False) if value.parameter else value
 
 

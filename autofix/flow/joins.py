@@ -69,7 +69,7 @@ def join(a: Value | None, b: Value | None) -> Value:
         _join_ref(a, b),
         a.const if type(a.const) is type(b.const) and a.const == b.const else None,
         a.symbol if a.symbol == b.symbol else None,
-        a.aliases if a.aliases == b.aliases else _join_aliases(a, b),
+        a.aliases if a.aliases == b.aliases and a.ref is b.ref else _join_aliases(a, b),
     )
 
 
@@ -77,6 +77,9 @@ def _join_aliases(a: Value, b: Value) -> frozenset[int]:
     """Where one of two lists has no identity (a tuple, say), the other's would speak for both: one
     of which no contents are known, below zero, keeps what is joined here from being lost."""
     known = a.aliases | b.aliases
+    if a.kind == Kind.MODULE:
+        own = (getattr(value.ref, "identity", None) for value in (a, b))
+        return known.union(identity for identity in own if identity is not None)
     if a.kind & (Kind.SEQUENCE | Kind.DICT) and not (a.aliases and b.aliases):
         return known | {-abs(min(known, key=abs))}
     return known

@@ -188,8 +188,10 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
             flag = given.get(0, "requires_grad")
             if flag is not None and flag.const is False:
                 frame.program.frozen |= identity(module)
+                frame.program.thawed -= identity(module)
             else:
                 frame.program.frozen -= identity(module)
+                frame.program.thawed |= identity(module)
         return module
     if name in ("forward", "__call__"):
         return call_module(module, given.values, given.node, frame)

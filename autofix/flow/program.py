@@ -79,6 +79,8 @@ class Program:
     """Whether a function uses an argument as only a tensor can be used."""
     frozen: set[int] = field(default_factory=set)
     """Identities of modules whose parameters do not require grad."""
+    thawed: set[int] = field(default_factory=set)
+    """Of modules that are told to require grad, whatever they are a part of."""
     callers: list[Frame] = field(default_factory=list)
     """The activations whose calls led here, outermost first."""
     calls: list[ast.AST] = field(default_factory=list)

@@ -179,7 +179,9 @@ def _optimizers(facts: Facts) -> list[ast.Call]:
 def _covers(call: ast.Call, node: ast.expr, value: Value, facts: Facts) -> bool:
     inside = [n for argument in (*call.args, *call.keywords) for n in walk(argument)]
     if any(isinstance(n, ast.Attribute) and n.attr == "requires_grad" for n in inside):
-        return False  # only those that are trained: then some are not
+        # Only those that are trained: then some are not. Which, the file has to tell.
+        told = facts.program.thawed
+        return bool(identity(value) & told if told else facts.program.frozen)
     lists = [n for n in inside if isinstance(n, ast.Call) and last_name(n.func) == "parameters"]
     if not lists:
         return True
