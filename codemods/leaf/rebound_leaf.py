@@ -4,7 +4,8 @@
 
 Finds `w = w * 2`, `x = x.to(device)`, `w = w / w.norm()`, `x = model(x)` where `w` or `x` was a
 leaf that requires a gradient, and the name's `.grad` is read afterwards, an optimizer is given it,
-or an optimizer has had the leaf before.
+or an optimizer has had the leaf before. Also `x = x.clamp(0, 1).detach().requires_grad_()` between
+the steps of an optimizer that was given the leaf before: `x` is a leaf again, but another one.
 
 ## Why is this bad
 
@@ -50,7 +51,8 @@ argument or for the result is wanted, only the author knows for sure.
 
 A name that each turn of a training loop ends by binding to a tensor that is no leaf
 (`x = x.clamp(0, 1)` behind `step()` or behind an update with `x.grad`) is written in place where an
-optimizer has the leaf, and else made a leaf again at the start of each turn. The first turn
+optimizer has the leaf, and else made a leaf again at the start of each turn. Where it is bound to
+another leaf and the optimizer has the one before, that is written in place, too. The first turn
 computes what it did, and the others raised or stood still: this is safe. It is unsafe where the
 shape of what is written is not known.
 
@@ -77,6 +79,7 @@ from autofix.codemods.leaf._made import leaf_made, leaf_of, may_have_graph, with
 from autofix.codemods.leaf._new_name import in_each_turn, renamed
 from autofix.codemods.leaf._operations import Tier, chain_from
 from autofix.codemods.leaf._rebound import Choice, Rebound, is_shape, rebound_leaves
+from autofix.codemods.leaf._swapped import binding, swapped, written
 from autofix.codemods.leaf._turned_over import TurnedOver, Want, turned_over
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -111,6 +114,25 @@ def check_flag(node: ast.Assign, facts: Facts) -> Iterator[Report]:
             value=ast.Constant(value=True),
         ):
             yield from _reports(facts, name)
+
+
+@rule.visit(ast.Assign, ast.Expr)
+def check_swap(node: ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
+    """`x = x.clamp(0, 1).detach().requires_grad_()`, when an optimizer has the leaf before it"""
+    bound = binding(facts, node)
+    found = swapped(facts, bound) if bound is not None else None
+    if found is None or bound is None or (bound is node) is (found.flag is not None):
+        return
+    name, line = facts.source.segment(found.target), found.optimizer.lineno
+    message = (
+        f"`{name}` is bound to another leaf, and the optimizer (line {line}) goes on with the "
+        "one before: nothing is trained any more"
+    )
+    edits, tier = written(facts, found)
+    if isinstance(edits, str):
+        yield Report(bound, message, declined=edits)
+    else:
+        yield Report(bound, message, fix=fix(tier, *edits))
 
 
 def _is_bound(parent: ast.AST | None) -> bool:

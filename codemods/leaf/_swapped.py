@@ -1,0 +1,260 @@
+"""Leaves that an optimizer holds, and whose name is bound to another leaf between its steps."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from autofix.codemods.alias._aliases import uncut
+from autofix.codemods.leaf._kept import without_gradient
+from autofix.flow import torch_api
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.roles import is_optimizer, optimizer_class
+from autofix.flow.syntax import all_arguments, calls_in, is_true, keyword
+from autofix.flow.uses import ADDING, uses_in
+from autofix.flow.values import Graph, Value
+from autofix.model import Applicability, Edit
+from autofix.rewrite.names import spell
+from autofix.rewrite.statements import remove_statement
+
+_WRAPPERS = frozenset({"Parameter", "Variable", "tensor"})
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """`statement` binds a new leaf, made of the one that the optimizer goes on with."""
+
+    statement: ast.Assign
+    target: ast.Name | ast.Attribute
+    value: ast.expr
+    """What the new leaf is made of."""
+    flag: ast.stmt | None
+    """`x.requires_grad = True`, where a statement of its own makes it one."""
+    optimizer: ast.Call
+
+
+def binding(facts: Facts, node: ast.Assign | ast.Expr) -> ast.Assign | None:
+    """The statement that binds the name: this one, or the one before `x.requires_grad = True`."""
+    match node:
+        case ast.Assign(targets=[ast.Attribute(attr="requires_grad")]):
+            pass
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="requires_grad_"))):
+            pass
+        case _:
+            return node if isinstance(node, ast.Assign) else None
+    block = getattr(facts.index.parents.get(node), "body", [])
+    before = block[block.index(node) - 1] if node in block[1:] else None
+    if isinstance(before, ast.With):
+        before = before.body[-1]
+    return before if isinstance(before, ast.Assign) else None
+
+
+def swapped(facts: Facts, node: ast.Assign) -> Swapped | None:
+    match node.targets:
+        case [ast.Name() as target] | [ast.Attribute(value=ast.Name()) as target]:
+            pass
+        case _:
+            return None
+    text = ast.unparse(target)
+    value, leaf = _peeled(facts, node.value)
+    flag = None if leaf else _flag_behind(facts, node, text)
+    if (not leaf and flag is None) or not _reads(value, text):
+        return None
+    if isinstance(value, (ast.Name, ast.Attribute)):
+        return None
+    optimizer = _holder(facts, node, target, text)
+    if optimizer is None or _is_handed_over(facts, node, target, text):
+        return None
+    return Swapped(node, target, value, flag, optimizer)
+
+
+def _peeled(facts: Facts, value: ast.expr) -> tuple[ast.expr, bool]:
+    """`x.clamp(0, 1)` of `x.clamp(0, 1).detach().requires_grad_()`; and is it made a leaf?"""
+    leaf = False
+    while isinstance(value, ast.Call):
+        match value.func:
+            case ast.Attribute(value=inner, attr="requires_grad_"):
+                leaf = leaf or all(is_true(a) for a in all_arguments(value))
+            case ast.Attribute(value=inner, attr="detach" | "clone" | "contiguous"):
+                pass
+            case func if last_name(func) in _WRAPPERS and value.args:
+                if not (facts.library_name(func) or "").startswith("torch."):
+                    break
+                wanted = keyword(value, "requires_grad")
+                made = last_name(func) == "Parameter" and wanted is None
+                leaf, inner = leaf or made or is_true(wanted), value.args[0]
+            case _:
+                break
+        value = inner
+    return value, leaf
+
+
+def _flag_behind(facts: Facts, node: ast.Assign, text: str) -> ast.stmt | None:
+    """The next statement, if it makes the tensor a leaf."""
+    last: ast.stmt = node
+    parent = facts.index.parents.get(node)
+    if isinstance(parent, ast.With) and parent.body[-1] is node:
+        last, parent = parent, facts.index.parents.get(parent)
+    block = getattr(parent, "body", [])
+    if last not in block[:-1]:
+        return None
+    match block[block.index(last) + 1]:
+        case ast.Assign(targets=[ast.Attribute(value=owner, attr="requires_grad")]) as flag:
+            return flag if is_true(flag.value) and ast.unparse(owner) == text else None
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="requires_grad_") as func)) as flag:
+            return flag if ast.unparse(func.value) == text else None
+    return None
+
+
+def _reads(node: ast.AST, text: str) -> bool:
+    return any(
+        isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) == text for n in ast.walk(node)
+    )
+
+
+def _holder(
+    facts: Facts, node: ast.Assign, target: ast.Name | ast.Attribute, text: str
+) -> ast.Call | None:
+    """The call that gives the leaf to an optimizer that is stepped between two of these."""
+    here, owner = facts.index.function_of(node), facts.index.class_of(node)
+    loops = facts.index.loops_around(node)
+    name = isinstance(target, ast.Name)
+    found = None
+    for call in facts.index.of_kind(ast.Call):
+        if not _takes(facts, call, text):
+            continue
+        if name:
+            if facts.index.function_of(call) is not here or call.lineno > node.lineno:
+                return None
+            if any(loop in loops for loop in facts.index.loops_around(call)):
+                return None  # made anew in each turn
+        elif facts.index.class_of(call) is not owner or owner is None:
+            continue
+        elif facts.index.function_of(call) is here and call.lineno > node.lineno:
+            return None
+        found = call
+    where: ast.AST | None = (loops[0] if loops else None) if name else owner
+    if found is None or where is None or not _steps(facts, where):
+        return None
+    return found if _resets(facts, where) and _is_leaf(facts, found, text) else None
+
+
+def _takes(facts: Facts, call: ast.Call, text: str) -> bool:
+    if optimizer_class(call, facts) is None or not call.args:
+        return False
+    given = call.args[0]
+    plain = isinstance(given, (ast.List, ast.Tuple))
+    return plain and any(
+        ast.unparse(n) == text for n in ast.walk(given) if isinstance(n, (ast.Name, ast.Attribute))
+    )
+
+
+def _steps(facts: Facts, where: ast.AST) -> bool:
+    return any(
+        last_name(call.func) == "step"
+        and isinstance(call.func, ast.Attribute)
+        and is_optimizer(call.func.value, facts)
+        for call in calls_in(where)
+    )
+
+
+def _resets(facts: Facts, where: ast.AST) -> bool:
+    """Are gradients reset in each turn? (A new leaf had none.) And is the optimizer's list left as
+    it is?"""
+    names = {n.attr for n in ast.walk(where) if isinstance(n, ast.Attribute)}
+    return "zero_grad" in names and "param_groups" not in names and "add_param_group" not in names
+
+
+def _is_leaf(facts: Facts, call: ast.Call, text: str) -> bool:
+    values = [
+        facts.value(n)
+        for n in ast.walk(call.args[0])
+        if isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) == text
+    ]
+    return all(value.is_tensor and value.graph == Graph.YES for value in values)
+
+
+def _is_handed_over(
+    facts: Facts, node: ast.Assign, target: ast.Name | ast.Attribute, text: str
+) -> bool:
+    """Is the tensor of a turn kept, so that each has to be another? Or does the code that calls
+    this make an optimizer for the new leaf?"""
+    scope: ast.AST = facts.index.function_of(node) or facts.tree
+    if isinstance(target, ast.Attribute):
+        scope = facts.index.class_of(node) or scope
+        function = facts.index.function_of(node)
+        for call in uses_in(facts).calls_of(function):
+            around = facts.index.function_of(call) or facts.tree
+            if any(
+                optimizer_class(c, facts) and c.lineno > call.lineno
+                for c in calls_in(around)
+                if facts.index.function_of(c) is facts.index.function_of(call)
+            ):
+                return True
+    for part in ast.walk(scope):
+        match part:
+            case ast.Call(func=ast.Attribute(attr=name), args=[kept]) if name in ADDING:
+                if _shares(kept, text):
+                    return True
+            case ast.Assign(targets=[ast.Name() | ast.Attribute() as other], value=value):
+                if ast.unparse(other) != text and _shares(value, text):
+                    return True
+    return False
+
+
+def _shares(node: ast.expr, text: str) -> bool:
+    """`x`, `x.detach()`, `x.data`: the same memory."""
+    inner, _ = uncut(node)
+    return isinstance(inner, (ast.Name, ast.Attribute)) and ast.unparse(inner) == text
+
+
+def written(facts: Facts, found: Swapped) -> tuple[tuple[Edit, ...] | str, Applicability]:
+    """The edits that write into the leaf instead."""
+    text = facts.source.segment(found.target)
+    new, same = _in_place(facts, found, text)
+    start, end = facts.source.span(found.statement)
+    tier = Applicability.SAFE if same else Applicability.UNSAFE
+    line = facts.source.text.rfind("\n", 0, start) + 1
+    indent = facts.source.text[line:start]
+    edits: list[Edit] = []
+    if without_gradient(facts, found.statement):
+        edits.append(Edit(start, end, new))
+    elif indent.strip():
+        return "it stands in a line with other statements", tier
+    else:
+        spelling = spell(facts, "torch.no_grad", found.statement)
+        edits += spelling.edits
+        edits.append(Edit(start, end, f"with {spelling.code}():\n{indent}    {new}"))
+    if found.flag is not None:
+        removed = remove_statement(facts, found.flag)
+        if removed is None:
+            return "it stands in a line with other statements", tier
+        edits.append(removed)
+    return tuple(edits), tier
+
+
+def _in_place(facts: Facts, found: Swapped, text: str) -> tuple[str, bool]:
+    """`x.clamp_(0, 1)` for `x.clamp(0, 1)`, else `x.copy_(...)`; and is the shape surely kept?"""
+    value = found.value
+    same = _same_shape(facts.value(_read(value, ast.unparse(found.target))), facts.value(value))
+    match value:
+        case ast.Call(func=ast.Attribute(value=owner, attr=method) as func) if same:
+            if _shares(owner, ast.unparse(found.target)) and torch_api.method(f"{method}_"):
+                start, end = facts.source.span(func)[1], facts.source.span(value)[1]
+                return f"{text}.{method}_{facts.source.text[start:end]}", True
+    return f"{text}.copy_({facts.source.segment(value)})", same
+
+
+def _read(node: ast.expr, text: str) -> ast.expr:
+    return next(
+        n
+        for n in ast.walk(node)
+        if isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) == text
+    )
+
+
+def _same_shape(a: Value, b: Value) -> bool:
+    if a.shape is not None and b.shape is not None:
+        return a.shape == b.shape and None not in a.shape
+    return a.shape_id is not None and a.shape_id == b.shape_id
