@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autofix.codemods.modules._fresh import called_by_forward
-from autofix.codemods.modules._same_shape import depends_on, same_shape
+from autofix.codemods.modules._same_shape import depends_on, meaning, same_shape
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -45,6 +45,12 @@ class Overwritten:
     deletion: ast.Delete | None = None
     for_this_call: bool = False
     """`forward` computes with it, with a graph: only what it uses is to change."""
+    in_init: bool = False
+
+    @property
+    def set_up(self) -> bool:
+        """Does it raise while the module is made: no optimizer has the Parameter yet?"""
+        return self.change == Change.REFUSED and self.in_init
 
     def fits(self, facts: Facts) -> bool:
         return same_shape(facts, self.data, self.target)
@@ -112,7 +118,9 @@ def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritt
         return None
     if not _is_plain(facts, node.value) or _reads_grad(node.value):
         return None
-    return Overwritten(Change.REFUSED, node, target, node.value, False, _steps_around(facts, node))
+    init = getattr(facts.index.function_of(node), "name", "") == "__init__"
+    training = _steps_around(facts, node)
+    return Overwritten(Change.REFUSED, node, target, node.value, False, training, in_init=init)
 
 
 def _registered(facts: Facts, table: ClassTable, target: ast.Attribute) -> bool:
@@ -143,6 +151,8 @@ def _is_plain(facts: Facts, node: ast.expr) -> bool:
     value = facts.value(node)
     if not value.is_tensor or value.parameter or value.leaf or value.assumed:
         return False
+    if isinstance(node, ast.Name):
+        node = meaning(facts, node) or node
     made = isinstance(node, (ast.BinOp, ast.Call))
     return made and (value.dtype is None or value.dtype in FLOATING)
 

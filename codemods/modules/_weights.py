@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TypeGuard
 
 from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._idle import changes_nothing
 from autofix.codemods.modules._reads import reads_of
 from autofix.flow.class_table import ClassTable, How, Store
 from autofix.flow.facts import Facts
@@ -27,6 +28,7 @@ class Evidence(Enum):
     TRAINS = "it requires grad"
     INITIALISED = "it is initialised as weights are"
     NAMED = "it is named as weights are"
+    IDLE = "it stays at a value that changes nothing"
     RANDOM = "it is random"
 
 
@@ -62,6 +64,7 @@ _FIXED = re.compile(
     r"|no grad|reservoir|echo.?state|momentum|ema\b|hash|positional enc|shadow",
     re.IGNORECASE,
 )
+_IS_CONSTANT = re.compile(r"zero|one(?:s|_|$)|empty|pad|start|begin|end|blank|dist|ref", re.IGNORECASE)
 _NO_MODEL = re.compile(r"loss|criterion|metric|noise|augment|sampl|fourier|buffer|reservoir|random")
 _RANDOM = frozenset({"randn", "rand", "empty", "normal", "Tensor", "FloatTensor", "randn_like"})
 _CREATED = _RANDOM | {"zeros", "ones", "full", "eye", "rand_like", "tensor", "zeros_like"}
@@ -89,7 +92,7 @@ def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
         if evidence == Evidence.TRAINS and not trains:
             continue
         reads = tuple(reads_of(facts, table, attribute))
-        if not reads and evidence in (Evidence.NAMED, Evidence.RANDOM):
+        if not reads and evidence in (Evidence.NAMED, Evidence.RANDOM, Evidence.IDLE):
             continue
         if not any(_tells_otherwise(facts, table, store, read, evidence) for read in reads):
             used = [r for r in reads if _computes(facts, r, store)]
@@ -180,6 +183,8 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: ast.expr) -> 
         return Evidence.INITIALISED
     if _WEIGHT.search(name) and (random or not _ONLY_RANDOM.search(name)):
         return Evidence.NAMED
+    if not _IS_CONSTANT.search(name) and changes_nothing(facts, table, store, made):
+        return Evidence.IDLE
     return Evidence.RANDOM if random and "empty" not in names else None
 
 

@@ -10,7 +10,7 @@ from autofix.codemods.modules._initialiser import base_calls, moved_up
 from autofix.codemods.modules._kept import Kept
 from autofix.codemods.modules._keys import keys_fit
 from autofix.codemods.modules._lines import line_after, statement_in
-from autofix.flow.class_table import How, Store, self_name
+from autofix.flow.class_table import How, Method, Store, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import is_none
@@ -204,14 +204,11 @@ def _around(facts: Facts, value: ast.expr, name: str) -> list[Edit]:
 
 def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | str:
     """Keep the container as it is, and register its contents in a list beside it."""
-    stores = (*kept.roots, *kept.fills)
     method = kept.roots[0].method
-    if any(s.method is not method for s in stores):
+    last = _last_in(facts, kept, method)
+    if last is None:
         return "it is filled in more than one method"
     me = self_name(method)
-    last = max(
-        (statement_in(facts, s.statement, method) for s in stores), key=lambda s: s.end_lineno or 0
-    )
     if not kept.made:
         return "a Parameter of each tensor would be another tensor than the one that is used"
     if any(_grows_after(facts, root) for root in kept.roots):
@@ -231,3 +228,18 @@ def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | st
         head = items if kept.nested else f"{element} for {element} in {items}"
         items = f"{head} if isinstance({element}, {module})"
     return (line_after(facts, last, f"{me}.{beside} = {spelling.code}({items})"), *spelling.edits)
+
+
+def _last_in(facts: Facts, kept: Kept, method: Method) -> ast.stmt | None:
+    """The last statement of a method that makes or fills the container, itself or by a method that
+    only this one calls; None if others do so, too."""
+    found: list[ast.stmt] = []
+    for store in (*kept.roots, *kept.fills):
+        if store.method is method:
+            found.append(statement_in(facts, store.statement, method))
+            continue
+        calls = uses_in(facts).names.calls.get(store.method.name, ())
+        if not calls or any(facts.index.function_of(call) is not method for call in calls):
+            return None
+        found += [statement_in(facts, call, method) for call in calls]
+    return max(found, key=lambda statement: statement.end_lineno or 0)

@@ -72,6 +72,7 @@ from autofix.codemods.modules._overwritten import (
     overwritten,
 )
 from autofix.flow.facts import Facts
+from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rewrite.statements import remove_statement
@@ -114,6 +115,8 @@ def _report(facts: Facts, found: Overwritten) -> Report | None:
             return Report(found.statement, message, declined=used)
         note = f"`{name}` itself stays as it is"
         return Report(found.statement, message, fix=fix(Applicability.UNSAFE, *used), note=note)
+    if found.set_up and facts.value(found.data).graph != Graph.YES:
+        return _wrapped(facts, found, message)
     if not found.fits(facts):
         if found.change == Change.MADE_ANEW:
             return None
@@ -125,6 +128,14 @@ def _report(facts: Facts, found: Overwritten) -> Report | None:
     if edits is None:
         return Report(found.statement, message, declined="it shares its line with other statements")
     return Report(found.statement, message, fix=fix(_tier(facts, found), *edits))
+
+
+def _wrapped(facts: Facts, found: Overwritten, message: str) -> Report:
+    """`layer.weight = nn.Parameter(table)`, where no optimizer can know the weight yet."""
+    spelling = spell(facts, "torch.nn.Parameter", found.statement)
+    start, end = facts.source.span(found.data)
+    edits = (Edit(start, start, f"{spelling.code}("), Edit(end, end, ")"), *spelling.edits)
+    return Report(found.statement, message, fix=fix(Applicability.SAFE, *edits))
 
 
 def _tier(facts: Facts, found: Overwritten) -> Applicability:
