@@ -116,7 +116,7 @@ def _parts(facts: Facts, value: ast.expr) -> Iterator[ast.expr]:
             yield from _parts(facts, made)
         case ast.DictComp(value=made):
             yield from _parts(facts, made)
-        case ast.BinOp(left=left, right=right):
+        case ast.BinOp(left=left, right=right) | ast.IfExp(body=left, orelse=right):
             yield from _parts(facts, left)
             yield from _parts(facts, right)
         case ast.Name():

@@ -12,6 +12,7 @@ from autofix.codemods.modules._initialiser import (
     plain_bases,
 )
 from autofix.codemods.modules._keys import TAKEN
+from autofix.codemods.modules._lazy import lazy_parts
 from autofix.codemods.modules._lines import indent_of, line_after, statement_in
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
@@ -23,8 +24,11 @@ from autofix.model import Edit
 from autofix.rewrite.statements import remove_statement
 
 
-def hoisted(facts: Facts, table: ClassTable, fresh: Fresh) -> tuple[Edit, ...] | str:
-    """The edits that make the layer once, or why there are none."""
+def hoisted(
+    facts: Facts, table: ClassTable, fresh: Fresh, given: set[str]
+) -> tuple[Edit, ...] | str:
+    """The edits that make the layer once, or why there are none. Its name joins those that are
+    `given` already."""
     if fresh.method not in table.node.body:
         return "it is made in a function that has no Module to keep it"
     if self_name(fresh.method) is None:
@@ -33,14 +37,18 @@ def hoisted(facts: Facts, table: ClassTable, fresh: Fresh) -> tuple[Edit, ...] |
     inside = around[: around.index(fresh.method)]
     if any(isinstance(n, (ast.For, ast.While, ast.comprehension, ast.ListComp)) for n in inside):
         return "it is made in a loop, one for each turn"
-    if any(isinstance(n, (ast.If, ast.IfExp)) for n in inside) and not _constant(fresh.call):
+    condition = _condition(facts, table, fresh)
+    if condition is None and not _constant(fresh.call):
         return "it is made under a condition"
     code = _code(facts, table, fresh)
     if code is None:
         return "it depends on the input, which is not known when the module is made"
-    name = _name(facts, table, fresh)
+    name = _name(facts, table, fresh, given)
     if name is None:
         return f"`{fresh.name}` is set in `__init__`, too"
+    given.add(name)
+    if condition:
+        code = f"{code} if {condition} else None"
     me = self_name(own_initialiser(table.node) or fresh.method)
     added = _added(facts, table, f"{me}.{name} = {code}")
     if isinstance(added, str):
@@ -50,6 +58,35 @@ def hoisted(facts: Facts, table: ClassTable, fresh: Fresh) -> tuple[Edit, ...] |
         return (added, removed) if removed is not None else "its statement cannot be removed"
     start, end = facts.source.span(fresh.whole)
     return (added, Edit(start, end, f"{self_name(fresh.method)}.{name}"))
+
+
+def _condition(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
+    """When the layer is made, as far as `__init__` can tell; nothing if always. None if the
+    conditions are others than that."""
+    tests: list[str] = []
+    inner: ast.AST = fresh.call
+    for owner in facts.index.ancestors(fresh.call):
+        if owner is fresh.method:
+            break
+        if isinstance(owner, (ast.If, ast.IfExp)):
+            calls = any(isinstance(n, ast.Call) for n in walk(owner.test))
+            if inner is owner.test or calls or not _fits(facts, table, owner.test, fresh.method):
+                return None
+            body = owner.body if isinstance(owner.body, list) else [owner.body]
+            text = facts.source.segment(owner.test)
+            tests.insert(0, text if inner in body else _negated(facts, owner.test))
+        inner = owner
+    return " and ".join(f"({t})" if len(tests) > 1 else t for t in tests)
+
+
+def _negated(facts: Facts, test: ast.expr) -> str:
+    match test:
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq() as op], comparators=[right]):
+            sign = "!=" if isinstance(op, ast.Eq) else "=="
+            return f"{facts.source.segment(left)} {sign} {facts.source.segment(right)}"
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            return facts.source.segment(inner)
+    return f"not ({facts.source.segment(test)})"
 
 
 def _constant(call: ast.Call) -> bool:
@@ -69,7 +106,9 @@ def _code(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
             if before is None:
                 return None
             edits.append((start + before.start(), at, ""))
-    dropped = [(a, b) for a, b, _ in edits]
+    for layer in lazy_parts(facts, table, fresh.call, lambda n: _spelled(facts, table, n, fresh)):
+        edits += layer
+    dropped = [(a, b) for a, b, new in edits if not new]
     for node in walk(fresh.call):
         if not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Store):
             continue
@@ -83,6 +122,15 @@ def _code(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
     for a, b, new in sorted(edits, reverse=True):
         text = text[: a - start] + new + text[b - start :]
     return text
+
+
+def _spelled(facts: Facts, table: ClassTable, node: ast.expr, fresh: Fresh) -> bool:
+    """Can `__init__` spell an expression?"""
+    return all(
+        _known(facts, table, name, fresh.method)
+        or _local(facts, table, name, fresh.method) is not None
+        for name in names_in(node)
+    )
 
 
 def _fits(facts: Facts, table: ClassTable, node: ast.expr, method: Method) -> bool:
@@ -126,8 +174,8 @@ def _local(facts: Facts, table: ClassTable, name: ast.Name, method: Method) -> s
     return code if atom else f"({code})"
 
 
-def _name(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
-    taken = {*table.stores, *table.methods, *TAKEN}
+def _name(facts: Facts, table: ClassTable, fresh: Fresh, given: set[str]) -> str | None:
+    taken = {*table.stores, *table.methods, *TAKEN, *given}
     if table.info is not None:
         taken |= table.info.body.keys()
     if fresh.stored and fresh.name is not None:

@@ -28,10 +28,10 @@ def trained_here(facts: Facts, node: ast.ClassDef) -> bool:
         return False
     if _gives_parameters(facts):
         return True
-    users = list(_users(facts, node))
-    if any(_LOADS.search(user.source.text) for user in users):
+    others = list(users(facts, node))
+    if any(_LOADS.search(user.source.text) for user in others):
         return False
-    return any(_optimizes(user) for user in users)
+    return any(_optimizes(user) for user in others)
 
 
 def _gives_parameters(facts: Facts) -> bool:
@@ -45,7 +45,7 @@ def _gives_parameters(facts: Facts) -> bool:
     return False
 
 
-def _users(facts: Facts, node: ast.ClassDef) -> Iterator[Unit]:
+def users(facts: Facts, node: ast.ClassDef) -> Iterator[Unit]:
     """The files of the project that import the class, or a file that does."""
     if facts.project is None:
         return

@@ -64,7 +64,7 @@ _FIXED = re.compile(
     r"|no grad|reservoir|echo.?state|momentum|ema\b|hash|positional enc|shadow",
     re.IGNORECASE,
 )
-_IS_CONSTANT = re.compile(r"zero|one(?:s|_|$)|empty|pad|start|begin|end|blank|dist|ref", re.IGNORECASE)
+_IS_CONSTANT = re.compile(r"zero|one(?:s|_|$)|empty|pad|start|begin|end|blank|dist|ref", re.I)
 _NO_MODEL = re.compile(r"loss|criterion|metric|noise|augment|sampl|fourier|buffer|reservoir|random")
 _RANDOM = frozenset({"randn", "rand", "empty", "normal", "Tensor", "FloatTensor", "randn_like"})
 _CREATED = _RANDOM | {"zeros", "ones", "full", "eye", "rand_like", "tensor", "zeros_like"}

@@ -38,8 +38,12 @@ The layer is made at the end of `__init__` and kept as an attribute. What was se
 its values. It is unsafe, since random weights are drawn once and the `state_dict` gains keys. It is
 safe for a Parameter that starts as zeros, ones or another constant, since the values stay the same.
 
-There is no fix where the arguments depend on the input, in a loop, under a condition, or in a
-function outside of the class, nor for the rest of what such a `forward` makes. Layers without
+Under a condition that `__init__` knows, too, the layer is made under that condition. Where only the
+size of the input is not known there, the layer becomes a lazy one (`nn.LazyLinear(10)`), if the
+project shows how it is trained, and that nobody wants its weights before the first input.
+
+There is no fix where other arguments depend on the input, in a loop, under another condition, or in
+a function outside of the class, nor for the rest of what such a `forward` makes. Layers without
 weights, those that are given weights of their own or made only once (`if self.fc is None`), and
 normalisation by the shape of the input are left alone.
 
@@ -57,6 +61,7 @@ and one optimizer step moves them; for constants the forward values must be equa
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from autofix.codemods.modules._fresh import (
@@ -88,7 +93,9 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     methods = called_by_forward(facts, table)
     if any(m.name == "forward" for m in methods) and any(map(trains_itself, methods)):
         return
-    made = [(fresh, hoisted(facts, table, fresh)) for m in methods for fresh in fresh_in(facts, m)]
+    names: set[str] = set()
+    every = [fresh for method in methods for fresh in fresh_in(facts, method)]
+    made = [(fresh, hoisted(facts, table, fresh, names)) for fresh in every]
     made = [(fresh, edits) for fresh, edits in made if not _is_left_alone(fresh, edits)]
     stays = next((fresh for fresh, edits in made if isinstance(edits, str)), None)
     for fresh, edits in made:
@@ -110,6 +117,9 @@ def _report(facts: Facts, table: ClassTable, fresh: Fresh, edits: tuple[Edit, ..
     safe = fresh.parameter and table.is_module is True and _constant(fresh.call)
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     note = "the module gains parameters; checkpoints written before lack their keys"
+    if any(re.search(r"\bLazy", edit.text) for edit in edits):
+        note = "its input has to be of the same size in all calls, and the first one comes before "
+        note += "anything that reads the weights"
     return Report(fresh.call, message, fix=fix(tier, *edits), note=note)
 
 

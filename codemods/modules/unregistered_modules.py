@@ -64,6 +64,7 @@ from autofix.codemods.modules._holders import holders_in, may_hold, registered_b
 from autofix.codemods.modules._kept import Kept, kept_in, may_keep
 from autofix.codemods.modules._renewed import made_while_running
 from autofix.codemods.modules._tier import tier
+from autofix.codemods.modules._weightless import has_no_weights
 from autofix.codemods.modules._wrap import repaired
 from autofix.flow.class_table import How, Store
 from autofix.flow.facts import Facts
@@ -81,6 +82,8 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not table.may_be_module:
         return
     for kept in kept_in(facts, table, parameters=False):
+        if not kept.certain and has_no_weights(facts, kept):
+            continue
         running = made_while_running(facts, kept)
         if not (running or _hidden(facts, kept) or known_elsewhere(facts, kept)):
             yield _report(facts, kept)
