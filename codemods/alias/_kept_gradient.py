@@ -30,8 +30,8 @@ def kept_gradients(facts: Facts, statement: ast.Assign) -> Iterator[KeptGradient
     """`state["previous"] = grad`, which the next call reads together with its own gradient."""
     function = facts.index.function_of(statement)
     pairs = list(_kept(facts, statement))
-    zeroed = _zeroed(facts) if pairs else None
-    if zeroed is None:
+    reset = zeroed(facts) if pairs else None
+    if reset is None:
         return
     for holder, node in pairs:
         if _is_dropped(facts, function):
@@ -40,11 +40,11 @@ def kept_gradients(facts: Facts, statement: ast.Assign) -> Iterator[KeptGradient
         if each is not None:
             found = _read_with_gradients(facts, function, holder)
             if found is not None:
-                yield KeptGradient(holder, each, zeroed, found)
+                yield KeptGradient(holder, each, reset, found)
         elif _is_gradient(facts, node):
             read = _read_before(facts, statement, holder, node)
             if read is not None:
-                yield KeptGradient(holder, node, zeroed, read)
+                yield KeptGradient(holder, node, reset, read)
 
 
 def _kept(facts: Facts, statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -142,7 +142,7 @@ def _returned(facts: Facts, call: ast.Call, at: int | None) -> Iterator[ast.expr
 
 
 @functools.lru_cache(maxsize=4)
-def _zeroed(facts: Facts) -> ast.Call | None:
+def zeroed(facts: Facts) -> ast.Call | None:
     """Where the program sets gradients to zero, rather than to drop them."""
     for call in uses_in(facts).names.calls.get("zero_grad", ()):
         if is_false(keyword(call, "set_to_none")):

@@ -4,7 +4,8 @@
 
 Finds `old = w.grad`, `old = w.data`, `old = list(model.parameters())`, `old = model.state_dict()`
 and the like where the gradient or the weights are then changed in place, and `old` is read as if it
-had stayed: by the same function, or, of `state["previous"] = p.grad`, by its next call. Also
+had stayed: by the same function, or, of `state["previous"] = p.grad`, by its next call, or, of
+`self.anchor = [p.data for p in net.parameters()]`, by a method that computes their difference. Also
 `target = copy.copy(model)` and `target = model` where the weights are later loaded from the one
 into the other.
 
@@ -54,6 +55,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.alias._aliases import Of, aliases_in
+from autofix.codemods.alias._anchored import anchored
 from autofix.codemods.alias._copies import copied
 from autofix.codemods.alias._kept_gradient import kept_gradients
 from autofix.codemods.alias._kept_state import kept_state
@@ -102,6 +104,29 @@ def check_kept(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         )
         end = facts.source.span(kept.node)[1]
         yield Report(node, message, fix=fix(Applicability.SAFE, Edit(end, end, ".clone()")))
+
+
+@rule.visit(ast.Assign, ast.Expr)
+def check_anchor(node: ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
+    """`self.anchor = [p.data for p in net.parameters()]`"""
+    found = anchored(facts, node)
+    if found is None:
+        return
+    if isinstance(node, ast.Assign) and any(_told(facts, node)):
+        return
+    held = facts.source.segment(found.holder)
+    message = (
+        f"`{held}` is no copy: line {found.compared.lineno} subtracts it from the very memory that "
+        "it is, which is zero"
+    )
+    end = facts.source.span(found.each)[1]
+    yield Report(node, message, fix=fix(Applicability.SAFE, Edit(end, end, ".clone()")))
+
+
+def _told(facts: Facts, node: ast.Assign) -> Iterator[bool]:
+    """Is it found as an alias already?"""
+    yield any(stale(facts, alias) is not None for alias in aliases_in(facts, node))
+    yield any(True for _ in kept_gradients(facts, node))
 
 
 def _is_brought_back(facts: Facts, call: ast.Call) -> bool:

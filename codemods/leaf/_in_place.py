@@ -45,7 +45,7 @@ def in_place(facts: Facts, run: list[Update]) -> tuple[Edit, ...] | str:
             edits.append(Edit(start, start, inner))
         new = f"\n{indent}{inner}".join(mine)
         edits.append(Edit(start, end, opening + new if before is None else new))
-    resets = [f"\n{indent}{u.text}.grad = None" for u in run if not _is_reset(facts, u)]
+    resets = [f"\n{indent}{line}" for u in run if (line := _reset_line(facts, u))]
     if resets:
         end = _line_end(facts, facts.source.span(run[-1].statement)[1])
         edits.append(Edit(end, end, "".join(resets)))
@@ -110,6 +110,17 @@ def _line_end(facts: Facts, at: int) -> int:
     while at < len(text) and text[at] not in "\r\n":
         at += 1
     return at
+
+
+def _reset_line(facts: Facts, update: Update) -> str | None:
+    """What sets the gradient back. An attribute by a name that is known only when the program
+    runs may be reset elsewhere or not: to do so twice does no harm."""
+    if isinstance(update.statement, ast.Assign):
+        return None if _is_reset(facts, update) else f"{update.text}.grad = None"
+    scope = facts.index.function_of(update.statement)
+    nodes = facts.index.body_nodes(scope) if scope is not None else list(ast.walk(facts.tree))
+    known = [found for node in nodes if (found := _reset(node)) is not None]
+    return None if any(t == update.text for t, _ in known) else f"{update.text}.grad.zero_()"
 
 
 def _is_reset(facts: Facts, update: Update) -> bool:

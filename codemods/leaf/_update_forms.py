@@ -54,9 +54,9 @@ def step_of(value: ast.expr, name: str) -> tuple[ast.expr | None, str] | None:
 
 
 def _is(node: ast.expr, name: str) -> bool:
-    """`w`, or `w.data`"""
-    text = ast.unparse(node)
-    return text in (name, f"{name}.data")
+    """`w`, or `w.data`, `w.detach()`, a copy of that"""
+    text = ast.unparse(node).replace(".clone()", "")
+    return text in (name, f"{name}.data", f"{name}.detach()")
 
 
 def _uses_gradient(facts: Facts, value: ast.expr, name: str) -> bool:

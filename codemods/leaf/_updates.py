@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from enum import Enum
 
+from autofix.codemods.leaf._held import held_elsewhere
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.leaf._update_forms import is_update, loop_around, pairs_of, step_of
 from autofix.flow.facts import Facts
@@ -22,13 +23,14 @@ class Verdict(Enum):
     UNUSED = "nothing reads the result"
     CARRIED = "the next turn wants its gradient"
     NO_GRAD = "likewise, and it was computed under `no_grad`"
+    ELSEWHERE = "an object keeps the tensor of before"
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
     """`statement` binds `target` to `target - step`."""
 
-    statement: ast.Assign
+    statement: ast.Assign | ast.Expr
     target: ast.expr
     value: ast.expr
     step: ast.expr | None
@@ -57,6 +59,27 @@ def updates_from(facts: Facts, node: ast.Assign) -> list[Update]:
             break
         found += new
     return found
+
+
+def update_of_attribute(facts: Facts, node: ast.Expr) -> Update | None:
+    """`setattr(self, name, t - step)`, where `t` is what that attribute was."""
+    match node.value:
+        case ast.Call(func=ast.Name(id="setattr"), args=[owner, key, value]):
+            place = f"getattr({ast.unparse(owner)}, {ast.unparse(key)})"
+        case _:
+            return None
+    for name in ast.walk(value):
+        if not isinstance(name, ast.Name) or not is_update(facts, node, name, value):
+            continue
+        stores = uses_in(facts).names.stores(name)
+        made = facts.index.parents.get(stores[0]) if len(stores) == 1 else None
+        parts = step_of(value, name.id)
+        if not isinstance(made, ast.Assign) or ast.unparse(made.value) != place or parts is None:
+            continue
+        if facts.index.trains and not _made_leaf_again(facts, node, name):
+            verdict = Verdict.NO_GRAD if without_gradient(facts, node) else Verdict.CARRIED
+            return Update(node, name, value, *parts, verdict, True)
+    return None
 
 
 def _block(facts: Facts, node: ast.stmt) -> list[ast.stmt]:
@@ -98,7 +121,7 @@ def _judged(
 
 def _verdict(facts: Facts, statement: ast.Assign, target: ast.expr) -> Verdict | None:
     if _made_leaf_again(facts, statement, target):
-        return None
+        return Verdict.ELSEWHERE if held_elsewhere(facts, statement, target) else None
     if isinstance(target, ast.Name):
         reads = uses_in(facts).names.loads(target)
         used = [r for r in reads if not _about_gradient(facts, r)]
@@ -193,7 +216,7 @@ def _comes_back(facts: Facts, statement: ast.Assign, name: str, used: list[ast.N
     return True
 
 
-def _made_leaf_again(facts: Facts, statement: ast.Assign, target: ast.expr) -> bool:
+def _made_leaf_again(facts: Facts, statement: ast.stmt, target: ast.expr) -> bool:
     """Does anything around make it a leaf again, or keep the gradient of what is none?"""
     name = ast.unparse(target)
     scope = facts.index.function_of(statement)

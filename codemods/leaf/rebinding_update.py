@@ -64,9 +64,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.leaf._held import without_flags
 from autofix.codemods.leaf._in_place import in_place
 from autofix.codemods.leaf._renewed import as_leaves, renewed
-from autofix.codemods.leaf._updates import Verdict, updates_from
+from autofix.codemods.leaf._updates import Verdict, update_of_attribute, updates_from
 from autofix.flow.facts import Facts
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
@@ -87,13 +88,19 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         "`None` in the next turn",
         Verdict.NO_GRAD: f"{names} is bound to a new tensor that does not require a gradient: the "
         "next `backward()` has nothing to do",
+        Verdict.ELSEWHERE: f"{names} is bound to a new tensor, and the object that it was taken "
+        "from keeps the one of before: that never changes",
     }[first.verdict]
     where = tuple(f"`{u.text}` is bound again (line {u.statement.lineno})" for u in run)
     edits = in_place(facts, run)
     if isinstance(edits, str):
         yield Report(node, message, declined=edits, why=where)
         return
-    tier = Applicability.SAFE if all(u.sure for u in run) else Applicability.UNSAFE
+    sure = all(u.sure and u.verdict != Verdict.ELSEWHERE for u in run)
+    for update in run:
+        if update.verdict == Verdict.ELSEWHERE:
+            edits = (*edits, *without_flags(facts, update.text, update.statement))
+    tier = Applicability.SAFE if sure else Applicability.UNSAFE
     yield Report(node, message, fix=fix(tier, *edits), why=where)
 
 
@@ -108,3 +115,20 @@ def check_lists(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         "the next turn"
     )
     yield Report(node, message, fix=fix(Applicability.SAFE, *as_leaves(facts, found)))
+
+
+@rule.visit(ast.Expr)
+def check_attribute(node: ast.Expr, facts: Facts) -> Iterator[Report]:
+    """`setattr(self, name, t - lr * t.grad)`, with `t = getattr(self, name)`"""
+    update = update_of_attribute(facts, node)
+    if update is None:
+        return
+    message = (
+        f"the attribute is set to a new tensor in place of `{update.text}`, which is no leaf: it "
+        "has no `.grad` in the next turn"
+    )
+    edits = in_place(facts, [update])
+    if isinstance(edits, str):
+        yield Report(node, message, declined=edits)
+    else:
+        yield Report(node, message, fix=fix(Applicability.SAFE, *edits))

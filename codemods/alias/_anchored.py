@@ -1,0 +1,202 @@
+"""Weights and gradients that are kept, without a copy, to compare them with what they are later."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autofix.codemods.alias._aliases import parameters_of, uncut
+from autofix.codemods.alias._kept_gradient import zeroed
+from autofix.codemods.alias._training import taken_from
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+
+_DISTANCES = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "dist", "sub"})
+_COMPREHENSIONS = (ast.ListComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    holder: ast.Attribute
+    each: ast.expr
+    """What is kept: `w.data`, or (of each parameter) `p.data`."""
+    compared: ast.expr
+    """`p - self.anchor[name]`"""
+
+
+def anchored(facts: Facts, statement: ast.Assign | ast.Expr) -> Anchored | None:
+    """`self.anchor = {n: p.data for n, p in net.named_parameters()}`, and `p - self.anchor[n]`"""
+    match statement:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name()) as holder], value=value):
+            found = _kept(value)
+        case (
+            ast.Assign(
+                targets=[ast.Subscript(value=ast.Attribute(value=ast.Name()) as holder)],
+                value=value,
+            )
+            | ast.Expr(
+                value=ast.Call(
+                    func=ast.Attribute(value=ast.Attribute() as holder, attr="append"), args=[value]
+                )
+            )
+        ):
+            found = _of_loop(facts, value)
+            if found is None:
+                return None
+        case _:
+            return None
+    if "data" in uses_in(facts).names.stored or holder.attr in ("data", "grad"):
+        return None  # the weights get other memory
+    if found is None:
+        assert isinstance(statement, ast.Assign)
+        return _alone(facts, statement, holder)
+    each, model = found
+    function = facts.index.function_of(statement)
+    if function is None or not facts.index.trains:
+        return None
+    for read in uses_in(facts).attribute_loads(holder):
+        if facts.index.function_of(read) is not function:
+            compared = _compared(facts, read, model)
+            if compared is not None:
+                return Anchored(holder, each, compared)
+    return None
+
+
+def _alone(facts: Facts, statement: ast.Assign, holder: ast.Attribute) -> Anchored | None:
+    """`self.last = self.x.data`, and `self.x.data - self.last` in another method or before."""
+    inner, cut = uncut(statement.value)
+    gradient = isinstance(inner, ast.Attribute) and inner.attr == "grad"
+    weight = inner.value if gradient and isinstance(inner, ast.Attribute) else inner
+    owner = facts.index.class_of(statement)
+    if not (cut or gradient) or not isinstance(weight, ast.Attribute) or owner is None:
+        return None
+    stores = [
+        s
+        for s in uses_in(facts).names.stored.get(weight.attr, ())
+        if facts.index.class_of(s) is owner
+        and not isinstance(facts.index.parents.get(s), ast.AugAssign)
+    ]
+    made = {getattr(facts.index.function_of(s), "name", "") for s in stores}
+    if made - {"__init__"} or (gradient and zeroed(facts) is None):
+        return None
+    if not gradient and not _is_written(facts, weight):
+        return None
+    wanted = {ast.unparse(holder), ast.unparse(inner)}
+    for node in ast.walk(owner):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            other = facts.index.function_of(node) is not facts.index.function_of(statement)
+            before = node.lineno < statement.lineno
+            sides = {ast.unparse(uncut(side)[0]) for side in (node.left, node.right)}
+            if sides == wanted and (other or before):
+                return Anchored(holder, statement.value, node)
+    return None
+
+
+def _is_written(facts: Facts, weight: ast.Attribute) -> bool:
+    """Is it written in place in its class, or a leaf that a program trains?"""
+    text, owner = ast.unparse(weight), facts.index.class_of(weight)
+    for read in uses_in(facts).names.attributes.get(weight.attr, ()):
+        if facts.index.class_of(read) is not owner or ast.unparse(read) != text:
+            continue
+        node: ast.AST = read
+        parent = facts.index.parents.get(node)
+        if isinstance(parent, ast.Attribute) and parent.attr == "data":
+            node, parent = parent, facts.index.parents.get(parent)
+        if isinstance(parent, ast.Attribute) and parent.attr.endswith("_"):
+            return not parent.attr.startswith("_") and parent.attr != "requires_grad_"
+    stores = uses_in(facts).names.stored.get(weight.attr, ())
+    augmented = any(
+        isinstance(facts.index.parents.get(s), ast.AugAssign) and ast.unparse(s) == text
+        for s in stores
+    )
+    return augmented or (facts.value(weight).leaf and "step" in uses_in(facts).names.calls)
+
+
+def _kept(value: ast.expr) -> tuple[ast.expr, str] | None:
+    """What is kept of each parameter of which model; None for copies."""
+    match value:
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "dict"), args=[inner]):
+            return _kept(inner)
+        case ast.ListComp(elt=each) | ast.GeneratorExp(elt=each) | ast.DictComp(value=each):
+            inner, cut = uncut(each)
+            generator = value.generators[0]
+            pairs = taken_from(generator.target, generator.iter)
+            for name, source in pairs if cut else ():
+                model = parameters_of(source)
+                if model is not None and ast.unparse(inner) == name.id:
+                    return each, model
+    return None
+
+
+def _of_loop(facts: Facts, each: ast.expr) -> tuple[ast.expr, str] | None:
+    """`p.data` in `for p in net.parameters():`"""
+    inner, cut = uncut(each)
+    for around in facts.index.loops_around(each) if cut else ():
+        for target, source in _loops(around):
+            for name, many in taken_from(target, source):
+                model = parameters_of(many)
+                if model is not None and ast.unparse(inner) == name.id:
+                    return each, model
+    return None
+
+
+def _compared(facts: Facts, read: ast.expr, model: str) -> ast.expr | None:
+    """The difference between a parameter of that model and what was kept of it."""
+    for difference, pair, names in _differences(facts, read):
+        weights = {
+            name.id
+            for around in facts.index.ancestors(difference)
+            for target, source in _loops(around)
+            for name, many in taken_from(target, source)
+            if parameters_of(many) == model
+        }
+        sides = [ast.unparse(uncut(side)[0]) for side in pair]
+        if any(one in names and other in weights for one, other in (sides, sides[::-1])):
+            return difference
+    return None
+
+
+def _differences(
+    facts: Facts, read: ast.expr
+) -> Iterator[tuple[ast.expr, list[ast.expr], set[str]]]:
+    """Differences of which one side may be what was kept, and how that is called there."""
+    names: set[str] = set()
+    scopes: list[ast.AST] = []
+    parent = facts.index.parents.get(read)
+    if isinstance(parent, ast.Subscript) and parent.value is read:
+        names.add(ast.unparse(parent))
+        statement = facts.index.statement_of(read)
+        scopes += [statement] if statement is not None else []
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is parent:
+                names.add(name)
+                scopes += facts.index.loops_around(statement)[:1]
+    for around in facts.index.ancestors(read):
+        for target, source in _loops(around):
+            taken = {n.id for n, many in taken_from(target, source) if read in ast.walk(many)}
+            names |= taken
+            scopes += [around] if taken else []
+    for scope in scopes:
+        for inner in ast.walk(scope):
+            pair = _pair(inner)
+            if pair is not None and isinstance(inner, ast.expr):
+                yield inner, pair, names
+
+
+def _pair(node: ast.AST) -> list[ast.expr] | None:
+    """What is compared with what."""
+    match node:
+        case ast.BinOp(op=ast.Sub(), left=left, right=right):
+            return [left, right]
+        case ast.Call(func=func, args=[left, right, *_]) if last_name(func) in _DISTANCES:
+            return [left, right]
+    return None
+
+
+def _loops(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        yield node.target, node.iter
+    elif isinstance(node, _COMPREHENSIONS):
+        yield from ((g.target, g.iter) for g in node.generators)
