@@ -126,7 +126,9 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
             mixed = any(v.kind & _MIXED for v in elements)
             sure = not mixed and any(v.parameter or weighted(v) for v in elements)
             classes = {v.ref.info.node: None for v in elements if isinstance(v.ref, Instance)}
-            is_dict = any(_is_dict(facts, root.value) for root in roots)
+            dicts = {_is_dict(facts, root.value) for root in roots}
+            if len(dicts) > 1:
+                continue
             made = all(v.parameter for v in elements if v.is_tensor)
             yield Kept(
                 table,
@@ -139,7 +141,7 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
                 certain=sure,
                 made=made,
                 classes=tuple(classes),
-                is_dict=is_dict,
+                is_dict=True in dicts,
             )
 
 
@@ -150,9 +152,9 @@ def _here(facts: Facts) -> set[ast.AST]:
 def _is_dict(facts: Facts, value: ast.expr | None) -> bool:
     if isinstance(value, (ast.Dict, ast.DictComp)):
         return True
-    if not isinstance(value, ast.Call):
-        return False
-    return last_name(value.func) in ("dict", "OrderedDict") or facts.value(value).kind == Kind.DICT
+    if isinstance(value, ast.Call) and last_name(value.func) in ("dict", "OrderedDict"):
+        return True
+    return value is not None and facts.value(value).kind == Kind.DICT
 
 
 def _looks_like_container(value: ast.expr | None) -> bool:
