@@ -115,8 +115,16 @@ def is_handed_on(node: ast.AST, facts: Facts) -> bool:
         if isinstance(n, (ast.Name, ast.Attribute)) and isinstance(n.ctx, ast.Store)
     }
     bound |= {ast.unparse(t) for t in statement.targets if isinstance(t, ast.Subscript)}
-    read = {ast.unparse(n) for n in ast.walk(statement.value) if isinstance(n, ast.expr)}
-    return bool(bound & read) and bool(facts.index.loops_around(statement))
+    return bool(bound & _cut_at(node, statement)) and bool(facts.index.loops_around(statement))
+
+
+def _cut_at(node: ast.AST, statement: ast.Assign) -> set[str]:
+    """What goes into the cut: not `xs` of `xs = torch.cat([xs, x.data])`."""
+    read = {ast.unparse(n) for n in ast.walk(node) if isinstance(n, ast.expr)}
+    for part in ast.walk(statement.value):
+        if isinstance(part, ast.comprehension) and ast.unparse(part.target) in read:
+            read |= {ast.unparse(n) for n in ast.walk(part.iter) if isinstance(n, ast.expr)}
+    return read
 
 
 def names_constant(node: ast.expr, facts: Facts) -> bool:
