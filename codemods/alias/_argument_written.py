@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autofix.codemods.alias._aliases import uncut
+from autofix.codemods.alias._training import taken_from
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, last_name, root_name
 from autofix.flow.objects import Closure, Instance
@@ -52,9 +54,20 @@ def argument_written(facts: Facts, function: ast.FunctionDef) -> Written | None:
         for call in calls:
             given = _argument(function, call, parameter.arg)
             known = value.kind == Kind.TENSOR or (given is not None and _is_tensor(facts, given))
-            if given is not None and known and _is_used_again(facts, call, given):
+            if given is None or not known:
+                continue
+            if _is_of_leaf(facts, given) or _is_used_again(facts, call, given):
                 return Written(parameter.arg, statement, call)
     return None
+
+
+def _is_of_leaf(facts: Facts, given: ast.expr) -> bool:
+    """`draw(x.detach()[0])`, where x is trained: it is the memory of `x`."""
+    inner, cut = uncut(unsubscripted(given))
+    if not cut or not isinstance(inner, (ast.Name, ast.Attribute)):
+        return False
+    value = facts.value(inner)
+    return value.is_tensor and value.leaf and facts.index.trains
 
 
 def _is_tensor(facts: Facts, node: ast.expr) -> bool:
@@ -78,9 +91,31 @@ def _write(facts: Facts, function: FunctionNode, name: str) -> ast.stmt | None:
                 if _is_of(target, name) and any(_is_of(n, name) for n in walk(value)):
                     found = found or node
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr, value=owner))):
-                if attr in _WRITES and _is_of(owner, name):
+                if attr in _WRITES and _is_of(_first(owner), name):
                     found = found or node
+            case ast.For(target=target, iter=source, body=body):
+                rows = {row.id for row, many in taken_from(target, source) if _is_of(many, name)}
+                found = found or next((s for s in body if _writes_row(s, rows)), None)
     return found
+
+
+def _first(node: ast.expr) -> ast.expr:
+    """`t` of `t.mul_(s)`, which gives `t` itself."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr not in _WRITES:
+            return node
+        node = node.func.value
+    return node
+
+
+def _writes_row(statement: ast.stmt, rows: set[str]) -> bool:
+    """`t.mul_(s)` and `t *= s` of an element of the argument."""
+    match statement:
+        case ast.AugAssign(target=target, op=op) if isinstance(op, _ARITHMETIC):
+            return any(_is_of(target, row) for row in rows)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr, value=owner))):
+            return attr in _WRITES and any(_is_of(_first(owner), row) for row in rows)
+    return False
 
 
 def _is_of(node: ast.AST, name: str) -> bool:

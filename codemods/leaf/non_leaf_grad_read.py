@@ -57,9 +57,9 @@ from collections.abc import Iterator, Sequence
 from autofix.codemods.leaf._hooked import is_output_of_layer
 from autofix.codemods.leaf._untracked import computes, creation, is_expected_to_fail
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name, root_name
+from autofix.flow.index import FunctionNode, last_name, root_name
 from autofix.flow.objects import Closure, Instance
-from autofix.flow.syntax import plain_name
+from autofix.flow.syntax import argument, plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability, Edit
@@ -106,6 +106,45 @@ def check(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     used = computes(node, facts) or _is_handed_on(facts, node)
     tier = Applicability.SAFE if used else Applicability.DISPLAY
     yield Report(node, message, fix=fix(tier, edit), why=why)
+
+
+@rule.visit(ast.Attribute)
+def check_helper(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
+    """`norm_of(logits)` of a function that reads the `.grad` of what it is given"""
+    if node.attr != "grad" or not isinstance(node.value, ast.Name) or _said_before(facts, node):
+        return
+    function = facts.index.function_of(node)
+    if uses_in(facts).names.stores(node.value) or function is None:
+        return
+    for given, call in _given(facts, function, node.value.id):
+        value = facts.value(given)
+        computed = value.kind == Kind.TENSOR and value.graph == Graph.YES
+        if not computed or value.leaf or value.parameter or is_expected_to_fail(call, facts):
+            continue
+        backward = _backward(facts, call)
+        if backward is None or _is_known(facts, given) or _is_known(facts, node.value):
+            continue
+        edit = _retained(facts, given, backward)
+        if edit is not None:
+            text = facts.source.segment(given)
+            message = (
+                f"`{text}` is computed from other tensors: its `.grad`, which line {node.lineno} "
+                "reads, is `None` after `backward()`"
+            )
+            why = value.why.steps() if value.why is not None else ()
+            yield Report(given, message, fix=fix(Applicability.SAFE, edit), why=why)
+
+
+def _given(facts: Facts, function: FunctionNode, name: str) -> Iterator[tuple[ast.expr, ast.Call]]:
+    """What the calls of a function of this file give for an argument."""
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    if name not in names:
+        return
+    bound = facts.index.class_of(function) is not None and names[0] == "self"
+    for call in uses_in(facts).calls_of(function):
+        given = argument(call, names.index(name) - bound, name)
+        if isinstance(given, (ast.Name, ast.Attribute)):
+            yield given, call
 
 
 def _is_one_of_several(facts: Facts, owner: ast.expr, value: Value) -> bool:
@@ -187,7 +226,7 @@ def _is_of_project(facts: Facts, call: ast.Call) -> bool:
     return isinstance(facts.value(call.func).ref, Closure)
 
 
-def _backward(facts: Facts, node: ast.Attribute) -> ast.Call | None:
+def _backward(facts: Facts, node: ast.expr) -> ast.Call | None:
     """The last `backward()` in front of the read, in the same function."""
     scope = facts.index.function_of(node)
     found = [
