@@ -10,6 +10,7 @@ from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import Loop
+from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.names import unused_name
 from autofix.rewrite.statements import insert_above
@@ -85,7 +86,7 @@ def _is_target(node: ast.expr, facts: Facts) -> bool:
 
 def into_new(place: Place, facts: Facts) -> list[Edit]:
     base = place.base
-    if isinstance(base, ast.Name) and _is_parameter(base.id, place, facts):
+    if isinstance(base, ast.Name) and _is_second_name(base, place, facts):
         return out_of_place(place, facts)
     wanted = base.id if isinstance(base, ast.Name) else getattr(base, "attr", "tensor")
     name = unused_name(facts, wanted if isinstance(base, ast.Attribute) else f"new_{wanted}", base)
@@ -113,10 +114,20 @@ def into_new(place: Place, facts: Facts) -> list[Edit]:
     raise DeclinedError("the result of the write is used in the same statement")
 
 
-def _is_parameter(name: str, place: Place, facts: Facts) -> bool:
+def _is_second_name(base: ast.Name, place: Place, facts: Facts) -> bool:
+    """Is the tensor reached by another way, so that the name may be bound to a new one: an
+    argument, `w` of `w = self.weight`?"""
     function = facts.index.function_of(place.statement)
-    return function is not None and any(
-        isinstance(n, ast.arg) and n.arg == name for n in ast.walk(function.args)
+    if function is None:
+        return False
+    if any(isinstance(n, ast.arg) and n.arg == base.id for n in ast.walk(function.args)):
+        return True
+    names = uses_in(facts).names
+    seen = [store for store in names.stores(base) if not names.apart(store, place.statement)]
+    owners = [facts.index.parents.get(store) for store in seen]
+    bound = [owner for owner in owners if not isinstance(owner, ast.AugAssign)]
+    return bool(bound) and all(
+        isinstance(owner, ast.Assign) and isinstance(owner.value, ast.Attribute) for owner in bound
     )
 
 

@@ -62,6 +62,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode
 from autofix.flow.roles import runs_backward
 from autofix.flow.syntax import all_arguments, is_none
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
@@ -87,6 +88,7 @@ def _follows_another(broken: Broken, facts: Facts) -> bool:
         return False
     return any(
         earlier.statement.lineno < place.statement.lineno
+        and not uses_in(facts).names.apart(earlier.statement, place.statement)
         and ast.unparse(earlier.base) == ast.unparse(place.base)
         and (other := diagnose(earlier, facts)) is not None
         and other.kind == LEAF
@@ -150,6 +152,7 @@ def _is_made_here(place: Place, facts: Facts) -> bool:
         for n in nodes
         if isinstance(n, ast.Assign)
         and any(isinstance(t, ast.Name) and t.id == place.base.id for t in n.targets)
+        and not uses_in(facts).names.apart(n, place.statement)
     ]
     return any(not _is_view(one.value, facts) for one in made)
 
