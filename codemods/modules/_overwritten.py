@@ -116,11 +116,18 @@ def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritt
     known = owner.kind == Kind.MODULE and isinstance(owner.ref, str)
     if not known or not owner.ref.startswith("torch.nn.") or "Norm" in owner.ref:
         return None
-    if not _is_plain(facts, node.value) or _reads_grad(node.value):
+    if not _is_plain(facts, node.value) or _reads_grad(node.value) or _is_deleted(facts, target):
         return None
     init = getattr(facts.index.function_of(node), "name", "") == "__init__"
     training = _steps_around(facts, node)
     return Overwritten(Change.REFUSED, node, target, node.value, False, training, in_init=init)
+
+
+def _is_deleted(facts: Facts, target: ast.Attribute) -> bool:
+    """`del self.decoder.weight`: what takes its place may be a plain tensor."""
+    deletions = [node for node in facts.index.of_kind(ast.Delete) if isinstance(node, ast.Delete)]
+    deleted = [one for node in deletions for one in node.targets]
+    return any(ast.unparse(one) == ast.unparse(target) for one in deleted)
 
 
 def _registered(facts: Facts, table: ClassTable, target: ast.Attribute) -> bool:

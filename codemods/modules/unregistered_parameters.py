@@ -60,7 +60,7 @@ from autofix.codemods.modules._wrap import repaired
 from autofix.flow.facts import Facts
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG502", names=("requires_grad", "requires_grad_", "Parameter"))
+rule = Rule(__name__, code="AG502", trigger=r"class\b.*\(", needs=("requires_grad", "Parameter"))
 
 
 @rule.visit(ast.ClassDef)
