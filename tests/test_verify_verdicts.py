@@ -17,6 +17,7 @@ import verdict_leaves
 import verdict_others
 import verdict_starts
 import verdict_training
+import verdict_used
 from verdict_case import HEAD, Expected
 
 from autofix.model import Verdict
@@ -37,6 +38,7 @@ PAIRS: list[Expected] = [
     *verdict_training.MEMORY,
     *verdict_training.PASSES,
     *verdict_beside.BESIDE,
+    *verdict_used.USED,
     *verdict_starts.STARTS,
     *verdict_leaves.LEAVES,
     *verdict_leaves.ONE_WAY,

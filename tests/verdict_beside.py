@@ -346,7 +346,6 @@ BESIDE = [
         PROJECTION,
         "        self.gain.detach().clamp(0.0, 1.0)\n",
         "refuted",
-        "thrown away",
     ),
     case(
         "the past is cut off",

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from autofix.model import Verdict
 from autofix.verify.outcome import Outcome
-from autofix.verify.unread import thrown_away, unread
+from autofix.verify.unread import lost_writes, thrown_away, unread
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ASIDE = frozenset(
@@ -46,6 +46,9 @@ def forgotten(old: ast.Module, new: ast.Module) -> Iterator[str]:
         yield from _unread(before[name], after[name])
     yield from _defaults(before, after, new)
     yield from _dropped(old, new)
+    yield from lost_writes(old, new)
+    yield from _other_numbers(old, new)
+    yield from _half(old, new)
     for store in unread(old, new):
         yield f"nothing reads `{store.name}` now, which is `{store.text}`"
 
@@ -143,3 +146,62 @@ def _named(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute | ast.Name):
             yield _last(node).strip("_")
+
+
+_PRECISIONS = frozenset("float64 double float16 half bfloat16 DoubleTensor HalfTensor".split())
+
+
+def _other_numbers(old: ast.Module, new: ast.Module) -> Iterator[str]:
+    """A precision that the program has used nowhere."""
+    brought = {*_named(new)} & _PRECISIONS
+    if brought and not {*_named(old)} & _PRECISIONS:
+        yield f"`{min(brought)}` is a precision that the program uses nowhere else"
+
+
+def _half(old: ast.Module, new: ast.Module) -> Iterator[str]:
+    """Of neighbouring statements of one form some are changed, and others stand as they were."""
+    before, after = (dict(_blocks(tree)) for tree in (old, new))
+    now = {text for block in after.values() for text in block}
+    for place, block in before.items():
+        gone = [text for text in block if text not in now]
+        for text in block:
+            stays = text in now and place in after and text in after[place]
+            if stays and any(_form(text) == _form(one) and one != text for one in gone):
+                yield f"`{text}` has the form of what has changed, and stays as it was"
+
+
+def _blocks(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    """The assignments of each block in order; a block is known by where it stands."""
+    for name, node in [("", tree), *_functions(tree)]:
+        for number, part in enumerate(_within(node)):
+            texts = [ast.unparse(one) for one in part if isinstance(one, ast.Assign)]
+            yield f"{name} {number}", texts
+
+
+def _within(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    for field in ("body", "orelse", "finalbody"):
+        block = getattr(node, field, None)
+        if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+            yield block
+            for one in block:
+                if not isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    yield from _within(one)
+
+
+def _form(text: str) -> str:
+    """An assignment without the names in it, but for those of what it calls; nothing for a mere
+    other name."""
+    node = ast.parse(text).body[0]
+    assert isinstance(node, ast.Assign)
+    kept = isinstance(node.targets[0], ast.Attribute) and isinstance(node.value, ast.Attribute)
+    if not kept and not any(isinstance(part, ast.Call) for part in ast.walk(node.value)):
+        return text
+    called = {id(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and id(part) not in called:
+            part.id = "_"
+        elif isinstance(part, ast.Attribute) and id(part) not in called:
+            part.attr = "_"
+        elif isinstance(part, ast.Constant):
+            part.value = 0
+    return ast.dump(node)

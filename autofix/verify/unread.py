@@ -9,7 +9,9 @@ from dataclasses import dataclass
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_SIZES = frozenset("len range size dim numel shape ndim enumerate device dtype".split())
+_SIZES = frozenset(
+    "len range size dim numel shape ndim enumerate device dtype argmax argmin".split()
+)
 _BUFFERS = frozenset("zeros empty zeros_like empty_like list dict".split())
 
 
@@ -117,3 +119,68 @@ def _targets(loop: ast.stmt) -> set[str]:
 
 def _within(node: ast.Name, loop: ast.stmt) -> bool:
     return loop.lineno <= node.lineno <= (loop.end_lineno or loop.lineno)
+
+
+_COPIES = frozenset("clone detach copy deepcopy".split())
+
+
+def lost_writes(old: ast.Module, new: ast.Module) -> Iterator[str]:
+    """A copy under an old name that is only written to: what was written there before is lost."""
+    known = {ast.dump(node) for node in ast.walk(old) if isinstance(node, ast.Assign)}
+    ignored = _ignored(new)
+    for _, scope in _scopes(new, ""):
+        for node, _loops in _assigned(scope.body, ()):
+            name = node.targets[0]
+            if ast.dump(node) in known or not isinstance(name, ast.Name) or not _copies(node.value):
+                continue
+            name_of = getattr(scope, "name", None)
+            uses = [one for one in _uses(scope, name.id) if one.lineno > (node.end_lineno or 0)]
+            written = [one for one in uses if _is_write(one, scope)]
+            rest = [one for one in uses if one not in written]
+            returned = bool(rest) and name_of in ignored and _only_returned(rest, scope)
+            if written and (not rest or returned):
+                yield f"`{name.id}` is a copy that is written to, and that nothing reads"
+
+
+def _copies(value: ast.expr) -> bool:
+    called = value.func if isinstance(value, ast.Call) else None
+    return getattr(called, "attr", getattr(called, "id", "")) in _COPIES
+
+
+def _uses(scope: Scope, name: str) -> list[ast.Name]:
+    nodes = (node for node in ast.walk(scope) if isinstance(node, ast.Name) and node.id == name)
+    return [node for node in nodes if isinstance(node.ctx, ast.Load)]
+
+
+def _is_write(use: ast.Name, scope: Scope) -> bool:
+    """`x[..] = y`, `x[..] -= y`, `x.f_(y)` or `x.flag = y`, as a statement."""
+    for node in ast.walk(scope):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign):
+            targets = [node.target]
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            called = node.value.func
+            in_place = isinstance(called, ast.Attribute) and called.attr.endswith("_")
+            targets = [called] if in_place else []
+        for target in targets:
+            if isinstance(target, ast.Subscript | ast.Attribute) and target.value is use:
+                return True
+    return False
+
+
+def _only_returned(uses: Sequence[ast.Name], scope: Scope) -> bool:
+    returned = [node.value for node in ast.walk(scope) if isinstance(node, ast.Return)]
+    return all(any(one is value for value in returned) for one in uses)
+
+
+def _ignored(tree: ast.Module) -> set[str]:
+    """Functions whose result no call makes use of."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    named = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
+    used = {
+        node.func.id for node in calls if isinstance(node.func, ast.Name) and id(node) not in alone
+    }
+    return named - used

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -68,11 +70,12 @@ def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:
     before = subject(pair.before, trial[0], pair.changes, after=False)
     after = subject(pair.after, trial[1], pair.changes, after=True)
     texts = "\n".join(_lines(pair, 0)), "\n".join(_lines(pair, 1))
+    gone = "\n".join(_gone(*texts, parse(pair.before.text)))
     data = other_texts(parse(pair.before.text), parse(pair.after.text))
     host = pair.after.host if pair.before.host else ""
     for drive in drives(parse(pair.after.text), pair.changes, host):
         case = _run(drive, before, after, pair, zygote)
-        case = replace(case, old=texts[0], new=texts[1], alone=pair.alone, data=data)
+        case = replace(case, old=texts[0], new=texts[1], gone=gone, alone=pair.alone, data=data)
         found = judge(case)
         yield Tried(drive, found, frozenset(case.hits()))
 
@@ -84,6 +87,14 @@ def _lines(pair: Pair, which: int) -> Iterator[str]:
         first, last = change.after if which else change.before
         if not change.imports:
             yield from lines[first - 1 : last]
+
+
+def _gone(old: str, new: str, tree: ast.Module) -> Iterator[str]:
+    """The functions of a module that the changed lines have called, and do not call any more."""
+    called = {*re.findall(r"(\w+)\(", old)} - {*re.findall(r"(\w+)\(", new)}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in called:
+            yield ast.unparse(node)
 
 
 def _run(drive: Drive, before: Subject, after: Subject, pair: Pair, zygote: Zygote) -> Case:

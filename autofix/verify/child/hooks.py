@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from . import chance, compiler, constructors, modules, switches, tensors
 from .current import current, unwatched
-from .leaf import Leaf
+from .leaf import Leaf, flat
 from .session import INNER, Event, Session
 from .tensors import Tensor
 
@@ -172,7 +172,7 @@ def _patch_function_apply() -> None:
             return apply(cls, *args, **kwargs)
         session.opaque.add(f"`{cls.__name__}` defines its own gradient")
         for tensor in tensors.inside(args):
-            if tensor.requires_grad and tensor.is_leaf and torch.is_grad_enabled():
+            if tensor.requires_grad and tensors.is_leaf(tensor) and torch.is_grad_enabled():
                 session.use(tensor)
         session.inside_function += 1
         try:
@@ -232,7 +232,9 @@ def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
             session.steps += 1
             idle = all(_empty(tensor) for tensor in held)
             session.idle_steps += idle
-            session.flat_steps += session.flat(held) and idle
+            session.flat_steps += idle and flat(
+                session.by_id[id(one)] for one in held if id(one) in session.by_id
+            )
             session.consumed(held)
     else:
         session.steps += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,3 +63,11 @@ class Leaf:
     def empty(self) -> bool:
         grad = self.tensor.grad
         return grad is None or not bool(tensors.plain(grad).abs().sum() > 0)
+
+
+def flat(leaves: Iterable[Leaf]) -> bool:
+    """Whether a pass since the last step has given zeros to some of these, and no more."""
+    found = False
+    for leaf in leaves:
+        found, leaf.flat = found or leaf.flat, False
+    return found

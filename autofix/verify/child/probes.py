@@ -88,7 +88,7 @@ class Probes:
             return
         found = [tensor for _, tensor in tensors.deep(value)][:MANY]
         found = [tensor for tensor in found if tensor.numel() <= 1_000_000]
-        held = [(tensor, tensors.plain(tensor)) for tensor in found]
+        held = [(_memory(tensor), tensors.plain(tensor)) for tensor in found]
         digests = [tensors.digest(kept) for _, kept in held]
         nodes = max((tensors.nodes_behind(one)[0] for one in found), default=0)
         known.append(
@@ -146,6 +146,11 @@ def _number(value: Any) -> float | None:
     return sum(float(tensors.plain(torch.as_tensor(one))) for one in found) if found else None
 
 
+def _memory(tensor: Tensor) -> Tensor:
+    """The same memory, without the graph: what is looked at must not be kept alive by that."""
+    return tensor.detach() if tensors.node_of(tensor) is not None else tensor
+
+
 def _overlaps(tensor: Tensor) -> bool:
     if tensor.layout != torch.strided:
         return False
@@ -159,7 +164,7 @@ Sighted = tuple[str, Tensor, Tensor, int]
 def _in_sight(session: Any) -> list[Sighted]:
     """The tensors that the program can name here."""
     return [
-        (name, value, tensors.plain(value), tensors.version(value))
+        (name, _memory(value), tensors.plain(value), tensors.version(value))
         for name, value in _named(session)
         if value.numel() <= 100_000
     ]

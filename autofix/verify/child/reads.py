@@ -61,7 +61,7 @@ class Reads:
     def note(self, tensor: Tensor, found: Tensor | None, line: int, turn: int) -> None:
         if len(self.noted) >= MOST or tensor.numel() > LARGE:
             return
-        leaf = tensor.is_leaf
+        leaf = tensors.is_leaf(tensor)
         read = Read(
             list(tensor.shape),
             tensors.digest(tensor),
@@ -89,7 +89,7 @@ class Reads:
         """Catch the gradient of a tensor that another run was asked for it."""
         shape = tuple(made.shape)
         digest = tensors.digest(made)
-        if digest in self.missed[shape] and made.grad_fn is not None:
+        if digest in self.missed[shape] and tensors.node_of(made) is not None:
 
             def catch(gradient: Tensor) -> None:
                 self.caught.setdefault((shape, digest), sums(gradient))
@@ -110,7 +110,7 @@ class Reads:
     def refuse(self, parameters: Any) -> None:
         """An optimizer was given these, and raised."""
         for one in tensors.inside(parameters):
-            if not one.is_leaf and one.numel() <= LARGE:
+            if not tensors.is_leaf(one) and one.numel() <= LARGE:
                 dtype = str(one.dtype)[6:]
                 self.refused.append((list(one.shape), tensors.digest(one), dtype))
 

@@ -17,6 +17,8 @@ from .tensors import Tensor
 
 EVENTS = 4
 """How many backward passes of a program are compared."""
+LOOKS = range(1, 9)
+"""After how many passes it is counted what graphs the program holds on to."""
 MOST = 3 * EVENTS
 """The same with the gradients that are part of a loss."""
 INNER = "inner"
@@ -111,6 +113,8 @@ class Session:
         """How often a forward pass wrote into a weight where autograd does not see it."""
         self.graph: set[Any] = set()
         """The nodes of the graph of the pass before."""
+        self.kept: list[int] = []
+        """The sizes of all graphs that are held, at some passes."""
         self.opaque: set[str] = set()
         self.reads = Reads()
         self.inside_function = 0
@@ -222,6 +226,8 @@ class Session:
 
     def finish_event(self, event: Event) -> None:
         self.events.append(event)
+        if self.mode.name == "plain" and not self.mode.brief and len(self.events) in LOOKS:
+            self.kept.append(tensors.kept_nodes())
         brief = self.mode.frozen or self.mode.brief
         if brief and (self.passes >= EVENTS or len(self.events) >= MOST):
             raise Stop
@@ -253,14 +259,6 @@ class Session:
                 leaf.spend()
             else:
                 leaf.passed = leaf.passed or leaf.state == "pending"
-
-    def flat(self, tensors_: list[Tensor]) -> bool:
-        """Whether a pass since the last step has given zeros to some of these, and no more."""
-        leaves = [self.by_id[id(one)] for one in tensors_ if id(one) in self.by_id]
-        found = any(leaf.flat for leaf in leaves)
-        for leaf in leaves:
-            leaf.flat = False
-        return found
 
     def received(self, leaf: Leaf, contribution: Tensor) -> None:
         leaf.flat = not bool(contribution.abs().sum() > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -113,9 +114,26 @@ def scalar(outputs: Sequence[Tensor]) -> Tensor:
     return total if isinstance(total, Tensor) else torch.zeros((), dtype=torch.float64)
 
 
+def node_of(tensor: Tensor) -> Any:
+    """The node of the graph that a tensor comes from. There is none for a view that was made
+    without gradients and whose base has been written to: to ask for it is an error."""
+    try:
+        return tensor.grad_fn
+    except RuntimeError:
+        return None
+
+
+def is_leaf(tensor: Tensor) -> bool:
+    """The same for whether it is a leaf."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False
+
+
 def ends(tensor: Tensor) -> list[Tensor]:
     """The leaves that a tensor is computed from, or the tensor itself if it is one."""
-    if tensor.requires_grad and tensor.is_leaf:
+    if tensor.requires_grad and is_leaf(tensor):
         return [tensor]
     return nodes_behind(tensor)[1]
 
@@ -126,7 +144,8 @@ def nodes_behind(
     """The size of the graph behind a tensor, and the leaves that it ends in. The nodes are added
     to `seen`."""
     seen = set() if seen is None else seen
-    todo: list[Any] = [root.grad_fn] if root.grad_fn is not None else []
+    node = node_of(root)
+    todo: list[Any] = [node] if node is not None else []
     found: list[Tensor] = []
     while todo and len(seen) < most:
         node = todo.pop()
@@ -138,6 +157,15 @@ def nodes_behind(
             found.append(variable)
         todo.extend(following for following, _ in node.next_functions)
     return len(seen), found
+
+
+def kept_nodes(most: int = 20_000) -> int:
+    """The size of all graphs that anything in the process holds on to."""
+    seen: set[Any] = set()
+    for one in gc.get_objects():
+        if type(one) is Tensor and len(seen) < most and node_of(one) is not None:
+            nodes_behind(one, most, seen)
+    return len(seen)
 
 
 def version(tensor: Tensor) -> int:

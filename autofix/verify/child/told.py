@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from . import tensors
 from .drive import Execution
 from .hooks import parameters_of
 from .leaf import Leaf
@@ -56,6 +57,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "made_with": session.made_with,
         "repeated": session.repeated,
         "inner_writes": session.inner_writes,
+        "kept": session.kept,
         "idle_steps": session.idle_steps,
         "flat_steps": session.flat_steps,
         "hits": {str(number): count for number, count in run.probes.hits.items()},
@@ -63,6 +65,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "outputs": run.outputs,
         "returned": run.returned,
         "written": run.written,
+        "frozen": _frozen(session.roots),
         "trainable": _trainable(run.modules),
         "meant": _meant(run, known),
         "warnings": run.warnings,
@@ -127,6 +130,16 @@ def _unheld(run: Execution, has: set[int]) -> list[str]:
         for name, parameter in module.named_parameters()
         if parameter.requires_grad and id(parameter) not in has
     ][:100]
+
+
+def _frozen(roots: Sequence[torch.nn.Module]) -> list[Any]:
+    """Parameters of the modules in use that are not to be trained."""
+    return [
+        [list(parameter.shape), tensors.digest(parameter)]
+        for root in roots
+        for parameter in root.parameters()
+        if not parameter.requires_grad
+    ][:500]
 
 
 def _trainable(modules: Sequence[torch.nn.Module]) -> list[str]:

@@ -95,10 +95,9 @@ class Watch(TorchFunctionMode):
         return result
 
     def _listen(self, result: Tensor) -> None:
-        session = self.session
-        if result.requires_grad and tuple(result.shape) in session.reads.missed:
-            with unwatched(session):
-                session.reads.listen(result)
+        if result.requires_grad and tuple(result.shape) in self.session.reads.missed:
+            with unwatched(self.session):
+                self.session.reads.listen(result)
 
     def _read(self, func: Any, args: tuple[Any, ...]) -> Any:
         """A gradient is read: by the program, or by torch on its behalf."""
@@ -122,7 +121,7 @@ class Watch(TorchFunctionMode):
             session.opaque.add(f"`{kind}` is free to choose a basis")
         # What is written is not used: it may be an initialiser's doing.
         read = given[1:] if writes else given
-        leaves = [one for one in read if one.requires_grad and one.is_leaf]
+        leaves = [one for one in read if one.requires_grad and tensors.is_leaf(one)]
         if not leaves or kind == "data.set":
             return
         differentiable = torch.is_grad_enabled() or (session.mode.values_only and not writes)
@@ -161,7 +160,7 @@ class Watch(TorchFunctionMode):
         if not isinstance(target, Tensor) or self.session.mode.name != "plain":
             return False
         if target.requires_grad:
-            return target.is_leaf and (kind == "data.set" or not torch.is_grad_enabled())
+            return tensors.is_leaf(target) and (kind == "data.set" or not torch.is_grad_enabled())
         where = tensors.storage(target)
         leaves = (leaf.tensor for leaf in self.session.leaves)
         return bool(where) and any(tensors.storage(one) == where for one in leaves)
@@ -176,7 +175,7 @@ class Watch(TorchFunctionMode):
         return (
             isinstance(target, Tensor)
             and target.requires_grad
-            and target.is_leaf
+            and tensors.is_leaf(target)
             and id(target) not in self.session.by_id
             and any(one is not target for one in given)
         )

@@ -71,6 +71,8 @@ class Case:
     old: str
     """The changed lines of the first version."""
     new: str
+    gone: str = ""
+    """The functions that these call, and that the change does without."""
     called: bool = False
     """A function was called with made inputs; else the program ran as it stands."""
     data: bool = False

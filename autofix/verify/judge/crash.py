@@ -26,6 +26,9 @@ def _crash(case: Case, seen: Sequence[Look]) -> Iterator[Sign]:
     reached = any(event["reached"] for event in case.after.events)
     if case.called and refused(old):
         yield Sign(Weight.DOUBT, "exception", f"the original does not take the inputs: {told(old)}")
+    elif case.called and not reached and "NoneType" in old["message"]:
+        text = f"the original raises {told(old)}: what it needs may be made elsewhere"
+        yield Sign(Weight.DOUBT, "crash", text)
     elif reached and not _comparable(case) and not neutral(case):
         text = f"the original raises {told(old)} before a value could be compared"
         yield Sign(Weight.DOUBT, "crash", text)

@@ -22,8 +22,8 @@ _NEUTRAL = frozenset(
     "tolist numpy detach detach_ clone contiguous requires_grad requires_grad_ Parameter "
     "Variable autograd no_grad enable_grad inference_mode set_grad_enabled is_grad_enabled "
     "data super __init__ to cpu cuda "
-    "device dtype double long int array np append list Module ModuleList ModuleDict "
-    "ParameterList ParameterDict register_parameter parameters zero_grad step backward "
+    "device dtype get_default_dtype double long int array np append list Module ModuleList "
+    "ModuleDict ParameterList ParameterDict register_parameter parameters zero_grad step backward "
     "retain_graph True False None copy deepcopy state_dict with for in range len enumerate self "
     "view reshape unsqueeze squeeze float32 float64 set_to_none grad expand repeat zip return "
     "import as optimizer optim opt from module add_module setattr".split()
@@ -85,7 +85,13 @@ _DISCRETE = re.compile(r"argmax|\.round\(|\.sign\(|\.int\(|\.long\(|[!=]=|\.eq\(
 
 def was_discrete(case: Case) -> bool:
     """Whether the original's values jump: what has a gradient in their place has other values."""
-    return discrete(case.old) and not discrete(case.new)
+    return discrete(case.old + case.gone) and not discrete(case.new)
+
+
+def releases(case: Case) -> bool:
+    """Whether the change takes values out of their graphs, and did not before."""
+    words = (".item()", "detach(", "float(", ".data", "no_grad")
+    return any(word in case.new and word not in case.old for word in words)
 
 
 def discrete(text: str) -> bool:

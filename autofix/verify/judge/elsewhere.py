@@ -45,11 +45,20 @@ def _apart(old: Trace, new: Trace, policy: str, number: int) -> tuple[float, flo
     """The slopes of both versions beside the given point, if they are not the same."""
     if policy not in old["slopes"]:
         return None
+    if policy == "spans" and _held(new) > _held(old):
+        return None  # what it lets through is stopped elsewhere, as it could not be before
     before, after = (numeric(trace, policy, number)[:1] for trace in (old, new))
     if not before or not after or before[0] is None or after[0] is None:
         return None
     fits = compared(before[0], after[0], floor_of(new, number))
     return (before[0], after[0]) if fits is Fit.NO else None
+
+
+def _held(trace: Trace) -> int:
+    """How many stops stand outside of the changed lines."""
+    counts: list[int] = [one[2] for one in trace["exits"]]
+    counts += [-one[2] for one in trace["live"]]
+    return sum(counts)
 
 
 def _aligned(old: Trace, new: Trace, number: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight
-from autofix.verify.judge.edit import touches
+from autofix.verify.judge.edit import neutral, releases, touches
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -14,6 +14,7 @@ def signs(case: Case) -> Iterator[Sign]:
         return
     yield from _outputs(case)
     yield from _growth(case)
+    yield from _held(case)
 
 
 def _outputs(case: Case) -> Iterator[Sign]:
@@ -26,6 +27,24 @@ def _outputs(case: Case) -> Iterator[Sign]:
     if held and not any(one[3] for one in new["outputs"]):
         text = "what the function returns held the graphs of its steps, and is plain values now"
         yield Sign(Weight.GAIN, "growth", text)
+
+
+def _held(case: Case) -> Iterator[Sign]:
+    """Graphs of earlier steps that something holds on to, though no backward pass goes there."""
+    assert case.before.plain is not None and case.after.plain is not None
+    old, new = case.before.plain["kept"], case.after.plain["kept"]
+    if min(len(old), len(new)) < 4 or _rising(old) < 0.8:
+        return
+    if max(new) <= 1.2 * max(new[:2]) and neutral(case):
+        text = "the graphs of all steps were held on to before, and are given back now"
+        yield Sign(Weight.GAIN, "growth", text)
+    elif _rising(new) > 0.6 and releases(case):
+        yield Sign(Weight.REST, "growth", "the graphs of all steps are still held on to")
+
+
+def _rising(sizes: Sequence[int]) -> float:
+    """In what part of the steps it grows."""
+    return sum(a < b for a, b in pairwise(sizes)) / (len(sizes) - 1)
 
 
 def _growth(case: Case) -> Iterator[Sign]:

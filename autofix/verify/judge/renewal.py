@@ -43,6 +43,16 @@ def renews(case: Case) -> bool:
     return bool(_renewed(case.before.leaves))
 
 
+def reordered(case: Case) -> bool:
+    """Whether weights are drawn in another order, so that each has the values of another one."""
+    if not renews(case):
+        return False
+    known = {name(leaf): key(leaf) for leaf in case.before.leaves if leaf["listed"]}
+    now = {name(leaf): key(leaf) for leaf in case.after.leaves if leaf["listed"]}
+    apart = [one for one in known.keys() & now.keys() if known[one] != now[one]]
+    return any(known[one] in now.values() for one in apart)
+
+
 def _renewed(leaves: Sequence[Trace]) -> list[Trace]:
     """Weights that a forward pass made although it was not the first."""
     return [leaf for leaf in leaves if leaf["turn"] and leaf["inside"]]

@@ -27,7 +27,7 @@ def signs(case: Case) -> Iterator[Sign]:
     for seen, now in _probes(case):
         yield from _kept(case, seen, now)
         yield from _separate(case, seen, now)
-        yield from _released(seen, now)
+        yield from _released(case, seen, now)
 
 
 def dropped(case: Case) -> Iterator[Sign]:
@@ -204,15 +204,16 @@ def _about(one: Sequence[float], other: Sequence[float]) -> bool:
     return abs(one[0] - other[0]) <= 1e-5 * size and abs(one[1] - other[1]) <= 1e-5 * size
 
 
-def _released(old: Trace, new: Trace) -> Iterator[Sign]:
+def _released(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     """A sum for the log that held on to every graph."""
     grew = len(old["nodes"]) >= 2 and all(
         a < b for a, b in zip(old["nodes"], old["nodes"][1:], strict=False)
     )
+    about_it = edit.releases(case) or "clone" in case.new
     if grew and not any(new["nodes"]) and _numbers_alike(old, new):
         text = "the running value held the graph of every step; now it is a plain value"
         yield Sign(Weight.GAIN, "growth", text)
-    elif grew and all(new["nodes"]) and _numbers_alike(old, new):
+    elif grew and all(new["nodes"]) and _numbers_alike(old, new) and about_it:
         yield Sign(Weight.REST, "growth", "the running value still holds the graph of every step")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from autofix.verify.judge import optimizers, renewal
+from autofix.verify.judge import optimizers, renewal, steps
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
-from autofix.verify.judge.edit import neutral, touches
+from autofix.verify.judge.edit import touches
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -17,7 +17,7 @@ def signs(case: Case) -> Iterator[Sign]:
     yield from _returned(case)
     yield from _registration(case)
     yield from _movement(case)
-    yield from _order(case)
+    yield from steps.order(case)
     yield from optimizers.signs(case)
 
 
@@ -152,7 +152,7 @@ def _movement(case: Case) -> Iterator[Sign]:
         old = before.get(key(leaf))
         if leaf["moved"] and not (old is not None and old["moved"]):
             moving.append(leaf)
-        left = old is not None and old["moved"] and not leaf["moved"] and not leaf["held"]
+        left = old is not None and old["moved"] and not leaf["moved"] and not leaf["stepped"]
         if left and leaf["parameter"] and (leaf["gradient"] or (old or leaf)["held"]):
             stuck.append(leaf)
     if _forbidden(case) and not any(leaf["moved"] for leaf in case.after.leaves):
@@ -226,11 +226,6 @@ def _forbidden(case: Case) -> bool:
     return bool(passes) and not case.called
 
 
-def _trains(events: Sequence[Trace]) -> bool:
-    """Whether the program calls a backward pass itself."""
-    return any(event["kind"] == "backward" for event in events)
-
-
 def _idle(case: Case) -> list[Trace]:
     """Weights that get gradients and are moved by no step, before and after."""
     assert case.after.plain is not None
@@ -242,65 +237,3 @@ def _idle(case: Case) -> list[Trace]:
         for leaf in case.after.leaves
         if key(leaf) in stuck and leaf["parameter"] and not (leaf["moved"] or leaf["held"])
     ]
-
-
-def _sum(leaves: Sequence[Trace], field: str) -> int:
-    return sum(leaf[field] for leaf in leaves)
-
-
-def _order(case: Case) -> Iterator[Sign]:
-    """What each step uses: gradients of the passes since the last step, and all of them."""
-    old, new = case.before.plain, case.after.plain
-    assert old is not None and new is not None
-    still = _trains(new["events"]) and any(new["optimizers"]) and not new["steps"]
-    if still and not new["raised"] and ".step" in case.new:
-        yield Sign(Weight.REST, "training", "no optimizer takes a step")
-    if old["raised"] and not new["raised"]:
-        yield from _steps(case, new)
-    if old["raised"] or new["raised"]:
-        return
-    stale = _sum(old["leaves"], "stale"), _sum(new["leaves"], "stale")
-    lost = _sum(old["leaves"], "lost"), _sum(new["leaves"], "lost")
-    idle = old["idle_steps"], new["idle_steps"]
-    # What is thrown away then is what added up before.
-    fresh = bool(stale[0]) and not stale[1]
-    if stale[1] > stale[0]:
-        text = "a backward pass now adds to gradients that a step has used already"
-        yield Sign(Weight.LOSS, "training", text)
-    elif idle[1] - new["flat_steps"] > idle[0] and new["steps"] >= old["steps"]:
-        text = f"{idle[1]} of {new['steps']} optimizer steps now find no gradient"
-        yield Sign(Weight.LOSS, "training", text)
-    elif lost[1] > lost[0] and old["steps"] and _trains(case.before.events) and not fresh:
-        yield Sign(Weight.LOSS, "training", "gradients are now thrown away before a step uses them")
-    elif fresh:
-        text = "each step added the gradients of earlier steps before, and uses fresh ones now"
-        yield Sign(Weight.GAIN, "training", text)
-    elif idle[0] > idle[1] or (lost[0] and not lost[1]):
-        text = (
-            f"{idle[0]} of {old['steps']} optimizer steps found no gradient before, {idle[1]} now"
-        )
-        yield Sign(Weight.GAIN, "training", text)
-    elif idle[0] and idle[1]:
-        text = f"{idle[1]} of {new['steps']} optimizer steps still find no gradient"
-        # An optimizer that was made up for a call need not be that of the weights.
-        foreign = case.called and idle == (old["steps"], new["steps"])
-        yield Sign(Weight.DOUBT if foreign else Weight.REST, "training", text)
-    elif stale[0] and stale[1] and touches(case, "zero_grad", ".grad"):
-        text = "each step still adds the gradients of earlier steps"
-        yield Sign(Weight.REST, "training", text)
-    elif new["steps"] > old["steps"] and neutral(case):
-        text = f"an optimizer took {old['steps']} steps before, and takes {new['steps']} now"
-        yield Sign(Weight.GAIN, "training", text)
-
-
-def _steps(case: Case, new: Trace) -> Iterator[Sign]:
-    """The same where the original has no steps to compare with."""
-    idle = new["idle_steps"]
-    if idle:
-        # An optimizer that was made up for a call need not be that of the weights.
-        foreign = case.called and idle == new["steps"]
-        text = f"{idle} of {new['steps']} optimizer steps find no gradient"
-        yield Sign(Weight.DOUBT if foreign else Weight.REST, "training", text)
-    if _sum(new["leaves"], "stale"):
-        text = "each step adds the gradients of earlier steps"
-        yield Sign(Weight.REST, "training", text)

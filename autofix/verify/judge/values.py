@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from autofix.verify.judge import elsewhere
-from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, name, told
+from autofix.verify.judge import elsewhere, reductions
+from autofix.verify.judge.case import Case, Side, Sign, Trace, Weight, key, name, told
 from autofix.verify.judge.elsewhere import same_kind
+from autofix.verify.judge.reductions import close
 from autofix.verify.judge.slopes import differ, parted
 
 SAME = 1e-6
@@ -97,7 +98,7 @@ def _unstable(case: Case) -> Iterator[Sign]:
     if first is None or second is None:
         return
     for a, b in zip(first["events"], second["events"], strict=False):
-        if not _close(a["value"], b["value"], SAME_SINGLE):
+        if not close(a["value"], b["value"], SAME_SINGLE):
             text = (
                 f"the original is not deterministic: the loss in line {a['line']} differs "
                 "between two runs"
@@ -139,28 +140,22 @@ def _core(error: Trace) -> str:
     return "".join(char for char in str(error["message"])[:100] if not char.isdigit())
 
 
-def _close(a: float, b: float, relative: float) -> bool:
-    if a != a or b != b:
-        return a != a and b != b
-    return a == b or abs(a - b) <= relative * max(abs(a), abs(b)) + relative * 1e-3
-
-
 def _moved(case: Case, most: int | None) -> Iterator[Sign]:
     """Losses that differ: in float64 with no step taken, and before the first step as it stands."""
     for old, new in case.exact():
         for a, b in _pairs(old, new, most):
-            if not same_kind(a, b) or _close(a["value"], b["value"], SAME):
+            if not same_kind(a, b) or close(a["value"], b["value"], SAME):
                 continue
-            if _close(a["value"], b["value"], HARDLY):
+            if close(a["value"], b["value"], HARDLY):
                 gap = abs(a["value"] - b["value"]) / max(abs(a["value"]), abs(b["value"]))
                 text = f"the values differ by {gap:.0e} of their size: little, but not by rounding"
                 yield Sign(Weight.DOUBT, "values", text)
             elif not case.reduced:
                 yield _other_value(a, b, new["seed"])
-            elif not _reduction(a, b):
-                yield Sign(Weight.DOUBT, "values", _OTHER_REDUCTION)
-            elif not _close(a["value"], b["value"], 1e-5) and _hands_out(case):
-                yield Sign(Weight.DOUBT, "values", _SCALED)
+            elif not reductions.reduces(a, b):
+                yield Sign(Weight.DOUBT, "values", reductions.OTHER)
+            elif not close(a["value"], b["value"], 1e-5) and reductions.hands_out(case):
+                yield Sign(Weight.DOUBT, "values", reductions.SCALED)
             return
     retyped = _retyped(case)
     if retyped is not None:
@@ -170,7 +165,7 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
         if a["kind"] == b["kind"] == "backward" and a["dtype"] != b["dtype"]:
             text = f"the loss was a `{a['dtype']}` and is a `{b['dtype']}` now"
             yield Sign(Weight.LOSS, "values", text)
-        apart = same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE)
+        apart = same_kind(a, b) and not close(a["value"], b["value"], SAME_SINGLE)
         if apart and not case.reduced:
             yield _other_value(a, b, 0)
             return
@@ -178,18 +173,31 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
 
 
 def _after_a_step(case: Case, most: int | None) -> Iterator[Sign]:
-    """Where one version does to its weights by an update what the other does by new ones, the loss
-    that follows is the same: it is the first that no run in float64 compares."""
-    found = [parted(old, new) for old, new in case.exact()]
-    first = min((number for number in found if number is not None), default=None)
+    """Where the original has new weights after a step, and the other version writes into those it
+    has, the loss that follows is the same: no run in float64 compares it."""
+    first = _renewal(case)
     if not first or (most is not None and first >= most):
         return
     if any(differ(*two, n) for two in case.exact() for n in range(first)):
         return
     events = [list(side.events)[first : first + 1] for side in (case.before, case.after)]
     for a, b in zip(*events, strict=False):
-        if same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE):
+        if same_kind(a, b) and not close(a["value"], b["value"], SAME_SINGLE):
             yield _other_value(a, b, 0)
+
+
+def _renewal(case: Case) -> int | None:
+    """After how many passes the original has a leaf that takes the place of one which a step has
+    moved, as it is in the other version too."""
+    known = {key(leaf) for leaf in case.after.leaves}
+    turns = [leaf["turn"] for leaf in case.before.leaves if leaf["turn"] and key(leaf) not in known]
+    if not turns:
+        return None
+    sides = (case.before.leaves, case.after.leaves)
+    moved = [
+        {key(leaf) for leaf in leaves if leaf["moved"] and not leaf["turn"]} for leaves in sides
+    ]
+    return min(turns) if moved[0] == moved[1] and moved[0] else None
 
 
 def _retyped(case: Case) -> str | None:
@@ -207,7 +215,7 @@ def _retyped(case: Case) -> str | None:
 def alike(case: Case) -> bool:
     """Whether the losses that can be compared are the same."""
     found = [two for old, new in case.exact() for two in _pairs(old, new, 1)]
-    return all(same_kind(a, b) and _close(a["value"], b["value"], SAME) for a, b in found)
+    return all(same_kind(a, b) and close(a["value"], b["value"], SAME) for a, b in found)
 
 
 def _pairs(old: Trace, new: Trace, most: int | None) -> Iterator[tuple[Trace, Trace]]:
@@ -239,21 +247,21 @@ def _numbers(events: Sequence[Trace], passes: int) -> int:
     return ends[passes - 1] if passes <= len(ends) else len(events)
 
 
-def worst(case: Case) -> float:
-    """The largest relative difference of losses that were compared."""
+def worst(case: Case) -> float | None:
+    """The largest relative difference of losses that were compared; None if there is none."""
     gaps = [
-        abs(a["value"] - b["value"]) / max(abs(a["value"]), abs(b["value"]))
+        abs(a["value"] - b["value"]) / max(abs(a["value"]), abs(b["value"]), 1e-300)
         for old, new in case.exact()
         for a, b in _pairs(old, new, None)
-        if same_kind(a, b) and a["value"] != b["value"]
+        if same_kind(a, b)
     ]
-    return max(gaps, default=0.0)
+    return max(gaps, default=None)
 
 
 def later(case: Case) -> Iterator[Sign]:
     """Losses as the program stands, also after steps: for an edit that claims to change nothing."""
     for a, b in zip(case.before.events, case.after.events, strict=False):
-        if same_kind(a, b) and not _close(a["value"], b["value"], SAME_SINGLE):
+        if same_kind(a, b) and not close(a["value"], b["value"], SAME_SINGLE):
             yield _other_value(a, b, 0)
             return
 
@@ -264,37 +272,6 @@ def _other_value(a: Trace, b: Trace, seed: int) -> Sign:
     return Sign(
         Weight.LOSS, "values", text, {"before": a["value"], "after": b["value"], "seed": seed}
     )
-
-
-_OTHER_REDUCTION = (
-    "the original could not be differentiated, since its loss is not one number; it is reduced "
-    "now by something else than its sum or mean, so there is no value to compare with"
-)
-
-
-_SCALED = (
-    "the gradient that is read is that of a mean, so it is smaller than the derivative of each "
-    "value; which one is meant only its author knows"
-)
-
-
-def _hands_out(case: Case) -> bool:
-    """Whether gradients are results by themselves: they are read, and nothing is trained."""
-    plain = case.after.plain
-    if plain is None or any(plain["optimizers"]):
-        return False
-    trained = any(leaf["moved"] for leaf in case.after.leaves)
-    return not trained and any(read["found"] for read in plain["reads"])
-
-
-def _reduction(old: Trace, new: Trace) -> bool:
-    """A vector that could not be differentiated became its sum or mean."""
-    size = 1
-    for length in old["shape"]:
-        size *= length
-    if size < 2 or new["shape"]:
-        return False
-    return any(_close(old["value"] / part, new["value"], 1e-5) for part in (1, size, *old["shape"]))
 
 
 def _outputs(case: Case) -> Iterator[Sign]:

@@ -20,11 +20,13 @@ from autofix.verify.judge import (
     training,
     values,
 )
-from autofix.verify.judge.case import Case, Sign, Weight, told
+from autofix.verify.judge.case import Case, Sign, Trace, Weight, listed, name, told
 from autofix.verify.judge.gradient import Look
 from autofix.verify.judge.slopes import Fit
 
 _WHOLE = frozenset("gradient crash result equivalent registration read freezing".split())
+_APART = frozenset("aliasing result freezing growth crash".split())
+"""What a repair changes the values by that follow, and what looks for values by itself."""
 NOTHING = "nothing to confirm: both versions behave the same"
 
 
@@ -85,7 +87,23 @@ def _frozen(case: Case, signs: Sequence[Sign]) -> list[Sign]:
         said.append("the change keeps something from being trained")
     if edit.unfreezes(case):
         said.append("what was frozen is trained now; if that is meant only its author knows")
+    elif not edit.touches(case, "requires_grad", "freeze") and _thawed(case):
+        names = listed([name(leaf) for leaf in _thawed(case)])
+        said.append(
+            f"{names} was frozen, and is trained now; if that is meant only its author knows"
+        )
     return [Sign(Weight.DOUBT, "freezing", text) for text in said]
+
+
+def _thawed(case: Case) -> list[Trace]:
+    """Parameters that were not to be trained, and that an optimizer trains now."""
+    plain = case.before.plain
+    frozen = {reads.of(one) for one in plain["frozen"]} if plain is not None else set()
+    return [
+        leaf
+        for leaf in case.after.leaves
+        if leaf["gradient"] and leaf["held"] and reads.of(leaf["key"]) in frozen
+    ]
 
 
 def _comparable(case: Case) -> int | None:
@@ -100,6 +118,8 @@ def _choice(case: Case) -> str | None:
             "the original writes to one memory through two names; if that is meant only its "
             "author knows"
         )
+    if renewal.reordered(case):
+        return "weights are drawn in another order, so their values do not compare"
     if edit.was_discrete(case) or elsewhere.flat(case):
         return (
             "the original's loss jumps, and another one stands in its place; which one is meant "
@@ -140,6 +160,8 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
     if values.ends_inside(case) and not edit.neutral(case):
         said = "the loss is computed with a gradient that has changed, so its values do not compare"
         return Verdict.INCONCLUSIVE, said
+    if gains and not kinds & _APART and values.worst(case) is None and not edit.neutral(case):
+        return Verdict.INCONCLUSIVE, f"{gains[0].text}, but no value could be compared"
     if gains and not edit.same_numbers(case) and not _compared(gains):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the change computes something else too"
     if gains:
@@ -161,7 +183,10 @@ def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]
     # What is used or copied now changes the values that follow: they were not compared.
     apart = any(sign.kind in ("result", "aliasing") for sign in signs)
     worst = values.worst(case)
-    if not apart and worst <= values.HARDLY and any(old["base"] for old, _ in case.exact()):
+    if not apart and worst is None:
+        alone = ", and the change leaves the arithmetic alone" if edit.neutral(case) else ""
+        said.append(f"there was no value to compare{alone}")
+    elif not apart and worst is not None and worst <= values.HARDLY:
         count, alike = len(case.before.exact), f"equal to {worst:.0e}" if worst else "identical"
         said.append(f"forward values {alike} on {count} input{'s' * (count != 1)}")
     old, new = case.before.plain, case.after.plain

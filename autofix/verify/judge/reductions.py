@@ -1,0 +1,43 @@
+"""Losses that were not one number, and what they are reduced to now."""
+
+from __future__ import annotations
+
+from autofix.verify.judge.case import Case, Trace
+
+
+def close(a: float, b: float, relative: float) -> bool:
+    """Whether two values are the same."""
+    if a != a or b != b:
+        return a != a and b != b
+    return a == b or abs(a - b) <= relative * max(abs(a), abs(b)) + relative * 1e-3
+
+
+OTHER = (
+    "the original could not be differentiated, since its loss is not one number; it is reduced "
+    "now by something else than its sum or mean, so there is no value to compare with"
+)
+
+
+SCALED = (
+    "the gradient that is read is that of a mean, so it is smaller than the derivative of each "
+    "value; which one is meant only its author knows"
+)
+
+
+def hands_out(case: Case) -> bool:
+    """Whether gradients are results by themselves: they are read, and nothing is trained."""
+    plain = case.after.plain
+    if plain is None or any(plain["optimizers"]):
+        return False
+    trained = any(leaf["moved"] for leaf in case.after.leaves)
+    return not trained and any(read["found"] for read in plain["reads"])
+
+
+def reduces(old: Trace, new: Trace) -> bool:
+    """A vector that could not be differentiated became its sum or mean."""
+    size = 1
+    for length in old["shape"]:
+        size *= length
+    if size < 2 or new["shape"]:
+        return False
+    return any(close(old["value"] / part, new["value"], 1e-5) for part in (1, size, *old["shape"]))

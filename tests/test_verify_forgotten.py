@@ -1,0 +1,94 @@
+"""What a change leaves out or computes for nothing, from the text of both versions."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from autofix.verify.forgotten import forgotten
+
+
+def said(before: str, after: str) -> str:
+    return "; ".join(forgotten(ast.parse(before), ast.parse(after)))
+
+
+FREEZES = """
+def encode(net, ids, frozen=False):
+    if frozen:
+        with torch.no_grad():
+            return net(ids)
+    with torch.no_grad():
+        return net(ids)
+"""
+BASES = """
+class Base(nn.Module):
+    def __init__(self, dim=4):
+        super().__init__()
+        self.dim = dim
+
+class Deep(Base):
+    def __init__(self, width, dim=3):
+        self.net = nn.Linear(width, dim)
+"""
+CLIPPED = """
+for step in range(9):
+    loss = critic(x).mean()
+    for p in critic.parameters():
+        p.data.clamp_(-1, 1)
+    loss.backward()
+"""
+TABLE = """
+def fill(table):
+    table[:, 0] = 1.0
+    return table
+
+fill(net.weight)
+"""
+LATER = """
+for part in (w, h):
+    part.clamp(min=0)
+"""
+KEPT = """
+def step(self):
+    self.last_x = self.x.data
+    self.last_g = self.x.grad
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "old", "new", "words"),
+    [
+        (FREEZES, FREEZES, "def encode(net, ids, frozen=False):\n    return net(ids)\n", "frozen"),
+        (BASES, "        self.net", "        super().__init__()\n        self.net", "dim"),
+        (
+            CLIPPED,
+            "    for p in critic.parameters():\n        p.data.clamp_(-1, 1)\n",
+            "",
+            "clamp_",
+        ),
+        (TABLE, "    table[:", "    table = table.clone()\n    table[:", "copy"),
+        (LATER, "part.clamp", "part = part.clamp", "nothing reads `part`"),
+        (KEPT, "self.x.data", "self.x.data.clone()", "self.last_g"),
+        ("w = torch.ones(2)", "ones(2)", "ones(2, dtype=torch.float64)", "float64"),
+    ],
+)
+def test_what_is_left_out_is_said(before: str, old: str, new: str, words: str) -> None:
+    assert words in said(before, before.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("before", "old", "new"),
+    [
+        (FREEZES, "    with torch.no_grad():\n        return net(ids)\n", "    return net(ids)\n"),
+        (BASES, "        self.net", "        super().__init__(dim)\n        self.net"),
+        (CLIPPED, "        p.data.clamp_(-1, 1)", "        p.data = p.data.clamp(-1, 1)"),
+        (TABLE, "    table[:, 0] = 1.0", "    with torch.no_grad():\n        table[:, 0] = 1.0"),
+        (TABLE + "x = fill(b)\n", "    table[:", "    table = table.clone()\n    table[:"),
+        (LATER, "part.clamp", "part.clamp_"),
+        (LATER + "    total = part.sum()\n    print(total)\n", "part.clamp", "part = part.clamp"),
+        ("n = len(x)\nfor i in range(n):\n    x[i] = 0\n", "for i in range(n):\n    x[i]", "x[:]"),
+    ],
+)
+def test_a_repair_leaves_nothing_out(before: str, old: str, new: str) -> None:
+    assert not said(before, before.replace(old, new))
