@@ -150,16 +150,15 @@ def _in_block(facts: Facts, statement: ast.stmt, subject: ast.expr) -> Between |
         if not made or any(one is None or at <= one <= block.index(backward) for one in made):
             return None
         who = handles(subject, scope, facts)
-        if not _goes_through(facts, loss, subject, scope):
+        step = _step(facts, block[block.index(backward) + 1 :])
+        held = held_by(step[1], scope, facts) if step is not None else None
+        if held is not None and not any_related(held, who):
+            return None
+        if held is None and not _goes_through(facts, loss, subject, scope):
             return None
         later = [s for s in block if s not in (statement, *_kept_in_bounds(facts, block, made))]
         if _writes(later):
             return None
-        step = _step(facts, block[block.index(backward) + 1 :])
-        if step is not None:
-            held = held_by(step[1], scope, facts)
-            if held is not None and not any_related(held, who):
-                return None
         edits = moved_behind(facts, [statement], step[0]) if step is not None else None
         return Between(loss, backward, edits or ())
     return None

@@ -19,6 +19,8 @@ from autofix.rewrite.names import spell
 from autofix.rewrite.statements import remove_statement
 
 _WRAPPERS = frozenset({"Parameter", "Variable", "tensor"})
+_NAMES = 4
+"""Names in a row that are followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,9 @@ def swapped(facts: Facts, node: ast.Assign) -> Swapped | None:
     text = ast.unparse(target)
     value, leaf = _peeled(facts, node.value)
     flag = None if leaf else _flag_behind(facts, node, text)
-    if (not leaf and flag is None) or not _reads(value, text):
+    if (not leaf and flag is None) or isinstance(value, ast.Attribute):
         return None
-    if isinstance(value, (ast.Name, ast.Attribute)):
+    if not any(_reads(one, text) for one in _made_of(facts, value)) or _is(value, text):
         return None
     optimizer = _holder(facts, node, target, text)
     if optimizer is None or _is_handed_over(facts, node, target, text):
@@ -105,6 +107,21 @@ def _flag_behind(facts: Facts, node: ast.Assign, text: str) -> ast.stmt | None:
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr="requires_grad_") as func)) as flag:
             return flag if ast.unparse(func.value) == text else None
     return None
+
+
+def _made_of(facts: Facts, value: ast.expr) -> list[ast.expr]:
+    """An expression, and (of a name that is bound once) what it stands for."""
+    found = [value]
+    for one in found:  # grows while it is read
+        stores = uses_in(facts).names.stores(one) if isinstance(one, ast.Name) else []
+        made = facts.index.parents.get(stores[0]) if len(stores) == 1 else None
+        if isinstance(made, ast.Assign) and len(found) < _NAMES:
+            found.append(_peeled(facts, made.value)[0])
+    return found
+
+
+def _is(node: ast.expr, text: str) -> bool:
+    return isinstance(node, (ast.Name, ast.Attribute)) and ast.unparse(node) == text
 
 
 def _reads(node: ast.AST, text: str) -> bool:
@@ -237,7 +254,9 @@ def written(facts: Facts, found: Swapped) -> tuple[tuple[Edit, ...] | str, Appli
 def _in_place(facts: Facts, found: Swapped, text: str) -> tuple[str, bool]:
     """`x.clamp_(0, 1)` for `x.clamp(0, 1)`, else `x.copy_(...)`; and is the shape surely kept?"""
     value = found.value
-    same = _same_shape(facts.value(_read(value, ast.unparse(found.target))), facts.value(value))
+    made = _made_of(facts, value)
+    read = next(one for one in made if _reads(one, ast.unparse(found.target)))
+    same = _same_shape(facts.value(_read(read, ast.unparse(found.target))), facts.value(value))
     match value:
         case ast.Call(func=ast.Attribute(value=owner, attr=method) as func) if same:
             if _shares(owner, ast.unparse(found.target)) and torch_api.method(f"{method}_"):
