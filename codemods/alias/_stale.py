@@ -17,6 +17,8 @@ from autofix.flow.values import Kind
 
 _NO_WRITE = frozenset({"requires_grad_", "retain_grad", "detach_", "share_memory_"})
 _NO_WRITE |= {"squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"}  # the shape
+_NO_VALUES = frozenset({"shape", "size", "dtype", "device", "numel", "dim", "ndim", "data_ptr"})
+_NO_VALUES |= {"record_stream", "storage", "untyped_storage", "is_cuda", "is_sparse"}
 _COMPARES = frozenset({"equal", "allclose", "isclose", "eq", "ne", "sub", "dist", "mse_loss"})
 
 
@@ -160,7 +162,7 @@ def _reads_as_it_was(facts: Facts, alias: Alias, read: ast.stmt, write: ast.stmt
     compared with itself, or copied onto itself."""
     nodes = head(read)
     held = ast.unparse(alias.holder)
-    mine = [n for n in nodes if _is_read(n, held)]
+    mine = [n for n in nodes if _is_read(n, held) and not _is_asked_about(n, facts)]
     if not mine or read is write:
         return False
     if alias.of in (Of.GRADIENT, Of.GRADIENTS):
@@ -207,6 +209,12 @@ def _is_read(node: ast.AST, text: str) -> bool:
         and isinstance(node.ctx, ast.Load)
         and ast.unparse(node) == text
     )
+
+
+def _is_asked_about(node: ast.AST, facts: Facts) -> bool:
+    """`old.shape`, `old.record_stream(...)`: the values do not matter"""
+    parent = facts.index.parents.get(node)
+    return isinstance(parent, ast.Attribute) and parent.attr in _NO_VALUES
 
 
 def _beside_weights(facts: Facts, alias: Alias, read: ast.stmt, nodes: list[ast.AST]) -> bool:

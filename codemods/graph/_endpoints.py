@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from autofix.codemods.graph._stacking import exported_tensor
 from autofix.flow.facts import Facts
 from autofix.flow.values import Graph, Value
+from autofix.flow.walk import walk
 from autofix.model import Edit
 from autofix.rewrite.names import Spelling, spell
 from autofix.rewrite.nodes import replace
@@ -40,10 +41,27 @@ _PASSED_ON = frozenset({"dtype", "device", "layout"})
 
 
 def endpoints(node: ast.Call, name: str, facts: Facts) -> list[Endpoint]:
-    """The arguments of one of these functions that have a graph."""
+    """The arguments of one of these functions that have a graph. (What gives the number of steps as
+    well, as in `linspace(0, n - 1, n)`, is an integer, which has none.)"""
     given = _given(node, name)
-    found = [_endpoint(a, facts) for key, a in given.items() if key in _READ]
+    counted = _counted(given["steps"]) if "steps" in given else frozenset()
+    read = [a for key, a in given.items() if key in _READ and not counted & _names(a)]
+    found = [_endpoint(a, facts) for a in read]
     return [e for e in found if e is not None]
+
+
+def _counted(steps: ast.expr) -> frozenset[str]:
+    """What is read there, and not made an integer first."""
+    made = [n for call in walk(steps) if isinstance(call, ast.Call) for n in walk(call)]
+    return _names(steps) - frozenset().union(*map(_names, made))
+
+
+def _names(node: ast.AST) -> frozenset[str]:
+    """`n` and `self.n`, but not the `self` of it."""
+    inside = walk(node)
+    owners = [n.value for n in inside if isinstance(n, ast.Attribute)]
+    found = [n for n in inside if isinstance(n, (ast.Name, ast.Attribute)) and n not in owners]
+    return frozenset(map(ast.unparse, found))
 
 
 def _given(node: ast.Call, name: str) -> dict[str, ast.expr]:

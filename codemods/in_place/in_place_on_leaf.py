@@ -76,8 +76,32 @@ _INITIAL = ("__init__", "init", "_init", "reset", "_reset", "setup", "build", "m
 def check(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterator[Report]:
     for place in places(node, facts):
         broken = diagnose(place, facts)
-        if broken is not None and broken.kind == LEAF and not _follows_another(broken, facts):
+        if broken is None or broken.kind != LEAF or _follows_another(broken, facts):
+            continue
+        if not _is_sometimes_a_leaf(place, facts):
             yield _report(broken, facts)
+
+
+def _is_sometimes_a_leaf(place: Place, facts: Facts) -> bool:
+    """Is gradient asked for under a condition that the write is not under?"""
+    base = ast.unparse(place.base)
+    around = set(facts.index.ancestors(place.statement))
+    function = facts.index.function_of(place.statement)
+    nodes = facts.index.nodes if function is None else facts.index.body_nodes(function)
+    asking = [node for node in nodes if _asks_for_gradient(node, base)]
+    return bool(asking) and all(
+        any(isinstance(owner, ast.If) and owner not in around for owner in facts.index.ancestors(n))
+        for n in asking
+    )
+
+
+def _asks_for_gradient(node: ast.AST, base: str) -> bool:
+    match node:
+        case ast.Assign(targets=[ast.Attribute(attr="requires_grad", value=owner)]):
+            return ast.unparse(owner) == base
+        case ast.Call(func=ast.Attribute(attr="requires_grad_", value=owner)):
+            return ast.unparse(owner) == base
+    return False
 
 
 def _follows_another(broken: Broken, facts: Facts) -> bool:

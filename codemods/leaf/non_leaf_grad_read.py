@@ -141,8 +141,9 @@ def _given(facts: Facts, function: FunctionNode, name: str) -> Iterator[tuple[as
     if name not in names:
         return
     bound = facts.index.class_of(function) is not None and names[0] == "self"
-    for call in uses_in(facts).calls_of(function):
-        given = argument(call, names.index(name) - bound, name)
+    at = names.index(name) - bound
+    for call in uses_in(facts).calls_of(function) if at >= 0 else ():
+        given = argument(call, at, name)
         if isinstance(given, (ast.Name, ast.Attribute)):
             yield given, call
 

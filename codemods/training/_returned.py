@@ -27,10 +27,11 @@ def freed_by_callee(graphs: Graphs, key: str, added: ast.expr) -> list[ast.expr]
     ref = facts.value(call.func).ref if call is not None else None
     if not isinstance(ref, Closure) or is_foreign(ref.node) or ref.node is graphs.scope:
         return []
-    returned = list(_returned(ref.node, at, facts))
-    if not returned or not all(one is not None and _is_freed(one, key, facts) for one in returned):
-        return []
-    return [added]
+    given = list(_returned(ref.node, at, facts))
+    known = [one for one in given if one is not None]
+    alive = [one for one in known if facts.value(one).graph > Graph.NO]
+    freed = all(_is_freed(one, key, facts) for one in alive)
+    return [added] if alive and freed and len(known) == len(given) else []
 
 
 def _made_by_call(graphs: Graphs, added: ast.expr) -> tuple[ast.Call | None, int | None]:
@@ -72,8 +73,6 @@ def _returned(function: ast.AST, at: int | None, facts: Facts) -> Iterator[ast.e
 
 
 def _is_freed(value: ast.expr, key: str, facts: Facts) -> bool:
-    if facts.value(value).graph == Graph.NO:
-        return True
     graphs = graphs_around(facts, value)
     return any(
         not backward.retains
