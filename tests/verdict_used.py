@@ -16,6 +16,27 @@ for _ in range(3):
     loss.backward()
     opt.step()
 """
+TABLE = """
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(5, 3, padding_idx=0)
+        self.last = nn.Linear(3, 2)
+        self.table.weight = torch.randn(5, 3)
+
+    def forward(self, words):
+        return self.last(self.table(words).mean(1))
+
+torch.manual_seed(0)
+words = torch.tensor([[1, 2, 0], [3, 0, 0]])
+net = Tagger()
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(3):
+    opt.zero_grad()
+    loss = nn.functional.cross_entropy(net(words), torch.tensor([0, 1]))
+    loss.backward()
+    opt.step()
+"""
 OWN_STEP = """
 class Anchored(torch.optim.Optimizer):
     def __init__(self, params):
@@ -194,6 +215,13 @@ USED = [
         RENEWED,
         "net.weight = nn.Parameter(w / w.norm())",
         "w.div_(w.norm())",
+        "confirmed",
+    ),
+    case(
+        "the padding of an embedding is not trained",
+        TABLE,
+        "self.table.weight = torch.randn(5, 3)",
+        "self.table.weight = nn.Parameter(torch.randn(5, 3))",
         "confirmed",
     ),
     case(

@@ -10,7 +10,7 @@ import torch
 from . import told
 from .drive import Drive, Execution, execute
 from .mode import Mode
-from .plan import Plan, direction
+from .plan import Plan
 from .program import Program
 from .session import Event
 
@@ -127,8 +127,8 @@ class Exact:
         return data
 
     def _direction(self, index: int, number: int) -> torch.Tensor:
-        key, size = self.plan.scales[index]
-        return direction(key, tuple(key[0]), number) * size
+        key, _ = self.plan.scales[index]
+        return self.plan.direction(index, tuple(key[0]), number)
 
     def _leaves(self, exact: Execution) -> list[dict[str, Any]]:
         names = told.names(exact)

@@ -25,11 +25,24 @@ class Plan:
         self.scales: dict[int, tuple[tuple[Any, ...], float]] = {}
         """Leaf index -> the key that its direction is drawn by, and the size of the direction."""
 
+        self.padded: dict[int, int] = {}
+        """Leaf index -> the row of an embedding that is never trained, whatever it is used for."""
+
     def shift(self, index: int, shape: tuple[int, ...], mode: Mode) -> Tensor | None:
         if index not in self.scales or mode.direction is None:
             return None
+        return self.direction(index, shape, mode.direction) * (STEP * mode.sign)
+
+    def direction(self, index: int, shape: tuple[int, ...], number: int) -> Tensor:
         key, scale = self.scales[index]
-        return direction(key, shape, mode.direction) * (scale * STEP * mode.sign)
+        found = direction(key, shape, number) * scale
+        if index in self.padded:
+            found[self.padded[index]] = 0.0
+        return found
+
+    def note_padding(self, index: int, padding_idx: int | None) -> None:
+        if padding_idx is not None:
+            self.padded[index] = padding_idx
 
 
 def direction(key: tuple[Any, ...], shape: tuple[int, ...], number: int) -> Tensor:

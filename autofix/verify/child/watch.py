@@ -16,7 +16,8 @@ from torch.overrides import TorchFunctionMode
 from . import tensors
 from .current import unwatched
 from .places import direct, where
-from .session import TAPE, Place, Session
+from .session import Session
+from .tape import keep, replay
 from .tensors import Tensor
 from .widening import widened
 
@@ -81,6 +82,8 @@ class Watch(TorchFunctionMode):
         if session.stack and (kind == "data.set" or writes) and self._is_hidden(kind, args):
             session.inner_writes += 1
         result = func(*args, **kwargs)
+        if func is torch.nn.functional.embedding:
+            self._pad(*args[1:], **kwargs)
         if session.mode.apart and kind in _SPREADS:
             result = result.clone()
         if session.mode.forward_only and self._is_beginning(kind, writes, args, given):
@@ -93,6 +96,11 @@ class Watch(TorchFunctionMode):
         if self._leaves_graph(result, given, writes):
             return self._exit(kind, result, writes, given)
         return result
+
+    def _pad(self, weight: Tensor, padding_idx: int | None = None, *_: Any, **__: Any) -> None:
+        leaf = self.session.by_id.get(id(weight))
+        if leaf is not None:
+            self.session.plan.note_padding(leaf.index, padding_idx)
 
     def _listen(self, result: Tensor) -> None:
         if result.requires_grad and tuple(result.shape) in self.session.reads.missed:
@@ -209,7 +217,7 @@ class Watch(TorchFunctionMode):
         if mode.name == "base":
             if live:
                 session.stop(place.line, given)
-            session.tape.append(_keep(session, result))
+            session.tape.append(keep(session, result))
             return result
         if mode.name != "shifted" or mode.values_only:
             return result
@@ -225,7 +233,7 @@ class Watch(TorchFunctionMode):
             with torch.no_grad():
                 result.data.copy_(kept.reshape(result.shape))
             return result
-        return _replay(session, result, kept, place)
+        return replay(session, result, kept, place)
 
 
 def _is_torch(frame: Any) -> bool:
@@ -240,39 +248,6 @@ def _repeats(given: list[Tensor]) -> bool:
 
 def _is_gradient(leaf: Tensor, target: Tensor) -> bool:
     return leaf.grad is not None and leaf.grad is target
-
-
-def _keep(session: Session, result: Any) -> Any | None:
-    """The value for the tape; None when the tape is full."""
-    if isinstance(result, Tensor):
-        session.taped += result.numel()
-        return tensors.plain(result) if session.taped < TAPE else None
-    if isinstance(result, (list, tuple)) and any(True for _ in tensors.inside(result)):
-        return [_keep(session, one) for one in tensors.inside(result)]
-    return result
-
-
-def _replay(session: Session, result: Any, kept: Any, place: Place) -> Any:
-    if kept is None:
-        session.diverged = "too many values leave the graph to be held"
-        return result
-    if isinstance(result, Tensor):
-        if not isinstance(kept, Tensor) or kept.shape != result.shape:
-            session.diverged = f"line {place.line}: another path was taken"
-            return result
-        return _held(result, kept)
-    if isinstance(result, (list, tuple)) and any(True for _ in tensors.inside(result)):
-        replayed = [_held(one, old) for one, old in zip(tensors.inside(result), kept)]
-        plain = type(result) in (list, tuple) and len(replayed) == len(result)
-        return type(result)(replayed) if plain else result
-    return kept
-
-
-def _held(result: Tensor, kept: Tensor) -> Tensor:
-    """The kept values; the tensor itself where nothing has moved, so that aliases stay aliases."""
-    if torch.equal(tensors.plain(result), kept):
-        return result
-    return kept.to(result.dtype).reshape(result.shape)
 
 
 def _numbers(value: Any) -> bool:

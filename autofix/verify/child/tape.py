@@ -1,0 +1,44 @@
+"""The values that leave the graph: kept in one run, and given again in those that are shifted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from . import tensors
+from .session import TAPE, Place, Session
+from .tensors import Tensor
+
+
+def keep(session: Session, result: Any) -> Any | None:
+    """The value for the tape; None when the tape is full."""
+    if isinstance(result, Tensor):
+        session.taped += result.numel()
+        return tensors.plain(result) if session.taped < TAPE else None
+    if isinstance(result, (list, tuple)) and any(True for _ in tensors.inside(result)):
+        return [keep(session, one) for one in tensors.inside(result)]
+    return result
+
+
+def replay(session: Session, result: Any, kept: Any, place: Place) -> Any:
+    if kept is None:
+        session.diverged = "too many values leave the graph to be held"
+        return result
+    if isinstance(result, Tensor):
+        if not isinstance(kept, Tensor) or kept.shape != result.shape:
+            session.diverged = f"line {place.line}: another path was taken"
+            return result
+        return _held(result, kept)
+    if isinstance(result, (list, tuple)) and any(True for _ in tensors.inside(result)):
+        replayed = [_held(one, old) for one, old in zip(tensors.inside(result), kept)]
+        plain = type(result) in (list, tuple) and len(replayed) == len(result)
+        return type(result)(replayed) if plain else result
+    return kept
+
+
+def _held(result: Tensor, kept: Tensor) -> Tensor:
+    """The kept values; the tensor itself where nothing has moved, so that aliases stay aliases."""
+    if torch.equal(tensors.plain(result), kept):
+        return result
+    return kept.to(result.dtype).reshape(result.shape)
