@@ -43,6 +43,9 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
             return _all(parts, holds, frame)
         case ast.BoolOp(op=ast.Or(), values=parts) if not holds:
             return _all(parts, holds, frame)
+        case ast.BoolOp(op=ast.Or(), values=parts) if (types := _either_type(parts)) is not None:
+            assert isinstance(parts[0], ast.Call)
+            return _isinstance(parts[0].args[0], types, holds, frame)
         case ast.Call(func=ast.Name(id="isinstance"), args=[subject, types]):
             return _isinstance(subject, types, holds, frame)
         case ast.Call(func=ast.Attribute(attr="is_grad_enabled"), args=[]) if not holds:
@@ -125,6 +128,20 @@ def _current(subject: ast.expr, frame: Frame) -> Value | None:
 def _all(parts: list[ast.expr], holds: bool, frame: Frame) -> bool | None:
     results = [narrow(part, holds, frame) for part in parts]
     return None if None in results else True
+
+
+def _either_type(parts: list[ast.expr]) -> ast.Tuple | None:
+    """The types of `isinstance(x, int) or isinstance(x, float)`."""
+    types: list[ast.expr] = []
+    subjects = set()
+    for part in parts:
+        match part:
+            case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=name), kinds]):
+                types += kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+                subjects.add(name)
+            case _:
+                return None
+    return ast.Tuple(types, ast.Load()) if len(subjects) == 1 else None
 
 
 def _isinstance(subject: ast.expr, types: ast.expr, holds: bool, frame: Frame) -> bool | None:

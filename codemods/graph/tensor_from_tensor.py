@@ -182,7 +182,7 @@ def _tier(
     if found is None:
         return Applicability.SAFE, None
     graph, demand = found
-    if facts.is_target(node):
+    if facts.is_target(node) and not _has_twin(node, data, facts):
         return Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
     if _is_used_alive(data, facts):
         return Applicability.DISPLAY, "the tensor itself is used as well: the stop may be meant"
@@ -192,6 +192,22 @@ def _tier(
     if graph == Graph.YES and only_way and not spelled_out:
         return Applicability.SAFE, None
     return Applicability.UNSAFE, "the copy may be meant as a stop; with the fix more is trained"
+
+
+def _has_twin(node: ast.Call, data: ast.expr, facts: Facts) -> bool:
+    """`a = torch.tensor(z[i])` and `b = torch.tensor(z[j])`, of which one is no target: where one
+    is an accident, so is the other."""
+    if not isinstance(data, ast.Subscript) or not isinstance(data.value, ast.Name):
+        return False
+    function = facts.index.function_of(node)
+    for call in facts.index.of_kind(ast.Call):
+        if call is node or facts.index.function_of(call) is not function or not call.args:
+            continue
+        match call.args[0]:
+            case ast.Subscript(value=ast.Name(id=name)) if name == data.value.id:
+                if ast.unparse(call.func) == ast.unparse(node.func) and not facts.is_target(call):
+                    return True
+    return False
 
 
 def _is_used_alive(data: ast.expr, facts: Facts) -> bool:
