@@ -81,7 +81,7 @@ def _overriding(mine: ClassInfo, name: str, frame: Frame) -> Value | None:
     """The methods of derived classes, in the same file, for one that the class only declares."""
     found = [
         Value(Kind.FUNCTION, ref=method.ref.bind(instance_value(info.any_of_them)))
-        for info in frame.program.classes.values()
+        for info in list(frame.program.classes.values())  # more come in when a base is looked up
         if info.scopes == mine.scopes and mine in info.lineage
         if (method := info.body.get(name)) is not None and isinstance(method.ref, Closure)
         if not method.ref.is_abstract

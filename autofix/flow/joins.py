@@ -80,7 +80,7 @@ def _join_aliases(a: Value, b: Value) -> frozenset[int]:
     if a.kind == Kind.MODULE:
         own = (getattr(value.ref, "identity", None) for value in (a, b))
         return known.union(identity for identity in own if identity is not None)
-    if a.kind & (Kind.SEQUENCE | Kind.DICT) and not (a.aliases and b.aliases):
+    if known and a.kind & (Kind.SEQUENCE | Kind.DICT) and not (a.aliases and b.aliases):
         return known | {-abs(min(known, key=abs))}
     return known
 
