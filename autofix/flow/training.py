@@ -222,6 +222,8 @@ class Reader:
         elif name == "zero_grad" and owner is not None:
             who = handles(owner, scope, self.facts)
             yield Event(What.ZERO, node, chain, who, owner, scope)
+        elif name in ("step", "optimizer_step") and self._is_engine(owner):
+            yield Event(What.TOUCH, node, chain)  # it sets the gradients to zero itself
         elif name in ("step", "optimizer_step"):
             yield from self._step(node, owner, scope, chain)
         elif resets_gradient(name, owner):
@@ -231,6 +233,15 @@ class Reader:
             yield Event(What.MAKE, node, chain, who, None, scope)
         elif name not in (_HARMLESS if owner is not None else _HARMLESS_FUNCTIONS):
             yield from self._opaque(node, name, scope, chain)
+
+    def _is_engine(self, owner: ast.expr | None) -> bool:
+        """Is the backward pass the object's, too, as in `engine.backward(loss)`?"""
+        return owner is not None and any(
+            bool(call.args)
+            and isinstance(call.func, ast.Attribute)
+            and ast.dump(call.func.value) == ast.dump(owner)
+            for call in uses_in(self.facts).names.calls.get("backward", ())
+        )
 
     def _step(
         self,

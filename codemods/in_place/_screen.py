@@ -14,6 +14,7 @@ from autofix.flow.op_memory import SPREADING
 from autofix.flow.syntax import unsubscripted
 from autofix.flow.torch_api import Op
 from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
 
 _FORGETFUL = (ast.Add, ast.Sub)
 """Operators that keep nothing."""
@@ -32,6 +33,8 @@ def writes_no_tensor(node: ast.Assign | ast.AugAssign, target: ast.expr, facts: 
         if _is_text(target.slice):
             return True
         if _is_key(target.slice, facts) and not _is_made_by_torch(target.value, facts):
+            return True
+        if _is_keyed(target.value, facts):
             return True
         changed = target.value
     bound = _values_of(changed, facts)
@@ -172,6 +175,25 @@ def _is_key(index: ast.expr, facts: Facts) -> bool:
         return False
     stores = uses_in(facts).names.stores(index)
     return bool(stores) and all(_is_bound_to_keys(store, facts) for store in stores)
+
+
+def _is_keyed(owner: ast.expr, facts: Facts) -> bool:
+    """Does the function read it by a string as well: `data["rows"]`, `data[NAME]`?"""
+    function = facts.index.function_of(owner)
+    if function is None or not isinstance(owner, ast.Name):
+        return False
+    return any(
+        isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == owner.id
+        and (_is_text(node.slice) or _is_string(node.slice, facts))
+        for node in facts.index.body_nodes(function)
+    )
+
+
+def _is_string(index: ast.expr, facts: Facts) -> bool:
+    named = isinstance(index, (ast.Name, ast.Attribute))
+    return named and facts.value(index).kind == Kind.STRING
 
 
 def _is_bound_to_keys(store: ast.Name, facts: Facts) -> bool:
