@@ -40,7 +40,7 @@ def _fills(facts: Facts, table: ClassTable, init: Method, name: str) -> bool:
 def _made_by(facts: Facts, table: ClassTable, init: Method) -> Iterator[ClassTable]:
     """The class and those subclasses whose objects `init` makes first of all."""
     yield table
-    for info in facts.program.classes.values():
+    for info in list(facts.program.classes.values()):
         if info.node is table.node or table.node not in (one.node for one in info.lineage):
             continue
         other = facts.class_table(info.node)
