@@ -173,7 +173,7 @@ def runs_base_elsewhere(facts: Facts, table: ClassTable, method: Method) -> bool
             helper = table.methods.get(node.func.attr)
             if helper is not None and base_calls(facts, helper):
                 return True
-    for other in facts.program.classes.values():
+    for other in list(facts.program.classes.values()):
         mixes = len(other.node.bases) > 1 and table.node in (i.node for i in other.lineage[1:])
         if mixes or any(_calls_by_name(facts, m, name) for m in other.methods() if m is not method):
             return True
