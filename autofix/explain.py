@@ -79,6 +79,7 @@ def _tiers(safety: str) -> tuple[str, ...]:
 
 def describe(place: str) -> list[str]:
     """The facts at FILE:LINE:COL, or at FILE:cell N:LINE:COL of a notebook, a line each."""
+    from autofix.flow.describe import describe_place
     from autofix.flow.facts import Facts
     from autofix.project.project import Project
 
@@ -93,7 +94,7 @@ def describe(place: str) -> list[str]:
     row = _row(document, cell, line)
     if row is None:
         raise PlaceError(f"{path}: there is no such line")
-    return Facts(document.source, tree, Project()).describe(row, column)
+    return describe_place(Facts(document.source, tree, Project()), row, column)
 
 
 def parse_place(place: str) -> tuple[str, int | None, int, int]:

@@ -8,32 +8,11 @@ from dataclasses import dataclass, field
 
 from autofix.flow.carried import Carried
 from autofix.flow.index import last_name
-from autofix.flow.provenance import Provenance
+from autofix.flow.provenance import Provenance, is_log_probability
 from autofix.flow.terms import Terms
 from autofix.flow.values import EMPTY, Graph, Value
 
 _MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
-
-
-_LOG_PROBABILITIES = frozenset(
-    {
-        "through `.log_prob`",
-        "through `log_softmax`",
-        "through `.log_softmax`",
-        "through `logsigmoid`",
-        "through `LogSoftmax`",
-    }
-)
-
-
-def is_log_probability(value: Value) -> bool:
-    """Is it a logarithm of probabilities, or computed from one?"""
-    step, left = value.why, 40
-    while step is not None and left:
-        if step.text in _LOG_PROBABILITIES:
-            return True
-        step, left = step.before, left - 1
-    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from autofix.flow import access, arithmetic, calls, expressions, statements  # n
 from autofix.flow.class_table import ClassTable
 from autofix.flow.coverage import Coverage
 from autofix.flow.cuts import Demand
-from autofix.flow.describe import describe_value
 from autofix.flow.evidence import static_name
 from autofix.flow.frame import all_cuts, contents
 from autofix.flow.functions import enter
@@ -281,20 +280,6 @@ class Facts:
             for key, value in self.program.module.state.bound.items()
             if isinstance(key, str) and value.kind == Kind.LIBRARY and isinstance(value.ref, str)
         }
-
-    def describe(self, line: int, column: int) -> list[str]:
-        """What is known at a place (1-based line and column in characters), for people."""
-        offset = self.source.line_starts[line - 1] + column - 1
-        around: list[tuple[int, ast.expr]] = []
-        for node in walk(self.tree):
-            if isinstance(node, ast.expr):
-                start, end = self.source.span(node)
-                if start <= offset < end:
-                    around.append((end - start, node))
-        if not around:
-            return []
-        smallest = min(around, key=lambda entry: entry[0])[1]
-        return [f"`{self.source.segment(smallest)}`", *describe_value(self.value(smallest))]
 
     @property
     def given_up(self) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autofix.flow import torch_api
-from autofix.flow.cuts import is_log_probability
 from autofix.flow.index import FunctionNode, Index
 from autofix.flow.joins import join
 from autofix.flow.program import Program
+from autofix.flow.provenance import is_log_probability
 from autofix.flow.state import State
 from autofix.flow.values import (
     EMPTY,

@@ -124,3 +124,16 @@ def _aliased(node: ast.Name, scope: Scope, facts: Facts, depth: int) -> Handles:
 
 def _is_fresh(value: ast.expr) -> bool:
     return isinstance(value, (ast.Call, ast.Tuple, ast.List, ast.Constant))
+
+
+def arguments_of(
+    call: ast.Call, function: FunctionNode, bound: int, scope: Scope, facts: Facts
+) -> dict[str, Handles]:
+    """Which objects a function of this file is called with, by the names that they have inside; the
+    first `bound` names are not given by the call."""
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)][bound:]
+    found = {n: handles(v, scope, facts) for n, v in zip(names, call.args, strict=False)}
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            found[keyword.arg] = handles(keyword.value, scope, facts)
+    return {name: objects for name, objects in found.items() if objects}

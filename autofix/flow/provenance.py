@@ -7,6 +7,26 @@ from dataclasses import dataclass, field
 
 from autofix.flow.values import EMPTY, Graph, Value
 
+_LOG_PROBABILITIES = frozenset(
+    {
+        "through `.log_prob`",
+        "through `log_softmax`",
+        "through `.log_softmax`",
+        "through `logsigmoid`",
+        "through `LogSoftmax`",
+    }
+)
+
+
+def is_log_probability(value: Value) -> bool:
+    """Is it a logarithm of probabilities, or computed from one?"""
+    step, left = value.why, 40
+    while step is not None and left:
+        if step.text in _LOG_PROBABILITIES:
+            return True
+        step, left = step.before, left - 1
+    return False
+
 
 @dataclass(eq=False)
 class Provenance:

@@ -7,11 +7,11 @@ so that a reader can tell what happens in each turn of a loop from what happens 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from autofix.flow.engines import is_distributed, is_engine, may_train
 from autofix.flow.events import (
     Branch,
     Event,
@@ -24,12 +24,12 @@ from autofix.flow.events import (
     runs_phases,
     updated,
 )
-from autofix.flow.handles import NOBODY, Handles, Scope, handles
+from autofix.flow.handles import NOBODY, Handles, Scope, arguments_of, handles
 from autofix.flow.index import FunctionNode, last_name
 from autofix.flow.managed import around, generator
-from autofix.flow.roles import is_optimizer
+from autofix.flow.roles import is_optimizer, optimizer_class
 from autofix.flow.stages import callee, stages_in
-from autofix.flow.unseen import may_do
+from autofix.flow.unseen import led_out
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import children
 
@@ -43,18 +43,6 @@ DEPTH = 4
 """How deep calls of functions of the file are looked into."""
 
 
-_HARMLESS_FUNCTIONS = frozenset(
-    {
-        "clip_grad_norm_",
-        "clip_grad_value_",
-        "clip_grad_norm",
-        "train_test_split",
-        "set_grad_enabled",
-    }
-    | {"no_grad", "enable_grad", "is_grad_enabled"}
-)
-_HARMLESS = _HARMLESS_FUNCTIONS | {"update", "unscale_", "state_dict", "load_state_dict", "append"}
-_HARMLESS |= {"train", "eval", "prepare", "add_param_group", "get_last_lr"}
 _ENDING = (ast.Break, ast.Return, ast.Raise)
 _LEAVING = (ast.Continue, ast.Break, ast.Return, ast.Raise)
 
@@ -215,33 +203,24 @@ class Reader:
         if inner is not None:
             yield inner
             return
-        if name == "backward" and self._is_distributed(node.func):
+        if name == "backward" and is_distributed(node.func, self.facts):
             yield Event(What.TOUCH, node, chain)  # gradients live in a context of their own
         elif name in ("backward", "manual_backward"):
             yield Event(What.BACKWARD, node, chain, NOBODY, loss_of(node), scope)
         elif name == "zero_grad" and owner is not None:
             who = handles(owner, scope, self.facts)
             yield Event(What.ZERO, node, chain, who, owner, scope)
-        elif name in ("step", "optimizer_step") and self._is_engine(owner):
+        elif name in ("step", "optimizer_step") and is_engine(owner, self.facts):
             yield Event(What.TOUCH, node, chain)  # it sets the gradients to zero itself
         elif name in ("step", "optimizer_step"):
             yield from self._step(node, owner, scope, chain)
         elif resets_gradient(name, owner):
             yield Event(What.TOUCH, node, chain, NOBODY, None, scope)
-        elif self._makes_optimizer(node):
+        elif name[:1].isupper() and optimizer_class(node, self.facts) is not None:
             who = _bound_to(chain[-1], node, scope, self.facts)
             yield Event(What.MAKE, node, chain, who, None, scope)
-        elif name not in (_HARMLESS if owner is not None else _HARMLESS_FUNCTIONS):
-            yield from self._opaque(node, name, scope, chain)
-
-    def _is_engine(self, owner: ast.expr | None) -> bool:
-        """Is the backward pass the object's, too, as in `engine.backward(loss)`?"""
-        return owner is not None and any(
-            bool(call.args)
-            and isinstance(call.func, ast.Attribute)
-            and ast.dump(call.func.value) == ast.dump(owner)
-            for call in uses_in(self.facts).names.calls.get("backward", ())
-        )
+        else:
+            yield from led_out(node, scope, chain, self.facts)
 
     def _step(
         self,
@@ -263,41 +242,8 @@ class Reader:
         if stepped is not None:
             who = handles(stepped, scope, self.facts)
             yield Event(What.STEP, node, chain, who, stepped, scope)
-        elif owner is not None and not self._is_quiet(owner):
+        elif owner is not None and may_train(owner):
             yield Event(What.HIDDEN, node, chain, handles(owner, scope, self.facts))
-
-    def _is_distributed(self, func: ast.expr) -> bool:
-        name = self.facts.library_name(func) or ""
-        return name.startswith("torch.distributed.autograd")
-
-    def _is_quiet(self, owner: ast.expr) -> bool:
-        """Schedulers, environments and profilers have a `step` as well."""
-        name = last_name(owner) or ""
-        return not re.search(r"(?i)engine|trainer|accelerator|learner|model", name)
-
-    def _makes_optimizer(self, node: ast.Call) -> bool:
-        from autofix.flow.roles import optimizer_class
-
-        name = last_name(node.func) or ""
-        return name[:1].isupper() and optimizer_class(node, self.facts) is not None
-
-    def _opaque(
-        self, node: ast.Call, name: str, scope: Scope, chain: tuple[ast.stmt, ...]
-    ) -> Iterator[Event]:
-        """A call that leads out of the file."""
-        if name[:1].isupper() or (self.facts.library_name(node.func) or "").startswith("torch."):
-            return
-        given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        optimizers = [
-            a
-            for a in given
-            if isinstance(a, (ast.Name, ast.Attribute)) and is_optimizer(a, self.facts)
-        ]
-        for one in optimizers:
-            yield Event(What.TOUCH, node, chain, handles(one, scope, self.facts), one, scope)
-        what = What.HIDDEN if optimizers else may_do(node, name, chain[-1], self.facts)
-        if what is not None:
-            yield Event(what, node, chain)
 
     def _entered(
         self,
@@ -314,17 +260,11 @@ class Reader:
         if found is None or found[0] in self.stack or isinstance(found[0], ast.Lambda):
             return None
         function, skip = found
-        names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
-        arguments: dict[str, Handles] = {}
-        if skip and names and isinstance(node.func, ast.Attribute):
-            arguments[names[0]] = handles(node.func.value, scope, self.facts)
-        for parameter, value in zip(names[skip:], node.args, strict=False):
-            arguments[parameter] = handles(value, scope, self.facts)
-        for keyword in node.keywords:
-            if keyword.arg is not None:
-                arguments[keyword.arg] = handles(keyword.value, scope, self.facts)
-        own = self._closure_arguments(function, scope)
-        known = own | {k: v for k, v in arguments.items() if v}
+        known = self._closure_arguments(function, scope)
+        known |= arguments_of(node, function, skip, scope, self.facts)
+        method = node.func if skip and isinstance(node.func, ast.Attribute) else None
+        if method is not None and (me := handles(method.value, scope, self.facts)):
+            known[(*function.args.posonlyargs, *function.args.args)[0].arg] = me
         return self._inside(function, known, chain, wrapped)
 
     def _closure_arguments(self, function: FunctionNode, scope: Scope) -> dict[str, Handles]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from autofix.flow.events import What, loss_of
+from autofix.flow.events import Event, What, loss_of
+from autofix.flow.handles import Scope, handles
+from autofix.flow.index import last_name
 from autofix.flow.objects import Closure
+from autofix.flow.roles import is_optimizer
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
@@ -17,9 +21,34 @@ if TYPE_CHECKING:
 
 _MAY_TRAIN = re.compile(r"(?i)back|train|step|update|optim|fit\b|grad|epoch|run|closure|learn")
 _ON_GRADIENTS = re.compile(r"backward|step|grad|optim|zero_")
+_HARMLESS_FUNCTIONS = frozenset(
+    {"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "train_test_split"}
+    | {"set_grad_enabled", "no_grad", "enable_grad", "is_grad_enabled"}
+)
+_HARMLESS = _HARMLESS_FUNCTIONS | {"update", "unscale_", "state_dict", "load_state_dict", "append"}
+_HARMLESS |= {"train", "eval", "prepare", "add_param_group", "get_last_lr"}
 
 
-def may_do(node: ast.Call, name: str, statement: ast.stmt, facts: Facts) -> What | None:
+def led_out(
+    node: ast.Call, scope: Scope, chain: tuple[ast.stmt, ...], facts: Facts
+) -> Iterator[Event]:
+    """What a call that leads out of the file may do."""
+    name = last_name(node.func) or ""
+    if name in (_HARMLESS if isinstance(node.func, ast.Attribute) else _HARMLESS_FUNCTIONS):
+        return
+    if name[:1].isupper() or (facts.library_name(node.func) or "").startswith("torch."):
+        return
+    given = [*node.args, *(keyword.value for keyword in node.keywords)]
+    named = [a for a in given if isinstance(a, (ast.Name, ast.Attribute))]
+    optimizers = [a for a in named if is_optimizer(a, facts)]
+    for one in optimizers:
+        yield Event(What.TOUCH, node, chain, handles(one, scope, facts), one, scope)
+    what = What.HIDDEN if optimizers else _may_do(node, name, chain[-1], facts)
+    if what is not None:
+        yield Event(what, node, chain)
+
+
+def _may_do(node: ast.Call, name: str, statement: ast.stmt, facts: Facts) -> What | None:
     """What happens in a call, as far as its name, its result and its code in another file tell;
     None if nothing does that matters."""
     if not _MAY_TRAIN.search(name) or _is_known_to_compute(node, facts):

@@ -57,9 +57,10 @@ from dataclasses import dataclass, field
 
 from autofix.codemods.graph._exports import export_at
 from autofix.codemods.graph._hard_choice import softened
-from autofix.codemods.graph._intent import is_given_to_others, is_loss, names_constant
+from autofix.codemods.graph._intent import names_constant
 from autofix.codemods.graph._landing import VARIABLE, CannotLift, maker
 from autofix.codemods.graph._lifting import Lift
+from autofix.codemods.graph._new_leaf import frozen, is_given_out, runs_backward
 from autofix.codemods.graph._numeric_names import counterpart
 from autofix.codemods.graph._stops import freed, stopped, tidied
 from autofix.codemods.graph._unwrapping import unwrapped
@@ -68,7 +69,6 @@ from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_false, is_true, keyword
-from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
@@ -156,7 +156,7 @@ def _check(
     if not terms:
         yield from _bare(node, inner, facts)
         return
-    if _is_given_out(node, inner, facts):
+    if is_given_out(node, inner, facts):
         return
     if isinstance(node, ast.Call) and _is_copied(node, cuts, facts):
         held = contents(value)
@@ -175,9 +175,9 @@ def _check(
         reason = repair.reasons[0] if repair.reasons else _nothing(where, facts)
         yield Report(node, message, declined=reason, why=why)
         return
-    frozen = None if repair.edits else _frozen(node, inner, facts)
-    if frozen is not None:
-        yield Report(node, message, declined=frozen, why=why)
+    why_not = None if repair.edits else frozen(node, inner, facts)
+    if why_not is not None:
+        yield Report(node, message, declined=why_not, why=why)
         return
     edits = _without_wrapper(key, node, inner, repair, facts)
     tier = Applicability.SAFE if repair.exact else Applicability.UNSAFE
@@ -268,13 +268,13 @@ def _without_wrapper(
 def _bare(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> Iterator[Report]:
     """No cut is known under the leaf. Is `backward()` called on it, all the same?"""
     value = facts.value(inner)
-    if not _runs_backward(node, inner, facts):
+    if not runs_backward(node, inner, facts):
         return
     if value.graph == Graph.YES and not value.leaf:
         if isinstance(node, ast.Assign):
-            frozen = _frozen(node, inner, facts)
-            if frozen is not None:
-                yield Report(node, _message(node, facts), declined=frozen)
+            why_not = frozen(node, inner, facts)
+            if why_not is not None:
+                yield Report(node, _message(node, facts), declined=why_not)
                 return
             removal = remove_statement(facts, node)
             if removal is not None:
@@ -283,65 +283,6 @@ def _bare(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> Iterato
         return
     reason = "nothing is known under it that carries a graph: without the leaf it would only raise"
     yield Report(node, _message(node, facts), declined=reason)
-
-
-def _frozen(node: ast.AST, inner: ast.expr, facts: Facts) -> str | None:
-    """Why the loss may have no graph though a model is on the way: its parameters are switched
-    off, and the other way to it is cut. (Which parameters are meant when is not followed.)"""
-    freezes = [n for n in ast.walk(facts.tree) if _is_freeze(n)]
-    if not freezes:
-        return None
-    cuts = [n for n in facts.cuts_before(inner) if isinstance(n, ast.expr) and n is not node]
-    here = facts.index.function_of(node)
-    same = [n for n in freezes if facts.index.function_of(n) is here and here is not None]
-    if not cuts and not same:
-        return None
-    line = getattr((same or freezes)[0], "lineno", 0)
-    text = f"parameters are frozen at line {line}"
-    if cuts:
-        code = " ".join(facts.source.segment(cuts[0]).split())[:40]
-        text += (
-            f", and `{code}` (line {cuts[0].lineno}) ends the graph on the other way to the loss"
-        )
-    return f"{text}: without the leaf it may only raise"
-
-
-def _is_freeze(node: ast.AST) -> bool:
-    match node:
-        case (
-            ast.Call(func=ast.Attribute(attr="requires_grad_"), args=[ast.Constant(value=False)])
-            | ast.Assign(
-                targets=[ast.Attribute(attr="requires_grad")], value=ast.Constant(value=False)
-            )
-        ):
-            return True
-    return False
-
-
-def _runs_backward(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
-    """`backward()` on the leaf itself, which nobody asks for its gradient."""
-    users = [use.user for use in _uses(node, inner, facts)]
-    read = {user.attr for user in users if isinstance(user, ast.Attribute)}
-    return "backward" in read and not read & {"grad", "retain_grad", "register_hook"}
-
-
-def _is_given_out(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
-    """Does a function give the leaf, which is no loss, to code that may ask for its gradient?"""
-    if facts.value(inner).is_scalar or is_loss(inner) or _runs_backward(node, inner, facts):
-        return False
-    return is_given_to_others(_uses(node, inner, facts), facts)
-
-
-def _uses(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> list[Use]:
-    """What is done with the leaf."""
-    uses = uses_in(facts)
-    if isinstance(node, ast.Call):
-        return uses.follow(node)
-    if not isinstance(inner, ast.Name):
-        return []
-    stores = [s for s in uses.names.stores(inner) if inner in uses.names.loads(s)]
-    later = [n for s in stores for n in uses.names.loads(s) if n.lineno > node.lineno]
-    return [use for load in later for use in uses.follow(load)]
 
 
 def _message(node: ast.Assign | ast.Call, facts: Facts) -> str:

@@ -7,10 +7,9 @@ import functools
 import re
 from collections.abc import Iterator
 
-from autofix.codemods.training._arguments import arguments_of
 from autofix.codemods.training._replaced import may_be_known
 from autofix.flow.facts import Facts
-from autofix.flow.handles import NOBODY, Handles, Scope, handles
+from autofix.flow.handles import NOBODY, Handles, Scope, arguments_of, handles
 from autofix.flow.index import last_name
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.roles import optimizer_class, scheduler_class

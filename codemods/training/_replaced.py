@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autofix.codemods.training._arguments import arguments_of
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.handles import Handle, Handles, Scope, handles, related
+from autofix.flow.handles import Handle, Handles, Scope, arguments_of, handles, related
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Closure, is_module_class
 from autofix.flow.unit import is_foreign

@@ -1,0 +1,35 @@
+"""What has a `step` or a `backward` and is neither an optimizer nor a tensor."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+
+if TYPE_CHECKING:
+    from autofix.flow.facts import Facts
+
+_TRAINS = re.compile(r"(?i)engine|trainer|accelerator|learner|model")
+
+
+def is_engine(owner: ast.expr | None, facts: Facts) -> bool:
+    """Is the backward pass the object's, too, as in `engine.backward(loss)`?"""
+    return owner is not None and any(
+        bool(call.args)
+        and isinstance(call.func, ast.Attribute)
+        and ast.dump(call.func.value) == ast.dump(owner)
+        for call in uses_in(facts).names.calls.get("backward", ())
+    )
+
+
+def is_distributed(func: ast.expr, facts: Facts) -> bool:
+    name = facts.library_name(func) or ""
+    return name.startswith("torch.distributed.autograd")
+
+
+def may_train(owner: ast.expr) -> bool:
+    """By its name: schedulers, environments and profilers have a `step` as well."""
+    return _TRAINS.search(last_name(owner) or "") is not None

@@ -1,0 +1,68 @@
+"""What becomes of a loss that was made a new leaf, and what it may be good for."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.codemods.graph._intent import is_given_to_others, is_loss
+from autofix.flow.facts import Facts
+from autofix.flow.uses import Use, uses_in
+
+
+def frozen(node: ast.AST, inner: ast.expr, facts: Facts) -> str | None:
+    """Why the loss may have no graph though a model is on the way: its parameters are switched
+    off, and the other way to it is cut. (Which parameters are meant when is not followed.)"""
+    freezes = [n for n in ast.walk(facts.tree) if _is_freeze(n)]
+    if not freezes:
+        return None
+    cuts = [n for n in facts.cuts_before(inner) if isinstance(n, ast.expr) and n is not node]
+    here = facts.index.function_of(node)
+    same = [n for n in freezes if facts.index.function_of(n) is here and here is not None]
+    if not cuts and not same:
+        return None
+    line = getattr((same or freezes)[0], "lineno", 0)
+    text = f"parameters are frozen at line {line}"
+    if cuts:
+        code = " ".join(facts.source.segment(cuts[0]).split())[:40]
+        text += (
+            f", and `{code}` (line {cuts[0].lineno}) ends the graph on the other way to the loss"
+        )
+    return f"{text}: without the leaf it may only raise"
+
+
+def _is_freeze(node: ast.AST) -> bool:
+    match node:
+        case (
+            ast.Call(func=ast.Attribute(attr="requires_grad_"), args=[ast.Constant(value=False)])
+            | ast.Assign(
+                targets=[ast.Attribute(attr="requires_grad")], value=ast.Constant(value=False)
+            )
+        ):
+            return True
+    return False
+
+
+def runs_backward(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
+    """`backward()` on the leaf itself, which nobody asks for its gradient."""
+    users = [use.user for use in _uses(node, inner, facts)]
+    read = {user.attr for user in users if isinstance(user, ast.Attribute)}
+    return "backward" in read and not read & {"grad", "retain_grad", "register_hook"}
+
+
+def is_given_out(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
+    """Does a function give the leaf, which is no loss, to code that may ask for its gradient?"""
+    if facts.value(inner).is_scalar or is_loss(inner) or runs_backward(node, inner, facts):
+        return False
+    return is_given_to_others(_uses(node, inner, facts), facts)
+
+
+def _uses(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> list[Use]:
+    """What is done with the leaf."""
+    uses = uses_in(facts)
+    if isinstance(node, ast.Call):
+        return uses.follow(node)
+    if not isinstance(inner, ast.Name):
+        return []
+    stores = [s for s in uses.names.stores(inner) if inner in uses.names.loads(s)]
+    later = [n for s in stores for n in uses.names.loads(s) if n.lineno > node.lineno]
+    return [use for load in later for use in uses.follow(load)]
