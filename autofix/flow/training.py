@@ -262,9 +262,10 @@ class Reader:
         function, skip = found
         known = self._closure_arguments(function, scope)
         known |= arguments_of(node, function, skip, scope, self.facts)
-        method = node.func if skip and isinstance(node.func, ast.Attribute) else None
-        if method is not None and (me := handles(method.value, scope, self.facts)):
-            known[(*function.args.posonlyargs, *function.args.args)[0].arg] = me
+        first = next(iter((*function.args.posonlyargs, *function.args.args)), None)
+        owner = node.func.value if skip and isinstance(node.func, ast.Attribute) else None
+        if first is not None and owner is not None and (me := handles(owner, scope, self.facts)):
+            known[first.arg] = me
         return self._inside(function, known, chain, wrapped)
 
     def _closure_arguments(self, function: FunctionNode, scope: Scope) -> dict[str, Handles]:
