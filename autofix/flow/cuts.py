@@ -77,7 +77,7 @@ class Cuts:
     """What makes a new leaf: calls, and the targets of `x.requires_grad = True`; with the cuts on
     the way to what they are given, and their own."""
     optimized: frozenset[int] = frozenset()
-    """Cuts whose results are used as leaves: optimized, or asked for their `.grad`."""
+    """Cuts whose results are used as leaves: optimized, asked for their `.grad`, or given one."""
     steps: set[ast.AST] = field(default_factory=set)
     """The nodes of those cuts that are made by what has no useful derivative: argmax, comparisons,
     rounding. They are told apart from cuts that can be mended."""

@@ -24,6 +24,8 @@ def assign(target: ast.expr, value: Value, frame: Frame) -> None:
         case ast.Attribute():
             owner = frame.eval(target.value)
             frame.program.record(target, value)
+            if target.attr == "grad" and owner.leaf:
+                frame.program.cuts.optimized |= owner.cuts
             store_attribute(owner, target.attr, value, target, frame)
         case ast.Subscript():
             _store_element(target, value, frame)

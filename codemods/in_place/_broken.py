@@ -235,8 +235,22 @@ def _is_for_evaluation(place: Place, facts: Facts) -> bool:
             body = owner.body if isinstance(owner.body, list) else [owner.body]
             if _means_evaluation(owner.test, inner in body):
                 return True
+        if isinstance(inner, ast.stmt) and _trained_leaves_before(inner, owner):
+            return True
         inner = owner
     return False
+
+
+def _trained_leaves_before(statement: ast.stmt, owner: ast.AST) -> bool:
+    """`if self.training: return ...` further up in the same block"""
+    blocks = [getattr(owner, name, None) for name in ("body", "orelse", "finalbody")]
+    block = next((b for b in blocks if isinstance(b, list) and statement in b), [])
+    return any(
+        isinstance(one, ast.If)
+        and isinstance(one.body[-1], (ast.Return, ast.Raise))
+        and _means_evaluation(one.test, False)
+        for one in block[: block.index(statement) if block else 0]
+    )
 
 
 def _means_evaluation(test: ast.expr, holds: bool) -> bool:

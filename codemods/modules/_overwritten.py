@@ -154,9 +154,11 @@ def _parameter_data(facts: Facts, value: ast.expr) -> ast.expr | None:
 
 
 def _is_plain(facts: Facts, node: ast.expr) -> bool:
-    """Surely a floating tensor that is no Parameter."""
+    """Surely a floating tensor that is no Parameter (which `parameter.to(device)` may be)."""
     value = facts.value(node)
     if not value.is_tensor or value.parameter or value.leaf or value.assumed:
+        return False
+    if value.graph > Graph.NO and value.storage & facts.program.writes.doubtful:
         return False
     if isinstance(node, ast.Name):
         node = meaning(facts, node) or node
