@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 
 from autofix.codemods.modules._fresh import Fresh, names_in
@@ -106,8 +107,10 @@ def _code(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
             if before is None:
                 return None
             edits.append((start + before.start(), at, ""))
-    for layer in lazy_parts(facts, table, fresh.call, lambda n: _spelled(facts, table, n, fresh)):
-        edits += layer
+    if _runs_once(facts, fresh.method):
+        known = functools.partial(_spelled, facts, table, fresh)
+        for layer in lazy_parts(facts, table, fresh.call, known):
+            edits += layer
     dropped = [(a, b) for a, b, new in edits if not new]
     for node in walk(fresh.call):
         if not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Store):
@@ -124,7 +127,15 @@ def _code(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
     return text
 
 
-def _spelled(facts: Facts, table: ClassTable, node: ast.expr, fresh: Fresh) -> bool:
+def _runs_once(facts: Facts, method: Method) -> bool:
+    """In one pass: a lazy layer cannot have the sizes of several inputs."""
+    calls = uses_in(facts).names.calls.get(method.name, ())
+    if method.name == "forward":
+        return True
+    return len(calls) == 1 and not facts.index.loops_around(calls[0])
+
+
+def _spelled(facts: Facts, table: ClassTable, fresh: Fresh, node: ast.expr) -> bool:
     """Can `__init__` spell an expression?"""
     return all(
         _known(facts, table, name, fresh.method)
