@@ -13,7 +13,7 @@ from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.roles import optimizer_class
-from autofix.flow.syntax import calls_any, calls_in
+from autofix.flow.syntax import all_arguments, calls_any, calls_in
 from autofix.flow.values import FLOATING, Graph, Kind
 from autofix.flow.walk import walk
 
@@ -116,18 +116,52 @@ def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritt
     known = owner.kind == Kind.MODULE and isinstance(owner.ref, str)
     if not known or not owner.ref.startswith("torch.nn.") or "Norm" in owner.ref:
         return None
-    if not _is_plain(facts, node.value) or _reads_grad(node.value) or _is_deleted(facts, target):
+    if not _is_plain(facts, node.value) or _reads_grad(node.value) or _takes_tensors(facts, target):
         return None
     init = getattr(facts.index.function_of(node), "name", "") == "__init__"
     training = _steps_around(facts, node)
     return Overwritten(Change.REFUSED, node, target, node.value, False, training, in_init=init)
 
 
-def _is_deleted(facts: Facts, target: ast.Attribute) -> bool:
-    """`del self.decoder.weight`: what takes its place may be a plain tensor."""
-    deletions = [node for node in facts.index.of_kind(ast.Delete) if isinstance(node, ast.Delete)]
-    deleted = [one for node in deletions for one in node.targets]
-    return any(ast.unparse(one) == ast.unparse(target) for one in deleted)
+def _takes_tensors(facts: Facts, target: ast.Attribute) -> bool:
+    """`del self.decoder.weight`, `weight_norm(self.fc)`: what takes the place of a weight may be a
+    plain tensor where some code has made the layer, or changed it, that is no class of layers."""
+    owner, weight = ast.dump(target.value), ast.dump(target).replace("Store()", "Del()")
+    deleted = (one for node in facts.index.of_kind(ast.Delete) for one in node.targets)
+    if any(ast.dump(one) == weight for one in deleted):
+        return True
+    if any(
+        read.attr in ("_parameters", "__dict__")
+        for read in facts.index.of_kind(ast.Attribute)
+        if ast.dump(read.value) == owner
+    ):
+        return True
+    return any(
+        _is_given(facts, call, target.value) and _may_change(facts, call)
+        for call in facts.index.of_kind(ast.Call)
+    )
+
+
+def _may_change(facts: Facts, call: ast.Call) -> bool:
+    """Can a call take parameters from a layer that it is given?"""
+    library = facts.library_name(call.func) or ""
+    if library.startswith(("builtins.", "torch.nn.init.")):
+        return library in ("builtins.delattr", "builtins.setattr")
+    name = last_name(call.func) or ""
+    return not name[:1].isupper() and name not in ("append", "add_module", "register_module")
+
+
+def _is_given(facts: Facts, call: ast.Call, layer: ast.expr) -> bool:
+    """Is it called with a layer, or is the layer what it makes of another module?"""
+    given = [one for one in all_arguments(call) if isinstance(one, (ast.Name, ast.Attribute))]
+    if any(ast.dump(one) == ast.dump(layer) for one in given):
+        return True
+    made = facts.index.parents.get(call)
+    if not isinstance(made, ast.Assign) or not call.args:
+        return False
+    text = ast.unparse(layer)
+    bound = any(ast.unparse(one) == text for one in made.targets)
+    return bound and facts.value(call.args[0]).kind == Kind.MODULE
 
 
 def _registered(facts: Facts, table: ClassTable, target: ast.Attribute) -> bool:
