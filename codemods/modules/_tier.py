@@ -16,7 +16,9 @@ from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 from autofix.model import Applicability
 
-_LOADS = re.compile(r"\bload_state_dict\b|\btorch\.load\b")
+_LOADS = re.compile(
+    r"\bload_state_dict\b|\btorch\.load\b|\bload_from_checkpoint\b|\bsafetensors\b|\bckpt_path\b"
+)
 _HOPS = 2
 """How far the files that import a class are followed to those that import them."""
 
@@ -26,12 +28,10 @@ def trained_here(facts: Facts, node: ast.ClassDef) -> bool:
     loads none of them a checkpoint whose keys could be others?"""
     if _LOADS.search(facts.source.text):
         return False
-    if _gives_parameters(facts):
-        return True
     others = list(users(facts, node))
     if any(_LOADS.search(user.source.text) for user in others):
         return False
-    return any(_optimizes(user) for user in others)
+    return _gives_parameters(facts) or any(_optimizes(user) for user in others)
 
 
 def _gives_parameters(facts: Facts) -> bool:
