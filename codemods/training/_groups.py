@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from autofix.codemods.training._replaced import Replaced, reads
@@ -13,6 +14,12 @@ from autofix.flow.roles import optimizer_class, scheduler_class
 from autofix.flow.syntax import argument, calls_in
 from autofix.model import Edit
 from autofix.rewrite.statements import insert_after
+
+GAINS = re.compile(
+    r"add_param_group|param_groups\s*(?:\[[^\]]*\]\s*\[\s*['\"]params['\"]\s*\]\s*)?"
+    r"(?:\+=|=[^=]|\.\s*(?:append|extend|insert))"
+)
+"""How an optimizer that is there gets more to train."""
 
 _NO_GROUPS = ("LBFGS",)
 

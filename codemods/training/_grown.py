@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.training._groups import is_scheduled
+from autofix.codemods.training._groups import GAINS, is_scheduled
 from autofix.codemods.training._replaced import Replaced, replaced_in
 from autofix.flow.class_table import Method, methods_of, self_name
 from autofix.flow.facts import Facts
@@ -41,7 +41,7 @@ def grown(node: ast.Assign, target: ast.Attribute, held: Handles, facts: Facts) 
         return
     if any(len(one) == 1 for one in held):
         return  # a module that makes its own layers late
-    if len(names.stored.get(target.attr, ())) != 1 or "add_param_group" in facts.source.text:
+    if len(names.stored.get(target.attr, ())) != 1 or GAINS.search(facts.source.text):
         return
     callers = facts.index.callers(made_in.name) if made_in.name != "__init__" else ()
     if made_in.name != "__init__" and {getattr(c, "name", "") for c in callers} != {"__init__"}:

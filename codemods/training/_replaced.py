@@ -12,6 +12,9 @@ from autofix.flow.facts import Facts
 from autofix.flow.handles import Handle, Handles, Scope, arguments_of, handles, related
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Closure, is_module_class
+from autofix.flow.roles import optimizer_class
+from autofix.flow.syntax import calls_in
+from autofix.flow.turns import held_by_call
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -74,6 +77,8 @@ def _stored(
                 whole = _is_whole(target)
     if whole is None or not makes_parameters(_meant(value, scope), facts, whole):
         return
+    if isinstance(value, ast.Name) and _has_optimizer(value, scope, facts):
+        return
     added = isinstance(target, ast.Attribute) and last_name(target.value) in ("self", "cls")
     if added and not whole and _ASIDE.search(last_name(target) or ""):
         return
@@ -93,6 +98,15 @@ def _meant(value: ast.expr, scope: Scope) -> ast.expr:
         and any(isinstance(t, ast.Name) and t.id == value.id for t in node.targets)
     ]
     return bound[0] if len(bound) == 1 else value
+
+
+def _has_optimizer(name: ast.Name, scope: Scope, facts: Facts) -> bool:
+    """Was an optimizer made for it, before it became a part of something?"""
+    module, around = handles(name, scope, facts), scope.function
+    return around is not None and any(
+        optimizer_class(call, facts) and (held_by_call(call, scope, facts) or module) & module
+        for call in calls_in(around)
+    )
 
 
 def _is_whole(target: ast.expr) -> bool:

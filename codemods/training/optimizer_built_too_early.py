@@ -59,16 +59,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from autofix.codemods.training._groups import added_groups
+from autofix.codemods.training._groups import GAINS, added_groups
 from autofix.codemods.training._grown import grown
 from autofix.codemods.training._made_by import held_by_maker, lists_parameters
 from autofix.codemods.training._places import block_of
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
 from autofix.flow.facts import Facts
-from autofix.flow.handles import Handles, Scope, any_related
+from autofix.flow.handles import Handles, Scope, any_related, handles
 from autofix.flow.index import FUNCTIONS, last_name, root_name
 from autofix.flow.roles import optimizer_class, scheduler_class
-from autofix.flow.syntax import all_arguments, argument
+from autofix.flow.syntax import all_arguments, argument, calls_in
 from autofix.flow.turns import given_as, held_by_call
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -253,17 +253,13 @@ def _is_trained_otherwise(
     one: Replaced, later: Sequence[ast.stmt], target: ast.expr, scope: Scope, facts: Facts
 ) -> bool:
     """Is there another optimizer, or another group, for what comes in?"""
-    from autofix.flow.handles import handles
-
     place: Handles = (
         handles(one.node, scope, facts) if isinstance(one.node, ast.expr) else Handles()
     )
     for statement in later:
-        for call in ast.walk(statement):
-            if not isinstance(call, ast.Call):
-                continue
-            if last_name(call.func) == "add_param_group":
-                return True
+        if GAINS.search(facts.source.segment(statement)):
+            return True
+        for call in calls_in(statement):
             if optimizer_class(call, facts) and statement is not later[0]:
                 held = held_by_call(call, scope, facts)
                 if held is None or any_related(held, place):
