@@ -81,11 +81,11 @@ def _in_all_branches(node: ast.If, turn: Turn, step: Placed, facts: Facts) -> bo
 def reset_edit(problem: Problem, facts: Facts, code: str) -> Edit:
     """The edit that resets gradients where that belongs: before the backward passes of the step,
     or behind the step where it is made only now and then."""
-    inside = _in_closure(problem, facts)
+    inside, step = _in_closure(problem, facts), problem.step.event
     anchor = inside or first_backward(problem, facts)
-    if anchor is not None and (inside or _is_bound(problem.step.event, anchor, facts)):
+    if anchor is not None and (inside or _is_bound(step.receiver, anchor, step, facts)):
         return insert_before(facts, anchor, code)
-    return insert_after(facts, problem.step.event.chain[-1], code)
+    return insert_after(facts, step.chain[-1], code)
 
 
 def _in_closure(problem: Problem, facts: Facts) -> ast.stmt | None:
@@ -98,19 +98,16 @@ def _in_closure(problem: Problem, facts: Facts) -> ast.stmt | None:
     return None
 
 
-def _is_bound(step: Event, anchor: ast.stmt, facts: Facts) -> bool:
-    """Does the name of the optimizer mean the same at `anchor` as at the step?"""
-    root = step.receiver
-    while isinstance(root, (ast.Attribute, ast.Subscript)):
-        root = root.value
-    if not isinstance(root, ast.Name):
-        return root is not None
-    first, last = anchor.lineno, step.node.lineno
+def _is_bound(node: ast.AST | None, anchor: ast.stmt, step: Event, facts: Facts) -> bool:
+    """Do the names in `node` mean the same at `anchor` as at the step?"""
+    if node is None:
+        return False
+    named = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     return not any(
         isinstance(n, ast.Name)
-        and n.id == root.id
+        and n.id in named
         and isinstance(n.ctx, ast.Store)
-        and first <= n.lineno <= last
+        and anchor.lineno <= n.lineno <= step.node.lineno
         for statement in block_of(anchor, facts)
         for n in ast.walk(statement)
     )
@@ -124,6 +121,8 @@ def moved_reset(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     statement = reset.chain[level]
     if not _does_only(statement, reset, level, problem):
         return "it is part of another statement"
+    if not _does_no_more(statement, level, problem, facts):
+        return "the function that it stands in does other things, too"
     lines = None if _is_only(statement, facts) else lines_of(facts, [statement], above=False)
     removed = Edit(*lines, "") if lines else _removed(statement, facts)
     if removed is None:
@@ -141,7 +140,7 @@ def moved_reset(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
         # Its comment goes with it.
         start = facts.source.span(statement)[0]
         code = facts.source.text[start : lines[1]].rstrip("\r\n")
-    if anchor is not None and _is_bound(step, anchor, facts):
+    if anchor is not None and _is_bound(statement, anchor, step, facts):
         return (removed, insert_before(facts, anchor, code))
     return (removed, insert_after(facts, step.chain[level], code))
 
@@ -164,6 +163,29 @@ def _does_only(statement: ast.stmt, event: Event, level: int, problem: Problem) 
         return statement.value is event.node
     led = [e.event for e in problem.turn.events if statement in e.event.chain]
     return all(one.what == event.what for one in led)
+
+
+def _does_no_more(statement: ast.stmt, level: int, problem: Problem, facts: Facts) -> bool:
+    """Is there nothing else in the function that a statement runs?"""
+    index = facts.index
+    led = [e.event.chain for e in problem.turn.events if statement in e.event.chain]
+    known = {one for chain in led for one in chain[level + 1 :]}
+    around = {owner for one in known for owner in index.ancestors(one)}
+    return all(
+        one in known or one in around or _is_idle(one)
+        for function in {index.function_of(one) for one in known}
+        if function is not None
+        for one in ast.walk(function)
+        if isinstance(one, ast.stmt)
+    )
+
+
+def _is_idle(statement: ast.stmt) -> bool:
+    """A docstring, `pass`, `return`."""
+    if isinstance(statement, ast.Return):
+        return statement.value is None
+    text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return text or isinstance(statement, ast.Pass)
 
 
 def _is_only(statement: ast.stmt, facts: Facts) -> bool:
