@@ -180,16 +180,25 @@ def _late(turn: Turn, step: Placed, backwards: list[Placed], facts: Facts) -> It
     """What the step finds was there before the turn began."""
     who = step.event.who
     after = [b for b in backwards if b.at > step.at and turn.reaches(b.event, who)]
-    after = [b for b in after if _together(step, b, facts)]
-    if not after or _stepped(turn, step, after[0].at, len(turn.events)):
+    apart = any(not _together(step, b, facts) for b in after)
+    if not after or apart or _stepped(turn, step, after[0].at, len(turn.events)):
         return
     primed = any(
         e.what in (What.BACKWARD, What.HIDDEN, What.TOUCH) and turn.reaches(e, who) is not False
         for e in turn.before
         if e.what != What.TOUCH
     )
-    if not primed:
+    if not primed and not _made_up_for(turn, step, facts):
         yield Problem(Kind.LATE, turn, step, backwards=tuple(after))
+
+
+def _made_up_for(turn: Turn, step: Placed, facts: Facts) -> bool:
+    """Is the same done once more behind the loop, for the last gradients? Each step then is made
+    one turn late on purpose."""
+    block = getattr(facts.index.parents.get(turn.node), "body", [])
+    behind = block[block.index(turn.node) + 1 :] if turn.node in block else []
+    made = {ast.unparse(statement) for statement in step.event.chain}
+    return any(ast.unparse(statement) in made for statement in behind)
 
 
 def _together(step: Placed, backward: Placed, facts: Facts) -> bool:
@@ -197,14 +206,16 @@ def _together(step: Placed, backward: Placed, facts: Facts) -> bool:
     if step.sure and backward.sure:
         return True
     places = [_place(one.event.chain[-1], facts) for one in (step, backward)]
-    return step.event.chain[:-1] == backward.event.chain[:-1] and places[0] is places[1]
+    return step.event.chain[:-1] == backward.event.chain[:-1] and places[0] == places[1]
 
 
-def _place(statement: ast.stmt, facts: Facts) -> ast.AST | None:
-    """What the statement stands in; not counting `for opt in optimizers`, where it is alone."""
+def _place(statement: ast.stmt, facts: Facts) -> tuple[ast.AST | None, bool]:
+    """What the statement stands in, and whether in its `else`; not counting `for opt in
+    optimizers`, where it is alone."""
     around = facts.index.parents.get(statement)
-    alone = isinstance(around, ast.For) and around.body == [statement]
-    return facts.index.parents.get(around) if alone and around is not None else around
+    if isinstance(around, ast.For) and around.body == [statement]:
+        statement, around = around, facts.index.parents.get(around)
+    return around, statement in getattr(around, "orelse", ())
 
 
 def _stepped(turn: Turn, step: Placed, start: int, end: int) -> bool:
