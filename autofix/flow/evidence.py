@@ -237,7 +237,9 @@ def _tensor_only(call: ast.Call, names: set[str], frame: Frame) -> bool:
             return True
         if func.attr in _OF_ARRAYS and frame.index.only_torch:
             return True
-        return func.attr not in SHARED and torch_api.method(func.attr) is not None
+        named = {k.arg for k in call.keywords if k.arg is not None}
+        known = func.attr not in SHARED and torch_api.method(func.attr) is not None
+        return known and named <= torch_api.argument_names()
     first = call.args[0] if call.args else None
     if first is None or not _is(first, names):
         return False

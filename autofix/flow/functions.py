@@ -15,7 +15,7 @@ from autofix.flow.labels import names_data
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.program import ABROAD, CONTEXTS, DEPTH, INLINED, Program
-from autofix.flow.state import State, merge
+from autofix.flow.state import State, merge, saved_outside
 from autofix.flow.unit import is_foreign
 from autofix.flow.values import EMPTY, NONE, UNKNOWN, Graph, Kind, Value, Why, fresh, tensor
 from autofix.flow.writes import memory_in
@@ -155,6 +155,10 @@ def _join_exits(inner: Frame) -> None:
     state = inner.state
     for left in inner.left_at:
         state = merge(state, left) if not state.dead else left
+    if inner.left_at and not inner.yielded:
+        ways = inner.left_at if inner.state.dead else [*inner.left_at, inner.state]
+        callers = inner.program.callers[-1:]
+        state.saved = saved_outside(ways, callers[0].state if callers else State())
     inner.state = state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autofix.flow import shapes
@@ -52,6 +53,9 @@ _WITH_INDICES = frozenset("cummax cummin kthvalue max median min mode nanmedian 
 """Operations that give values and where they stood: numbers without a gradient."""
 
 
+_NUMPY_WORDS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+"""What torch takes for its own names of arguments."""
+
 _PARTING = frozenset(
     "chunk split unbind tensor_split hsplit vsplit dsplit split_with_sizes unsafe_chunk".split()
 )
@@ -60,6 +64,7 @@ _PARTING = frozenset(
 
 def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame) -> Value:
     """Call a torch function (`receiver` None) or tensor method and give its result."""
+    given = _in_torch_words(op, given)
     inputs = [receiver] if receiver is not None else []
     if receiver is None or name not in _LIKE:
         inputs += [value for v in _operands(op, given) if (value := contents(v)) is not None]
@@ -189,6 +194,15 @@ def _by_name(op: Op, receiver: Value | None, given: Arguments) -> dict[str, Valu
     return found if first is None else {**found, "self": first}
 
 
+def _in_torch_words(op: Op, given: Arguments) -> Arguments:
+    """The arguments under torch's own names, where the call has those of NumPy."""
+    foreign = (given.keywords.keys() & _NUMPY_WORDS.keys()) - set(op.args)
+    if not foreign:
+        return given
+    words = {_NUMPY_WORDS[k] if k in foreign else k: v for k, v in given.keywords.items()}
+    return replace(given, keywords=words)
+
+
 def _returns_several(op: Op, receiver: Value | None, given: Arguments) -> bool:
     if op.ret == "tensors":
         return True
@@ -251,8 +265,8 @@ def _shape(
 
 
 def _reduced(op: Op, first: Value, given: Arguments, is_method: bool) -> tuple[Any, ...] | None:
-    dim = given.named("dim", op.args) or given.keywords.get("axis")
-    keep = given.named("keepdim", op.args) or given.keywords.get("keepdims")
+    dim = given.named("dim", op.args)
+    keep = given.named("keepdim", op.args)
     if keep is not None and not isinstance(keep.const, bool):
         return None
     keepdim = keep is not None and keep.const is True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autofix.flow.joins import join, same
-from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.values import NONE, Graph, Kind, Value
 
 if TYPE_CHECKING:
     from autofix.flow.saved import Save
@@ -17,6 +18,10 @@ Saved = Mapping[int, frozenset["Save"]]
 
 Key = str | int | tuple[int, str]
 """A local name, the identity of a list or dict, or (identity of an instance, attribute)."""
+
+
+RETURNED = "return"
+"""The key of what a function returns, which is no name."""
 
 
 @dataclass(slots=True)
@@ -148,6 +153,20 @@ def merge(a: State, b: State) -> State:
     saved = a.saved if a.saved is b.saved else _both(_kept(a, b), _kept(b, a))
     mode = a if a.grad else b  # where there may be gradients, there are
     return State(bound, mode.grad, False, mode.off, saved, a.broken & b.broken)
+
+
+def saved_outside(ways: Sequence[State], caller: State) -> Saved:
+    """What is kept after any of the ways out of a function, for those who can still write into it:
+    the names in the function are gone, but for what it returns."""
+    if all(way.saved is ways[0].saved for way in ways):
+        return ways[0].saved
+    names: dict[Key, Value] = {k: v for k, v in caller.bound.items() if isinstance(k, str)}
+    seen = []
+    for way in ways:
+        result = way.bound.get(RETURNED, NONE)
+        bound = {**way.heap(), **names, RETURNED: result}
+        seen.append(State(bound, way.grad, False, way.off, way.saved, way.broken))
+    return functools.reduce(merge, seen).saved
 
 
 def _kept(a: State, b: State) -> Saved:

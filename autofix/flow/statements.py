@@ -16,7 +16,7 @@ from autofix.flow.modes import mode_of
 from autofix.flow.narrowing import narrow, remember
 from autofix.flow.objects import ClassInfo, Closure, setter_of
 from autofix.flow.saved import next_element
-from autofix.flow.state import merge, settled
+from autofix.flow.state import RETURNED, merge, settled
 from autofix.flow.stores import assign
 from autofix.flow.values import NONE, OTHER, UNKNOWN, Graph, Kind, Value, Why
 from autofix.flow.writes import overwrite
@@ -157,7 +157,9 @@ def _return(node: ast.Return, frame: Frame) -> None:
     if frame.needed is not None:
         frame.program.cuts.need(value, frame.needed, node.lineno)
     frame.returned.append(value)
-    frame.left_at.append(frame.state.fork())
+    left = frame.state.fork()
+    left.bound[RETURNED] = value
+    frame.left_at.append(left)
     frame.state.dead = True
 
 

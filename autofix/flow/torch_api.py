@@ -109,6 +109,21 @@ def method(name: str) -> Op | None:
     return None if spec is None else Op(**spec)
 
 
+_BY_NAME_ONLY = frozenset(
+    "a alpha axis aweights correction decimals from fweights generator include_self interpolation "
+    "keepdims layout memory_format out pin_memory requires_grad rounding_mode sparse_grad stable "
+    "x x1 x2".split()
+)
+"""Arguments that the table, which tells the places of arguments, does not have."""
+
+
+@functools.cache
+def argument_names() -> frozenset[str]:
+    """What operations and methods call their arguments: `plot(x, color="red")` is none of them."""
+    specs = (spec for kind in ("functions", "methods") for spec in _table()[kind].values())
+    return _BY_NAME_ONLY.union(*(spec.get("args", ()) for spec in specs))
+
+
 @functools.cache
 def property_(name: str) -> Op | None:
     """An attribute of `torch.Tensor`."""

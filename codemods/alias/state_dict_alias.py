@@ -62,8 +62,9 @@ from autofix.codemods.alias._kept_weights import kept_weights
 from autofix.codemods.alias._stale import restores, stale
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.objects import Closure
 from autofix.flow.roles import is_optimizer
-from autofix.flow.syntax import is_true, keyword
+from autofix.flow.syntax import calls_any, is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.model import Applicability, Edit
@@ -82,6 +83,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if is_true(keyword(node, "keep_vars")):
         return  # the Parameters themselves are wanted
     optimizer = is_optimizer(node.func.value, facts)
+    if facts.value(node.func.value).kind == Kind.OBJECT and not _asks_a_model(node.func, facts):
+        return
     if not (optimizer or _is_model(node.func.value, facts)):
         return
     kept = kept_state(facts, node)
@@ -151,6 +154,14 @@ def _is_found_by_name(facts: Facts, node: ast.expr) -> bool:
     return isinstance(statement, ast.Assign) and any(
         node in ast.walk(alias.node) and stale(facts, alias) is not None
         for alias in aliases_in(facts, statement)
+    )
+
+
+def _asks_a_model(method: ast.expr, facts: Facts) -> bool:
+    """Not a `state_dict` of its own that gives what the object has put aside."""
+    ref = facts.value(method).ref
+    return not isinstance(ref, Closure) or calls_any(
+        ref.node, ("state_dict", "parameters", "named_parameters")
     )
 
 

@@ -205,7 +205,7 @@ def row_loops(place: Place, facts: Facts) -> list[Report]:
 def _is_guarded(place: Place, graph: Graph, facts: Facts) -> bool:
     """Does the code ask whether there is a gradient before it saves memory? (Where one is sure, it
     asks something else.)"""
-    if _is_for_inference(place, facts) or _is_for_evaluation(place, facts):
+    if _is_for_inference(place, facts) or _is_for_evaluation(place.node, facts):
         return True
     if graph == Graph.YES:
         return False
@@ -227,10 +227,19 @@ def _is_for_inference(place: Place, facts: Facts) -> bool:
     return _WITHOUT.search("\n".join(head)) is not None
 
 
-def _is_for_evaluation(place: Place, facts: Facts) -> bool:
-    """Is it written only where the module is not trained: `if not self.training and fast:`?"""
-    inner: ast.AST = place.node
-    for owner in facts.index.ancestors(place.node):
+def _is_for_evaluation(node: ast.AST, facts: Facts) -> bool:
+    """Is it written, or its function called, only where the module is not trained?"""
+    if _is_in_evaluation(node, facts):
+        return True
+    function = facts.index.function_of(node)
+    calls = uses_in(facts).names.calls.get(getattr(function, "name", ""), ())
+    return bool(calls) and all(_is_in_evaluation(call, facts) for call in calls)
+
+
+def _is_in_evaluation(node: ast.AST, facts: Facts) -> bool:
+    """`if not self.training and fast:`"""
+    inner = node
+    for owner in facts.index.ancestors(node):
         if isinstance(owner, (ast.If, ast.IfExp)) and inner is not owner.test:
             body = owner.body if isinstance(owner.body, list) else [owner.body]
             if _means_evaluation(owner.test, inner in body):

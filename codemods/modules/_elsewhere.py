@@ -13,6 +13,7 @@ from autofix.codemods.modules._reads import reads_of as _reads_of
 from autofix.flow.class_table import Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.objects import ClassInfo
 from autofix.flow.records import INSIDE
 from autofix.flow.torch_api import is_optimizer
 from autofix.flow.uses import ADDING, CONTAINERS, Use, uses_in
@@ -157,8 +158,16 @@ def _registers(facts: Facts, use: Use, kept: Kept) -> bool:
         name = last_name(user.func)
         if name in ADDING and isinstance(user.func, ast.Attribute):
             return facts.value(user.func.value).kind == Kind.MODULE  # of a `ModuleList`
-        return name in _REGISTERING or (use.contained and _unknown(facts, user))
+        if name in _REGISTERING or _makes_a_module(facts, user):
+            return True
+        return use.contained and _unknown(facts, user)
     return isinstance(user, ast.Return) and _is_optimized(facts, user)
+
+
+def _makes_a_module(facts: Facts, call: ast.Call) -> bool:
+    """Is another Module made of it, as `Residual(layer)`? That one registers it."""
+    ref = facts.value(call.func).ref
+    return isinstance(ref, ClassInfo) and ref.is_module
 
 
 def _is_handed_out(facts: Facts, kept: Kept, read: ast.Attribute) -> bool:

@@ -171,6 +171,8 @@ class Graphs:
         """`loss` of `loss.backward()`, `scaler.scale(loss).backward()`, `engine.backward(loss)`."""
         if not isinstance(func, ast.Attribute):
             return None
+        if len(node.args) > 1 and not isinstance(self.facts.index.parents.get(node), ast.Expr):
+            return None  # a method of its own, which computes something
         value = self.facts.value(func.value)
         if node.args and not value.is_tensor and key_of(func.value) is not None:
             name = last_name(func.value) or ""

@@ -13,7 +13,7 @@ from autofix.flow.handles import Handle, Handles, Scope, arguments_of, handles, 
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Closure, is_module_class
 from autofix.flow.roles import optimizer_class
-from autofix.flow.syntax import calls_in
+from autofix.flow.syntax import all_arguments, calls_in
 from autofix.flow.turns import held_by_call
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
@@ -79,12 +79,21 @@ def _stored(
         return
     if isinstance(value, ast.Name) and _has_optimizer(value, scope, facts):
         return
+    if whole and _wraps(value, held, scope, facts):
+        return
     added = isinstance(target, ast.Attribute) and last_name(target.value) in ("self", "cls")
     if added and not whole and _ASIDE.search(last_name(target) or ""):
         return
     if added and not whole and isinstance(value, ast.Call) and _is_copy(value, facts):
         return
     yield Replaced(target, text_of(facts, target), whole, direct)
+
+
+def _wraps(value: ast.expr, held: Handles, scope: Scope, facts: Facts) -> bool:
+    """`model = Parallel(model)`: the parameters are those of the model in it."""
+    if not isinstance(value, ast.Call) or _is_copy(value, facts):
+        return False
+    return any(handles(one, scope, facts) & held for one in all_arguments(value))
 
 
 def _meant(value: ast.expr, scope: Scope) -> ast.expr:
