@@ -6,6 +6,7 @@ import ast
 from typing import Any
 
 from autofix.flow import distributions, shapes, torch_api
+from autofix.flow.arrays import kept_dtype
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.index import is_property, last_name
 from autofix.flow.joins import join_all, sequence
@@ -44,7 +45,7 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
             return owner.items[at] if -len(owner.items) <= at < len(owner.items) else owner.elem
         return owner.elem if not isinstance(node.slice, ast.Slice) else owner
     if owner.kind == Kind.NUMPY:
-        return Value(Kind.NUMPY, cuts=owner.cuts)
+        return Value(Kind.NUMPY, dtype=owner.dtype, cuts=owner.cuts)
     if owner.kind in (Kind.LIBRARY, Kind.CLASS):
         return owner  # Generic[...], nn.Module[...]: the class itself
     return Value(
@@ -139,7 +140,7 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         at = _FIELDS[name]
         return owner.items[at] if owner.items is not None and at < len(owner.items) else owner.elem
     if owner.kind == Kind.NUMPY:
-        return Value(Kind.NUMPY, cuts=owner.cuts)
+        return Value(Kind.NUMPY, dtype=kept_dtype(owner, name), cuts=owner.cuts)
     if owner.kind == Kind.MODULE and name in ("weight", "bias") and isinstance(owner.ref, str):
         given = [
             frame.state.bound[i, name] for i in owner.aliases if (i, name) in frame.state.bound
@@ -273,6 +274,6 @@ def iterate(value: Value, frame: Frame, node: ast.expr | None) -> Value:
     if value.kind == Kind.DICT:
         return STRING if value.entries else OTHER
     if value.kind == Kind.NUMPY:
-        return Value(Kind.NUMPY, cuts=value.cuts)
+        return Value(Kind.NUMPY, dtype=value.dtype, cuts=value.cuts)
     grad = Graph.NO if value.graph == Graph.NO or not frame.state.grad else Graph.MAYBE
     return Value(Kind.UNKNOWN, grad, cuts=all_cuts(value), why=value.why)

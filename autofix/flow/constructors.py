@@ -110,7 +110,7 @@ def data_dtype(data: Value) -> str | None:
     inner = contents(data)
     if inner is None:
         return "default"
-    if inner.is_tensor:
+    if inner.is_tensor or inner.kind == Kind.NUMPY:
         return inner.dtype
     if inner.is_number:
         found = {type(v.const) for v in _leaves(data)}

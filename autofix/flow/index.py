@@ -107,6 +107,15 @@ class Index:
                 return parent
         return None
 
+    def block_of(self, node: ast.AST) -> list[ast.stmt]:
+        """The statements among which this one stands; none if it is no statement."""
+        parent = self.parents.get(node)
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(parent, name, None)
+            if isinstance(block, list) and node in block:
+                return block
+        return []
+
     def loops_around(self, node: ast.AST) -> list[Loop]:
         """The loops of the same function, innermost first."""
         found: list[Loop] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from autofix.flow import constructors, distributions, torch_api
+from autofix.flow import arrays, constructors, distributions, torch_api
 from autofix.flow.builtins_ import BUILTINS
 from autofix.flow.einsum import einsum
 from autofix.flow.frame import Frame, all_cuts, contents
@@ -234,7 +234,8 @@ def _data_loader(given: Arguments, frame: Frame) -> Value:
 
 def _from_numpy(given: Arguments, frame: Frame) -> Value:
     array = given.values[0] if given.values else NUMPY
-    return tensor(Graph.NO, None, cuts=all_cuts(array))
+    dtype = array.dtype if array.kind == Kind.NUMPY else None
+    return tensor(Graph.NO, None, dtype, cuts=all_cuts(array))
 
 
 def _variable(given: Arguments, frame: Frame) -> Value:
@@ -286,4 +287,4 @@ def _numpy(name: str, given: Arguments, frame: Frame) -> Value:
         if inner is not None and inner.kind & Kind.TENSOR:
             cuts = cuts | frame.cut(given.node, inner)
         escape(value, given.node, frame)
-    return Value(Kind.NUMPY, cuts=cuts)
+    return Value(Kind.NUMPY, dtype=arrays.made_dtype(name, given), cuts=cuts)

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from autofix.flow import constructors, distributions, torch_api
+from autofix.flow.arrays import kept_dtype
 from autofix.flow.evidence import SHARED
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.joins import join, sequence
@@ -45,7 +46,9 @@ def call_method(
         return _dict_method(receiver, func, given, frame)
     if receiver.kind == Kind.NUMPY:
         cuts = receiver.cuts
-        return Value(Kind.NUMPY if name not in ("item", "tolist") else Kind.NUMBER, cuts=cuts)
+        if name in ("item", "tolist"):
+            return Value(Kind.NUMBER, cuts=cuts)
+        return Value(Kind.NUMPY, dtype=kept_dtype(receiver, name, given), cuts=cuts)
     if receiver.kind == Kind.STRING:
         return _string_method(name)
     if distributions.is_distribution(receiver):

@@ -48,6 +48,16 @@ def plain_name(node: ast.expr) -> str | None:
     return last_name(unsubscripted(node))
 
 
+def is_named(node: ast.AST, text: str) -> bool:
+    """Is it a name, or an attribute, that is written like this?"""
+    return isinstance(node, (ast.Name, ast.Attribute)) and ast.unparse(node) == text
+
+
+def mentions(node: ast.AST, text: str) -> list[ast.Name | ast.Attribute]:
+    """The names, or attributes, in a node that are written like this."""
+    return [n for n in walk(node) if isinstance(n, (ast.Name, ast.Attribute)) and is_named(n, text)]
+
+
 def calls_in(node: ast.AST) -> Iterator[ast.Call]:
     """The calls in a node, itself among them."""
     return (n for n in walk(node) if isinstance(n, ast.Call))

@@ -61,14 +61,12 @@ def _bound_again(name: str, statement: ast.stmt, facts: Facts) -> tuple[int, int
     """Where, after the statement and in its own block or one around it, the name is bound anew."""
     node: ast.AST = statement
     while (parent := facts.index.parents.get(node)) is not None:
-        for block in ("body", "orelse", "finalbody"):
-            statements = getattr(parent, block, None)
-            if isinstance(statements, list) and node in statements:
-                for later in statements[statements.index(node) + 1 :]:
-                    if _binds(later, name):
-                        return later.end_lineno or 0, later.end_col_offset or 0
-                    if isinstance(later, ast.For) and _names(later.target, name):
-                        return later.lineno, later.col_offset
+        block = facts.index.block_of(node)
+        for later in block[block.index(node) + 1 :] if isinstance(node, ast.stmt) else ():
+            if _binds(later, name):
+                return later.end_lineno or 0, later.end_col_offset or 0
+            if isinstance(later, ast.For) and _names(later.target, name):
+                return later.lineno, later.col_offset
         if isinstance(parent, (*FUNCTIONS, ast.Module)):
             return None
         node = parent

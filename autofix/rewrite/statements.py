@@ -107,12 +107,7 @@ def _line_around(facts: Facts, statement: ast.stmt) -> tuple[int, int]:
 
 
 def _only_one(facts: Facts, statement: ast.stmt) -> bool:
-    parent = facts.index.parents.get(statement)
-    for block in ("body", "orelse", "finalbody"):
-        statements = getattr(parent, block, None)
-        if isinstance(statements, list) and statement in statements:
-            return len(statements) == 1
-    return False
+    return len(facts.index.block_of(statement)) == 1
 
 
 def insert_above(facts: Facts, statement: ast.stmt, line: str) -> Edit:

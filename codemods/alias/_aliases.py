@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autofix.flow.facts import Facts
+from autofix.flow.given import given_to
 from autofix.flow.index import FUNCTIONS, last_name, root_name
 from autofix.flow.objects import Closure
 from autofix.flow.values import Kind
@@ -218,23 +219,21 @@ def weights_of(value: ast.expr) -> tuple[Of, str, bool] | None:
 
 def _handed_out(facts: Facts, value: ast.expr) -> tuple[Of, str, bool] | None:
     """`snapshot(model)`, where the function returns such a list or dict of its argument."""
-    if not isinstance(value, ast.Call) or not value.args or value.keywords:
-        return None
-    if not _may_hand_out(facts, value):
+    if not isinstance(value, ast.Call) or not _may_hand_out(facts, value):
         return None
     ref = facts.value(value.func).ref
     function = ref.node if isinstance(ref, Closure) and ref.bound_to is None else None
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return None
     returned = [n.value for n in walk(function) if isinstance(n, ast.Return)]
-    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
     found = weights_of(returned[0]) if len(returned) == 1 and returned[0] is not None else None
-    if found is None or found[1] not in names or names.index(found[1]) >= len(value.args):
+    if found is None:
         return None
     of, name, cut = found
-    given = value.args[names.index(name)]
-    named = isinstance(given, (ast.Name, ast.Attribute))
-    return (of, ast.unparse(given), cut) if named else None
+    given = given_to(facts, function, value, name)
+    if not isinstance(given, (ast.Name, ast.Attribute)):
+        return None
+    return of, ast.unparse(given), cut
 
 
 def _may_hand_out(facts: Facts, call: ast.Call) -> bool:
@@ -252,9 +251,15 @@ def _handing(facts: Facts) -> frozenset[str]:
 
 
 def parameters_of(node: ast.expr) -> str | None:
-    match node:
+    owner = owner_of(node)
+    return None if owner is None else ast.unparse(owner)
+
+
+def owner_of(parameters: ast.expr) -> ast.expr | None:
+    """`model` of `model.parameters()`"""
+    match parameters:
         case ast.Call(func=ast.Attribute(attr="items" | "values", value=ast.Call() as inner)):
-            return parameters_of(inner)
+            return owner_of(inner)
         case ast.Call(func=ast.Attribute(attr=name, value=owner)) if name in _PARAMETERS:
-            return ast.unparse(owner)
+            return owner
     return None

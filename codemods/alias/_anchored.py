@@ -6,10 +6,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.alias._aliases import parameters_of, uncut
+from autofix.codemods.alias._aliases import owner_of, uncut
 from autofix.codemods.alias._kept_gradient import zeroed
 from autofix.codemods.alias._training import taken_from
 from autofix.flow.facts import Facts
+from autofix.flow.given import calls_of, stands_for
+from autofix.flow.handles import any_related
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
 
@@ -81,10 +83,15 @@ def _alone(facts: Facts, statement: ast.Assign, holder: ast.Attribute) -> Anchor
     made = {getattr(facts.index.function_of(s), "name", "") for s in stores}
     if made - {"__init__"} or (gradient and zeroed(facts) is None):
         return None
-    if not gradient and not _is_written(facts, weight):
+    trained = facts.value(weight).leaf and "step" in uses_in(facts).names.calls
+    if not gradient and not trained and not _is_written(facts, weight):
         return None
+    if _is_written(facts, holder):
+        return None  # by way of it the weight is
     wanted = {ast.unparse(holder), ast.unparse(inner)}
     for node in ast.walk(owner):
+        if isinstance(facts.index.statement_of(node), ast.Assert):
+            continue
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
             other = facts.index.function_of(node) is not facts.index.function_of(statement)
             before = node.lineno < statement.lineno
@@ -95,7 +102,7 @@ def _alone(facts: Facts, statement: ast.Assign, holder: ast.Attribute) -> Anchor
 
 
 def _is_written(facts: Facts, weight: ast.Attribute) -> bool:
-    """Is it written in place in its class, or a leaf that a program trains?"""
+    """Is it written in place in its class?"""
     text, owner = ast.unparse(weight), facts.index.class_of(weight)
     for read in uses_in(facts).names.attributes.get(weight.attr, ()):
         if facts.index.class_of(read) is not owner or ast.unparse(read) != text:
@@ -107,14 +114,13 @@ def _is_written(facts: Facts, weight: ast.Attribute) -> bool:
         if isinstance(parent, ast.Attribute) and parent.attr.endswith("_"):
             return not parent.attr.startswith("_") and parent.attr != "requires_grad_"
     stores = uses_in(facts).names.stored.get(weight.attr, ())
-    augmented = any(
+    return any(
         isinstance(facts.index.parents.get(s), ast.AugAssign) and ast.unparse(s) == text
         for s in stores
     )
-    return augmented or (facts.value(weight).leaf and "step" in uses_in(facts).names.calls)
 
 
-def _kept(value: ast.expr) -> tuple[ast.expr, str] | None:
+def _kept(value: ast.expr) -> tuple[ast.expr, ast.expr] | None:
     """What is kept of each parameter of which model; None for copies."""
     match value:
         case ast.Call(func=ast.Name(id="list" | "tuple" | "dict"), args=[inner]):
@@ -124,25 +130,25 @@ def _kept(value: ast.expr) -> tuple[ast.expr, str] | None:
             generator = value.generators[0]
             pairs = taken_from(generator.target, generator.iter)
             for name, source in pairs if cut else ():
-                model = parameters_of(source)
+                model = owner_of(source)
                 if model is not None and ast.unparse(inner) == name.id:
                     return each, model
     return None
 
 
-def _of_loop(facts: Facts, each: ast.expr) -> tuple[ast.expr, str] | None:
+def _of_loop(facts: Facts, each: ast.expr) -> tuple[ast.expr, ast.expr] | None:
     """`p.data` in `for p in net.parameters():`"""
     inner, cut = uncut(each)
     for around in facts.index.loops_around(each) if cut else ():
         for target, source in _loops(around):
             for name, many in taken_from(target, source):
-                model = parameters_of(many)
+                model = owner_of(many)
                 if model is not None and ast.unparse(inner) == name.id:
                     return each, model
     return None
 
 
-def _compared(facts: Facts, read: ast.expr, model: str) -> ast.expr | None:
+def _compared(facts: Facts, read: ast.expr, model: ast.expr) -> ast.expr | None:
     """The difference between a parameter of that model and what was kept of it."""
     for difference, pair, names in _differences(facts, read):
         weights = {
@@ -150,12 +156,24 @@ def _compared(facts: Facts, read: ast.expr, model: str) -> ast.expr | None:
             for around in facts.index.ancestors(difference)
             for target, source in _loops(around)
             for name, many in taken_from(target, source)
-            if parameters_of(many) == model
+            if (other := owner_of(many)) is not None and _is_same(facts, model, other)
         }
         sides = [ast.unparse(uncut(side)[0]) for side in pair]
-        if any(one in names and other in weights for one, other in (sides, sides[::-1])):
+        if any(a in names and b in weights for a, b in (sides, sides[::-1])):
             return difference
     return None
+
+
+def _is_same(facts: Facts, model: ast.expr, other: ast.expr) -> bool:
+    """Are they called alike, and is nothing known that tells them apart?"""
+    if ast.unparse(model) != ast.unparse(other):
+        return False
+    a, b = stands_for(facts, model), stands_for(facts, other)
+    if a is None or b is None:
+        return False
+    argument = isinstance(model, ast.Name)
+    called = all(calls_of(facts, f) for f in map(facts.index.function_of, (model, other)) if f)
+    return not argument or not called or any_related(a, b)
 
 
 def _differences(

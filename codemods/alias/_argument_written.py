@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from autofix.codemods.alias._aliases import uncut
 from autofix.codemods.alias._training import taken_from
 from autofix.flow.facts import Facts
+from autofix.flow.given import given_to
 from autofix.flow.index import FunctionNode, last_name, root_name
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.syntax import unsubscripted
@@ -52,7 +53,7 @@ def argument_written(facts: Facts, function: ast.FunctionDef) -> Written | None:
         if any(isinstance(facts.index.parents.get(c), ast.Expr) for c in calls):
             continue  # it is called for what it does
         for call in calls:
-            given = _argument(function, call, parameter.arg)
+            given = given_to(facts, function, call, parameter.arg)
             known = value.kind == Kind.TENSOR or (given is not None and _is_tensor(facts, given))
             if given is None or not known:
                 continue
@@ -142,14 +143,6 @@ def _calls(facts: Facts, function: ast.FunctionDef) -> Iterator[ast.Call]:
                 yield call
 
 
-def _argument(function: FunctionNode, call: ast.Call, name: str) -> ast.expr | None:
-    """What a call gives for a parameter."""
-    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args) if a.arg != "self"]
-    named = next((k.value for k in call.keywords if k.arg == name), None)
-    at = names.index(name) if name in names else len(call.args)
-    return named or (call.args[at] if at < len(call.args) else None)
-
-
 def _is_used_again(facts: Facts, call: ast.Call, given: ast.expr) -> bool:
     statement = facts.index.statement_of(call)
     if not isinstance(given, (ast.Name, ast.Attribute, ast.Subscript)) or statement is None:
@@ -195,7 +188,7 @@ def _is_same_again(facts: Facts, call: ast.Call, given: ast.expr, depth: int) ->
     loops = facts.index.loops_around(call)
     if function is not None and not uses_in(facts).names.stores(root):
         return bool(others == [] or _are_constant(facts, others, function)) and any(
-            (outer := _argument(function, c, root.id)) is not None
+            (outer := given_to(facts, function, c, root.id)) is not None
             and _is_same_again(facts, c, outer, depth - 1)
             for c in uses_in(facts).calls_of(function)
         )

@@ -88,9 +88,5 @@ def _may_be_none(facts: Facts, alias: Alias) -> bool:
 
 def _beside(facts: Facts, statement: ast.stmt) -> list[ast.stmt]:
     """The simple statements of the same block."""
-    parent = facts.index.parents.get(statement)
-    for block in ("body", "orelse", "finalbody"):
-        found = getattr(parent, block, None)
-        if isinstance(found, list) and statement in found:
-            return [s for s in found if isinstance(s, (ast.Assign, ast.Expr, ast.AugAssign))]
-    return []
+    block = facts.index.block_of(statement)
+    return [s for s in block if isinstance(s, (ast.Assign, ast.Expr, ast.AugAssign))]

@@ -158,11 +158,12 @@ def _is_found_by_name(facts: Facts, node: ast.expr) -> bool:
 
 
 def _asks_a_model(method: ast.expr, facts: Facts) -> bool:
-    """Not a `state_dict` of its own that gives what the object has put aside."""
+    """Not a `state_dict` of its own that gives copies, or what the object has put aside."""
     ref = facts.value(method).ref
-    return not isinstance(ref, Closure) or calls_any(
-        ref.node, ("state_dict", "parameters", "named_parameters")
-    )
+    if not isinstance(ref, Closure):
+        return True
+    asks = calls_any(ref.node, ("state_dict", "parameters", "named_parameters"))
+    return asks and not calls_any(ref.node, ("clone", "deepcopy"))
 
 
 def _is_model(owner: ast.expr, facts: Facts) -> bool:

@@ -42,7 +42,7 @@ def given_weights(node: ast.Call, facts: Facts) -> list[Weight]:
         return []
     return [
         weight
-        for statement in _block(own.statement, facts)
+        for statement in facts.index.block_of(own.statement)
         if (weight := _weight(statement, facts)) is not None
         and ast.dump(weight.layer) == ast.dump(own.layer)
         and ast.dump(weight.made.func) == ast.dump(own.made.func)
@@ -58,15 +58,6 @@ def _weight(statement: ast.AST | None, facts: Facts) -> Weight | None:
             if data is not None and facts.value(layer).kind == Kind.MODULE:
                 return Weight(statement, layer, name, made, data)
     return None
-
-
-def _block(statement: ast.stmt, facts: Facts) -> list[ast.stmt]:
-    parent = facts.index.parents.get(statement)
-    for field in ("body", "orelse", "finalbody"):
-        block = getattr(parent, field, None)
-        if isinstance(block, list) and statement in block:
-            return block
-    return []
 
 
 def functional_calls(weights: list[Weight], facts: Facts) -> tuple[Edit, ...]:
@@ -91,7 +82,7 @@ def functional_calls(weights: list[Weight], facts: Facts) -> tuple[Edit, ...]:
 def _uses(weights: list[Weight], facts: Facts) -> tuple[list[ast.Call], list[ast.Attribute]]:
     """The calls of the layer and the reads of its weights, all behind where these are set and in
     the same block. Nothing else may be done with it but to make it and to ask for its shape."""
-    block, last = _block(weights[0].statement, facts), weights[-1].statement
+    block, last = facts.index.block_of(weights[0].statement), weights[-1].statement
     behind = block[block.index(last) + 1 :]
     names = {weight.name for weight in weights}
     calls: list[ast.Call] = []

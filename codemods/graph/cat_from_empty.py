@@ -146,15 +146,12 @@ def _alive(node: ast.expr) -> ast.expr:
 
 def _start(target: ast.Name, loop: ast.stmt, facts: Facts) -> ast.Assign | None:
     """`out = torch.tensor([])`, the last statement before the loop, in its block, that binds it."""
-    parent = facts.index.parents.get(loop)
-    for field in ("body", "orelse", "finalbody"):
-        block = getattr(parent, field, None)
-        if isinstance(block, list) and loop in block:
-            for statement in reversed(block[: block.index(loop)]):
-                match statement:
-                    case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as made):
-                        if name == target.id:
-                            return statement if _is_empty(made, facts) else None
+    block = facts.index.block_of(loop)
+    for statement in reversed(block[: block.index(loop)]):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as made):
+                if name == target.id:
+                    return statement if _is_empty(made, facts) else None
     return None
 
 

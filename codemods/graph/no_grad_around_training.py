@@ -154,12 +154,8 @@ def _switches_off(node: ast.expr, facts: Facts, called: bool = False) -> bool:
 
 def _after(node: ast.stmt, facts: Facts) -> list[ast.AST]:
     """The statements behind this one, in its block."""
-    parent = facts.index.parents.get(node)
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and node in block:
-            return block[block.index(node) + 1 :]
-    return []
+    block = facts.index.block_of(node)
+    return [*block[block.index(node) + 1 :]]
 
 
 def _wanted(

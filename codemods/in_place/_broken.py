@@ -244,21 +244,20 @@ def _is_in_evaluation(node: ast.AST, facts: Facts) -> bool:
             body = owner.body if isinstance(owner.body, list) else [owner.body]
             if _means_evaluation(owner.test, inner in body):
                 return True
-        if isinstance(inner, ast.stmt) and _trained_leaves_before(inner, owner):
+        if isinstance(inner, ast.stmt) and _trained_leaves_before(inner, facts):
             return True
         inner = owner
     return False
 
 
-def _trained_leaves_before(statement: ast.stmt, owner: ast.AST) -> bool:
+def _trained_leaves_before(statement: ast.stmt, facts: Facts) -> bool:
     """`if self.training: return ...` further up in the same block"""
-    blocks = [getattr(owner, name, None) for name in ("body", "orelse", "finalbody")]
-    block = next((b for b in blocks if isinstance(b, list) and statement in b), [])
+    block = facts.index.block_of(statement)
     return any(
         isinstance(one, ast.If)
         and isinstance(one.body[-1], (ast.Return, ast.Raise))
         and _means_evaluation(one.test, False)
-        for one in block[: block.index(statement) if block else 0]
+        for one in block[: block.index(statement)]
     )
 
 

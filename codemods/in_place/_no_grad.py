@@ -58,24 +58,20 @@ def _own_block(run: list[ast.stmt], header: str, facts: Facts) -> Edit:
 
 def _run(statement: ast.stmt, facts: Facts) -> list[ast.stmt]:
     """The statements around this one that write leaves, or clear gradients between such."""
-    parent = facts.index.parents.get(statement)
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and statement in block:
-            at = block.index(statement)
-            low, high = at, at
-            for i in range(at - 1, -1, -1):
-                if _writes_leaf(block[i], facts):
-                    low = i
-                elif not _clears(block[i]):
-                    break
-            for i in range(at + 1, len(block)):
-                if _writes_leaf(block[i], facts):
-                    high = i
-                elif not _clears(block[i]):
-                    break
-            return list(block[low : high + 1])
-    return [statement]
+    block = facts.index.block_of(statement)
+    at = block.index(statement)
+    low, high = at, at
+    for i in range(at - 1, -1, -1):
+        if _writes_leaf(block[i], facts):
+            low = i
+        elif not _clears(block[i]):
+            break
+    for i in range(at + 1, len(block)):
+        if _writes_leaf(block[i], facts):
+            high = i
+        elif not _clears(block[i]):
+            break
+    return list(block[low : high + 1])
 
 
 def _writes_leaf(statement: ast.stmt, facts: Facts) -> bool:

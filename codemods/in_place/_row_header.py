@@ -145,9 +145,5 @@ def _while(loop: ast.While, facts: Facts) -> Header:
 
 def _before(node: ast.stmt, facts: Facts) -> list[ast.stmt]:
     """The statements before `node` in its block, nearest first."""
-    parent = facts.index.parents[node]
-    for block in ("body", "orelse", "finalbody"):
-        statements = getattr(parent, block, None)
-        if isinstance(statements, list) and node in statements:
-            return statements[: statements.index(node)][::-1]
-    return []
+    block = facts.index.block_of(node)
+    return block[: block.index(node)][::-1]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from autofix.flow.events import loss_of
 from autofix.flow.facts import Facts
+from autofix.flow.given import given_to
 from autofix.flow.handles import Scope, any_related, handles
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.losses import sources
 from autofix.flow.roles import BACKWARD, is_optimizer
-from autofix.flow.syntax import calls_in
+from autofix.flow.syntax import calls_in, mentions
 from autofix.flow.turns import held_by
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -23,7 +24,6 @@ PROJECTIONS = frozenset(
     {"clamp_", "clamp_min_", "clamp_max_", "clip_", "renorm_", "mul_", "div_", "abs_", "relu_"}
 )
 _LISTS = frozenset({"parameters", "named_parameters"})
-_BLOCKS = ("body", "orelse", "finalbody")
 
 
 @dataclass(frozen=True)
@@ -55,25 +55,21 @@ def _is_projection(facts: Facts, node: ast.stmt, weight: ast.expr) -> bool:
             if name not in PROJECTIONS:
                 return False
         case ast.Assign(value=value):
-            if not any(ast.unparse(n) == text for n in ast.walk(value) if isinstance(n, ast.expr)):
+            if not mentions(value, text):
                 return False
         case ast.AugAssign(op=ast.Mult() | ast.Div()):
             pass
         case _:
             return False
-    own = {n for part in ast.walk(node) if _is(part, text) for n in ast.walk(part)}
+    own = {n for part in mentions(node, text) for n in ast.walk(part)}
     if any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in ast.walk(node)):
         return False
     return not any(
         facts.value(n).kind & Kind.TENSOR
         for n in ast.walk(node)
         if isinstance(n, (ast.Name, ast.Attribute)) and isinstance(n.ctx, ast.Load) and n not in own
-        if not any(_is(inner, text) for inner in ast.walk(n))
+        if not mentions(n, text)
     )
-
-
-def _is(node: ast.AST, text: str) -> bool:
-    return isinstance(node, (ast.Name, ast.Attribute)) and ast.unparse(node) == text
 
 
 def _runs(facts: Facts, node: ast.stmt, weight: ast.expr) -> Iterator[tuple[ast.stmt, ast.expr]]:
@@ -120,23 +116,20 @@ def _calls(
     facts: Facts, function: ast.FunctionDef | ast.AsyncFunctionDef, subject: ast.expr
 ) -> Iterator[tuple[ast.stmt, ast.expr]]:
     """The statements that are calls of the function, and whose weights it changes there."""
-    given = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    given = {a.arg for a in (*function.args.posonlyargs, *function.args.args)}
     for call in uses_in(facts).calls_of(function):
         statement = facts.index.parents.get(call)
         if not isinstance(call, ast.Call) or not isinstance(statement, ast.Expr):
             continue
         there: ast.expr | None = subject
         if isinstance(subject, ast.Name) and subject.id in given:
-            bound = isinstance(call.func, ast.Attribute) and facts.index.class_of(function)
-            at = given.index(subject.id) - bool(bound)
-            owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-            there = owner if at < 0 else call.args[at] if at < len(call.args) else None
+            there = given_to(facts, function, call, subject.id)
         if there is not None:
             yield statement, there
 
 
 def _in_block(facts: Facts, statement: ast.stmt, subject: ast.expr) -> Between | None:
-    block = _block(facts, statement)
+    block = facts.index.block_of(statement)
     at = block.index(statement)
     scope = Scope(facts.index.function_of(statement))
     behind = block[at + 1 :]
@@ -162,15 +155,6 @@ def _in_block(facts: Facts, statement: ast.stmt, subject: ast.expr) -> Between |
         edits = moved_behind(facts, [statement], step[0]) if step is not None else None
         return Between(loss, backward, edits or ())
     return None
-
-
-def _block(facts: Facts, statement: ast.stmt) -> list[ast.stmt]:
-    parent = facts.index.parents.get(statement)
-    for name in _BLOCKS:
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and statement in block:
-            return block
-    return [statement]
 
 
 def _run_back(statement: ast.stmt) -> ast.Name | None:

@@ -6,7 +6,7 @@ import ast
 
 from autofix.codemods.leaf._update_forms import loop_around, pairs_of
 from autofix.flow.facts import Facts
-from autofix.flow.syntax import is_true
+from autofix.flow.syntax import calls_in, is_true
 from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.statements import remove_statement
@@ -21,9 +21,10 @@ def held_elsewhere(facts: Facts, statement: ast.stmt, target: ast.expr) -> bool:
     held = [h for h in _bound(facts, target) if h is not None]
     if len(held) != 1 or not isinstance(held[0], (ast.Attribute, ast.Subscript)):
         return False
-    text, root = ast.unparse(held[0]), _root(held[0])
-    function = facts.index.function_of(statement)
-    if root is None or function is None or facts.index.function_of(held[0]) is not function:
+    text, function = ast.unparse(held[0]), facts.index.function_of(statement)
+    if function is None or facts.index.function_of(held[0]) is not function:
+        return False
+    if any(calls_in(held[0])):
         return False
     for load in uses_in(facts).names.all_loads(target):
         if loop not in facts.index.ancestors(load):
@@ -54,12 +55,6 @@ def _bound(facts: Facts, target: ast.Name) -> list[ast.expr | None]:
         if not any(isinstance(n, ast.Name) and n.id == target.id for n in ast.walk(values[0])):
             found.append(values[0])
     return found
-
-
-def _root(node: ast.expr) -> str | None:
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
 
 
 def without_flags(facts: Facts, name: str, statement: ast.stmt) -> list[Edit]:

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.leaf._set import declares, given_to, stored_once
+from autofix.codemods.leaf._set import declares, stored_once
 from autofix.flow.facts import Facts
+from autofix.flow.given import calls_of, given_to
 from autofix.flow.index import last_name
 from autofix.flow.objects import Instance
 from autofix.flow.syntax import argument, keyword
@@ -187,11 +188,11 @@ class _Search:
         names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
         only = [a.arg for a in function.args.kwonlyargs]
         if function.args.kwarg is not None and function.args.kwarg.arg == name.id:
-            for call in self._calls(function):
+            for call in calls_of(self.facts, function):
                 taken = frozenset((*names, *only))
                 yield from self._keywords(call, call.keywords, taken, depth)
             return
-        for call in self._calls(function):
+        for call in calls_of(self.facts, function):
             given = given_to(self.facts, function, call, name.id)
             yield from self._entries(given, depth) if given is not None else [Origin(None)]
 
@@ -215,7 +216,7 @@ class _Search:
 
     def _argument(self, name: ast.Name, depth: int) -> Iterator[Origin]:
         function = self._function(name)
-        calls = self._calls(function) if function is not None else []
+        calls = calls_of(self.facts, function) if function is not None else []
         if function is None or not calls:
             yield Origin(None)
             return
@@ -226,12 +227,6 @@ class _Search:
             for one in self.of(given, depth) if given is not None else ():
                 grouped = one.group is None and keyword(call, name.id) is given
                 yield Origin(one.node, name.id, call) if grouped else one
-
-    def _calls(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Call]:
-        owner = self.facts.index.class_of(function)
-        if owner is not None and function.name == "__init__":
-            return list(uses_in(self.facts).names.calls.get(owner.name, ()))
-        return uses_in(self.facts).calls_of(function)
 
     def _attribute(self, node: ast.Attribute, depth: int) -> Iterator[Origin]:
         """`args.rate` of a command line, `config.rate` of a dataclass, `self.rate`."""

@@ -11,7 +11,7 @@ from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.roles import is_optimizer, optimizer_class
-from autofix.flow.syntax import all_arguments, calls_in, is_true, keyword
+from autofix.flow.syntax import all_arguments, calls_in, is_named, is_true, keyword, mentions
 from autofix.flow.uses import ADDING, uses_in
 from autofix.flow.values import Graph, Value
 from autofix.model import Applicability, Edit
@@ -45,7 +45,7 @@ def binding(facts: Facts, node: ast.Assign | ast.Expr) -> ast.Assign | None:
             pass
         case _:
             return node if isinstance(node, ast.Assign) else None
-    block = getattr(facts.index.parents.get(node), "body", [])
+    block = facts.index.block_of(node)
     before = block[block.index(node) - 1] if node in block[1:] else None
     if isinstance(before, ast.With):
         before = before.body[-1]
@@ -63,7 +63,7 @@ def swapped(facts: Facts, node: ast.Assign) -> Swapped | None:
     flag = None if leaf else _flag_behind(facts, node, text)
     if (not leaf and flag is None) or isinstance(value, ast.Attribute):
         return None
-    if not any(_reads(one, text) for one in _made_of(facts, value)) or _is(value, text):
+    if not any(mentions(one, text) for one in _made_of(facts, value)) or is_named(value, text):
         return None
     optimizer = _holder(facts, node, target, text)
     if optimizer is None or _is_handed_over(facts, node, target, text):
@@ -97,9 +97,9 @@ def _flag_behind(facts: Facts, node: ast.Assign, text: str) -> ast.stmt | None:
     last: ast.stmt = node
     parent = facts.index.parents.get(node)
     if isinstance(parent, ast.With) and parent.body[-1] is node:
-        last, parent = parent, facts.index.parents.get(parent)
-    block = getattr(parent, "body", [])
-    if last not in block[:-1]:
+        last = parent
+    block = facts.index.block_of(last)
+    if last is block[-1]:
         return None
     match block[block.index(last) + 1]:
         case ast.Assign(targets=[ast.Attribute(value=owner, attr="requires_grad")]) as flag:
@@ -118,16 +118,6 @@ def _made_of(facts: Facts, value: ast.expr) -> list[ast.expr]:
         if isinstance(made, ast.Assign) and len(found) < _NAMES:
             found.append(_peeled(facts, made.value)[0])
     return found
-
-
-def _is(node: ast.expr, text: str) -> bool:
-    return isinstance(node, (ast.Name, ast.Attribute)) and ast.unparse(node) == text
-
-
-def _reads(node: ast.AST, text: str) -> bool:
-    return any(
-        isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) == text for n in ast.walk(node)
-    )
 
 
 def _holder(
@@ -152,9 +142,22 @@ def _holder(
             return None
         found = call
     where: ast.AST | None = (loops[0] if loops else None) if name else owner
-    if found is None or where is None or not _steps(facts, where):
+    if found is None or where is None or not _steps(facts, where) or _is_renewed(facts, found):
         return None
     return found if _resets(facts, where) and _is_leaf(facts, found, text) else None
+
+
+def _is_renewed(facts: Facts, optimizer: ast.Call) -> bool:
+    """Is another optimizer bound to the same name somewhere?"""
+    names = uses_in(facts).names
+    match facts.index.parents.get(optimizer):
+        case ast.Assign(targets=[ast.Name() as bound]):
+            return len(names.stores(bound)) > 1
+        case ast.Assign(targets=[ast.Attribute() as bound]):
+            owner = facts.index.class_of(bound)
+            stored = names.stored.get(bound.attr, ())
+            return sum(facts.index.class_of(s) is owner for s in stored) > 1
+    return False
 
 
 def _takes(facts: Facts, call: ast.Call, text: str) -> bool:
@@ -162,9 +165,7 @@ def _takes(facts: Facts, call: ast.Call, text: str) -> bool:
         return False
     given = call.args[0]
     plain = isinstance(given, (ast.List, ast.Tuple))
-    return plain and any(
-        ast.unparse(n) == text for n in ast.walk(given) if isinstance(n, (ast.Name, ast.Attribute))
-    )
+    return plain and bool(mentions(given, text))
 
 
 def _steps(facts: Facts, where: ast.AST) -> bool:
@@ -184,11 +185,7 @@ def _resets(facts: Facts, where: ast.AST) -> bool:
 
 
 def _is_leaf(facts: Facts, call: ast.Call, text: str) -> bool:
-    values = [
-        facts.value(n)
-        for n in ast.walk(call.args[0])
-        if isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) == text
-    ]
+    values = [facts.value(n) for n in mentions(call.args[0], text)]
     return all(value.is_tensor and value.graph == Graph.YES for value in values)
 
 
@@ -222,8 +219,7 @@ def _is_handed_over(
 
 def _shares(node: ast.expr, text: str) -> bool:
     """`x`, `x.detach()`, `x.data`: the same memory."""
-    inner, _ = uncut(node)
-    return isinstance(inner, (ast.Name, ast.Attribute)) and ast.unparse(inner) == text
+    return is_named(uncut(node)[0], text)
 
 
 def written(facts: Facts, found: Swapped) -> tuple[tuple[Edit, ...] | str, Applicability]:
@@ -255,22 +251,14 @@ def _in_place(facts: Facts, found: Swapped, text: str) -> tuple[str, bool]:
     """`x.clamp_(0, 1)` for `x.clamp(0, 1)`, else `x.copy_(...)`; and is the shape surely kept?"""
     value = found.value
     made = _made_of(facts, value)
-    read = next(one for one in made if _reads(one, ast.unparse(found.target)))
-    same = _same_shape(facts.value(_read(read, ast.unparse(found.target))), facts.value(value))
+    reads = [read for one in made for read in mentions(one, ast.unparse(found.target))]
+    same = _same_shape(facts.value(reads[0]), facts.value(value))
     match value:
         case ast.Call(func=ast.Attribute(value=owner, attr=method) as func) if same:
             if _shares(owner, ast.unparse(found.target)) and torch_api.method(f"{method}_"):
                 start, end = facts.source.span(func)[1], facts.source.span(value)[1]
                 return f"{text}.{method}_{facts.source.text[start:end]}", True
     return f"{text}.copy_({facts.source.segment(value)})", same
-
-
-def _read(node: ast.expr, text: str) -> ast.expr:
-    return next(
-        n
-        for n in ast.walk(node)
-        if isinstance(n, (ast.Name, ast.Attribute)) and ast.unparse(n) == text
-    )
 
 
 def _same_shape(a: Value, b: Value) -> bool:

@@ -10,6 +10,7 @@ from autofix.codemods.leaf._held import held_elsewhere
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.leaf._update_forms import is_update, loop_around, pairs_of, step_of
 from autofix.flow.facts import Facts
+from autofix.flow.given import given_to
 from autofix.flow.index import last_name
 from autofix.flow.roles import runs_backward
 from autofix.flow.uses import uses_in
@@ -48,8 +49,8 @@ def updates_from(facts: Facts, node: ast.Assign) -> list[Update]:
     """The update at `node` and those that follow it directly; none if it follows one itself."""
     if not _updates(facts, node):
         return []
-    block = _block(facts, node)
-    at = block.index(node) if node in block else 0
+    block = facts.index.block_of(node)
+    at = block.index(node)
     if at and _updates(facts, block[at - 1]):
         return []
     found: list[Update] = []
@@ -80,15 +81,6 @@ def update_of_attribute(facts: Facts, node: ast.Expr) -> Update | None:
             verdict = Verdict.NO_GRAD if without_gradient(facts, node) else Verdict.CARRIED
             return Update(node, name, value, *parts, verdict, True)
     return None
-
-
-def _block(facts: Facts, node: ast.stmt) -> list[ast.stmt]:
-    parent = facts.index.parents.get(node)
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and node in block:
-            return block
-    return [node]
 
 
 def _updates(facts: Facts, statement: ast.stmt) -> list[Update]:
@@ -203,13 +195,11 @@ def _comes_back(facts: Facts, statement: ast.Assign, name: str, used: list[ast.N
         return False
     if not all(isinstance(facts.index.statement_of(r), ast.Return) for r in used):
         return False
-    spec = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
     for call in calls:
         bound, loop = facts.index.statement_of(call), loop_around(facts, call)
-        at = spec.index(name) if name in spec else len(call.args)
-        if loop is None or not isinstance(bound, ast.Assign) or at >= len(call.args):
+        given = given_to(facts, function, call, name)
+        if loop is None or not isinstance(bound, ast.Assign) or given is None:
             return False
-        given = call.args[at]
         again = [n for n in ast.walk(bound.targets[0]) if ast.unparse(n) == ast.unparse(given)]
         if not again or not runs_backward(loop, facts) or _made_leaf_again(facts, bound, given):
             return False

@@ -8,7 +8,7 @@ from typing import TypeGuard
 from autofix.codemods.leaf._floats import with_dtype
 from autofix.codemods.leaf._origins import Origin, origins
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import FUNCTIONS, is_main_guard, last_name
 from autofix.flow.syntax import keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -27,7 +27,7 @@ def raising(
     value = facts.value(data)
     if call is None or value.kind != Kind.TENSOR or value.dtype is not None or value.assumed:
         return None
-    if _asks(facts, node, data, call.args[0]):
+    if _asks(facts, node, data, call.args[0]) or _is_conditional(facts, node):
         return None
     found = origins(facts, call.args[0])
     whole = [one for one in found if one.whole]
@@ -101,6 +101,16 @@ def _asks(facts: Facts, node: ast.AST, data: ast.expr, source: ast.expr) -> bool
         if isinstance(around, ast.Try) and inner in around.body:
             return len(around.body) == 1 and bool(around.handlers)
         inner = around
+    return False
+
+
+def _is_conditional(facts: Facts, node: ast.AST) -> bool:
+    """Are some of these tensors no leaves, and may well be of integers?"""
+    for around in facts.index.ancestors(node):
+        if isinstance(around, (ast.If, ast.IfExp, ast.BoolOp)) and not is_main_guard(around):
+            return True
+        if isinstance(around, FUNCTIONS):
+            break
     return False
 
 

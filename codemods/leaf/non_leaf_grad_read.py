@@ -57,9 +57,10 @@ from collections.abc import Iterator, Sequence
 from autofix.codemods.leaf._hooked import is_output_of_layer
 from autofix.codemods.leaf._untracked import computes, creation, is_expected_to_fail
 from autofix.flow.facts import Facts
+from autofix.flow.given import given_to
 from autofix.flow.index import FunctionNode, last_name, root_name
 from autofix.flow.objects import Closure, Instance
-from autofix.flow.syntax import argument, plain_name
+from autofix.flow.syntax import mentions, plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability, Edit
@@ -116,6 +117,8 @@ def check_helper(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
     function = facts.index.function_of(node)
     if uses_in(facts).names.stores(node.value) or function is None:
         return
+    if _is_asserted(facts, function, ast.unparse(node)):
+        return
     for given, call in _given(facts, function, node.value.id):
         value = facts.value(given)
         computed = value.kind == Kind.TENSOR and value.graph == Graph.YES
@@ -135,15 +138,19 @@ def check_helper(node: ast.Attribute, facts: Facts) -> Iterator[Report]:
             yield Report(given, message, fix=fix(Applicability.SAFE, edit), why=why)
 
 
+def _is_asserted(facts: Facts, function: FunctionNode, text: str) -> bool:
+    """`assert t.grad is None`"""
+    return any(
+        isinstance(facts.index.statement_of(use.node), ast.Assert)
+        for read in mentions(function, text)
+        for use in uses_in(facts).follow(read)
+    )
+
+
 def _given(facts: Facts, function: FunctionNode, name: str) -> Iterator[tuple[ast.expr, ast.Call]]:
     """What the calls of a function of this file give for an argument."""
-    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
-    if name not in names:
-        return
-    bound = facts.index.class_of(function) is not None and names[0] == "self"
-    at = names.index(name) - bound
-    for call in uses_in(facts).calls_of(function) if at >= 0 else ():
-        given = argument(call, at, name)
+    for call in uses_in(facts).calls_of(function):
+        given = given_to(facts, function, call, name)
         if isinstance(given, (ast.Name, ast.Attribute)):
             yield given, call
 

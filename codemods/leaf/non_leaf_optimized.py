@@ -222,9 +222,7 @@ def _optimizer_behind(facts: Facts, node: ast.expr, keep: Keep) -> tuple[Edit, .
     made, here = facts.index.statement_of(keep.use.node), facts.index.statement_of(node)
     if made is None or here is None or not _is_made_before(facts, keep, node):
         return ()
-    parent = facts.index.parents.get(made)
-    blocks = [getattr(parent, name, None) for name in ("body", "orelse", "finalbody")]
-    block = next((b for b in blocks if isinstance(b, list) and made in b), [])
+    block = facts.index.block_of(made)
     if here not in block or not isinstance(made, ast.Assign) or len(made.targets) != 1:
         return None
     target = ast.unparse(made.targets[0])

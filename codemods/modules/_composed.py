@@ -7,11 +7,10 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.modules._same_shape import reads
 from autofix.flow.class_table import How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
-from autofix.flow.syntax import calls_in
+from autofix.flow.syntax import calls_in, mentions
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.flow.walk import walk
@@ -128,7 +127,9 @@ def in_each_call(facts: Facts, found: Composed) -> tuple[Edit, ...] | None:
             return None
         name = unused_name(facts, found.target.attr.lstrip("_") or "value", first)
         edits.append(insert_above(facts, first, f"{name} = {text}"))
-        edits += [Edit(*facts.source.span(r), name) for r in reads(method, found.target)]
+        edits += [
+            Edit(*facts.source.span(r), name) for r in mentions(method, ast.unparse(found.target))
+        ]
     return tuple(edits)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 from autofix.codemods.modules._overwritten import Change, Overwritten
-from autofix.codemods.modules._same_shape import reads
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import mentions
 from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.names import unused_name
@@ -23,7 +23,11 @@ def used_in_this_call(facts: Facts, found: Overwritten) -> tuple[Edit, ...] | st
     if _read_elsewhere(facts, found):
         return "other methods read it: whether the Parameter should change is not known"
     name = unused_name(facts, found.target.attr.lstrip("_") or "value", found.statement)
-    later = [n for n in reads(method, found.target) if n.lineno > (found.statement.end_lineno or 0)]
+    later = [
+        n
+        for n in mentions(method, ast.unparse(found.target))
+        if n.lineno > (found.statement.end_lineno or 0)
+    ]
     if not later:
         return "nothing reads it: whether the Parameter should change is not known"
     edits = [Edit(*facts.source.span(node), name) for node in (found.target, *later)]

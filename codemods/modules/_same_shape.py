@@ -6,7 +6,7 @@ import ast
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
-from autofix.flow.syntax import is_true, keyword
+from autofix.flow.syntax import is_true, keyword, mentions
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 
@@ -18,19 +18,9 @@ _KEEPING = frozenset(
 _REDUCING = frozenset({"norm", "sum", "mean", "std", "var", "max", "min", "amax", "amin"})
 
 
-def reads(node: ast.AST, target: ast.expr) -> list[ast.expr]:
-    """Where `node` reads what `target` names."""
-    wanted = ast.unparse(target)
-    return [
-        n
-        for n in walk(node)
-        if isinstance(n, (ast.Attribute, ast.Name)) and ast.unparse(n) == wanted
-    ]
-
-
 def depends_on(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
     """Does `node` read what `target` names, also by way of names that are bound once?"""
-    if reads(node, target):
+    if mentions(node, ast.unparse(target)):
         return True
     made = [meaning(facts, n) for n in walk(node) if isinstance(n, ast.Name)]
     return any(one is not None and depends_on(facts, one, target) for one in made)
@@ -71,7 +61,7 @@ def same_shape(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
 
 
 def _read_shape(facts: Facts, node: ast.expr, target: ast.expr) -> object:
-    found = reads(node, target)
+    found = mentions(node, ast.unparse(target))
     return facts.value(found[0]).shape if found else None
 
 

@@ -19,18 +19,7 @@ from autofix.rewrite.statements import (
     remove_statement,
 )
 
-_BLOCKS = ("body", "orelse", "finalbody")
 _WITH_STEP = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "unscale_"})
-
-
-def block_of(statement: ast.stmt, facts: Facts) -> list[ast.stmt]:
-    """The statements among which this one stands."""
-    parent = facts.index.parents.get(statement)
-    for name in _BLOCKS:
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and statement in block:
-            return block
-    return [statement]
 
 
 def holds(statement: ast.stmt, event: Event, facts: Facts) -> bool:
@@ -44,7 +33,7 @@ def first_backward(problem: Problem, facts: Facts, level: int = -1) -> ast.stmt 
     turn, step = problem.turn, problem.step
     node = step.event.chain[level]
     while True:
-        block = block_of(node, facts)
+        block = facts.index.block_of(node)
         found = _group(block[: block.index(node)], turn, step, facts)
         if found is not None:
             return found
@@ -108,7 +97,7 @@ def _is_bound(node: ast.AST | None, anchor: ast.stmt, step: Event, facts: Facts)
         and n.id in named
         and isinstance(n.ctx, ast.Store)
         and anchor.lineno <= n.lineno <= step.node.lineno
-        for statement in block_of(anchor, facts)
+        for statement in facts.index.block_of(anchor)
         for n in ast.walk(statement)
     )
 
@@ -189,12 +178,12 @@ def _is_idle(statement: ast.stmt) -> bool:
 
 
 def _is_only(statement: ast.stmt, facts: Facts) -> bool:
-    return len(block_of(statement, facts)) == 1
+    return len(facts.index.block_of(statement)) == 1
 
 
 def _removed(statement: ast.stmt, facts: Facts) -> Edit | None:
     """The statement out of its line: `a; statement; b` becomes `a; b`."""
-    block = block_of(statement, facts)
+    block = facts.index.block_of(statement)
     at = block.index(statement)
     start, end = facts.source.span(statement)
     if at + 1 < len(block) and block[at + 1].lineno == statement.end_lineno:
@@ -214,7 +203,7 @@ def moved_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     around = facts.index.parents.get(statement)
     if isinstance(around, ast.For) and [statement] == around.body and not around.orelse:
         statement = around  # `for opt in optimizers: opt.step()`
-    block = block_of(statement, facts)
+    block = facts.index.block_of(statement)
     at = block.index(statement)
     later = [s for s in block[at + 1 :] if any(_runs(s, b, facts) for b in problem.backwards)]
     if not later:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from autofix.codemods.training._places import block_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS
 
@@ -42,7 +41,7 @@ def is_dead(facts: Facts, node: ast.stmt, chosen: Chosen) -> bool:
             if known is not None and known != (inner in owner.body):
                 return True
         if isinstance(inner, ast.stmt):
-            block = block_of(inner, facts)
+            block = facts.index.block_of(inner)
             if any(_has_left(facts, before, chosen) for before in block[: block.index(inner)]):
                 return True
         inner = owner

@@ -62,7 +62,6 @@ from collections.abc import Iterator, Sequence
 from autofix.codemods.training._groups import GAINS, added_groups
 from autofix.codemods.training._grown import grown
 from autofix.codemods.training._made_by import held_by_maker, lists_parameters
-from autofix.codemods.training._places import block_of
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Handles, Scope, any_related, handles
@@ -91,7 +90,7 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         return
     scope = Scope(facts.index.function_of(node))
     plain = (last_name(call.func) or "")[:1].isupper() and optimizer_class(call, facts)
-    block = block_of(node, facts)
+    block = facts.index.block_of(node)
     later = block[block.index(node) + 1 :]
     if not plain and not _is_touched(call, later):
         return
@@ -198,7 +197,7 @@ def _gathered(node: ast.Assign, facts: Facts) -> list[ast.stmt] | str:
     given = argument(node.value, 0, "params")
     if not isinstance(given, ast.Name) or given_as(given, facts) is given:
         return []
-    block = block_of(node, facts)
+    block = facts.index.block_of(node)
     before = block[block.index(node) - 1] if block.index(node) else None
     names = (n for n in ast.walk(before) if isinstance(n, ast.Name)) if before else ()
     if before is not None and any(n in uses_in(facts).names.stores(given) for n in names):
