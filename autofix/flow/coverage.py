@@ -116,8 +116,11 @@ class Coverage:
 
     def _cover_makers(self, name: str, module: Module, hops: int) -> None:
         """`model(x)` calls `forward` without naming it: look at whoever makes objects of its class,
-        and at the `forward` beside (what is made in `__init__` is called there)."""
+        at the `forward` beside (what is made in `__init__` is called there), and at whoever names
+        what is made outside of functions."""
         index = module.unit.index
+        for bound in dict.fromkeys(module.unit.made_at_top(name)):
+            self._cover_users(bound, module, hops)
         for maker in index.callers(name):
             beside = index.parents.get(maker)
             methods = beside.body if isinstance(beside, ast.ClassDef) else [maker]

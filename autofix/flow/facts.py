@@ -268,9 +268,13 @@ class Facts:
         value = self.value(node)
         return value.ref if value.kind == Kind.LIBRARY and isinstance(value.ref, str) else None
 
-    def may_be_library(self, name: str | None) -> bool:
-        """Can a name, in whatever function, be that of a library?"""
-        return name in self.libraries or name in self.index.imported
+    def may_be_library(self, node: ast.expr) -> bool:
+        """Can a dotted name, in whatever function, begin with that of a library?"""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return isinstance(node, ast.Name) and (
+            node.id in self.libraries or node.id in self.index.imported
+        )
 
     @cached_property
     def libraries(self) -> dict[str, str]:

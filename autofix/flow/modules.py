@@ -218,8 +218,10 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
         if isinstance(func, ast.Attribute):
             replace_contents(module, new, func.value, frame)
         return module
-    if name in ("values", "modules", "children"):
+    if name in ("values", "children"):
         return sequence(None, module.elem or UNKNOWN)
+    if name == "modules":
+        return sequence(None, UNKNOWN)  # the parts of its parts, too
     if name == "items":
         return sequence(None, sequence((OTHER, module.elem or UNKNOWN)))
     if name in ("state_dict", "zero_grad", "load_state_dict", "keys"):

@@ -9,6 +9,7 @@ import operator
 from autofix.flow.frame import Frame
 from autofix.flow.index import last_name
 from autofix.flow.joins import sequence
+from autofix.flow.objects import ClassInfo, instance_value
 from autofix.flow.stores import assign
 from autofix.flow.values import EMPTY, UNKNOWN, Graph, Kind, Value, tensor
 from autofix.flow.walk import walk
@@ -146,6 +147,8 @@ def _either_type(parts: list[ast.expr]) -> ast.Tuple | None:
 
 def _isinstance(subject: ast.expr, types: ast.expr, holds: bool, frame: Frame) -> bool | None:
     kinds = types.elts if isinstance(types, ast.Tuple) else [types]
+    if holds and len(kinds) == 1 and _of_class(subject, kinds[0], frame):
+        return True
     found = [_kind_of(kind) for kind in kinds]
     if all(found):
         return _keep(subject, functools.reduce(operator.or_, found), holds, frame)
@@ -153,6 +156,19 @@ def _isinstance(subject: ast.expr, types: ast.expr, holds: bool, frame: Frame) -
         return _foreign(subject, frame)
     if holds and all(map(_is_tensor_type, kinds)):
         return _keep(subject, Kind.TENSOR, holds, frame)
+    return True
+
+
+def _of_class(subject: ast.expr, kind: ast.expr, frame: Frame) -> bool:
+    """`[m for m in model.modules() if isinstance(m, Gate)]` with a class of the project: what was
+    not known is one of its objects."""
+    value = _current(subject, frame)
+    if value is None or value.ref is not None or not value.kind & (Kind.UNKNOWN | Kind.MODULE):
+        return False
+    info = frame.name(kind.id).ref if isinstance(kind, ast.Name) else None
+    if not isinstance(info, ClassInfo) or not isinstance(subject, (ast.Name, ast.Attribute)):
+        return False
+    assign(subject, instance_value(info.any_of_them), frame)
     return True
 
 

@@ -97,7 +97,7 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
     new = operate(node, old, right, node.op, frame)
     if old.is_tensor and new.is_tensor:
         frame.program.cuts.memory.written(old, new)
-        if not isinstance(node.target, ast.Subscript) and not isinstance(node.op, ast.MatMult):
+        if not _is_element(node.target, frame) and not isinstance(node.op, ast.MatMult):
             overwrite(node.target, old, frame)
         if old.graph > Graph.NO and (old.leaf or not frame.state.grad):
             new = old  # changed (or an error), but what it is to autograd stays
@@ -112,6 +112,11 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
         if isinstance(node.target, ast.Name):
             frame.state.mutate(old, new)
     assign(node.target, new, frame)
+
+
+def _is_element(target: ast.expr, frame: Frame) -> bool:
+    """`x[0]` of a tensor, not of a list of tensors: the tensor that it is part of is written."""
+    return isinstance(target, ast.Subscript) and frame.eval(target.value).may_be_tensor
 
 
 @statement(ast.FunctionDef, ast.AsyncFunctionDef)

@@ -90,6 +90,13 @@ class Unit:
                 return True
         return False
 
+    def made_at_top(self, name: str) -> Iterator[str]:
+        """`criterion` of the top-level statement `criterion = Loss()`."""
+        for offset in self.source.words(name):
+            at = self.position_of(self.source.line_of(offset))
+            if at is not None and isinstance(self.tree.body[at], (ast.Assign, ast.AnnAssign)):
+                yield from _touched(self.tree.body[at])
+
     def position_of(self, line: int) -> int | None:
         """The top-level statement around a line."""
         at = bisect_right(self._starts, line) - 1

@@ -155,10 +155,10 @@ def _leaf(owner: Value, memory: frozenset[int], frame: Frame) -> Graph:
     """How sure it is that the memory is that of a leaf which requires grad."""
     if owner.graph != Graph.YES or owner.storage & frame.program.frozen:
         return Graph.NO
-    if owner.storage & frame.program.writes.doubtful:
-        return Graph.MAYBE
-    if owner.leaf:  # on another path it may be computed
-        return Graph.MAYBE if owner.computed else Graph.YES
+    if owner.leaf and not owner.computed:
+        return Graph.YES
+    if owner.leaf or owner.storage & frame.program.writes.doubtful:
+        return Graph.MAYBE  # on another path it is computed, or a copy
     if memory & frame.program.writes.weights:
         return Graph.YES
     for state in (frame.state, *(scope.state for scope in frame.scopes)):

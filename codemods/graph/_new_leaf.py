@@ -51,7 +51,10 @@ def runs_backward(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) ->
 
 def is_given_out(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
     """Does a function give the leaf, which is no loss, to code that may ask for its gradient?"""
-    if facts.value(inner).is_scalar or is_loss(inner) or runs_backward(node, inner, facts):
+    value = facts.value(inner)
+    if value.is_single or value.is_number or is_loss(inner):
+        return False
+    if runs_backward(node, inner, facts):
         return False
     return is_given_to_others(_uses(node, inner, facts), facts)
 

@@ -156,7 +156,8 @@ def _check(
     if not terms:
         yield from _bare(node, inner, facts)
         return
-    if is_given_out(node, inner, facts):
+    trained = any((found := facts.needed(cut)) and found[1].backward for cut, _ in terms)
+    if not trained and is_given_out(node, inner, facts):
         return
     if isinstance(node, ast.Call) and _is_copied(node, cuts, facts):
         held = contents(value)

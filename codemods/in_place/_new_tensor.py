@@ -16,6 +16,7 @@ from autofix.rewrite.names import unused_name
 from autofix.rewrite.statements import insert_above
 
 _TRAINS = frozenset({"backward", "step", "grad"})
+_NAMED = (ast.Name, ast.Attribute, ast.Subscript)
 _NO_READ = frozenset({"grad", "data", "detach", "item", "shape", "size", "numel", "requires_grad"})
 
 
@@ -28,7 +29,7 @@ def reads_after(place: Place, facts: Facts) -> list[ast.expr]:
     code = ast.dump(_loaded(place.base))
     found: list[ast.expr] = []
     for node in nodes:
-        if not isinstance(node, (ast.Name, ast.Attribute)) or (node.lineno, node.col_offset) < end:
+        if not isinstance(node, _NAMED) or (node.lineno, node.col_offset) < end:
             continue
         if ast.dump(_loaded(node)) == code and not _is_target(node, facts):
             found.append(node)
@@ -76,6 +77,8 @@ def _loaded(node: ast.expr) -> ast.expr:
             return ast.Name(name, ast.Load())
         case ast.Attribute(value=owner, attr=name):
             return ast.Attribute(owner, name, ast.Load())
+        case ast.Subscript(value=owner, slice=index):
+            return ast.Subscript(owner, index, ast.Load())
     return node
 
 
@@ -88,8 +91,7 @@ def into_new(place: Place, facts: Facts) -> list[Edit]:
     base = place.base
     if isinstance(base, ast.Name) and _is_second_name(base, place, facts):
         return out_of_place(place, facts)
-    wanted = base.id if isinstance(base, ast.Name) else getattr(base, "attr", "tensor")
-    name = unused_name(facts, wanted if isinstance(base, ast.Attribute) else f"new_{wanted}", base)
+    name = unused_name(facts, _wanted(base), base)
     loops = facts.index.loops_around(place.statement)
     if loops:
         return _before_loop(place, loops[-1], name, facts)
@@ -112,6 +114,17 @@ def into_new(place: Place, facts: Facts) -> list[Edit]:
         changed = out_of_place(written, facts)
         return [Edit(start, end, name), *changed, *edits]
     raise DeclinedError("the result of the write is used in the same statement")
+
+
+def _wanted(base: ast.expr) -> str:
+    match base:
+        case ast.Name(id=name):
+            return f"new_{name}"
+        case ast.Attribute(attr=name):
+            return name
+        case ast.Subscript(slice=ast.Constant(value=str(name))) if name.isidentifier():
+            return name
+    return "new_tensor"
 
 
 def _is_second_name(base: ast.Name, place: Place, facts: Facts) -> bool:
@@ -148,7 +161,7 @@ def _before_loop(place: Place, loop: Loop, name: str, facts: Facts) -> list[Edit
     mentions: list[ast.expr] = [
         n
         for n in nodes
-        if isinstance(n, (ast.Name, ast.Attribute)) and ast.dump(_loaded(n)) == code
+        if isinstance(n, _NAMED) and ast.dump(_loaded(n)) == code
         if (n.lineno, n.col_offset) >= start
     ]
     if not _seen_by_all(loop, mentions, facts):

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from autofix.codemods.in_place._screen import writes_new_memory, writes_no_tensor
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name, root_name
+from autofix.flow.index import last_name
 from autofix.flow.objects import is_module_class
 from autofix.flow.syntax import is_true, keyword, unsubscripted
+from autofix.flow.values import Kind
 from autofix.flow.writes import NOT_WRITES
 
 NAMES = frozenset({"inplace"})
@@ -53,8 +54,16 @@ def _places(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterat
         elif isinstance(target, ast.Subscript) or isinstance(node, ast.AugAssign):
             if writes_no_tensor(node, target, facts) or writes_new_memory(target, node, facts):
                 continue
-            if facts.may_hold_tensor(unsubscripted(target)):
-                yield Place(node, target, unsubscripted(target), node)
+            if any(map(facts.may_hold_tensor, {unsubscripted(target), _written(node, target)})):
+                yield Place(node, target, _tensor_of(target, facts), node)
+
+
+def _written(node: ast.Assign | ast.AugAssign, target: ast.expr) -> ast.expr:
+    """`gains["a"]` of `gains["a"] *= 2`, which may be a tensor in a dict; `n["a"] += 1` counts."""
+    if not isinstance(node, ast.AugAssign):
+        return unsubscripted(target)
+    counts = isinstance(node.op, ast.Add) and isinstance(node.value, ast.Constant)
+    return unsubscripted(target) if counts else target
 
 
 def _called(node: ast.Call, facts: Facts) -> Iterator[Place]:
@@ -72,21 +81,30 @@ def _called(node: ast.Call, facts: Facts) -> Iterator[Place]:
         if dotted is not None and is_module_class(dotted):
             yield Place(node, node, node, statement, is_module=True)
         elif dotted is not None and node.args:
-            yield Place(node, node.args[0], unsubscripted(node.args[0]), statement)
+            yield Place(node, node.args[0], _tensor_of(node.args[0], facts), statement)
         return
     if isinstance(node.func, ast.Attribute):
         if writes_new_memory(node.func.value, statement, facts):
             return
         op = torch_api.method(name)
         known = op is not None and op.alias == "self" and facts.may_hold_tensor(node.func.value)
-        if known and not facts.may_be_library(root_name(node.func)):
-            yield Place(node, node.func.value, unsubscripted(node.func.value), statement)
+        if known and not facts.may_be_library(node.func):
+            yield Place(node, node.func.value, _tensor_of(node.func.value, facts), statement)
             return
     dotted = facts.library_name(node.func)
     if dotted is None or dotted.startswith(_INITIALISERS):
         return
     if node.args and torch_api.function(dotted) is not None:
-        yield Place(node, node.args[0], unsubscripted(node.args[0]), statement)
+        yield Place(node, node.args[0], _tensor_of(node.args[0], facts), statement)
+
+
+def _tensor_of(target: ast.expr, facts: Facts) -> ast.expr:
+    """`x` of `x[0][1]`, if that is no list or dict of tensors: then `x[0]`."""
+    while isinstance(target, ast.Subscript):
+        if facts.value(target.value).kind in (Kind.SEQUENCE, Kind.DICT):
+            break
+        target = target.value
+    return target
 
 
 def flag_of(node: ast.Call) -> ast.expr | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, last_name, root_name
+from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.roles import is_module_name
 from autofix.flow.syntax import is_true, keyword
 from autofix.flow.uses import uses_in
@@ -55,7 +55,7 @@ def discarded(node: ast.Expr, facts: Facts) -> Discarded | None:
     layer = re.fullmatch(LAYERS, name) is not None
     if not (layer or name in OPERATIONS) or _is_meant(node, facts):
         return None
-    local = not facts.may_be_library(root_name(call.func))
+    local = not facts.may_be_library(call.func)
     if local and name in OPERATIONS and isinstance(call.func, ast.Attribute):
         return _method(call, call.func, facts)
     full = facts.library_name(call.func)
