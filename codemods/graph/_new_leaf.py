@@ -6,6 +6,7 @@ import ast
 
 from autofix.codemods.graph._intent import is_given_to_others, is_loss
 from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
 from autofix.flow.uses import Use, uses_in
 
 
@@ -52,7 +53,8 @@ def runs_backward(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) ->
 def is_given_out(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> bool:
     """Does a function give the leaf, which is no loss, to code that may ask for its gradient?"""
     value = facts.value(inner)
-    if value.is_single or value.is_number or is_loss(inner):
+    reduced = isinstance(inner, ast.Call) and last_name(inner.func) in ("mean", "sum")
+    if value.is_single or value.is_number or reduced or is_loss(inner):
         return False
     if runs_backward(node, inner, facts):
         return False

@@ -69,6 +69,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_false, is_true, keyword
+from autofix.flow.unit import is_foreign
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
@@ -156,9 +157,10 @@ def _check(
     if not terms:
         yield from _bare(node, inner, facts)
         return
-    trained = any((found := facts.needed(cut)) and found[1].backward for cut, _ in terms)
-    if not trained and is_given_out(node, inner, facts):
+    if is_given_out(node, inner, facts):
         return
+    if value.graph < Graph.YES and any(is_foreign(cut) for cut, _ in terms):
+        return  # mended where it stands: then the wrapper alone is left
     if isinstance(node, ast.Call) and _is_copied(node, cuts, facts):
         held = contents(value)
         if held is not None and not held.kind & Kind.TENSOR:
@@ -206,6 +208,9 @@ def _is_copied(node: ast.Call, cuts: list[tuple[ast.AST, Graph]], facts: Facts) 
 
 def _repair_cut(cut: ast.AST, graph: Graph, key: ast.AST, repair: _Repair, facts: Facts) -> None:
     if not isinstance(cut, ast.expr):
+        return
+    if is_foreign(cut):
+        repair.others = True
         return
     if cut is key:
         inner = cut.args[0] if isinstance(cut, ast.Call) and cut.args else None
