@@ -12,10 +12,11 @@ from typing import TypeGuard
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._idle import changes_nothing
 from autofix.codemods.modules._reads import reads_of
+from autofix.codemods.modules._switches import flag_of, set_later, wants_grad
 from autofix.flow.class_table import ClassTable, How, Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name, root_name
-from autofix.flow.syntax import is_false, is_none, is_true, keyword
+from autofix.flow.syntax import is_none
 from autofix.flow.torch_api import is_optimizer
 from autofix.flow.uses import Use, uses_in
 from autofix.flow.values import FLOATING, Graph, Value
@@ -41,6 +42,10 @@ class Weight:
     reads: tuple[ast.Attribute, ...]
     used: bool
     """A method other than `__init__` computes with it, with gradients."""
+    flag: str | None
+    """What says whether it requires grad; None if it always does."""
+    trains: bool
+    """It surely requires grad."""
 
 
 _WEIGHT = re.compile(
@@ -88,15 +93,16 @@ def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
         value = facts.value(store.value)
         if not value.is_tensor or value.parameter or not _floating(value, store):
             continue
-        trains = _trains(value, store.value) or set_later(facts, store)
-        if evidence == Evidence.TRAINS and not trains:
+        flag = flag_of(facts, store, made)
+        trains = _trains(value, store.value) or (set_later(facts, store) and flag is None)
+        if evidence == Evidence.TRAINS and not (trains or (flag and value.graph != Graph.YES)):
             continue
         reads = tuple(reads_of(facts, table, attribute))
         if not reads and evidence in (Evidence.NAMED, Evidence.RANDOM, Evidence.IDLE):
             continue
         if not any(_tells_otherwise(facts, table, store, read, evidence) for read in reads):
-            used = [r for r in reads if _computes(facts, r, store)]
-            yield Weight(table, store, store.value, evidence, reads, bool(used))
+            used = any(_computes(facts, r, store) for r in reads)
+            yield Weight(table, store, store.value, evidence, reads, used, flag, trains)
 
 
 def _single(table: ClassTable, stores: list[Store]) -> Store | None:
@@ -162,7 +168,7 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: ast.expr) -> 
     calls = [n for n in walk(made) if isinstance(n, ast.Call)]
     if any((last_name(call.func) or "").endswith("Parameter") for call in calls):
         return None
-    if any(_wants_grad(call) for call in calls) or set_later(facts, store):
+    if wants_grad(facts, calls) or set_later(facts, store):
         return Evidence.TRAINS
     if any(k.arg == "requires_grad" for c in calls for k in c.keywords):
         return None
@@ -186,28 +192,6 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: ast.expr) -> 
     if not _IS_CONSTANT.search(name) and changes_nothing(facts, table, store, made):
         return Evidence.IDLE
     return Evidence.RANDOM if random and "empty" not in names else None
-
-
-def _wants_grad(call: ast.Call) -> bool:
-    if last_name(call.func) == "requires_grad_":
-        return not any(is_false(a) for a in call.args)
-    return is_true(keyword(call, "requires_grad"))
-
-
-def set_later(facts: Facts, store: Store) -> bool:
-    """`self.w.requires_grad = True`, in the same method."""
-    for node in facts.index.body_nodes(store.method):
-        match node:
-            case ast.Assign(
-                targets=[ast.Attribute(value=ast.Attribute(attr=name), attr="requires_grad")],
-                value=ast.Constant(value=True),
-            ) if name == store.attribute:
-                return True
-            case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(attr=name), attr="requires_grad_"), args=[]
-            ) if name == store.attribute:
-                return True
-    return False
 
 
 def _initialised(facts: Facts, store: Store) -> bool:

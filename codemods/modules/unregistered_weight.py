@@ -114,7 +114,7 @@ def _tier(weight: Weight) -> Applicability:
     ):
         return Applicability.DISPLAY
     sure = weight.table.is_module is True and weight.used
-    if weight.evidence == Evidence.TRAINS and sure:
+    if weight.evidence == Evidence.TRAINS and weight.trains and sure:
         return Applicability.SAFE
     return Applicability.UNSAFE
 
@@ -134,7 +134,8 @@ def _repaired(facts: Facts, weight: Weight) -> tuple[Edit, ...] | str:
         return _wrapped(facts, weight)
     owner = f"{self_name(method)}.{weight.store.attribute}"
     spelling = spell(facts, "torch.nn.Parameter", last)
-    code = f"{owner} = {spelling.code}({owner})"
+    flag = f", requires_grad={owner}.requires_grad" if weight.flag else ""
+    code = f"{owner} = {spelling.code}({owner}{flag})"
     return (line_after(facts, last, code), *spelling.edits)
 
 
@@ -175,7 +176,8 @@ def _wrapped(facts: Facts, weight: Weight) -> tuple[Edit, ...]:
     """`nn.Parameter(value)`, without what made the value require grad."""
     spelling = spell(facts, "torch.nn.Parameter", weight.value)
     start, end = facts.source.span(weight.value)
-    edits = [Edit(start, start, f"{spelling.code}("), Edit(end, end, ")"), *spelling.edits]
+    flag = f", requires_grad={weight.flag}" if weight.flag else ""
+    edits = [Edit(start, start, f"{spelling.code}("), Edit(end, end, f"{flag})"), *spelling.edits]
     for node in walk(weight.value):
         if isinstance(node, ast.Call):
             edits += _without_grad(facts, node)
