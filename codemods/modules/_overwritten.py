@@ -9,6 +9,8 @@ from enum import Enum
 
 from autofix.codemods.modules._fresh import called_by_forward
 from autofix.codemods.modules._same_shape import depends_on, meaning, same_shape
+from autofix.codemods.modules._tier import trained_here
+from autofix.flow import torch_api
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -100,6 +102,8 @@ def _in_class(
         )
     if in_forward or facts.value(node.value).graph != Graph.NO:
         return None  # computed from other parameters, as weight normalisation does
+    if target.attr in _WEIGHTED and not trained_here(facts, owner):
+        return None  # made ready for use
     return Overwritten(Change.DELETED, node, target, node.value, False, training, deletion)
 
 
@@ -165,14 +169,18 @@ def _is_given(facts: Facts, call: ast.Call, layer: ast.expr) -> bool:
 
 
 def _registered(facts: Facts, table: ClassTable, target: ast.Attribute) -> bool:
-    """Does `__init__` surely set a Parameter under this name, and nothing else?"""
-    if facts.project is None and "Parameter" not in facts.source.text:
-        return False
+    """Does `__init__`, or a layer of torch that the class extends, surely set a Parameter under
+    this name, and nothing else?"""
     made = [
         s
         for s in table.stores.get(target.attr, ())
         if s.method.name == "__init__" and s.how in (How.ASSIGNED, How.REGISTERED)
     ]
+    if not made and target.attr in _WEIGHTED and table.info is not None:
+        layers = [torch_api.module(base) for base in table.info.foreign_bases]
+        return any(op is not None and op.params for op in layers)
+    if facts.project is None and "Parameter" not in facts.source.text:
+        return False
     return bool(made) and all(
         s.value is not None and facts.value(s.value).is_tensor and facts.value(s.value).parameter
         for s in made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from autofix.flow.class_table import How
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import is_true, keyword, mentions
@@ -66,8 +67,11 @@ def _read_shape(facts: Facts, node: ast.expr, target: ast.expr) -> object:
 
 
 def _fits(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
-    """A number, a reduction of the parameter that broadcasts against it, or something as large."""
+    """A number, a reduction of the parameter that broadcasts against it, something as large, or a
+    buffer that is kept beside it, such as a mask."""
     if isinstance(node, ast.Constant) or facts.value(node).is_number or facts.value(node).is_scalar:
+        return True
+    if isinstance(node, ast.Attribute) and _is_buffer(facts, node):
         return True
     if isinstance(node, ast.Call):
         name = last_name(node.func)
@@ -84,6 +88,13 @@ def _fits(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
         made = meaning(facts, node)
         return facts.value(node).is_number or (made is not None and _fits(facts, made, target))
     return same_shape(facts, node, target) if depends_on(facts, node, target) else False
+
+
+def _is_buffer(facts: Facts, node: ast.Attribute) -> bool:
+    owner = facts.index.class_of(node)
+    table = facts.class_table(owner) if owner is not None else None
+    made = table.stores.get(node.attr, []) if table is not None else []
+    return any(store.how == How.BUFFER for store in made)
 
 
 def _only(facts: Facts, node: ast.Call, target: ast.expr) -> bool:
