@@ -25,12 +25,13 @@ _NO_GROUPS = ("LBFGS",)
 
 
 def added_groups(
-    node: ast.Assign, brought: Sequence[tuple[ast.stmt, Replaced]], facts: Facts
+    call: ast.Call,
+    target: ast.Name | ast.Attribute,
+    brought: Sequence[tuple[ast.stmt, Replaced]],
+    facts: Facts,
 ) -> tuple[Edit, ...] | None:
     """`opt.add_param_group({"params": model.fc.parameters()})` behind each replacement, with what
     the group of the old parameters was set to; None if that cannot be told."""
-    call, target = node.value, node.targets[0]
-    assert isinstance(call, ast.Call) and isinstance(target, (ast.Name, ast.Attribute))
     if optimizer_class(call, facts) in _NO_GROUPS or is_scheduled(target, facts):
         return None
     edits: dict[str, Edit] = {}

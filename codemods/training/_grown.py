@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.codemods.training._groups import GAINS, is_scheduled
+from autofix.codemods.training._made import Made
 from autofix.codemods.training._replaced import Replaced, replaced_in
 from autofix.flow.class_table import Method, methods_of, self_name
 from autofix.flow.facts import Facts
@@ -29,17 +30,22 @@ class Grown:
     """Makes the optimizer again behind it; or why that cannot be."""
 
 
-def grown(node: ast.Assign, target: ast.Attribute, held: Handles, facts: Facts) -> Iterator[Grown]:
+def grown(made: Made, facts: Facts) -> Iterator[Grown]:
     """For `self.opt = Adam(self.model.parameters())`: the other methods of the class that give
     `self.model` new parameters, where nothing else ever sets the optimizer or adds to it."""
+    target, node = made.target, made.statement
     made_in, owner = facts.index.function_of(node), facts.index.class_of(node)
-    if owner is None or not isinstance(made_in, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    if (
+        owner is None
+        or not isinstance(target, ast.Attribute)
+        or not isinstance(made_in, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ):
         return
     names = uses_in(facts).names
     me = self_name(made_in)
     if not isinstance(target.value, ast.Name) or target.value.id != me:
         return
-    if any(len(one) == 1 for one in held):
+    if any(len(one) == 1 for one in made.held):
         return  # a module that makes its own layers late
     if len(names.stored.get(target.attr, ())) != 1 or GAINS.search(facts.source.text):
         return
@@ -54,30 +60,23 @@ def grown(node: ast.Assign, target: ast.Attribute, held: Handles, facts: Facts) 
             continue
         scope, last = Scope(method), None
         for statement in method.body:
-            for one in replaced_in(statement, held, scope, facts):
+            for one in replaced_in(statement, made.held, scope, facts):
                 if not one.whole:
                     last = (statement, one)
         if last is not None:
-            yield Grown(*last, _made_again(node, target, held, method, last[0], facts))
+            yield Grown(*last, _made_again(made, method, last[0], facts))
 
 
 def _optimizes(call: ast.Call, facts: Facts) -> bool:
     return last_name(call.func) == "step" or optimizer_class(call, facts) is not None
 
 
-def _made_again(
-    node: ast.Assign,
-    target: ast.Attribute,
-    held: Handles,
-    method: Method,
-    behind: ast.stmt,
-    facts: Facts,
-) -> Edit | str:
+def _made_again(made: Made, method: Method, behind: ast.stmt, facts: Facts) -> Edit | str:
     """`self.opt = Adam(self.model.parameters(), lr=self.opt.defaults["lr"])`"""
-    call, me = node.value, self_name(method)
-    assert isinstance(call, ast.Call)
+    call, target = made.call, made.target
+    me = self_name(method)
     given = argument(call, 0, "params")
-    model = _spelled(held, me)
+    model = _spelled(made.held, me)
     plain = isinstance(given, ast.Call) and last_name(given.func) == "parameters" and not given.args
     if model is None or not plain or is_scheduled(target, facts):
         return "the optimizer has to be made again for them, or get them as a group"
@@ -88,7 +87,7 @@ def _made_again(
     settings += [(k.arg, k.value) for k in call.keywords if k.arg not in (None, "params")]
     if len(call.args) > 2 or any(k.arg is None for k in call.keywords):
         return "with which settings it is made cannot be told"
-    kept = f"{me}.{target.attr}"
+    kept = f"{me}.{last_name(target)}"
     code = [f"{model}.parameters()"]
     for name, value in settings:
         literal = isinstance(value, ast.Constant)

@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator
 
 from autofix.codemods.training._replaced import may_be_known
+from autofix.flow.class_table import Method, Store, methods_of, self_name, stores_of
 from autofix.flow.facts import Facts
 from autofix.flow.handles import NOBODY, Handles, Scope, arguments_of, handles
-from autofix.flow.index import last_name
+from autofix.flow.index import last_name, root_name
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.roles import optimizer_class, scheduler_class
-from autofix.flow.syntax import all_arguments, argument
+from autofix.flow.syntax import all_arguments, argument, calls_in
 from autofix.flow.turns import held_by_call
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
@@ -23,6 +24,7 @@ _LISTING = frozenset({"parameters", "named_parameters"})
 _HARMLESS = frozenset({"__init__", "super", "to", "list", "filter", "iter"}) | _LISTING
 """What is called beside an optimizer, and does nothing to the model."""
 _TELLING = re.compile(r"(?i:optim)|Ada|SGD|RMSprop|LBFGS|Rprop|Muon")
+_SETTING = (ast.Assign, ast.AnnAssign, ast.Expr, ast.If, ast.Pass)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -120,3 +122,43 @@ def _is_listed_otherwise(call: ast.Call, facts: Facts) -> bool:
     """Is it made in a function within the function, with arguments of its own?"""
     given = argument(call, 0, "params")
     return given is None or isinstance(facts.index.function_of(call), ast.Lambda)
+
+
+def held_by_method(
+    call: ast.Call, facts: Facts
+) -> tuple[ast.Attribute, Handles, tuple[Store, ...]] | None:
+    """For `self.set_up()`, which nobody else calls: a method of the class that makes an optimizer
+    and nothing else. The attribute that keeps it, what it holds, and all that is set."""
+    owner, around = facts.index.class_of(call), facts.index.function_of(call)
+    if owner is None or not isinstance(around, ast.FunctionDef):
+        return None
+    named = [m for m in methods_of(owner) if m.name == last_name(call.func)]
+    if len(named) != 1 or root_name(call.func) != self_name(around):
+        return None
+    method = named[0]
+    if not _makes_optimizer(method, facts) or len(_callers(method, facts)) != 1:
+        return None
+    inside = [n for n in walk(method) if isinstance(n, ast.stmt) and n is not method]
+    if not all(isinstance(n, _SETTING) for n in inside):
+        return None
+    if not all(_is_harmless(one, facts) for one in calls_in(method)):
+        return None
+    stores = stores_of(method, owner)
+    optimizers = list(_optimizers(method, facts))
+    kept = [s for s in stores if s.value in optimizers]
+    held = [held_by_call(one, Scope(method), facts) for one in optimizers]
+    known = [one for one in held if one]
+    if len({s.attribute for s in kept}) != 1 or not len(known) == len(held) == len(kept):
+        return None
+    target = kept[0].node
+    return (target, NOBODY.union(*known), stores) if isinstance(target, ast.Attribute) else None
+
+
+def _callers(method: Method, facts: Facts) -> list[ast.Call]:
+    """But for methods of other classes that call one of their own by the same name."""
+    owner = facts.index.class_of(method)
+    return [
+        call
+        for call in uses_in(facts).names.calls.get(method.name, [])
+        if root_name(call.func) != "self" or facts.index.class_of(call) is owner
+    ]

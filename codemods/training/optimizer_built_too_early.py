@@ -59,13 +59,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from autofix.codemods.training._groups import GAINS, added_groups
+from autofix.codemods.training._called import gains, mentions
+from autofix.codemods.training._groups import added_groups
 from autofix.codemods.training._grown import grown
-from autofix.codemods.training._made_by import held_by_maker, lists_parameters
+from autofix.codemods.training._made import Made, made_here
+from autofix.codemods.training._made_by import lists_parameters
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Handles, Scope, any_related, handles
-from autofix.flow.index import FUNCTIONS, last_name, root_name
+from autofix.flow.index import FUNCTIONS
 from autofix.flow.roles import optimizer_class, scheduler_class
 from autofix.flow.syntax import all_arguments, argument, calls_in
 from autofix.flow.turns import given_as, held_by_call
@@ -79,109 +81,81 @@ rule = Rule(
     __name__,
     code="AG607",
     trigger=r"(?:Adam\w*|SGD|RMSprop|Ada\w+|LBFGS|[NR]Adam|Rprop|ASGD|SparseAdam|Muon)\s*\("
-    r"|^[ \t]*[\w.]+\s*=\s*[\w.]+\(",
+    r"|^[ \t]*(?:[\w.]+\s*(?::[^=]*)?=\s*[\w.]+|self\.\w+)\(",
 )
 
 
-@rule.visit(ast.Assign)
-def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
-    call, target = node.value, node.targets[0]
-    if not isinstance(call, ast.Call) or not isinstance(target, (ast.Name, ast.Attribute)):
-        return
-    scope = Scope(facts.index.function_of(node))
-    plain = (last_name(call.func) or "")[:1].isupper() and optimizer_class(call, facts)
+@rule.visit(ast.Assign, ast.AnnAssign, ast.Expr)
+def check(node: ast.Assign | ast.AnnAssign | ast.Expr, facts: Facts) -> Iterator[Report]:
     block = facts.index.block_of(node)
     later = block[block.index(node) + 1 :]
-    if not plain and not _is_touched(call, later):
+    made = made_here(node, later, facts)
+    if made is None:
         return
-    made_by = held_by_call if plain else held_by_maker
-    held = made_by(call, scope, facts)
-    if not held:
-        return
+    scope = Scope(facts.index.function_of(node))
     found: list[tuple[int, Replaced]] = []
     for at, statement in enumerate(later):
-        if isinstance(statement, (ast.For, ast.While)) and reads(target, [statement], facts):
+        if isinstance(statement, (ast.For, ast.While)) and reads(made.target, [statement], facts):
             continue  # a loop that steps the optimizer, and overwrites parameters as it goes
-        for one in replaced_in(statement, held, scope, facts):
-            if not _is_trained_otherwise(one, later[at:], target, scope, facts):
+        for one in replaced_in(statement, made.held, scope, facts):
+            if not _is_trained_otherwise(one, later[at:], scope, facts):
                 found.append((at, one))
     if not found:
-        if plain and isinstance(target, ast.Attribute):
-            yield from _by_methods(node, target, held, facts)
+        if made.plain and isinstance(made.target, ast.Attribute):
+            yield from _by_methods(made, facts)
         return
     at = found[-1][0]
-    if _is_renewed(target, later, facts) or not _is_used(target, later[at:], facts):
+    if _is_renewed(made.target, later, facts) or not _is_used(made.target, later[at:], facts):
         return
     brought = [(later[at], one) for at, one in found]
-    yield _report(node, target, later[: at + 1], brought, facts)
-
-
-def _is_touched(call: ast.Call, later: Sequence[ast.stmt]) -> bool:
-    """By the syntax alone: is anything that a call is given set or called with further down?"""
-    parts = (n for one in all_arguments(call) for n in ast.walk(one))
-    given = {n.id for n in parts if isinstance(n, ast.Name)}
-    for node in (n for statement in later for n in ast.walk(statement)):
-        if isinstance(node, ast.Call):
-            touched = {root_name(node.func), *map(root_name, all_arguments(node))}
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            touched = {root_name(node)}
-        else:
-            continue
-        if given & touched:
-            return True
-    return False
+    yield _report(made, later[: at + 1], brought, facts)
 
 
 def _report(
-    node: ast.Assign,
-    target: ast.Name | ast.Attribute,
+    made: Made,
     between: Sequence[ast.stmt],
     brought: Sequence[tuple[ast.stmt, Replaced]],
     facts: Facts,
 ) -> Report:
-    one = brought[-1][1]
+    node, target, one = made.statement, made.target, brought[-1][1]
     line = getattr(one.node, "lineno", 0)
     what = "another model" if one.whole else "new parameters"
     message = (
         f"`{facts.source.segment(target)}` is made before `{one.text}` brings {what} "
         f"(line {line}): they are never trained"
     )
-    company = _company(target, between, facts)
+    company = _company(made, between, facts)
     if isinstance(company, str):
-        plain = isinstance(node.value, ast.Call) and optimizer_class(node.value, facts)
-        groups = added_groups(node, brought, facts) if plain else None
+        groups = added_groups(made.call, target, brought, facts) if made.plain else None
         if groups is None or any(_in_other_cell(at, between[-1], facts) for at, _ in brought):
             return Report(node, message, declined=company)
         return Report(between[-1], message, fix=fix(Applicability.UNSAFE, *groups))
-    gathered = _gathered(node, facts)
+    gathered = _gathered(made, facts)
     if isinstance(gathered, str):
         return Report(node, message, declined=gathered)
-    if changed := _changed_arguments(node, between, facts):
+    if changed := _changed_arguments(made, between, facts):
         return Report(node, message, declined=f"`{changed}` has another value there")
     blamed: ast.expr | ast.stmt = node
     edits: tuple[Edit, ...] | None
     if _in_other_cell(node, between[-1], facts):  # a fix belongs to one cell: make it again there
         blamed = between[-1]
-        made = [*gathered, node]
-        text = "\n".join(facts.source.segment(statement) for statement in made)
+        text = "\n".join(facts.source.segment(statement) for statement in [*gathered, node])
         edits = (insert_after(facts, blamed, text),) if not company else None
     else:
         edits = moved_behind(facts, [*gathered, node, *company], between[-1])
     if edits is None:
         return Report(node, message, declined="other statements stand on the same lines")
-    plain = isinstance(node.value, ast.Call) and optimizer_class(node.value, facts)
-    safe = plain and one.direct and not one.whole
+    safe = made.plain and one.direct and not one.whole
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     return Report(blamed, message, fix=fix(tier, *edits))
 
 
-def _by_methods(
-    node: ast.Assign, target: ast.Attribute, held: Handles, facts: Facts
-) -> Iterator[Report]:
-    for one in grown(node, target, held, facts):
+def _by_methods(made: Made, facts: Facts) -> Iterator[Report]:
+    for one in grown(made, facts):
         message = (
-            f"`{one.replaced.text}` brings new parameters, and `{facts.source.segment(target)}` "
-            f"keeps the old ones (line {node.lineno}): the new ones are never trained"
+            f"`{one.replaced.text}` brings new parameters, and "
+            f"`{facts.source.segment(made.target)}` keeps the old ones (line {made.call.lineno}): "
+            "the new ones are never trained"
         )
         if isinstance(one.edit, str):
             yield Report(one.statement, message, declined=one.edit)
@@ -190,11 +164,11 @@ def _by_methods(
         yield Report(one.statement, message, fix=fix(Applicability.UNSAFE, one.edit), note=note)
 
 
-def _gathered(node: ast.Assign, facts: Facts) -> list[ast.stmt] | str:
+def _gathered(made: Made, facts: Facts) -> list[ast.stmt] | str:
     """The statement right before that lists the parameters for the optimizer and nobody else; or
     why that cannot move."""
-    assert isinstance(node.value, ast.Call)
-    given = argument(node.value, 0, "params")
+    node = made.statement
+    given = argument(made.call, 0, "params")
     if not isinstance(given, ast.Name) or given_as(given, facts) is given:
         return []
     block = facts.index.block_of(node)
@@ -210,31 +184,29 @@ def _in_other_cell(node: ast.stmt, later: ast.stmt, facts: Facts) -> bool:
     return any(start <= seam < end for seam in facts.source.seams)
 
 
-def _company(target: ast.expr, between: Sequence[ast.stmt], facts: Facts) -> list[ast.stmt] | str:
+def _company(made: Made, between: Sequence[ast.stmt], facts: Facts) -> list[ast.stmt] | str:
     """The schedules made right behind the optimizer, which move with it; or why nothing can."""
     found: list[ast.stmt] = []
-    names: list[ast.expr] = [target]
+    names: list[ast.expr] = [made.target]
     for statement in between:
         using = any(reads(name, [statement], facts) for name in names)
         match statement:
-            case ast.Assign(targets=[ast.Name() | ast.Attribute() as made], value=ast.Call() as c):
+            case ast.Assign(targets=[ast.Name() | ast.Attribute() as late], value=ast.Call() as c):
                 if using and scheduler_class(c, facts) and len(found) == between.index(statement):
                     found.append(statement)
-                    names.append(made)
+                    names.append(late)
                     continue
-        if using:
+        if using or any(_inside(made.target, [statement], facts, *made.besides)):
             return "it is used before; make another one for the new parameters"
     return found
 
 
-def _changed_arguments(node: ast.Assign, between: Sequence[ast.stmt], facts: Facts) -> str | None:
+def _changed_arguments(made: Made, between: Sequence[ast.stmt], facts: Facts) -> str | None:
     """A plain value that the optimizer is made with, and that is bound again in between."""
-    assert isinstance(node.value, ast.Call)
-    plain = [*node.value.args, *(k.value for k in node.value.keywords)]
-    listed = argument(node.value, 0, "params") if optimizer_class(node.value, facts) else None
+    listed = argument(made.call, 0, "params") if made.plain else None
     read = {
         n.id
-        for part in plain
+        for part in all_arguments(made.call)
         if part is not listed and not lists_parameters(part)
         for n in ast.walk(part)
         if isinstance(n, ast.Name) and facts.value(n).kind != Kind.MODULE
@@ -249,14 +221,14 @@ def _changed_arguments(node: ast.Assign, between: Sequence[ast.stmt], facts: Fac
 
 
 def _is_trained_otherwise(
-    one: Replaced, later: Sequence[ast.stmt], target: ast.expr, scope: Scope, facts: Facts
+    one: Replaced, later: Sequence[ast.stmt], scope: Scope, facts: Facts
 ) -> bool:
     """Is there another optimizer, or another group, for what comes in?"""
     place: Handles = (
         handles(one.node, scope, facts) if isinstance(one.node, ast.expr) else Handles()
     )
     for statement in later:
-        if GAINS.search(facts.source.segment(statement)):
+        if gains(statement, facts):
             return True
         for call in calls_in(statement):
             if optimizer_class(call, facts) and statement is not later[0]:
@@ -277,7 +249,18 @@ def _is_renewed(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bo
             value = statement.value if isinstance(statement, ast.Assign) else None
             if value is None or not reads(target, [ast.Expr(value)], facts):
                 return True
-    return False
+    return any(isinstance(n.ctx, ast.Store) for n in _inside(target, later, facts))
+
+
+def _inside(
+    target: ast.expr, statements: Sequence[ast.stmt], facts: Facts, *more: str
+) -> Iterator[ast.Attribute]:
+    """Where methods of the same class that statements call name `self.opt`, or `more` of it."""
+    own = facts.index.class_of(target)
+    if isinstance(target, ast.Attribute) and own is not None:
+        for node in mentions(statements, {target.attr, *more}, facts):
+            if facts.index.class_of(node) is own:
+                yield node
 
 
 def _is_used(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bool:
