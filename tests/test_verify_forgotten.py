@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-
 import pytest
 
+from autofix.flow.facts import Facts
+from autofix.source import Source, parse
 from autofix.verify.forgotten import forgotten
 
 
 def said(before: str, after: str) -> str:
-    return "; ".join(forgotten(ast.parse(before), ast.parse(after)))
+    old, new = (Facts(Source(text), parse(text)) for text in (before, after))
+    return "; ".join(forgotten(old, new))
 
 
 FREEZES = """
@@ -49,10 +50,13 @@ LATER = """
 for part in (w, h):
     part.clamp(min=0)
 """
-KEPT = """
-def step(self):
-    self.last_x = self.x.data
-    self.last_g = self.x.grad
+CLOSURE = """
+def parts(x):
+    w = torch.exp(x)
+    total = lambda: w.sum()
+    for i in range(2):
+        w[i] = w[i] / w[i].sum()
+    return total()
 """
 
 
@@ -69,8 +73,6 @@ def step(self):
         ),
         (TABLE, "    table[:", "    table = table.clone()\n    table[:", "copy"),
         (LATER, "part.clamp", "part = part.clamp", "nothing reads `part`"),
-        (KEPT, "self.x.data", "self.x.data.clone()", "self.last_g"),
-        ("w = torch.ones(2)", "ones(2)", "ones(2, dtype=torch.float64)", "float64"),
     ],
 )
 def test_what_is_left_out_is_said(before: str, old: str, new: str, words: str) -> None:
@@ -88,6 +90,12 @@ def test_what_is_left_out_is_said(before: str, old: str, new: str, words: str) -
         (LATER, "part.clamp", "part.clamp_"),
         (LATER + "    total = part.sum()\n    print(total)\n", "part.clamp", "part = part.clamp"),
         ("n = len(x)\nfor i in range(n):\n    x[i] = 0\n", "for i in range(n):\n    x[i]", "x[:]"),
+        (
+            CLOSURE,
+            "    for i in range(2):\n        w[i] = w[i] / w[i].sum()\n",
+            "    w = torch.stack([row / row.sum() for row in w])\n",
+        ),
+        ("y = x\n", "y = x\n", "y = x\nwidth = 2 * y.size(0)\n"),
     ],
 )
 def test_a_repair_leaves_nothing_out(before: str, old: str, new: str) -> None:

@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 
 import verdict_beside
 import verdict_gradients
+import verdict_later
 import verdict_leaves
 import verdict_others
 import verdict_starts
@@ -40,6 +41,7 @@ PAIRS: list[Expected] = [
     *verdict_beside.BESIDE,
     *verdict_used.USED,
     *verdict_starts.STARTS,
+    *verdict_later.LATER,
     *verdict_leaves.LEAVES,
     *verdict_leaves.ONE_WAY,
     *verdict_others.CLEAN,

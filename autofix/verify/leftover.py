@@ -11,11 +11,11 @@ from dataclasses import replace
 from autofix import registry
 from autofix.document import Document, load
 from autofix.model import Applicability, Finding, Verdict, Verification
-from autofix.pipeline import Plan, look
+from autofix.pipeline import Plan, examine, look
 from autofix.verify import spared
 from autofix.verify.judge.verdict import NOTHING
 from autofix.verify.outcome import Outcome
-from autofix.verify.pair import Pair
+from autofix.verify.pair import Pair, pair
 from autofix.verify.sides import Both
 
 _COPIES = "AG102"
@@ -56,6 +56,44 @@ def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
         return _with(outcome, Verdict.REFUTED if same else Verdict.INCONCLUSIVE, reason)
     if both.before.document.notebook is not None:
         return outcome
+    for doubt in (_narrowed, _otherwise, _spared):
+        found = doubt(outcome, both, judge)
+        if found is not None:
+            return _with(outcome, Verdict.INCONCLUSIVE, f"{found}; of the changes: {said}")
+    return outcome
+
+
+def _narrowed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
+    """Whether a block without gradients that lets some statements go keeps others from which a
+    gradient would come as well."""
+    old, new = both.before.version, both.after.version
+    blocks = spared.narrowed(old.text, new.text)
+    if not blocks:
+        return None
+    found = judge(replace(pair(old, new), blocks=blocks)).verification
+    if found.verdict is Verdict.CONFIRMED:
+        return None
+    return f"of what line {blocks[0][0]} stops a part is let through, and not all of it"
+
+
+def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
+    """Where the original computes nothing that values could be compared with, the repair that the
+    rules make tells what they may be."""
+    if outcome.verification.evidence.get("compared", True):
+        return None
+    data, shown = both.before.document.data, both.shown
+    own = examine(data, both.before.version.path, shown, Plan(registry.load(), True, True)).after
+    if own is None:
+        return None
+    version = replace(both.before.version, text=load(own, shown).source.text)
+    found = judge(pair(version, both.after.version)).verification
+    if found.verdict is not Verdict.REFUTED:
+        return None
+    return f"there may be another repair, and beside that {found.reason}"
+
+
+def _spared(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
+    """A stop that is gone though nothing says that it was a bug."""
     path, source = both.shown, both.before.document.source
     blamed = [
         (source.line_of(one.start), source.line_of(one.end)) for one in _sure(both.before.document)
@@ -69,12 +107,11 @@ def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
         lambda text: not _sure(load(text.encode(), path)),
     )
     if line is None:
-        return outcome
-    reason = (
+        return None
+    return (
         f"line {line} lets a gradient through that was stopped there, and the repair is whole "
-        f"without that: if it is meant only its author knows; of the changes: {said}"
+        "without that: if it is meant only its author knows"
     )
-    return _with(outcome, Verdict.INCONCLUSIVE, reason)
 
 
 def _stops_as_before(verification: Verification) -> bool:

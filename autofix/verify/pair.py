@@ -37,6 +37,8 @@ class Pair:
     """Comments, layout and docstrings apart: there is nothing to confirm."""
     alone: bool = True
     """No other file of the program changes with it."""
+    blocks: tuple[tuple[int, int], ...] = ()
+    """Lines of the second version below which everything is on trial, changed or not."""
 
 
 def pair(before: Version, after: Version) -> Pair:

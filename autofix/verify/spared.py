@@ -87,6 +87,16 @@ def _variants(
     yield from _blocked(before, after, trees)
 
 
+def narrowed(before: str, after: str) -> tuple[Lines, ...]:
+    """The lines of the rewritten version's blocks without gradients that have lost statements and
+    kept others."""
+    was, now = (dict(_inside(parse(text))) for text in (before, after))
+    both = [(was[old], now[new]) for old, new in _matched(was, now)]
+    lost = {old for old, new in both if old is not None and new is None}
+    kept = {new: None for old, new in both if old in lost and new is not None}
+    return tuple((block.lineno, block.end_lineno or block.lineno) for block in kept)
+
+
 def _blocked(before: str, after: str, trees: tuple[ast.Module, ast.Module]) -> Iterator[_Variant]:
     """A statement that has left a block without gradients, back in one of its own."""
     was, now = (dict(_inside(tree)) for tree in trees)
@@ -96,20 +106,21 @@ def _blocked(before: str, after: str, trees: tuple[ast.Module, ast.Module]) -> I
         for old, new in _matched(was, now)
         if was[old] is not None and now[new] is None
     ]
-    for old, new, block in left[:_MOST]:
+    for old, new, around in left[:_MOST]:
         first, last = header(new)
         part = news[first - 1 : last]
         if any(";" in line or '"""' in line or "'''" in line for line in part):
             continue
-        assert block is not None
+        assert around is not None
+        stop = next(one for one in around.items if _stops(one.context_expr))
         indent = " " * new.col_offset
-        text = [f"{indent}{block}\n", *(f"    {line}" for line in part)]
+        text = [f"{indent}with {ast.unparse(stop)}:\n", *(f"    {line}" for line in part)]
         noted = _SAID.match(olds[header(old)[0] - 2].strip()) is not None
         yield _Variant("".join([*news[: first - 1], *text, *news[last:]]), first, noted)
 
 
 def _matched(
-    was: Mapping[ast.stmt, str | None], now: Mapping[ast.stmt, str | None]
+    was: Mapping[ast.stmt, ast.With | None], now: Mapping[ast.stmt, ast.With | None]
 ) -> Iterator[tuple[ast.stmt, ast.stmt]]:
     """Statements that both versions have, in order."""
     left: dict[str, list[ast.stmt]] = {}
@@ -121,14 +132,16 @@ def _matched(
             yield old, found.pop(0)
 
 
-def _inside(node: ast.AST, block: str | None = None) -> Iterator[tuple[ast.stmt, str | None]]:
-    """Simple statements, each with the header of the block that stops gradients around it."""
+def _inside(
+    node: ast.AST, block: ast.With | None = None
+) -> Iterator[tuple[ast.stmt, ast.With | None]]:
+    """Simple statements, each with the block that stops gradients around it."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, _SIMPLE):
             yield child, block
         elif isinstance(child, ast.With):
-            stops = [one for one in child.items if _stops(one.context_expr)]
-            yield from _inside(child, f"with {ast.unparse(stops[0])}:" if stops else block)
+            stops = any(_stops(one.context_expr) for one in child.items)
+            yield from _inside(child, child if stops else block)
         elif isinstance(child, ast.stmt):
             inner = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
             yield from _inside(child, None if inner else block)

@@ -61,14 +61,15 @@ def verify(pair: Pair, settings: Settings, zygote: Zygote) -> Outcome:
         if _settled(pair, tried):
             break
     found = _outcome(pair, tried, zygote)
-    return with_forgotten(found, parse(pair.before.text), parse(pair.after.text))
+    return with_forgotten(found, pair.before.text, pair.after.text)
 
 
 def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:
     """Run the drives one by one; a call is made only for what the drives before did not settle."""
     trial = trials(pair.before.text, pair.after.text, pair.changes)
+    wide = replace(trial[1], regions=(*trial[1].regions, *pair.blocks))
     before = subject(pair.before, trial[0], pair.changes, after=False)
-    after = subject(pair.after, trial[1], pair.changes, after=True)
+    after = subject(pair.after, wide, pair.changes, after=True)
     texts = "\n".join(_lines(pair, 0)), "\n".join(_lines(pair, 1))
     gone = "\n".join(_gone(*texts, parse(pair.before.text)))
     data = other_texts(parse(pair.before.text), parse(pair.after.text))

@@ -200,7 +200,10 @@ def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
     """How many tensors of a value share memory with a weight, a gradient or another name."""
     # A name for one weight is that weight; a list of weights was meant to keep them.
     own = {id(value)}
-    names = [tensors.storage(one) for _, one in _named(session)]
+    held = [one for _, one in _named(session)]
+    # One name is that of the value itself.
+    again = sum(one is value for one in held) > 1
+    names = {tensors.storage(one) for one in held if again or one is not value}
     weights = [leaf.tensor for leaf in session.leaves]
     for root in session.roots:
         weights.extend(root.state_dict(keep_vars=True).values())
@@ -210,12 +213,7 @@ def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
     places |= {tensors.storage(one.data) for one in weights if isinstance(value, dict)}
     if isinstance(value, torch.nn.Module):
         return _with_others(session, value, found)
-    spare = 1 if isinstance(value, Tensor) else 0
-    return sum(
-        where in places or names.count(where) > spare
-        for where in map(tensors.storage, found)
-        if where
-    )
+    return sum(where in places | names for where in map(tensors.storage, found) if where)
 
 
 def _same(tensor: Tensor, kept: Tensor) -> bool:

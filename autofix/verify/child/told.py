@@ -160,13 +160,20 @@ def _meant(run: Execution, known: Mapping[int, str]) -> list[dict[str, Any]]:
     }
     return [
         {
-            "of": [list(one.tensor.shape), one.digest],
+            "of": _of(run, one),
+            "turn": one.turn,
             "name": own.get(where) or known.get(where) or "",
             "last": last[where].wanted or any(True for _ in _freed(run, last[where])),
         }
         for where, one in frozen.items()
         if one.turn not in _freed(run, one)
     ]
+
+
+def _of(run: Execution, meant: Meant) -> list[Any]:
+    """What the leaf is known by, if it has been one before its flag was set."""
+    leaf = run.session.by_id.get(id(meant.tensor))
+    return [list(leaf.key[0]), leaf.key[1]] if leaf else [list(meant.tensor.shape), meant.digest]
 
 
 def _freed(run: Execution, meant: Meant) -> Iterator[int]:

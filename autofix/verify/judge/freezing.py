@@ -18,7 +18,9 @@ def applies(case: Case) -> bool:
 
 def signs(case: Case, looks: Sequence[Look]) -> Iterator[Sign]:
     """No gradient for those that were to be frozen, the same for all others."""
-    if any(look.after is Fit.NO for look in looks):
+    # Differences move also what is frozen by then.
+    begun = min((one["turn"] for one in _meant(case) if one["turn"]), default=len(looks))
+    if any(look.after is Fit.NO for look in looks if look.number < begun):
         yield Sign(Weight.DOUBT, "gradient", "the other gradients are not right either")
         return
     stopped = [*_stopped(case)]
@@ -43,7 +45,8 @@ def _stopped(case: Case) -> Iterator[Trace]:
 def _reached(side: Side) -> Iterator[set[tuple[object, ...]]]:
     """The leaves that got a gradient, pass by pass."""
     for event in side.events:
-        yield {key(side.leaves[at]) for at in event["reached"] if at < len(side.leaves)}
+        if event["kind"] != "inner":
+            yield {key(side.leaves[at]) for at in event["reached"] if at < len(side.leaves)}
 
 
 def _meant(case: Case) -> Sequence[Trace]:
@@ -54,14 +57,15 @@ def _meant(case: Case) -> Sequence[Trace]:
 def _exactly(case: Case, stopped: Sequence[Trace]) -> Iterator[Sign]:
     """What the original's own statement names is frozen, no less and no more."""
     meant = _meant(case)
-    wanted = {of(one["of"]) for one in meant}
+    wanted = {of(one["of"]): one["turn"] for one in meant}
     before = [leaf for leaf in case.before.leaves if leaf["gradient"]]
     if not any(of(leaf["key"]) in wanted for leaf in before):
         yield from _by_name(case)
         return
-    now = {key(leaf) for leaf in case.after.leaves if leaf["gradient"]}
+    passes = enumerate(_reached(case.after))
+    now = {at for number, found in passes for at in found if number >= wanted.get(of(at), 0)}
     again = {of(one["of"]) for one in meant if one["last"]}
-    now = {where for where in now if of(where) not in again}
+    now = {at for at in now if of(at) not in again}
     now |= {key(leaf) for leaf in before if of(leaf["key"]) in again} - {*map(key, stopped)}
     rest = [leaf for leaf in before if of(leaf["key"]) in wanted and key(leaf) in now]
     others = [leaf for leaf in stopped if of(leaf["key"]) not in wanted]

@@ -160,7 +160,7 @@ def _separate(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
 def shares(case: Case) -> bool:
     """Whether the change parts memory that the original writes to through two names. What was
     meant only its author knows."""
-    if not re.search(r"\.(?:clone|copy)\(|deepcopy\(", case.new) or not edit.neutral(case):
+    if not edit.neutral(case):
         return False
     if _only_copies(case):
         return True

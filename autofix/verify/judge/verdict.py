@@ -178,6 +178,12 @@ def _compared(gains: Sequence[Sign]) -> bool:
     )
 
 
+def _same(case: Case) -> bool:
+    """Whether values were compared, and found to be the same."""
+    worst = values.worst(case)
+    return worst is not None and worst <= values.HARDLY
+
+
 def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]:
     said = []
     # What is used or copied now changes the values that follow: they were not compared.
@@ -186,7 +192,7 @@ def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]
     if not apart and worst is None:
         alone = ", and the change leaves the arithmetic alone" if edit.neutral(case) else ""
         said.append(f"there was no value to compare{alone}")
-    elif not apart and worst is not None and worst <= values.HARDLY:
+    elif not apart and worst is not None and _same(case):
         count, alike = len(case.before.exact), f"equal to {worst:.0e}" if worst else "identical"
         said.append(f"forward values {alike} on {count} input{'s' * (count != 1)}")
     old, new = case.before.plain, case.after.plain
@@ -207,6 +213,7 @@ def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str,
             for sign in signs
         ],
         "changes_reached": sorted(case.hits()),
+        "compared": case.before.raised is None or _same(case),
         "with_gradient": sum(bool(leaf["gradient"]) for leaf in case.after.leaves),
     }
 
