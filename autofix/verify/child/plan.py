@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from functools import lru_cache
 from typing import Any
 
 import torch
 
 from .mode import Mode
-from .tensors import Tensor
+from .tensors import SMALL, Tensor
 
 STEP = 1e-6
 """The size of a finite difference, in float64."""
@@ -47,7 +49,16 @@ class Plan:
 
 def direction(key: tuple[Any, ...], shape: tuple[int, ...], number: int) -> Tensor:
     """A random direction that both versions draw alike for the same leaf."""
+    small = math.prod(shape) <= SMALL
+    return (_kept_direction if small else _direction)(key, shape, number)
+
+
+def _direction(key: tuple[Any, ...], shape: tuple[int, ...], number: int) -> Tensor:
     text = repr((key, number)).encode()
     seed = sum(byte * 257**place for place, byte in enumerate(hashlib.sha1(text).digest()[:7]))
-    generator = torch.Generator().manual_seed(seed % (2**62))
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
+    with torch.inference_mode(False):
+        generator = torch.Generator().manual_seed(seed % (2**62))
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+_kept_direction = lru_cache(maxsize=256)(_direction)

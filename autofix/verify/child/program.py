@@ -6,6 +6,7 @@ import __future__
 import ast
 import builtins
 import contextlib
+import gc
 import importlib
 import importlib.machinery
 import os
@@ -169,8 +170,10 @@ _loaded_before: str | None = None
 
 def mark_beginning() -> None:
     """Nothing of the user's has run yet: what is loaded is not the user's. (To look at the file of
-    each module, or only at its name, would take longer than most programs.)"""
+    each module, or only at its name, would take longer than most programs; and so would a look
+    at each object that is there.)"""
     global _loaded_before
+    gc.freeze()
     _loaded_before = next(reversed(sys.modules))
 
 

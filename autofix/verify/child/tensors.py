@@ -5,13 +5,17 @@ from __future__ import annotations
 import ctypes
 import gc
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 
 Tensor = torch.Tensor
 DEPTH = 6
+SMALL = 10_000
+"""So many numbers are kept rather than drawn again."""
 
 
 def inside(value: Any, depth: int = DEPTH) -> Iterator[Tensor]:
@@ -98,8 +102,17 @@ def storage(tensor: Tensor) -> int:
 
 def weights(shape: Sequence[int], number: int) -> Tensor:
     """Fixed weights that make one number of an output: a softmax's plain sum would be constant."""
-    generator = torch.Generator().manual_seed(7919 * (number + 1))
-    return torch.rand(tuple(shape), generator=generator, dtype=torch.float64) + 0.5
+    small = math.prod(shape) <= SMALL
+    return (_kept_weights if small else _weights)(tuple(shape), number)
+
+
+def _weights(shape: tuple[int, ...], number: int) -> Tensor:
+    with torch.inference_mode(False), torch._C.DisableTorchFunction():
+        generator = torch.Generator().manual_seed(7919 * (number + 1))
+        return torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
+
+
+_kept_weights = lru_cache(maxsize=64)(_weights)
 
 
 def scalar(outputs: Sequence[Tensor]) -> Tensor:
