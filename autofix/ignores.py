@@ -230,7 +230,7 @@ def _scan(source: Source) -> tuple[list[_Comment], list[tuple[int, int]]]:
     comments: list[_Comment] = []
     statements: list[tuple[int, int]] = []
     first: int | None = None
-    for token in _tokens(source.text):
+    for token in tokens(source.text):
         row, column = token.start
         if token.type == tokenize.COMMENT:
             start = source.line_starts[row - 1] + column
@@ -244,7 +244,8 @@ def _scan(source: Source) -> tuple[list[_Comment], list[tuple[int, int]]]:
     return comments, statements
 
 
-def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:
+def tokens(text: str) -> Iterator[tokenize.TokenInfo]:
+    """The tokens of a text that parses."""
     # `tokenize` splits at `\n` only; rows and columns stay the same.
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     try:

@@ -8,7 +8,6 @@ nothing says that this stop was a bug.
 from __future__ import annotations
 
 import ast
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +19,6 @@ from autofix.verify.pair import Pair, Version, pair
 from autofix.verify.spans import Lines, header, statements
 
 _STOPS = frozenset("detach detach_ data no_grad inference_mode".split())
-_SAID = re.compile(r"#.*\b(?:froze|freez|fixed|constant|target|(?:not?|never|without) \w+)", re.I)
-"""What comments say of stops that are meant."""
 _MOST = 4
 """How many statements that have left a block are tried."""
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return)
@@ -42,8 +39,6 @@ class _Variant:
     text: str
     line: int
     """Where the rewritten version has none."""
-    noted: bool = False
-    """A comment in the original speaks for it."""
 
 
 def unneeded(
@@ -64,7 +59,7 @@ def unneeded(
             verification = judge(pair(before, replace(after, text=variant.text))).verification
         except SyntaxError:
             continue
-        whole = variant.noted or (_reached(verification) >= reached and clean(variant.text))
+        whole = _reached(verification) >= reached and clean(variant.text)
         if verification.verdict is Verdict.CONFIRMED and whole:
             return variant.line
     return None
@@ -84,7 +79,7 @@ def _variants(
         text = _reverted(before, after, freed)
         if text is not None:
             yield _Variant(text, freed[0].new.lineno)
-    yield from _blocked(before, after, trees)
+    yield from _blocked(after, trees)
 
 
 def narrowed(before: str, after: str) -> tuple[Lines, ...]:
@@ -97,16 +92,16 @@ def narrowed(before: str, after: str) -> tuple[Lines, ...]:
     return tuple((block.lineno, block.end_lineno or block.lineno) for block in kept)
 
 
-def _blocked(before: str, after: str, trees: tuple[ast.Module, ast.Module]) -> Iterator[_Variant]:
+def _blocked(after: str, trees: tuple[ast.Module, ast.Module]) -> Iterator[_Variant]:
     """A statement that has left a block without gradients, back in one of its own."""
     was, now = (dict(_inside(tree)) for tree in trees)
-    olds, news = lines(before), lines(after)
+    news = lines(after)
     left = [
-        (old, new, was[old])
+        (new, was[old])
         for old, new in _matched(was, now)
         if was[old] is not None and now[new] is None
     ]
-    for old, new, around in left[:_MOST]:
+    for new, around in left[:_MOST]:
         first, last = header(new)
         part = news[first - 1 : last]
         if any(";" in line or '"""' in line or "'''" in line for line in part):
@@ -115,8 +110,7 @@ def _blocked(before: str, after: str, trees: tuple[ast.Module, ast.Module]) -> I
         stop = next(one for one in around.items if _stops(one.context_expr))
         indent = " " * new.col_offset
         text = [f"{indent}with {ast.unparse(stop)}:\n", *(f"    {line}" for line in part)]
-        noted = _SAID.match(olds[header(old)[0] - 2].strip()) is not None
-        yield _Variant("".join([*news[: first - 1], *text, *news[last:]]), first, noted)
+        yield _Variant("".join([*news[: first - 1], *text, *news[last:]]), first)
 
 
 def _matched(

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections import Counter
 from collections.abc import Iterator
 
+from autofix.ignores import tokens
+from autofix.source import lines
+
 _TOLD = frozenset("print log debug info warning warn error exception write set_description".split())
+
+
+def code_lines(text: str) -> list[str]:
+    """The lines without comments: these say what is meant, not what is done."""
+    found = [line.rstrip("\r\n") for line in lines(text)]
+    for token in tokens(text):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            found[row - 1] = found[row - 1][:column].rstrip()
+    return found
 
 
 def other_texts(old: ast.Module, new: ast.Module) -> bool:

@@ -31,7 +31,7 @@ from autofix.verify.names import unbound
 from autofix.verify.outcome import Judged, Outcome, Settings
 from autofix.verify.pair import Pair
 from autofix.verify.spans import trials
-from autofix.verify.texts import other_texts
+from autofix.verify.texts import code_lines, other_texts
 from autofix.verify.zygote import Zygote
 
 NOTHING_TO_CONFIRM = "nothing to confirm: both versions are the same program"
@@ -83,7 +83,7 @@ def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:
 
 def _lines(pair: Pair, which: int) -> Iterator[str]:
     version = pair.after if which else pair.before
-    lines = version.text.splitlines()
+    lines = code_lines(version.text)
     for change in pair.changes:
         first, last = change.after if which else change.before
         if not change.imports:
