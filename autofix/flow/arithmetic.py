@@ -73,6 +73,8 @@ def _bin_op(node: ast.BinOp, frame: Frame) -> Value:
 
 def operate(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame) -> Value:
     """The result of `a op b`."""
+    modes = frame.program.modes
+    modes[node] = modes.get(node, False) or frame.state.grad
     kinds = a.kind | b.kind
     if a.kind & Kind.SEQUENCE and b.kind & (Kind.SEQUENCE | Kind.NUMBER):
         return _sequence_op(a, b, op)

@@ -164,10 +164,10 @@ class Facts:
             self._attempt(lambda: self._coverage.cover(outer))
         return None if self._silent else self.program.classes.get(node)
 
-    def grad_enabled(self, call: ast.Call) -> bool:
-        """Was gradient mode on in some evaluation of this call?"""
-        self._cover(call)
-        return self.program.modes.get(call, True)
+    def grad_enabled(self, node: ast.Call | ast.BinOp | ast.AugAssign) -> bool:
+        """Was gradient mode on in some evaluation of this call or operation?"""
+        self._cover(node)
+        return self.program.modes.get(node, True)
 
     def used_as_leaf(self, node: ast.AST) -> bool:
         """Is what comes out of the cut at `node` optimized, or asked for its own `.grad`?"""

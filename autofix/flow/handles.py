@@ -98,19 +98,19 @@ def _binder(node: ast.Name, facts: Facts) -> ast.FunctionDef | ast.AsyncFunction
 
 def _aliased(node: ast.Name, scope: Scope, facts: Facts, depth: int) -> Handles:
     """`opt = self.optimizer`, `for opt in (opt_a, opt_b)`: what a name that is bound once is."""
-    stores = uses_in(facts).names.stores(node)
-    if len(stores) != 1:
+    target: ast.AST | None = _bound_by(node, facts)
+    if target is None:
         return NOBODY
-    target: ast.AST = stores[0]
     match facts.index.parents.get(target):
         case ast.Assign(targets=[only], value=value) if only is target:
             return handles(value, scope, facts, depth) if not _is_fresh(value) else NOBODY
         case ast.For(target=only, iter=many) | ast.comprehension(target=only, iter=many) if (
             only is target
         ):
-            inner = handles(many, scope, facts, depth)
-            literal = isinstance(many, (ast.Tuple, ast.List))
-            return inner if literal else frozenset((*one, "*") for one in inner)
+            listed = _listed(many, facts)
+            if listed is not None:
+                return handles(listed, scope, facts, depth)
+            return frozenset((*one, "*") for one in handles(many, scope, facts, depth))
         case ast.Tuple(elts=parts) as both:
             at = parts.index(target)  # type: ignore[arg-type]
             match facts.index.parents.get(both):
@@ -120,6 +120,29 @@ def _aliased(node: ast.Name, scope: Scope, facts: Facts, depth: int) -> Handles:
                     inner = handles(many, scope, facts, depth)  # `for name, part in ...`
                     return frozenset((*one, "*") for one in inner)
     return NOBODY
+
+
+def _bound_by(node: ast.Name, facts: Facts) -> ast.Name | None:
+    """The one place that gives the name a value: the only one, or the target of the loop around."""
+    stores = uses_in(facts).names.stores(node)
+    if len(stores) == 1:
+        return stores[0]
+    for loop in facts.index.loops_around(node):
+        inside = [store for store in stores if loop in facts.index.ancestors(store)]
+        if inside:
+            return (
+                inside[0] if inside[0] is getattr(loop, "target", None) and not inside[1:] else None
+            )
+    return None
+
+
+def _listed(many: ast.expr, facts: Facts) -> ast.expr | None:
+    """`(a, b)`, or what a name stands for that is bound once, to `[a, b]`."""
+    if isinstance(many, ast.Name) and not is_foreign(many):
+        stores = uses_in(facts).names.all_stores(many)
+        bound = facts.index.parents.get(stores[0]) if len(stores) == 1 else None
+        many = bound.value if isinstance(bound, ast.Assign) else many
+    return many if isinstance(many, (ast.Tuple, ast.List)) else None
 
 
 def _is_fresh(value: ast.expr) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autofix.flow import arrays, constructors, distributions, torch_api
@@ -97,6 +98,8 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return Value(Kind.MODULE, ref=name, aliases=frozenset({fresh()}))
     if name.startswith(_WATCHED):
         return Value(Kind.UNKNOWN, Graph.NO)
+    if name.startswith("torchvision.transforms.") and name.rpartition(".")[2][:1].isupper():
+        return Value(Kind.UNKNOWN, Graph.NO)  # there is nothing to train in it
     if name.startswith("torchvision.models"):
         return Value(Kind.MODULE, ref="torch.nn.Module", aliases=frozenset({fresh()}))
     if name.rpartition(".")[2] in ("backward", "manual_backward"):
@@ -279,7 +282,14 @@ def _math(given: Arguments, frame: Frame) -> Value:
     return number(cuts=cuts)
 
 
+_BY_METHOD = frozenset({"numpy.squeeze", "numpy.swapaxes"})  # they call that method of a tensor
+
+
 def _numpy(name: str, given: Arguments, frame: Frame) -> Value:
+    last = name.rpartition(".")[2]
+    op = torch_api.method(last) if name in _BY_METHOD else None
+    if op is not None and given.values and given.values[0].kind == Kind.TENSOR:
+        return apply(op, last, given.values[0], replace(given, values=given.values[1:]), frame)
     cuts = EMPTY
     for value in given.all():
         inner = contents(value)

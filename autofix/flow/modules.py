@@ -71,7 +71,7 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     result = frame.derive(label, node, flat, shape, _dtype(flat, op))
     for weight in _given_weights(module, frame):
         result.cuts |= weight.cuts
-    if frozen and result.graph < Graph.YES:
+    if frozen and result.graph < Graph.YES and not _only_measures(module, frame):
         result = result.but(graph=Graph.NO, why=None)  # what goes into a frozen model is data
     if Graph.NO < weights >= result.graph and frame.state.grad:
         why = Why(f"{label} has parameters", node.lineno)
@@ -86,6 +86,28 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     if op is not None and op.ret == "tensors":
         return sequence((result,) * op.n if op.n else None, result)
     return result if op is not None else result.but(kind=Kind.UNKNOWN)
+
+
+def _only_measures(module: Value, frame: Frame) -> bool:
+    """Does the object that has the frozen module train nothing else, as a loss between features?
+    Then it is there for the gradient of what goes in."""
+    mine = identity(module)
+    for value in list(frame.state.bound.values()):
+        if not isinstance(value.ref, Instance):
+            continue
+        parts = value.ref.info.table.values()
+        if any(part.kind == Kind.MODULE and identity(part) & mine for part in parts):
+            return not any(_is_trained(part, frame) for part in parts)
+    return False
+
+
+def _is_trained(part: Value, frame: Frame) -> bool:
+    if part.kind & Kind.TENSOR:
+        return part.parameter
+    if part.kind == Kind.UNKNOWN:
+        return part.graph > Graph.NO
+    frozen = bool(identity(part) & frame.program.frozen)
+    return not frozen and has_parameters(part) > Graph.NO
 
 
 def _given_weights(module: Value, frame: Frame) -> list[Value]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = frozenset(
     "descending device dim dim0 dim1 dims dtype end_dim generator k keepdim largest layout "
-    "memory_format start_dim".split()
+    "memory_format size start_dim".split()
 )
 """Arguments that are numbers or settings, whatever they are called with."""
 

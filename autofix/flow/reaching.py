@@ -101,6 +101,14 @@ class Names:
             if isinstance(n.ctx, ast.Store) and self.index.function_of(n) is scope
         ]
 
+    def all_stores(self, name: ast.Name) -> list[ast.Name]:
+        """Every place that binds the variable that `name` stands for, here or further out."""
+        scope = self.index.function_of(name)
+        while scope is not None and name.id not in self.index.bound_names(scope):
+            scope = self.index.outer_function(scope)
+        named = (n for n in self._by_name[name.id] if isinstance(n.ctx, ast.Store))
+        return [n for n in named if self.index.function_of(n) is scope]
+
     def loads(self, store: ast.Name) -> list[ast.Name]:
         """The reads that can see what `store` binds."""
         scope = self.index.function_of(store)

@@ -158,16 +158,17 @@ def _registers(facts: Facts, use: Use, kept: Kept) -> bool:
         name = last_name(user.func)
         if name in ADDING and isinstance(user.func, ast.Attribute):
             return facts.value(user.func.value).kind == Kind.MODULE  # of a `ModuleList`
-        if name in _REGISTERING or _makes_a_module(facts, user):
+        if name in _REGISTERING or _is_part_of_another(facts, use.node, user):
             return True
         return use.contained and _unknown(facts, user)
     return isinstance(user, ast.Return) and _is_optimized(facts, user)
 
 
-def _makes_a_module(facts: Facts, call: ast.Call) -> bool:
+def _is_part_of_another(facts: Facts, part: ast.expr, call: ast.Call) -> bool:
     """Is another Module made of it, as `Residual(layer)`? That one registers it."""
     ref = facts.value(call.func).ref
-    return isinstance(ref, ClassInfo) and ref.is_module
+    made = isinstance(ref, ClassInfo) and ref.is_module
+    return made and bool(facts.value(part).kind & Kind.MODULE)
 
 
 def _is_handed_out(facts: Facts, kept: Kept, read: ast.Attribute) -> bool:

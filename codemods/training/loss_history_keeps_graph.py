@@ -74,7 +74,7 @@ _LAYERS = 3
 
 @rule.visit(ast.AugAssign)
 def check_sum(node: ast.AugAssign, facts: Facts) -> Iterator[Report]:
-    if isinstance(node.op, ast.Add):
+    if isinstance(node.op, ast.Add) and _records(node, node.value, facts):
         yield from _reports(node, node.target, node.value, facts)
 
 
@@ -89,7 +89,8 @@ def check_assigned_sum(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         (node.value.left, node.value.right),
         (node.value.right, node.value.left),
     ):
-        if key is not None and key in keys(mine) and key not in keys(other):
+        found = key is not None and key in keys(mine) and key not in keys(other)
+        if found and _records(node.value, other, facts):
             yield from _reports(node, target, other, facts)
 
 
@@ -146,6 +147,11 @@ def _reports(
     tier = Applicability.SAFE if sure and freed else Applicability.UNSAFE
     note = None if sure else "it may be a number as well: what is kept becomes a Python float"
     yield Report(node, message, fix=fix(tier, *edits), note=note)
+
+
+def _records(addition: ast.AugAssign | ast.BinOp, added: ast.expr, facts: Facts) -> bool:
+    """Does the sum have a graph? Under `no_grad` it has none; a list keeps that of its parts."""
+    return facts.grad_enabled(addition) or bool(facts.value(added).kind & Kind.SEQUENCE)
 
 
 def _is_surely_tensor(facts: Facts, place: ast.expr) -> bool:
