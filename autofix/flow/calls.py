@@ -17,7 +17,7 @@ from autofix.flow.library import call_library
 from autofix.flow.methods import call_method
 from autofix.flow.modules import call_module, module_method
 from autofix.flow.objects import ClassInfo, Closure, Instance
-from autofix.flow.values import UNKNOWN, Either, Graph, Kind, Value
+from autofix.flow.values import EMPTY, UNKNOWN, Either, Graph, Kind, Value
 
 
 @dataclass(slots=True)
@@ -114,9 +114,29 @@ def _call_on(receiver: Value, func: ast.Attribute, node: ast.Call, frame: Frame)
         return None
     if receiver.kind == Kind.MODULE:
         return module_method(receiver, func.attr, arguments(node, frame), frame)
+    if isinstance(receiver.ref, ClassInfo) and receiver.ref.is_autograd_function:
+        return _apply(receiver.ref, node, frame) if func.attr == "apply" else None
     if receiver.kind & (Kind.LIBRARY | Kind.CLASS | Kind.FUNCTION):
         return None
     return call_method(receiver, func, arguments(node, frame), frame)
+
+
+def _apply(function: ClassInfo, node: ast.Call, frame: Frame) -> Value:
+    """`Round.apply(x, step)`; what its `backward` has no gradient for is a number to it."""
+    given = arguments(node, frame)
+    found = function.find("backward")
+    body = ast.walk(found.ref.node) if found is not None and isinstance(found.ref, Closure) else ()
+    ways = [
+        n.value.elts for n in body if isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple)
+    ]
+    for at, value in enumerate(given.values):
+        if ways and all(at < len(way) and _is_none(way[at]) for way in ways):
+            given.values[at] = value.but(graph=Graph.NO, cuts=EMPTY, why=None)
+    return unknown_call(given, frame)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _have_method(objects: Either, name: str) -> bool:

@@ -76,6 +76,9 @@ rule = Rule(
 )
 
 
+_BEFORE = "it is taken once, before the training: a copy would undo all of it"
+
+
 @rule.visit(ast.Call)
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if not (isinstance(node.func, ast.Attribute) and node.func.attr == "state_dict"):
@@ -96,6 +99,9 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         f"{'moments' if optimizer else 'weights'}: by the time it is "
         f"{kept.how.value} (line {kept.line}), it holds those of the last step"
     )
+    if kept.how == How.LOADED and _undoes_training(node, kept.line, facts):
+        yield Report(node, message, declined=_BEFORE)
+        return
     tier = Applicability.SAFE if kept.certain else Applicability.UNSAFE
     note = None if kept.certain else f"that `{owner}` is trained in between is likely, not shown"
     yield Report(node, message, fix=fix(tier, *_copied(facts, kept)), note=note)
@@ -154,6 +160,25 @@ def _is_found_by_name(facts: Facts, node: ast.expr) -> bool:
     return isinstance(statement, ast.Assign) and any(
         node in ast.walk(alias.node) and stale(facts, alias) is not None
         for alias in aliases_in(facts, statement)
+    )
+
+
+def _undoes_training(call: ast.Call, loaded: int, facts: Facts) -> bool:
+    """Is the state taken once, before any loop, and does the function return the model into which
+    it is loaded at the end?"""
+    assert isinstance(call.func, ast.Attribute)
+    statement, function = facts.index.statement_of(call), facts.index.function_of(call)
+    if function is None or facts.index.loops_around(call) or not isinstance(statement, ast.Assign):
+        return False
+    target = statement.targets[0]
+    if not isinstance(target, ast.Name) or len(uses_in(facts).names.stores(target)) > 1:
+        return False
+    owner = ast.dump(call.func.value)
+    return any(
+        isinstance(node, ast.Return)
+        and node.lineno > loaded
+        and owner in {ast.dump(part) for part in ast.walk(node)}
+        for node in facts.index.body_nodes(function)
     )
 
 
