@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 
 def attribute_reads(facts: Facts, names: Names, target: ast.Attribute) -> list[ast.Attribute]:
-    """Where `self.x` of the same class is read. Of a class without bases also `.x` of its
-    instances; others, modules above all, are told apart without the analysis."""
+    """Where `self.x` of the same class is read, and `.x` of its instances."""
     index = facts.index
     owner = index.class_of(target)
     mine: list[ast.Attribute] = []
@@ -23,7 +22,7 @@ def attribute_reads(facts: Facts, names: Names, target: ast.Attribute) -> list[a
         if ast.dump(read.value) == ast.dump(target.value):
             if index.class_of(read) is owner:
                 mine.append(read)
-        elif owner is None or owner.bases or not isinstance(read.value, ast.Name):
+        elif owner is None or not isinstance(read.value, (ast.Name, ast.Attribute)):
             continue
         elif _is_instance(facts, read.value, owner):
             mine.append(read)

@@ -7,28 +7,23 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
+from autofix.codemods.alias._weights import (
+    Of,
+    gathered,
+    handed_out,
+    may_hand_out,
+    uncut,
+    weights_of,
+)
 from autofix.flow.facts import Facts
-from autofix.flow.given import given_to
-from autofix.flow.index import FUNCTIONS, last_name, root_name
-from autofix.flow.objects import Closure
+from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.values import Kind
-from autofix.flow.walk import walk
 
 _VIEWS = frozenset({"view", "view_as", "narrow", "t", "transpose", "permute", "squeeze", "select"})
 _VIEWS |= {"unsqueeze", "flatten", "unbind", "reshape"}
 _GIVING = _VIEWS | {"detach", "list", "dict", "tuple", "state_dict"}
-_PARAMETERS = frozenset({"parameters", "named_parameters", "state_dict"})
 _NO_TENSORS = frozenset({"shape", "dtype", "device", "ndim"})
-
-
-class Of(Enum):
-    GRADIENT = "the gradient"
-    GRADIENTS = "the gradients"
-    WEIGHT = "the weight"
-    WEIGHTS = "the weights"
-    PART = "a part of the tensor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +40,12 @@ class Alias:
     """Of each weight `.data` or `.detach()` is kept: it is for the values."""
 
 
-def aliases_in(facts: Facts, node: ast.Assign) -> Iterator[Alias]:
+def aliases_in(facts: Facts, node: ast.Assign | ast.Expr) -> Iterator[Alias]:
+    one = gathered(facts, node)
+    if one is not None:
+        yield Alias(node, one.holder, one.each, Of.WEIGHTS, ast.unparse(one.model), True, one.cut)
+    if isinstance(node, ast.Expr):
+        return
     target = node.targets[0]
     pairs = [(target, node.value)]
     both = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
@@ -65,12 +65,12 @@ def _is_data(holder: ast.expr) -> bool:
 
 def _may_be_alias(facts: Facts, value: ast.expr) -> bool:
     if isinstance(value, ast.Call):
-        return last_name(value.func) in _GIVING or _may_hand_out(facts, value)
+        return last_name(value.func) in _GIVING or may_hand_out(facts, value)
     return isinstance(value, (ast.Name, ast.Attribute, ast.Subscript, ast.ListComp, ast.DictComp))
 
 
 def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Alias | None:
-    many = weights_of(value) or _handed_out(facts, value)
+    many = weights_of(value) or handed_out(facts, value)
     if many is not None:
         of, base, values = many
         return Alias(at, holder, value, of, base, True, values)
@@ -170,19 +170,6 @@ def _part(
     return Alias(at, holder, value, Of.PART, ast.unparse(inner), known.leaf or is_data)
 
 
-def uncut(node: ast.expr) -> tuple[ast.expr, bool]:
-    """`x` of `x.data`, `x.detach()`, `x.data.detach()`."""
-    cut = False
-    while True:
-        match node:
-            case ast.Attribute(attr="data", value=inner):
-                node, cut = inner, True
-            case ast.Call(func=ast.Attribute(attr="detach", value=inner)):
-                node, cut = inner, True
-            case _:
-                return node, cut
-
-
 def _is_basic(facts: Facts, index: ast.expr) -> bool:
     """Does the index make a view: slices, numbers, `...` and `None`?"""
     parts = index.elts if isinstance(index, ast.Tuple) else [index]
@@ -194,72 +181,3 @@ def _is_basic(facts: Facts, index: ast.expr) -> bool:
         if isinstance(part, ast.Constant) or facts.value(part).kind != Kind.NUMBER:
             return False
     return True
-
-
-def weights_of(value: ast.expr) -> tuple[Of, str, bool] | None:
-    """The model of `list(model.parameters())`, `[p.data for p in model.parameters()]`,
-    `{name: p for name, p in model.named_parameters()}`, `model.state_dict()`; with `p.grad`
-    its gradients."""
-    found: str | None = None
-    of, cut = Of.WEIGHTS, False
-    match value:
-        case ast.Call(func=ast.Attribute(attr="state_dict"), args=[], keywords=[]):
-            found = parameters_of(value)
-        case ast.Call(func=ast.Name(id="list" | "dict" | "tuple"), args=[source]):
-            found = parameters_of(source)
-        case ast.ListComp(elt=made, generators=[one]) | ast.DictComp(value=made, generators=[one]):
-            inner, cut = uncut(made)
-            if isinstance(inner, ast.Attribute) and inner.attr == "grad":
-                of, inner = Of.GRADIENTS, inner.value
-            names = [n.id for n in ast.walk(one.target) if isinstance(n, ast.Name)]
-            if isinstance(inner, ast.Name) and names and inner.id == names[-1]:
-                found = parameters_of(one.iter)
-    return (of, found, cut) if found is not None else None
-
-
-def _handed_out(facts: Facts, value: ast.expr) -> tuple[Of, str, bool] | None:
-    """`snapshot(model)`, where the function returns such a list or dict of its argument."""
-    if not isinstance(value, ast.Call) or not _may_hand_out(facts, value):
-        return None
-    ref = facts.value(value.func).ref
-    function = ref.node if isinstance(ref, Closure) and ref.bound_to is None else None
-    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return None
-    returned = [n.value for n in walk(function) if isinstance(n, ast.Return)]
-    found = weights_of(returned[0]) if len(returned) == 1 and returned[0] is not None else None
-    if found is None:
-        return None
-    of, name, cut = found
-    given = given_to(facts, function, value, name)
-    if not isinstance(given, (ast.Name, ast.Attribute)):
-        return None
-    return of, ast.unparse(given), cut
-
-
-def _may_hand_out(facts: Facts, call: ast.Call) -> bool:
-    """Is a function called by the name of one that does so, or one of another file?"""
-    if last_name(call.func) in _handing(facts):
-        return True
-    return facts.project is not None and root_name(call.func) in facts.index.imported
-
-
-@functools.lru_cache(maxsize=4)
-def _handing(facts: Facts) -> frozenset[str]:
-    """The names of the functions of this file that return weights or a list of them."""
-    returns = [r for r in facts.index.of_kind(ast.Return) if r.value and weights_of(r.value)]
-    return frozenset(f.name for r in returns if (f := facts.index.function_of(r)) is not None)
-
-
-def parameters_of(node: ast.expr) -> str | None:
-    owner = owner_of(node)
-    return None if owner is None else ast.unparse(owner)
-
-
-def owner_of(parameters: ast.expr) -> ast.expr | None:
-    """`model` of `model.parameters()`"""
-    match parameters:
-        case ast.Call(func=ast.Attribute(attr="items" | "values", value=ast.Call() as inner)):
-            return owner_of(inner)
-        case ast.Call(func=ast.Attribute(attr=name, value=owner)) if name in _PARAMETERS:
-            return owner
-    return None

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.alias._aliases import owner_of, uncut
 from autofix.codemods.alias._kept_gradient import zeroed
 from autofix.codemods.alias._training import taken_from
+from autofix.codemods.alias._weights import gathered, owner_of, uncut
 from autofix.flow.facts import Facts
 from autofix.flow.given import calls_of, stands_for
 from autofix.flow.handles import any_related
@@ -29,26 +29,16 @@ class Anchored:
 
 
 def anchored(facts: Facts, statement: ast.Assign | ast.Expr) -> Anchored | None:
-    """`self.anchor = {n: p.data for n, p in net.named_parameters()}`, and `p - self.anchor[n]`"""
+    """`self.anchor = {n: p.data for n, p in net.named_parameters()}`, and `p - self.anchor[n]` in
+    another method"""
     match statement:
         case ast.Assign(targets=[ast.Attribute(value=ast.Name()) as holder], value=value):
             found = _kept(value)
-        case (
-            ast.Assign(
-                targets=[ast.Subscript(value=ast.Attribute(value=ast.Name()) as holder)],
-                value=value,
-            )
-            | ast.Expr(
-                value=ast.Call(
-                    func=ast.Attribute(value=ast.Attribute() as holder, attr="append"), args=[value]
-                )
-            )
-        ):
-            found = _of_loop(facts, value)
-            if found is None:
-                return None
         case _:
-            return None
+            one = gathered(facts, statement)
+            if one is None or not (one.cut and isinstance(one.holder, ast.Attribute)):
+                return None
+            holder, found = one.holder, (one.each, one.model)
     if "data" in uses_in(facts).names.stored or holder.attr in ("data", "grad"):
         return None  # the weights get other memory
     if found is None:
@@ -131,18 +121,6 @@ def _kept(value: ast.expr) -> tuple[ast.expr, ast.expr] | None:
             pairs = taken_from(generator.target, generator.iter)
             for name, source in pairs if cut else ():
                 model = owner_of(source)
-                if model is not None and ast.unparse(inner) == name.id:
-                    return each, model
-    return None
-
-
-def _of_loop(facts: Facts, each: ast.expr) -> tuple[ast.expr, ast.expr] | None:
-    """`p.data` in `for p in net.parameters():`"""
-    inner, cut = uncut(each)
-    for around in facts.index.loops_around(each) if cut else ():
-        for target, source in _loops(around):
-            for name, many in taken_from(target, source):
-                model = owner_of(many)
                 if model is not None and ast.unparse(inner) == name.id:
                     return each, model
     return None

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.alias._aliases import uncut
 from autofix.codemods.alias._training import taken_from
+from autofix.codemods.alias._weights import uncut
 from autofix.flow.facts import Facts
 from autofix.flow.given import given_to
 from autofix.flow.index import FunctionNode, last_name, root_name

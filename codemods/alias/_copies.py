@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from autofix.codemods.alias._aliases import Alias, Of
+from autofix.codemods.alias._aliases import Alias
+from autofix.codemods.alias._weights import Of, uncut
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.order import Order
@@ -31,7 +32,7 @@ def copied(facts: Facts, alias: Alias) -> tuple[Edit, ...]:
             return copied_weights(facts, node)
         case ast.Call(func=ast.Name(id="list" | "tuple" | "dict"), args=[_]):
             return copied_weights(facts, node)
-        case ast.Call() if alias.of in (Of.WEIGHTS, Of.GRADIENTS):
+        case ast.Call() if alias.of in (Of.WEIGHTS, Of.GRADIENTS) and not uncut(node)[1]:
             spelled = spell(facts, "copy.deepcopy", node)
             opening = Edit(start, start, f"{spelled.code}(")
             return (*spelled.edits, opening, Edit(end, end, ")"))

@@ -7,8 +7,8 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.alias._aliases import uncut
 from autofix.codemods.alias._training import head, taken_from
+from autofix.codemods.alias._weights import uncut
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode
 from autofix.flow.objects import Closure

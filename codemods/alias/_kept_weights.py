@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from autofix.codemods.alias._aliases import Of, parameters_of, uncut, weights_of
 from autofix.codemods.alias._elapsed import changes_between, in_other_method, is_of_object, waits
 from autofix.codemods.alias._training import taken_from
+from autofix.codemods.alias._weights import Of, parameters_of, uncut, weights_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.records import INSIDE, NOT

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from autofix.codemods.alias._aliases import Alias, Of, parameters_of, uncut
+from autofix.codemods.alias._aliases import Alias
 from autofix.codemods.alias._training import changes_weights, head
+from autofix.codemods.alias._weights import Of, parameters_of, uncut
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.order import Order
@@ -160,7 +161,7 @@ def _same_part(alias: Alias, target: ast.Subscript) -> bool:
 def _reads_as_it_was(facts: Facts, alias: Alias, read: ast.stmt, write: ast.stmt) -> bool:
     """Is the alias read there, together with the memory that it shares? That is of no use: it is
     compared with itself, or copied onto itself."""
-    nodes = head(read)
+    nodes = [] if read is alias.statement else head(read)
     held = ast.unparse(alias.holder)
     mine = [n for n in nodes if _is_read(n, held) and not _is_asked_about(n, facts)]
     if not mine or read is write:

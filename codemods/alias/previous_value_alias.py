@@ -54,12 +54,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.alias._aliases import Of, aliases_in
+from autofix.codemods.alias._aliases import aliases_in
 from autofix.codemods.alias._anchored import anchored
 from autofix.codemods.alias._copies import copied
 from autofix.codemods.alias._kept_gradient import kept_gradients
 from autofix.codemods.alias._kept_state import kept_state
 from autofix.codemods.alias._stale import restores, stale
+from autofix.codemods.alias._weights import Of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import calls_in
@@ -72,8 +73,8 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(__name__, code="AG403")
 
 
-@rule.visit(ast.Assign)
-def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+@rule.visit(ast.Assign, ast.Expr)
+def check(node: ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
     for alias in aliases_in(facts, node):
         if alias.of == Of.PART:
             continue
@@ -112,7 +113,7 @@ def check_anchor(node: ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
     found = anchored(facts, node)
     if found is None:
         return
-    if isinstance(node, ast.Assign) and any(_told(facts, node)):
+    if any(_told(facts, node)):
         return
     held = facts.source.segment(found.holder)
     message = (
@@ -123,10 +124,10 @@ def check_anchor(node: ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
     yield Report(node, message, fix=fix(Applicability.SAFE, Edit(end, end, ".clone()")))
 
 
-def _told(facts: Facts, node: ast.Assign) -> Iterator[bool]:
+def _told(facts: Facts, node: ast.Assign | ast.Expr) -> Iterator[bool]:
     """Is it found as an alias already?"""
     yield any(stale(facts, alias) is not None for alias in aliases_in(facts, node))
-    yield any(True for _ in kept_gradients(facts, node))
+    yield isinstance(node, ast.Assign) and any(True for _ in kept_gradients(facts, node))
 
 
 def _is_brought_back(facts: Facts, call: ast.Call) -> bool:

@@ -55,11 +55,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.alias._aliases import Of, aliases_in
+from autofix.codemods.alias._aliases import aliases_in
 from autofix.codemods.alias._copies import copied, copied_weights
 from autofix.codemods.alias._kept_state import How, Kept, kept_state
 from autofix.codemods.alias._kept_weights import kept_weights
 from autofix.codemods.alias._stale import restores, stale
+from autofix.codemods.alias._weights import Of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.objects import Closure
@@ -107,8 +108,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     yield Report(node, message, fix=fix(tier, *_copied(facts, kept)), note=note)
 
 
-@rule.visit(ast.Assign)
-def check_list(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+@rule.visit(ast.Assign, ast.Expr)
+def check_list(node: ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
     """`best = [p.data for p in model.parameters()]`, and later `p.data.copy_(b)`."""
     for alias in aliases_in(facts, node):
         found = stale(facts, alias) if alias.of == Of.WEIGHTS else None
@@ -157,7 +158,7 @@ def _may_be_kept(facts: Facts, node: ast.expr) -> bool:
 def _is_found_by_name(facts: Facts, node: ast.expr) -> bool:
     """Is it kept under a name, and found where that is read?"""
     statement = facts.index.statement_of(node)
-    return isinstance(statement, ast.Assign) and any(
+    return isinstance(statement, (ast.Assign, ast.Expr)) and any(
         node in ast.walk(alias.node) and stale(facts, alias) is not None
         for alias in aliases_in(facts, statement)
     )

@@ -52,10 +52,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.alias._aliases import Of, aliases_in
+from autofix.codemods.alias._aliases import aliases_in
 from autofix.codemods.alias._argument_written import argument_written
 from autofix.codemods.alias._history import written_in_turns
 from autofix.codemods.alias._stale import stale
+from autofix.codemods.alias._weights import Of
 from autofix.flow.facts import Facts
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import insert_before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from autofix.codemods.alias._aliases import uncut
+from autofix.codemods.alias._weights import uncut
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.leaf._turned_over import TurnedOver, Want, sees_other_tensors
 from autofix.flow import torch_api

@@ -85,7 +85,8 @@ def _after(a: ast.expr, b: ast.expr) -> bool:
 def _binds_again(facts: Facts, statement: ast.stmt | None, read: ast.Name) -> bool:
     match statement:
         case ast.Assign(targets=[ast.Name(id=name) as target], value=value) if name == read.id:
-            return not is_update(facts, statement, target, value)  # AG307
+            again = isinstance(value, ast.Call) and last_name(value.func) == "requires_grad_"
+            return not again and not is_update(facts, statement, target, value)  # AG307
     return False
 
 
@@ -93,6 +94,8 @@ def _computed_from_leaf(
     facts: Facts, statement: ast.Assign, read: ast.Name, node: ast.expr, leaf: Leaf | None
 ) -> bool:
     old, new = facts.value(read), facts.value(statement.value)
+    if new.leaf:
+        return False
     chain = chain_from(facts, read)
     if isinstance(node, ast.Name) and chain is not None:  # `x.requires_grad = True` says it all
         if not old.kind & (Kind.TENSOR | Kind.UNKNOWN) or new.graph == Graph.NO:
@@ -100,7 +103,7 @@ def _computed_from_leaf(
     else:
         if not (old.leaf and old.graph == Graph.YES and old.kind == Kind.TENSOR):
             return False
-        if new.kind != Kind.TENSOR or new.graph != Graph.YES or new.leaf:
+        if new.kind != Kind.TENSOR or new.graph != Graph.YES:
             return False
     if isinstance(statement.value, ast.Name) or (chain is None and _same(facts, statement.value)):
         return False
@@ -157,7 +160,7 @@ def _judged(
         or goes_back(facts, found.statement, found.target.id)
         or is_shape(facts, read)
     ):
-        return _but(found, Choice.NEW_LEAF)
+        return _but(found, Choice.NEW_LEAF, loop)
     if _of_data(facts, found):
         return _but(found, Choice.NEW_LEAF)
     return found

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.alias._aliases import uncut
+from autofix.codemods.alias._weights import uncut
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
-from autofix.flow.roles import is_optimizer, optimizer_class
+from autofix.flow.roles import BACKWARD, is_optimizer, optimizer_class
 from autofix.flow.syntax import all_arguments, calls_in, is_named, is_true, keyword, mentions
 from autofix.flow.uses import ADDING, uses_in
 from autofix.flow.values import Graph, Value
@@ -52,7 +53,22 @@ def binding(facts: Facts, node: ast.Assign | ast.Expr) -> ast.Assign | None:
     return before if isinstance(before, ast.Assign) else None
 
 
-def swapped(facts: Facts, node: ast.Assign) -> Swapped | None:
+def behind(facts: Facts, step: ast.Expr) -> Iterator[Swapped]:
+    """`self.x = self.x.clamp(0, 1)` behind a step: what ends a turn was to be trained on."""
+    if not _steps(facts, step):
+        return
+    block = facts.index.block_of(step)
+    for node in block[block.index(step) + 1 :]:
+        if any(last_name(call.func) in (*BACKWARD, "step") for call in calls_in(node)):
+            return
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
+            found = swapped(facts, node, behind_step=True)
+            if found is not None:
+                yield found
+
+
+def swapped(facts: Facts, node: ast.Assign, behind_step: bool = False) -> Swapped | None:
+    """The name is bound to another leaf; `behind_step` to a tensor that is none."""
     match node.targets:
         case [ast.Name() as target] | [ast.Attribute(value=ast.Name()) as target]:
             pass
@@ -61,7 +77,9 @@ def swapped(facts: Facts, node: ast.Assign) -> Swapped | None:
     text = ast.unparse(target)
     value, leaf = _peeled(facts, node.value)
     flag = None if leaf else _flag_behind(facts, node, text)
-    if (not leaf and flag is None) or isinstance(value, ast.Attribute):
+    if isinstance(value, ast.Attribute):
+        return None
+    if behind_step is (leaf or flag is not None):
         return None
     if not any(mentions(one, text) for one in _made_of(facts, value)) or is_named(value, text):
         return None

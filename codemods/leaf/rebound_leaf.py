@@ -79,7 +79,7 @@ from autofix.codemods.leaf._made import leaf_made, leaf_of, may_have_graph, with
 from autofix.codemods.leaf._new_name import in_each_turn, renamed
 from autofix.codemods.leaf._operations import Tier, chain_from
 from autofix.codemods.leaf._rebound import Choice, Rebound, is_shape, rebound_leaves
-from autofix.codemods.leaf._swapped import binding, swapped, written
+from autofix.codemods.leaf._swapped import Swapped, behind, binding, swapped, written
 from autofix.codemods.leaf._turned_over import TurnedOver, Want, turned_over
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -87,7 +87,7 @@ from autofix.flow.uses import uses_in
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG302", names=("requires_grad", "requires_grad_", "Parameter"))
+rule = Rule(__name__, code="AG302", names=("requires_grad", "requires_grad_", "Parameter", "step"))
 
 
 @rule.visit(ast.Call)
@@ -123,16 +123,26 @@ def check_swap(node: ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
     found = swapped(facts, bound) if bound is not None else None
     if found is None or bound is None or (bound is node) is (found.flag is not None):
         return
+    yield _swap(facts, found, "another leaf")
+
+
+@rule.visit(ast.Expr)
+def check_behind(node: ast.Expr, facts: Facts) -> Iterator[Report]:
+    """`self.x = self.x.clamp(0, 1)` behind `optimizer.step()`"""
+    for found in behind(facts, node):
+        yield _swap(facts, found, "a tensor that is no leaf")
+
+
+def _swap(facts: Facts, found: Swapped, what: str) -> Report:
     name, line = facts.source.segment(found.target), found.optimizer.lineno
     message = (
-        f"`{name}` is bound to another leaf, and the optimizer (line {line}) goes on with the "
-        "one before: nothing is trained any more"
+        f"`{name}` is bound to {what}, and the optimizer (line {line}) goes on with the leaf of "
+        "before: nothing is trained any more"
     )
     edits, tier = written(facts, found)
     if isinstance(edits, str):
-        yield Report(bound, message, declined=edits)
-    else:
-        yield Report(bound, message, fix=fix(tier, *edits))
+        return Report(found.statement, message, declined=edits)
+    return Report(found.statement, message, fix=fix(tier, *edits))
 
 
 def _is_bound(parent: ast.AST | None) -> bool:
@@ -233,7 +243,29 @@ def _unclear(facts: Facts, found: Rebound) -> tuple[tuple[Edit, ...] | str, Appl
     """No plain operation: a model's output, say. It is hardly meant to be the leaf."""
     if found.optimized:
         return "only the author knows which of the two should be trained", Applicability.DISPLAY
+    if found.loop is not None and _is_written(facts, found):
+        return leaf_of(facts, found.last.value, detach=True), Applicability.UNSAFE
     return renamed(facts, found), Applicability.UNSAFE
+
+
+def _is_written(facts: Facts, found: Rebound) -> bool:
+    """Is the name changed in place in the training loop, by its gradient say?"""
+    name = found.target.id
+    assert found.loop is not None
+    for node in ast.walk(found.loop):
+        match node:
+            case ast.AugAssign(target=ast.Name(id=changed)):
+                pass
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=changed), attr=attr)):
+                if not attr.endswith("_") or attr in ("requires_grad_", "retain_grad"):
+                    continue
+            case ast.Attribute(value=ast.Name(id=changed), attr="data", ctx=ast.Store()):
+                pass
+            case _:
+                continue
+        if changed == name:
+            return True
+    return False
 
 
 def _is_start(facts: Facts, found: Rebound) -> bool:

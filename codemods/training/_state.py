@@ -11,6 +11,7 @@ from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, re
 from autofix.flow.facts import Facts
 from autofix.flow.frame import only_leaves
 from autofix.flow.joins import join_all
+from autofix.flow.roles import optimizer_class
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 
@@ -58,12 +59,25 @@ def _candidates(graphs: Graphs, turn: ast.stmt | None) -> list[str]:
         inside = [s for s, _ in stores if _inside(graphs, s, turn)]
         if any(s is turn for s, _ in stores):
             continue  # `for x, y in batches` binds it anew
+        if _is_optimized(graphs, key):
+            continue  # a weight: AG302, AG307
         if turn is None:
             if key.startswith("self.") or (_is_argument(graphs, key) and _returned(graphs, key)):
                 found.append(key)
         elif inside and (len(inside) < len(stores) or "." in key or _is_argument(graphs, key)):
             found.append(key)
     return found
+
+
+def _is_optimized(graphs: Graphs, key: str) -> bool:
+    index = graphs.facts.index
+    return any(
+        isinstance(part, ast.expr) and key_of(part) == key
+        for call in index.of_kind(ast.Call)
+        if "." in key or (index.function_of(call) or graphs.facts.tree) is graphs.scope
+        if optimizer_class(call, graphs.facts) is not None
+        for part in ast.walk(call)
+    )
 
 
 def _inside(graphs: Graphs, node: ast.AST, turn: ast.stmt | None) -> bool:
