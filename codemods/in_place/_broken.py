@@ -77,11 +77,14 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
         return Broken(LEAF, place, write)
     broken = facts.broken(place.target)
     value = facts.value(place.base)
-    if write.parted and not broken and value.graph == Graph.YES:
-        return Broken(_kind_of_target(place, facts, ()), place, write)
-    if not broken or _is_guarded(place, max(graph for _, graph, _ in broken), facts):
+    parted = bool(write.parted) and not broken and value.graph == Graph.YES
+    if not parted and not broken:
         return None
     if any(report.fix is not None for report in row_loops(place, facts)):
+        return None
+    if parted:
+        return Broken(_kind_of_target(place, facts, ()), place, write)
+    if _is_guarded(place, max(graph for _, graph, _ in broken), facts):
         return None
     breaks = tuple(sorted((one for one, _, _ in broken), key=_order))
     graph = max(graph for _, graph, _ in broken)

@@ -25,6 +25,7 @@ from autofix.codemods.in_place._private import is_private
 from autofix.codemods.in_place._row_header import DeclinedError
 from autofix.flow.facts import Facts
 from autofix.flow.values import Graph
+from autofix.flow.writes import memory_in
 from autofix.model import Applicability, Edit
 from autofix.rewrite.liveness import read_later
 from autofix.rewrite.statements import insert_above
@@ -107,12 +108,21 @@ def _own_copy(broken: Broken, private: bool, facts: Facts) -> list[Edit]:
     for loop in facts.index.loops_around(place.statement):
         if isinstance(loop, ast.For) and loop.iter in broken.write.parted:
             name = loop.target.id if isinstance(loop.target, ast.Name) else ""
-            made = isinstance(loop.iter, (ast.BinOp, ast.Call, ast.UnaryOp))
-            if made and isinstance(place.base, ast.Name) and place.base.id == name:
+            named = isinstance(place.base, ast.Name) and place.base.id == name
+            if named and _is_new(loop.iter, facts):
                 return [insert_above(facts, loop.body[0], f"{name} = {name}.clone()")]
     if not private:
         raise DeclinedError(f"the tensor that `{shown(place.base, facts)}` is part of is read")
     return out_of_place(place, facts)
+
+
+def _is_new(node: ast.expr, facts: Facts) -> bool:
+    """Is it memory that nothing named in it has, as that of `x * 2` and not of `x.unbind(0)`?"""
+    if not isinstance(node, (ast.BinOp, ast.Call, ast.UnaryOp)):
+        return False
+    mine = memory_in(facts.value(node))
+    parts = [n for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))]
+    return bool(mine) and not any(mine & memory_in(facts.value(part)) for part in parts)
 
 
 def _reads_itself(broken: Broken, facts: Facts) -> bool:

@@ -28,7 +28,8 @@ class Base:
 class Store:
     """`base[i] = value`, or `base[i] op= value`."""
 
-    target: ast.Subscript
+    target: ast.expr
+    """`base[i]`, or the name that the loop gives to this row."""
     base: Base
     dims: Dims
     value: ast.expr
@@ -167,9 +168,9 @@ def understand(loop: ast.For | ast.While, facts: Facts) -> Nest:
     stores: list[Store] = []
     variables = {h.variable for h in headers}
     for statement in body:
-        stored = _statement(statement, temporaries, variables, stores, facts)
-        if stored is not None:
-            stores.append(stored)
+        named = _named_stores(statement, headers, temporaries, facts)
+        stored = None if named else _statement(statement, temporaries, variables, facts)
+        stores += [*named, *([stored] if stored is not None else [])]
     _check_carried(stores, temporaries)
     return Nest(loop, tuple(headers), tuple(stores), frozenset(bound | set(temporaries)))
 
@@ -178,7 +179,6 @@ def _statement(
     node: ast.stmt,
     temporaries: dict[str, ast.expr],
     variables: set[str],
-    stores: list[Store],
     facts: Facts,
 ) -> Store | None:
     match node:
@@ -196,6 +196,68 @@ def _statement(
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return None
     raise DeclinedError(_also(node, facts))
+
+
+def _named_stores(
+    node: ast.stmt, headers: list[Header], temporaries: dict[str, ast.expr], facts: Facts
+) -> list[Store]:
+    """`row /= row.sum()`, where the loop gives a row of its tensor the name `row`."""
+    stores: list[Store] = []
+    for header in headers if len(headers) == 1 else ():
+        for row, over in header.rows:
+            writes = row_writes(node, row) if row not in temporaries else []
+            value = facts.value(over)
+            if not writes or not value.is_tensor:
+                continue
+            if value.rank is not None and value.rank <= header.dim:
+                raise DeclinedError(f"`{ast.unparse(over)}` has no dimension {header.dim}")
+            base, dims = Base(over, ast.dump(over), value), ((header.dim, header.variable),)
+            for target, written, op in writes:
+                stores.append(Store(target, base, dims, written, op, dict(temporaries)))
+    return stores
+
+
+def row_writes(node: ast.AST, row: str) -> list[tuple[ast.expr, ast.expr, ast.operator | None]]:
+    """What a statement writes into all of the tensor with this name, in order."""
+    match node:
+        case ast.AugAssign(target=target, value=value, op=op) if _is_all_of(target, row):
+            return [(target, value, op)]
+        case ast.Assign(targets=[ast.Subscript() as target], value=value) if _is_all_of(
+            target, row
+        ):
+            return [(target, value, None)]
+        case ast.Expr(value=ast.Call() as call):
+            return _methods(call, row)
+    return []
+
+
+def _methods(call: ast.Call, row: str) -> list[tuple[ast.expr, ast.expr, ast.operator | None]]:
+    """`row.sub_(row.mean()).div_(row.std())`"""
+    match call:
+        case ast.Call(func=ast.Attribute(value=owner, attr=name), args=[given], keywords=[]) if (
+            name in _METHODS
+        ):
+            if isinstance(owner, ast.Call):
+                before = _methods(owner, row)
+                return [*before, (before[-1][0], given, _METHODS[name])] if before else []
+            return [(owner, given, _METHODS[name])] if _is_all_of(owner, row) else []
+    return []
+
+
+def _is_all_of(target: ast.expr, row: str) -> bool:
+    """`row`, `row[:]`"""
+    if isinstance(target, ast.Subscript) and is_full(target.slice):
+        target = target.value
+    return isinstance(target, ast.Name) and target.id == row
+
+
+_METHODS: dict[str, ast.operator | None] = {
+    "add_": ast.Add(),
+    "sub_": ast.Sub(),
+    "mul_": ast.Mult(),
+    "div_": ast.Div(),
+    "copy_": None,
+}
 
 
 class Item(ast.Subscript):
@@ -277,7 +339,7 @@ def _store(
     shown = facts.source.segment(target)
     base = base_of(target, variables, facts)
     if base is None:
-        raise DeclinedError(f"what is written in `{shown}` is not known to be a tensor")
+        raise DeclinedError(f"which row `{shown}` is is not known, or whether it is of a tensor")
     index = indices(target, base)
     dims = dims_of(index, variables) if index is not None else None
     if dims is None or {name for _, name in dims} != variables:

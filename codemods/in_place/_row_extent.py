@@ -47,7 +47,7 @@ def extent(header: Header, dim: int, value: RowValue) -> Extent:
         return _shortest(header, dim, value)
     if header.over is not None or (header.rows and header.stop is not None):
         over = header.over if header.over is not None else header.rows[0][1]
-        same = ast.dump(over) == base.code and dim == 0
+        same = ast.dump(over) == base.code and dim == header.dim
         if not same and header.stop is not None:
             raise DeclinedError("`zip` stops at the shorter of the two")
         if header.over is not None:

@@ -27,6 +27,8 @@ class Header:
     """Names that are bound to the elements of a tensor, and that tensor."""
     zipped: bool = False
     """It stops at the end of the shortest of the tensors in `rows`."""
+    dim: int = 0
+    """The dimension that `rows` are taken along."""
     initial: ast.stmt | None = None
     """The `i = 0` of a `while`."""
 
@@ -48,8 +50,13 @@ def read(loop: ast.For | ast.While, facts: Facts) -> Header:
         return _while(loop, facts)
     match loop.target, loop.iter:
         case ast.Name(id=name), ast.Call(func=ast.Name(id="reversed"), args=[inner], keywords=[]):
-            found = _range(name, inner)
-            return Header(name, found.start, found.stop, backwards=True)
+            turns = _range(name, inner)
+            return Header(name, turns.start, turns.stop, backwards=True)
+        case ast.Name(id=row), iterable if (found := parts_of(iterable)) is not None:
+            over, dim = found
+            if isinstance(iterable, ast.Attribute) and dim and facts.value(over).rank != 2:
+                raise DeclinedError(f"how many dimensions `{ast.unparse(over)}` has is not known")
+            return Header(uncounted(row), over=over, rows=((row, over),), dim=dim)
         case ast.Name(id=name), iterable:
             return _range(name, iterable)
         case (
@@ -61,8 +68,8 @@ def read(loop: ast.For | ast.While, facts: Facts) -> Header:
             ast.Tuple(elts=[ast.Name(id=name), ast.Name(id=row)]),
             ast.Call(func=ast.Name(id="zip"), args=[first, over], keywords=[]),
         ) if _is_range(first):
-            found = _range(name, first)
-            return Header(name, found.start, found.stop, rows=((row, over),))
+            turns = _range(name, first)
+            return Header(name, turns.start, turns.stop, rows=((row, over),))
         case (
             ast.Tuple(elts=[ast.Name(id=name), ast.Tuple(elts=elements)]),
             ast.Call(
@@ -74,7 +81,57 @@ def read(loop: ast.For | ast.While, facts: Facts) -> Header:
             rows = [(e.id, o) for e, o in zip(elements, overs, strict=True) if _is_element(e, o)]
             if len(rows) == len(overs):
                 return Header(name, over=overs[0], rows=tuple(rows), zipped=True)
+        case (
+            ast.Tuple(elts=elements),
+            ast.Call(func=ast.Name(id="zip"), args=overs, keywords=[]),
+        ) if len(elements) == len(overs):
+            rows = [(e.id, o) for e, o in zip(elements, overs, strict=True) if _is_element(e, o)]
+            if len(rows) == len(overs) > 1:
+                return Header(uncounted(rows[0][0]), over=overs[0], rows=tuple(rows), zipped=True)
     raise DeclinedError("which rows the loop visits is not known")
+
+
+def uncounted(row: str) -> str:
+    """What stands for the variable of a loop that has none, and is no name in the program."""
+    return f"number of {row}"
+
+
+def parts_of(node: ast.expr) -> tuple[ast.expr, int] | None:
+    """The tensor whose parts are iterated over, and along which dimension: `x`, `x.unbind(1)`, and
+    the columns of a matrix, `x.t()` and `x.T`."""
+    match node:
+        case ast.Attribute(value=ast.Name() | ast.Attribute() as owner, attr="T"):
+            return owner, 1
+        case ast.Call(func=ast.Attribute(value=owner, attr="t"), args=[], keywords=[]):
+            return owner, 1
+        case ast.Name() | ast.Attribute():
+            return node, 0
+        case ast.Call(func=ast.Attribute(value=owner, attr="unbind"), args=args, keywords=[]):
+            if args and not isinstance(args[0], ast.Constant):  # `torch.unbind(x, 1)`
+                owner, args = args[0], args[1:]
+            match args:
+                case []:
+                    return owner, 0
+                case [ast.Constant(value=int(dim))]:
+                    return owner, dim
+    return None
+
+
+def rows_of(loop: Loop) -> dict[str, ast.expr]:
+    """The names that a loop gives to the elements of something, and that."""
+    match loop:
+        case ast.For(target=ast.Name(id=row), iter=iterable):
+            found = parts_of(iterable)
+            return {row: found[0]} if found is not None else {}
+        case ast.For(
+            target=ast.Tuple(elts=[*_, last] as elements),
+            iter=ast.Call(func=ast.Name(id="enumerate" | "zip" as name), args=[*_, over] as overs),
+        ):
+            if name == "enumerate":
+                return {last.id: over} if isinstance(last, ast.Name) else {}
+            pairs = zip(elements, overs, strict=False)
+            return {e.id: o for e, o in pairs if isinstance(e, ast.Name)}
+    return {}
 
 
 def _is_element(target: ast.expr, over: ast.expr) -> TypeGuard[ast.Name]:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.in_place._row_body import Nest, Store, indices
+from autofix.codemods.in_place._row_header import parts_of
 from autofix.codemods.in_place._row_operations import COUNTED, METADATA
 
 
@@ -20,7 +21,8 @@ def _same(node: ast.AST, code: str) -> bool:
 def outside_reads(nest: Nest, store: Store) -> Iterator[ast.expr]:
     """Places in the loop that read the tensor other than by a row number."""
     code = store.base.code
-    allowed: set[ast.AST] = set()
+    rows = isinstance(nest.loop, ast.For) and parts_of(nest.loop.iter) is not None
+    allowed = set(ast.walk(nest.loop.iter)) if rows else set()  # type: ignore[union-attr]
     for node in ast.walk(nest.loop):
         if isinstance(node, ast.Subscript) and indices(node, store.base):
             inner: ast.expr = node

@@ -127,7 +127,8 @@ class Writer:
         sign = _SIGNS.get(type(store.op))
         if sign is None:
             raise DeclinedError("the rows are changed by an operator that has no tensor form")
-        return f"{row or self.facts.source.segment(store.target)} {sign} {text}"
+        mine = self.facts.source.segment(store.target) if row is None else row
+        return f"{mine} {sign} {text}"
 
     def _render(self, node: ast.expr, row: str | None, vector: bool) -> str:
         start, end = self.facts.source.span(node)

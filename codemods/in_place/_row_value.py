@@ -75,9 +75,10 @@ class RowValue:
         if isinstance(node, ast.Name):
             if node.id in self.store.temporaries:
                 return self.is_row(self.store.temporaries[node.id])
-            if len(self.store.dims) != 1 or self.store.dims[0][0] != 0:
+            if len(self.store.dims) != 1:
                 return False
-            rows = [row for header in self.nest.headers for row in header.rows]
+            at = self.store.dims[0][0]
+            rows = [row for header in self.nest.headers if header.dim == at for row in header.rows]
             return any(n == node.id and ast.dump(over) == self.store.base.code for n, over in rows)
         if isinstance(node, ast.Subscript):
             index = indices(node, self.store.base)

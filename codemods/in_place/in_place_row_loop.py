@@ -65,6 +65,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from autofix.codemods.in_place import _row_sight as sight
 from autofix.codemods.in_place._aside import works_on_data
@@ -75,13 +76,15 @@ from autofix.codemods.in_place._row_body import (
     indices,
     inner_nodes,
     mentions_index,
+    row_writes,
     stores_in,
     understand,
 )
-from autofix.codemods.in_place._row_header import DeclinedError, names_of
+from autofix.codemods.in_place._row_header import DeclinedError, names_of, rows_of
 from autofix.codemods.in_place._row_reads import outside_reads
 from autofix.codemods.in_place._row_text import Writer, replacement
 from autofix.codemods.in_place._row_value import RowValue
+from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.syntax import unsubscripted
 from autofix.flow.values import Graph
@@ -89,7 +92,7 @@ from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG201", trigger=r"\]\s*(?:[-+*/]|\*\*)?=(?!=)")
+rule = Rule(__name__, code="AG201", trigger=r"\]\s*=(?!=)|[-+*/]=|_\(")
 
 _CALLER = "the tensor that is passed in is no longer changed, only the one that comes back is new"
 
@@ -105,6 +108,27 @@ def check(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
 
 def found(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
     """The same, whatever other rules would do with the writes in the loop."""
+    for written in (*_numbered(loop, facts), *_named(loop, facts)):
+        shown = facts.source.segment(written.base.node)
+        steps = written.base.value.why.steps() if written.base.value.why is not None else ()
+        demand = written.demand
+        why = (*steps, f"{demand.text} (line {demand.line})") if demand is not None else steps
+        yield _report(loop, written, shown, why, facts)
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A tensor whose rows are overwritten though autograd has kept them; without a demand, the
+    write itself raises."""
+
+    base: Base
+    graph: Graph
+    demand: Demand | None
+
+
+def _numbered(loop: ast.For | ast.While, facts: Facts) -> Iterator[_Written]:
+    """`x[i] = x[i] / x[i].sum()`"""
     names = names_of(loop)
     targets = [t for t in stores_in(loop, names) if _is_read(t, loop)] if names else []
     if not targets or any(mentions_index(t, _outer_names(loop, facts)) for t in targets):
@@ -120,20 +144,31 @@ def found(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
         if need is None or not _reads_its_row(target, base, loop):
             continue
         graph, demand = need
-        if graph < Graph.YES and not demand.backward and works_on_data(loop, facts):
-            continue
-        shown = facts.source.segment(base.node)
-        steps = base.value.why.steps() if base.value.why is not None else ()
-        why = (*steps, f"{demand.text} (line {demand.line})")
-        yield _report(loop, base, shown, graph, why, facts)
-        return
+        if graph == Graph.YES or demand.backward or not works_on_data(loop, facts):
+            yield _Written(base, graph, demand)
+
+
+def _named(loop: ast.For | ast.While, facts: Facts) -> Iterator[_Written]:
+    """`for row in x: row /= row.sum()`"""
+    rows = rows_of(loop)
+    for node in loop.body if rows else ():
+        for row, over in rows.items():
+            for target, _, _ in row_writes(node, row)[:1]:
+                if not facts.may_hold_tensor(over):
+                    continue
+                write, value = facts.write(target), facts.value(over)
+                known = write is not None and value.is_tensor and not value.leaf
+                if write is None or not known or write.expanded or write.leaf:
+                    continue
+                if write.parted and value.graph == Graph.YES:
+                    need = facts.needed(target)
+                    yield _Written(Base(over, ast.dump(over), value), Graph.YES, need and need[1])
 
 
 def _report(
     loop: ast.For | ast.While,
-    base: Base,
+    written: _Written,
     shown: str,
-    graph: Graph,
     why: tuple[str, ...],
     facts: Facts,
 ) -> Report:
@@ -141,10 +176,12 @@ def _report(
         f"the rows of `{shown}` are overwritten in a loop although autograd has kept them: "
         "`backward()` raises"
     )
+    if written.demand is None:
+        message = f"the rows of `{shown}` are views made all at once, and writing into one raises"
     try:
-        sight.check_leaf(base, shown)
+        sight.check_leaf(written.base, shown)
         nest = understand(loop, facts)
-        applicability, note = _tier(nest, graph, facts)
+        applicability, note = _tier(nest, written.graph, facts)
         edits: list[Edit] = []
         statements, unsure = _statements(nest, edits, facts)
         if unsure:
