@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from autofix.codemods.modules._origins import Origin
 from autofix.flow.class_table import Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -54,7 +55,7 @@ def _is_off(facts: Facts, flag: ast.expr) -> bool:
     return known is False
 
 
-def flag_of(facts: Facts, store: Store, made: ast.expr) -> str | None:
+def flag_of(facts: Facts, store: Store, made: Origin) -> str | None:
     """What a Parameter needs as `requires_grad=`, to require grad when the tensor does; None if
     that is always."""
     beside = facts.index.parents.get(store.statement)
@@ -62,11 +63,12 @@ def flag_of(facts: Facts, store: Store, made: ast.expr) -> str | None:
     if later:
         always = any(facts.index.parents.get(statement) is beside for statement, _ in later)
         return None if always else "False"
-    for call in (n for n in walk(made) if isinstance(n, ast.Call)):
+    for call in (n for one in made for n in walk(one) if isinstance(n, ast.Call)):
         flag = switch_of(call)
         if flag is None or is_true(flag):
             continue
-        if isinstance(store.value, ast.Name):
-            return f"{store.value.id}.requires_grad"
-        return facts.source.segment(flag)
+        assert store.value is not None
+        if call in walk(store.value):
+            return facts.source.segment(flag)
+        return f"{facts.source.segment(store.value)}.requires_grad"
     return None

@@ -11,6 +11,7 @@ from typing import TypeGuard
 
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._idle import changes_nothing
+from autofix.codemods.modules._origins import Origin, origins
 from autofix.codemods.modules._reads import reads_of
 from autofix.codemods.modules._switches import flag_of, set_later, wants_grad
 from autofix.flow.class_table import ClassTable, How, Store
@@ -84,14 +85,15 @@ _GRADIENTS = frozenset({"grad", "backward", "retain_grad"})
 def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
     for attribute, stores in table.stores.items():
         store = _single(table, stores)
-        made = _made_of(facts, store) if store is not None else None
-        if store is None or store.value is None or made is None or not _may_be_created(made):
+        told = _tells(facts, table, store) if store is not None and store.value else None
+        if store is None or store.value is None or told is None:
             continue
-        evidence = _evidence(facts, table, store, made)
-        if evidence is None or _holds_parameter(facts, made):
+        evidence, made = told
+        if any(_holds_parameter(facts, one) for one in made):
             continue
         value = facts.value(store.value)
-        if not value.is_tensor or value.parameter or not _floating(value, store):
+        floating = _floating(value, store) or facts.value(made[0]).dtype in FLOATING
+        if not value.is_tensor or value.parameter or not floating:
             continue
         flag = flag_of(facts, store, made)
         trains = _trains(value, store.value) or (set_later(facts, store) and flag is None)
@@ -152,20 +154,31 @@ def _may_be_created(value: ast.expr) -> bool:
     return any(isinstance(n, ast.Call) and last_name(n.func) in _CREATED for n in walk(value))
 
 
-def _made_of(facts: Facts, store: Store) -> ast.expr | None:
-    """The value; of a local name that is bound once, what it is bound to."""
-    if not isinstance(store.value, ast.Name):
-        return store.value
-    bound = uses_in(facts).names.stores(store.value)
-    statement = facts.index.statement_of(bound[0]) if len(bound) == 1 else None
-    loads = uses_in(facts).names.all_loads(store.value)
-    if any(load.lineno > store.statement.lineno for load in loads):
+def _tells(facts: Facts, table: ClassTable, store: Store) -> tuple[Evidence, Origin] | None:
+    """Why it should be a weight, and how it is made; where there are several ways, the first one
+    that is more than a copy."""
+    assert store.value is not None
+    ways = [o for o in origins(facts, store.value) if not _is_copied(o)]
+    if not all(any(_may_be_created(one) for one in way) for way in ways):
         return None
-    return statement.value if isinstance(statement, ast.Assign) else None
+    if ways and _is_own_leaf(facts.value(store.value)):
+        return Evidence.TRAINS, ways[0]
+    told = [_evidence(facts, table, store, way) for way in ways]
+    known = [one for one in told if one is not None]
+    return (known[0], ways[0]) if known and len(set(told)) == 1 else None
 
 
-def _evidence(facts: Facts, table: ClassTable, store: Store, made: ast.expr) -> Evidence | None:
-    calls = [n for n in walk(made) if isinstance(n, ast.Call)]
+def _is_own_leaf(value: Value) -> bool:
+    return value.leaf and value.graph == Graph.YES and not value.parameter
+
+
+def _is_copied(way: Origin) -> bool:
+    names = {last_name(n.func) for one in way for n in walk(one) if isinstance(n, ast.Call)}
+    return {"clone", "detach"} <= names
+
+
+def _evidence(facts: Facts, table: ClassTable, store: Store, made: Origin) -> Evidence | None:
+    calls = [n for one in made for n in walk(one) if isinstance(n, ast.Call)]
     if any((last_name(call.func) or "").endswith("Parameter") for call in calls):
         return None
     if wants_grad(facts, calls) or set_later(facts, store):
@@ -189,7 +202,7 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: ast.expr) -> 
         return Evidence.INITIALISED
     if _WEIGHT.search(name) and (random or not _ONLY_RANDOM.search(name)):
         return Evidence.NAMED
-    if not _IS_CONSTANT.search(name) and changes_nothing(facts, table, store, made):
+    if not _IS_CONSTANT.search(name) and changes_nothing(facts, table, store, made[0]):
         return Evidence.IDLE
     return Evidence.RANDOM if random and "empty" not in names else None
 

@@ -88,7 +88,8 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
 
 def _may_have(node: ast.ClassDef) -> bool:
     return any(
-        store.how == How.ASSIGNED and isinstance(store.value, (ast.Call, ast.BinOp))
+        store.how == How.ASSIGNED
+        and isinstance(store.value, (ast.Call, ast.BinOp, ast.Name, ast.IfExp))
         for method in methods_of(node)
         for store in stores_of(method, node)
     )
