@@ -47,7 +47,10 @@ def reads_of(facts: Facts, kept: Kept) -> list[ast.Attribute]:
 
 def known_elsewhere(facts: Facts, kept: Kept) -> bool:
     """Is there another way by which the parts are registered, optimized, or meant to be fixed?"""
-    if kept.table.keeps_own_books or any(_of_modules(s.value) for s in (*kept.roots, *kept.fills)):
+    beside = {f"{kept.attribute}_modules", f"{kept.attribute}_parameters"}
+    if kept.table.keeps_own_books or beside & kept.table.stores.keys():
+        return True
+    if any(_of_modules(s.value) for s in (*kept.roots, *kept.fills)):
         return True
     if any(_trains_itself(facts, owner) for owner in kept.classes) or _is_counted(facts, kept):
         return True

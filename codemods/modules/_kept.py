@@ -29,6 +29,7 @@ _PLAIN = ("int", "float", "bool", "str")
 _CONTAINERS = Kind.SEQUENCE | Kind.DICT
 _INDEXED = re.compile(r"\.(\w+)\s*\[")
 _STARRED = re.compile(r"\*\w+\.(\w+)")
+_REARRANGED = re.compile(r"\b(?:dict|list|tuple|iter|sorted|zip|enumerate)\(\w+\.(\w+)")
 _BEHIND_IN = re.compile(r"in\b(?<!\win)([^\n]*)")
 _RANGE = re.compile(r"range\([^()]*\)")
 _ATTRIBUTE = re.compile(r"\.(\w+)")
@@ -97,7 +98,7 @@ def _is_said_plain(name: str, method: Method) -> bool:
 def _taken_apart(facts: Facts, node: ast.ClassDef) -> frozenset[str]:
     """The attributes of which the class takes elements: `a.x[0]`, `in a.x`, `*a.x`."""
     text = facts.source.segment(node)
-    found = {*_INDEXED.findall(text), *_STARRED.findall(text)}
+    found = {*_INDEXED.findall(text), *_STARRED.findall(text), *_REARRANGED.findall(text)}
     for rest in _BEHIND_IN.findall(text):
         found.update(_ATTRIBUTE.findall(_RANGE.sub("", rest)))
     return frozenset(found)
@@ -124,7 +125,7 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
         elements, nested = _content(facts, roots, fills)
         if _hold(elements, parameters):
             mixed = any(v.kind & _MIXED for v in elements)
-            sure = not mixed and any(v.parameter or weighted(v) for v in elements)
+            sure = (parameters or not mixed) and any(v.parameter or weighted(v) for v in elements)
             classes = {v.ref.info.node: None for v in elements if isinstance(v.ref, Instance)}
             dicts = {_is_dict(facts, root.value) for root in roots}
             if len(dicts) > 1:
@@ -255,7 +256,7 @@ def _elements(value: Value) -> list[Value]:
 def _hold(elements: list[Value], parameters: bool) -> bool:
     """Is there a part with weights, and nothing that is not known to stand beside such parts?"""
     if parameters:
-        found = [v for v in elements if v.kind != Kind.NONE]
+        found = [v for v in elements if v.kind not in (Kind.NONE, Kind.STRING, Kind.NUMBER)]
         return bool(found) and all(_trains(v) for v in found)
     if any(v.kind & ~(Kind.MODULE | Kind.NONE | _MIXED) for v in elements):
         return False

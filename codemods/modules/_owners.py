@@ -29,7 +29,18 @@ def _is_own_attribute(facts: Facts, part: ast.expr) -> bool:
     """`self.layers = [self.a, self.rest[0]]`"""
     value = facts.value(part)
     own = part.value if isinstance(part, ast.Subscript) else part
-    return isinstance(own, ast.Attribute) and bool(value.kind & Kind.MODULE or value.parameter)
+    if not isinstance(own, ast.Attribute) or _is_made_each_turn(facts, own):
+        return False
+    return bool(value.kind & Kind.MODULE or value.parameter)
+
+
+def _is_made_each_turn(facts: Facts, own: ast.Attribute) -> bool:
+    """Does the loop set the attribute anew, so that only the last one stays?"""
+    around = facts.index.loops_around(own)
+    stores = uses_in(facts).names.stored.get(own.attr, ())
+    return bool(around and stores) and all(
+        around[0] in facts.index.loops_around(store) for store in stores
+    )
 
 
 def _is_of_argument(facts: Facts, part: ast.expr) -> bool:
