@@ -25,6 +25,8 @@ def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
         return False
     reads = _reads(source, facts)
     learns = any(_attribute_of(read, facts) == "grad" for read in reads)
+    if isinstance(source, ast.Name) and all(_says_nothing(read, facts) for read in reads):
+        return False  # a tensor of its own that nobody wants to learn
     return bool(reads) and all(_is_dead(read, learns, facts) for read in reads)
 
 
@@ -45,6 +47,15 @@ def _reads(source: ast.expr, facts: Facts) -> list[ast.expr]:
 def _attribute_of(read: ast.expr, facts: Facts) -> str | None:
     parent = facts.index.parents.get(read)
     return parent.attr if isinstance(parent, ast.Attribute) else None
+
+
+def _says_nothing(read: ast.expr, facts: Facts) -> bool:
+    """`h.detach()` or `h.shape`: neither its gradient nor its value is used for more."""
+    attr, parent = _attribute_of(read, facts), facts.index.parents.get(read)
+    cut = facts.index.parents.get(parent) if attr == "detach" and parent is not None else parent
+    if attr in ("data", "detach"):
+        return isinstance(cut, ast.expr) and not is_written(cut, facts)
+    return attr in _ASKED - {"grad"}
 
 
 def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
