@@ -29,6 +29,7 @@ _MODULES = re.compile(
     r"^torch\.nn\.(?:\w*ReLU\d?|GELU|SiLU|ELU|Tanh|Sigmoid|Softmax|LogSoftmax|Softplus|Mish"
     r"|\w*Dropout\w*|LayerNorm|BatchNorm\dd|GroupNorm|Flatten)$"
 )
+_CELL = re.compile(r"(?m)^# ?%%")
 _EXPECTING = re.compile(r"(?i)raises|warns|profile|timer|benchmark|suppress|assert")
 _SAID = re.compile(
     r"#.*\b(?:unused|not used|ignored?|discard(?:ed)?|dropped|no[- ]?op|warm)\b", re.IGNORECASE
@@ -224,5 +225,7 @@ def _is_meant(node: ast.Expr, facts: Facts) -> bool:
 
 
 def _is_shown(node: ast.Expr, facts: Facts) -> bool:
-    """In a notebook, what stands at the top of a cell is there to be looked at."""
-    return bool(facts.source.seams) and facts.index.parents.get(node) is facts.tree
+    """In a notebook, what stands at the top of a cell is there to be looked at; likewise in a
+    script of cells, `# %%`."""
+    cells = bool(facts.source.seams) or _CELL.search(facts.source.text) is not None
+    return cells and facts.index.parents.get(node) is facts.tree

@@ -129,7 +129,7 @@ def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None
     stores = {s for s, _ in graphs.stores.get(key, ()) if _inside(graphs, s, turn)}
     kills = {*stores, *_guards(graphs, key, turn), *_detached_in_place(graphs, key, turn)}
     read = _read_in_next_turn(graphs, key, backward, turn, kills)
-    if read is None:
+    if read is None or _is_run_later(graphs, key, read, backward, turn):
         return None
     for made, bound in [*graphs.stores.get(key, ()), *graphs.elements.get(key, ())]:
         if not _inside(graphs, made, turn) or bound is None or isinstance(made, ast.For):
@@ -144,6 +144,15 @@ def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None
             several = doubtful and len(_forwards(facts)) > 1
             return Carried(key, made, value, read, backward, turn, several)
     return None
+
+
+def _is_run_later(
+    graphs: Graphs, key: str, read: ast.expr, backward: Backward, turn: ast.stmt | None
+) -> bool:
+    """`if step: loss.backward()`, and `loss = f(x)` at the end: each is run once, a turn later."""
+    stores = [bound for s, bound in graphs.stores.get(key, ()) if _inside(graphs, s, turn)]
+    anew = all(bound is not None and key not in graphs.made_of(keys(bound)) for bound in stores)
+    return anew and any(part is read for part in ast.walk(backward.root))
 
 
 def _lives_on(graphs: Graphs, made: ast.stmt, turn: ast.stmt | None, kills: set[ast.stmt]) -> bool:
