@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 
 from autofix.codemods.graph._intent import is_given_to_others, is_loss
+from autofix.flow import roles
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import mentions
 from autofix.flow.uses import Use, uses_in
 
 
@@ -59,6 +61,18 @@ def is_given_out(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> 
     if runs_backward(node, inner, facts):
         return False
     return is_given_to_others(_uses(node, inner, facts), facts)
+
+
+def ends_turn(node: ast.Assign | ast.Call, facts: Facts) -> bool:
+    """`x = x.clamp(0, 1).detach().requires_grad_()` behind the backward pass of the turn"""
+    statement = facts.index.statement_of(node)
+    match statement:
+        case ast.Assign(targets=[target], value=value) if value is node:
+            block = facts.index.block_of(statement)
+            before = block[: block.index(statement)]
+            again = bool(mentions(value, ast.unparse(target)))
+            return again and any(roles.runs_backward(one, facts) for one in before)
+    return False
 
 
 def _uses(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> list[Use]:

@@ -60,7 +60,7 @@ from autofix.codemods.graph._hard_choice import softened
 from autofix.codemods.graph._intent import names_constant
 from autofix.codemods.graph._landing import VARIABLE, CannotLift, maker
 from autofix.codemods.graph._lifting import Lift
-from autofix.codemods.graph._new_leaf import frozen, is_given_out, runs_backward
+from autofix.codemods.graph._new_leaf import ends_turn, frozen, is_given_out, runs_backward
 from autofix.codemods.graph._numeric_names import counterpart
 from autofix.codemods.graph._stops import freed, stopped, tidied
 from autofix.codemods.graph._unwrapping import unwrapped
@@ -147,6 +147,8 @@ class _Repair:
 def _check(
     key: ast.expr, node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts
 ) -> Iterator[Report]:
+    if ends_turn(node, facts):
+        return
     cuts = facts.rewrapped(key)
     terms = [(cut, graph) for cut, graph in cuts if facts.is_term(cut)]
     if any(facts.used_as_leaf(cut) for cut, _ in cuts):

@@ -146,7 +146,8 @@ def _judged(
         statement, target, read, node, leaf, Choice.NEW_NAME, gradient, optimized, loads, more
     )
     if _turns(facts, statement, read, node) is not None:
-        return found if gradient is not None or early else None
+        carried = set(uses_in(facts).names.next_turn(target)) - set(ast.walk(statement))
+        return found if (gradient is not None or early) and not carried else None
     loop = _training_loop(facts, found)
     if early and not optimized:
         if loop is not None and not (gradient is None and _only_moves(facts, read)):

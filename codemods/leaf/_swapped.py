@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from autofix.codemods.alias._weights import uncut
 from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.leaf._made import leaf_made
+from autofix.codemods.leaf._turned_over import turned_over
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -61,10 +63,22 @@ def behind(facts: Facts, step: ast.Expr) -> Iterator[Swapped]:
     for node in block[block.index(step) + 1 :]:
         if any(last_name(call.func) in (*BACKWARD, "step") for call in calls_in(node)):
             return
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
-            found = swapped(facts, node, behind_step=True)
-            if found is not None:
-                yield found
+        found = swapped(facts, node, behind_step=True) if isinstance(node, ast.Assign) else None
+        if found is not None and not _is_turned_over(facts, found.target):
+            yield found
+
+
+def _is_turned_over(facts: Facts, target: ast.Name | ast.Attribute) -> bool:
+    """Is the leaf made in the same function, so that it is found from there?"""
+    names = uses_in(facts).names
+    flagged = (*names.attributes.get("requires_grad_", ()), *names.stored.get("requires_grad", ()))
+    nodes = [f.value for f in flagged if is_named(f.value, ast.unparse(target))]
+    for store in names.stores(target) if isinstance(target, ast.Name) else ():
+        value = getattr(facts.index.parents.get(store), "value", None)
+        made = isinstance(value, ast.Call) and leaf_made(facts, value) is not None
+        if made or last_name(getattr(value, "func", target)) == "Parameter":
+            nodes.append(value)
+    return any(turned_over(facts, node) is not None for node in nodes)
 
 
 def swapped(facts: Facts, node: ast.Assign, behind_step: bool = False) -> Swapped | None:

@@ -68,7 +68,10 @@ def turned_over(facts: Facts, node: ast.expr) -> TurnedOver | None:
 def _store(facts: Facts, node: ast.expr) -> ast.Name | None:
     """The name that the leaf is bound to, or (`x.requires_grad_()`) that is made one."""
     match facts.index.parents.get(node):
-        case ast.Assign(targets=[ast.Name() as target], value=value) if value is node:
+        case (
+            ast.Assign(targets=[ast.Name() as target], value=value)
+            | ast.AnnAssign(target=ast.Name() as target, value=value)
+        ) if value is node:
             return target
         case ast.Attribute(value=ast.Name() as name, attr="requires_grad" | "requires_grad_"):
             return name
