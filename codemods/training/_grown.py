@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from autofix.codemods.training._groups import GAINS, is_scheduled
 from autofix.codemods.training._made import Made
-from autofix.codemods.training._replaced import Replaced, replaced_in
+from autofix.codemods.training._replaced import Replaced, replaced_in, text_of
 from autofix.flow.class_table import Method, methods_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.handles import OF_SELF, Handles, Scope
 from autofix.flow.index import last_name
 from autofix.flow.roles import optimizer_class
 from autofix.flow.syntax import argument, calls_any
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 from autofix.model import Edit
@@ -64,14 +65,14 @@ def grown(made: Made, facts: Facts) -> Iterator[Grown]:
                 if not one.whole:
                     last = (statement, one)
         if last is not None:
-            yield Grown(*last, _made_again(made, method, last[0], facts))
+            yield Grown(*last, made_again(made, method, last[0], facts))
 
 
 def _optimizes(call: ast.Call, facts: Facts) -> bool:
     return last_name(call.func) == "step" or optimizer_class(call, facts) is not None
 
 
-def _made_again(made: Made, method: Method, behind: ast.stmt, facts: Facts) -> Edit | str:
+def made_again(made: Made, method: Method, behind: ast.stmt, facts: Facts) -> Edit | str:
     """`self.opt = Adam(self.model.parameters(), lr=self.opt.defaults["lr"])`"""
     call, target = made.call, made.target
     me = self_name(method)
@@ -80,18 +81,18 @@ def _made_again(made: Made, method: Method, behind: ast.stmt, facts: Facts) -> E
     plain = isinstance(given, ast.Call) and last_name(given.func) == "parameters" and not given.args
     if model is None or not plain or is_scheduled(target, facts):
         return "the optimizer has to be made again for them, or get them as a group"
-    func = facts.source.segment(call.func)
+    kept = f"{me}.{last_name(target)}"
+    func = f"type({kept})" if is_foreign(call) else facts.source.segment(call.func)
     if func.partition(".")[0] in facts.index.bound_names(method):
         return f"`{func}` has another meaning there"
     settings = [("lr", value) for value in call.args[1:2]]
     settings += [(k.arg, k.value) for k in call.keywords if k.arg not in (None, "params")]
     if len(call.args) > 2 or any(k.arg is None for k in call.keywords):
         return "with which settings it is made cannot be told"
-    kept = f"{me}.{last_name(target)}"
     code = [f"{model}.parameters()"]
     for name, value in settings:
         literal = isinstance(value, ast.Constant)
-        text = facts.source.segment(value) if literal else f'{kept}.defaults["{name}"]'
+        text = text_of(facts, value) if literal else f'{kept}.defaults["{name}"]'
         code.append(f"{name}={text}")
     return insert_after(facts, behind, f"{kept} = {func}({', '.join(code)})")
 

@@ -59,9 +59,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from autofix.codemods.training._below import grown_below
 from autofix.codemods.training._called import gains, mentions
 from autofix.codemods.training._groups import added_groups
-from autofix.codemods.training._grown import grown
+from autofix.codemods.training._grown import Grown, grown
 from autofix.codemods.training._made import Made, made_here
 from autofix.codemods.training._made_by import lists_parameters
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
@@ -81,7 +82,8 @@ rule = Rule(
     __name__,
     code="AG607",
     trigger=r"(?:Adam\w*|SGD|RMSprop|Ada\w+|LBFGS|[NR]Adam|Rprop|ASGD|SparseAdam|Muon)\s*\("
-    r"|^[ \t]*(?:[\w.]+\s*(?::[^=]*)?=\s*[\w.]+|self\.\w+)\(",
+    r"|^[ \t]*(?:[\w.]+\s*(?::[^=]*)?=\s*[\w.]+|self\.\w+|\w+\.__init__)\("
+    r"|super\(",
 )
 
 
@@ -89,6 +91,8 @@ rule = Rule(
 def check(node: ast.Assign | ast.AnnAssign | ast.Expr, facts: Facts) -> Iterator[Report]:
     block = facts.index.block_of(node)
     later = block[block.index(node) + 1 :]
+    if isinstance(node, ast.Expr):
+        yield from (_by_methods(made, one, facts) for made, one in grown_below(node, facts))
     made = made_here(node, later, facts)
     if made is None:
         return
@@ -102,7 +106,7 @@ def check(node: ast.Assign | ast.AnnAssign | ast.Expr, facts: Facts) -> Iterator
                 found.append((at, one))
     if not found:
         if made.plain and isinstance(made.target, ast.Attribute):
-            yield from _by_methods(made, facts)
+            yield from (_by_methods(made, one, facts) for one in grown(made, facts))
         return
     at = found[-1][0]
     if _is_renewed(made.target, later, facts) or not _is_used(made.target, later[at:], facts):
@@ -150,18 +154,15 @@ def _report(
     return Report(blamed, message, fix=fix(tier, *edits))
 
 
-def _by_methods(made: Made, facts: Facts) -> Iterator[Report]:
-    for one in grown(made, facts):
-        message = (
-            f"`{one.replaced.text}` brings new parameters, and "
-            f"`{facts.source.segment(made.target)}` keeps the old ones (line {made.call.lineno}): "
-            "the new ones are never trained"
-        )
-        if isinstance(one.edit, str):
-            yield Report(one.statement, message, declined=one.edit)
-            continue
-        note = "the optimizer starts anew there, without what it has gathered"
-        yield Report(one.statement, message, fix=fix(Applicability.UNSAFE, one.edit), note=note)
+def _by_methods(made: Made, one: Grown, facts: Facts) -> Report:
+    message = (
+        f"`{one.replaced.text}` brings new parameters, and `{ast.unparse(made.target)}` keeps the "
+        f"old ones (line {made.statement.lineno}): the new ones are never trained"
+    )
+    if isinstance(one.edit, str):
+        return Report(one.statement, message, declined=one.edit)
+    note = "the optimizer starts anew there, without what it has gathered"
+    return Report(one.statement, message, fix=fix(Applicability.UNSAFE, one.edit), note=note)
 
 
 def _gathered(made: Made, facts: Facts) -> list[ast.stmt] | str:
