@@ -48,6 +48,8 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
         return Value(Kind.NUMPY, dtype=owner.dtype, cuts=owner.cuts)
     if owner.kind in (Kind.LIBRARY, Kind.CLASS):
         return owner  # Generic[...], nn.Module[...]: the class itself
+    if (made := _special(owner, "__getitem__", [index], node, frame)) is not None:
+        return made
     return Value(
         Kind.UNKNOWN,
         Graph.MAYBE if frame.state.grad else Graph.NO,
@@ -275,5 +277,20 @@ def iterate(value: Value, frame: Frame, node: ast.expr | None) -> Value:
         return STRING if value.entries else OTHER
     if value.kind == Kind.NUMPY:
         return Value(Kind.NUMPY, dtype=value.dtype, cuts=value.cuts)
+    if node is not None:
+        listed = _special(value, "__iter__", [], node, frame)
+        if listed is not None and not isinstance(listed.ref, Instance):
+            return iterate(listed, frame, node)
+        element = _special(value, "__getitem__", [number()], node, frame)
+        if element is not None:
+            return element
     grad = Graph.NO if value.graph == Graph.NO or not frame.state.grad else Graph.MAYBE
     return Value(Kind.UNKNOWN, grad, cuts=all_cuts(value), why=value.why)
+
+
+def _special(
+    owner: Value, name: str, values: list[Value], node: ast.AST, frame: Frame
+) -> Value | None:
+    from autofix.flow.instances import call_special
+
+    return call_special(owner, name, values, node, frame)

@@ -8,6 +8,7 @@ from typing import Any
 from autofix.flow import shapes
 from autofix.flow.frame import Frame, expression
 from autofix.flow.joins import join, promote, sequence
+from autofix.flow.objects import Instance
 from autofix.flow.saved import save_operator
 from autofix.flow.values import (
     EMPTY,
@@ -75,6 +76,8 @@ def operate(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame) -
     """The result of `a op b`."""
     modes = frame.program.modes
     modes[node] = modes.get(node, False) or frame.state.grad
+    if (made := _special(node, a, b, op, frame)) is not None:
+        return made
     kinds = a.kind | b.kind
     if a.kind & Kind.SEQUENCE and b.kind & (Kind.SEQUENCE | Kind.NUMBER):
         return _sequence_op(a, b, op)
@@ -92,6 +95,27 @@ def operate(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame) -
         cuts=a.cuts | b.cuts,
         why=a.why or b.why,
     )
+
+
+def _special(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame) -> Value | None:
+    """By the method of an object of a class of the project: `Quaternion.__mul__`."""
+    from autofix.flow.instances import call_special
+
+    name = _METHODS.get(type(op))
+    if name is None or not (isinstance(a.ref, Instance) or isinstance(b.ref, Instance)):
+        return None
+    made = call_special(a, f"__{name}__", [b], node, frame)
+    return made if made is not None else call_special(b, f"__r{name}__", [a], node, frame)
+
+
+_METHODS: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "truediv",
+    ast.MatMult: "matmul",
+    ast.Pow: "pow",
+}
 
 
 def _sequence_op(a: Value, b: Value, op: ast.operator) -> Value:

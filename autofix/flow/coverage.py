@@ -149,10 +149,11 @@ class Coverage:
                 seen += 1
                 names = set(_local_names(top.name, wanted, module, user))
                 self._cover_importer(function, top, names, user, hops - 1)
-                if names and path.endswith("__init__.py"):
-                    wanted |= names  # handed on
+                handed = {*_tables(names, user), *(names if path.endswith("__init__.py") else ())}
+                if handed:
+                    wanted |= handed
                     known = {other for other, _ in paths} | {module.unit.path}
-                    more = project.importers(path, tuple(sorted(names)))
+                    more = project.importers(path, tuple(sorted(handed)))
                     paths += [entry for entry in more if entry[0] not in known]
         return complete
 
@@ -204,8 +205,8 @@ def _define(function: Function, module: Module) -> None:
 
 
 def _local_names(name: str, wanted: set[str], module: Module, user: Module) -> Iterator[str]:
-    """What `user` calls the function or class `name` of `module`, which packages may hand on under
-    the `wanted` names; nothing if it imports neither."""
+    """What `user` calls the function or class `name` of `module`, or a table with it, which other
+    files may hand on under the `wanted` names; nothing if it imports neither."""
     home = module.unit.path
     for node in user.unit.imports:
         if isinstance(node, ast.Import):
@@ -235,15 +236,28 @@ def _holds(package: str, path: str) -> bool:
 
 
 def _leads(user: Module, path: str, name: str, module: Module) -> bool:
-    """Is `name` of the file at `path` the one that `module` defines, handed on?"""
-    through = user.frame.program.modules.at(path)
+    """Is `name` of the file at `path` what `module` defines, handed on, or a table with that?"""
+    modules = user.frame.program.modules
+    through = modules.at(path)
     found = through.frame.binding(name) if through is not None else None
     if found is None:
         return False
-    ref = user.frame.program.modules.resolve(found, user.frame).ref
-    if not isinstance(ref, (Closure, ClassInfo)):
-        return False
-    return ref.scopes[-1].own_module is module if ref.scopes else False
+    known = (modules.resolve(part, user.frame).ref for part in (found, *found.inner))
+    return any(
+        ref.scopes[-1].own_module is module
+        for ref in known
+        if isinstance(ref, (Closure, ClassInfo)) and ref.scopes
+    )
+
+
+def _tables(names: set[str], user: Module) -> Iterator[str]:
+    """`LOSSES = {"l1": l1, "l2": norms.l2}`: through which others may call what stands in it."""
+    for node in user.unit.tree.body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            read = (n for n in ast.walk(node.value) if isinstance(n, (ast.Name, ast.Attribute)))
+            if names & {last_name(one) for one in read}:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                yield from (one.id for one in targets if isinstance(one, ast.Name))
 
 
 def _subclasses(names: set[str], user: Module) -> set[str]:

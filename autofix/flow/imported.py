@@ -197,8 +197,16 @@ def import_names(node: ast.ImportFrom, frame: Frame) -> None:
             home.star_imports.append(Origin(path) if path else module)
             continue
         value = library(f"{module}.{alias.name}")
-        origin = Origin(path, alias.name) if path else None
+        origin = _origin(path, alias.name, home) if path else None
         frame.bind(alias.asname or alias.name, value.but(const=origin) if origin else value)
+
+
+def _origin(path: str, name: str, home: Module) -> Origin | None:
+    if path != home.unit.path:
+        return Origin(path, name)
+    # `from . import name` in the package itself: nothing but a module of it can be meant.
+    inner = home.project.submodule(path, name) if home.project is not None else None
+    return Origin(inner) if inner is not None else None
 
 
 def attribute_of(owner: Value, name: str, frame: Frame) -> Value | None:

@@ -77,6 +77,17 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
     return in_class if in_class is not None else _inherited_weight(instance, name, frame)
 
 
+def call_special(
+    owner: Value, name: str, values: Sequence[Value], node: ast.AST, frame: Frame
+) -> Value | None:
+    """`owner[i]`, `owner + x`: what the method that stands for it gives; None if the class of the
+    object has none."""
+    method = owner.ref.info.find(name) if isinstance(owner.ref, Instance) else None
+    if method is None or not isinstance(method.ref, Closure):
+        return None
+    return call_closure(method.ref.bind(owner), values, {}, node, frame)
+
+
 def _overriding(mine: ClassInfo, name: str, frame: Frame) -> Value | None:
     """The methods of derived classes, in the same file, for one that the class only declares."""
     found = [

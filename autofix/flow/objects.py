@@ -76,12 +76,14 @@ class ClassInfo:
 
     @cached_property
     def foreign_bases(self) -> tuple[str, ...]:
-        """Dotted names of the bases that come from libraries; ``?`` for one that is not known."""
+        """Dotted names of the bases that come from libraries and bring methods of their own;
+        ``?`` for one that is not known."""
         names: list[str] = []
         for info in self.lineage:
             for base in info.bases:
                 if isinstance(base.ref, str):
-                    names.append(base.ref)
+                    if base.ref not in _BARE_BASES:
+                        names.append(base.ref)
                 elif not isinstance(base.ref, ClassInfo):
                     names.append("?")
         return tuple(names)
@@ -150,6 +152,9 @@ def setter_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
 def instance_value(instance: Instance) -> Value:
     return Value(Kind.MODULE if instance.info.is_module else Kind.OBJECT, ref=instance)
 
+
+_BARE_BASES = frozenset("abc.ABC builtins.object object typing.Generic typing.Protocol".split())
+"""Their `__init__` does nothing, and they have no methods to speak of."""
 
 _MODULE_BASES = frozenset(
     {

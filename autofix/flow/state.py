@@ -190,8 +190,8 @@ def _kept(a: State, b: State) -> Saved:
 def _drop_held(value: Value, memory: set[int], depth: int = 3) -> None:
     """Take out of `memory` what the value, or something in it, holds."""
     memory.difference_update(value.storage)
-    for inner in (*(value.items or ()), *(value.entries or {}).values(), value.elem):
-        if inner is not None and depth:
+    for inner in value.inner:
+        if depth:
             _drop_held(inner, memory, depth - 1)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from autofix.flow import shapes
 from autofix.flow.access import iterate
 from autofix.flow.annotations import annotated
 from autofix.flow.arithmetic import operate
 from autofix.flow.frame import Frame, statement
+from autofix.flow.functions import call_closure
 from autofix.flow.imported import import_module, import_names, unresolved
 from autofix.flow.index import is_main_guard
 from autofix.flow.modes import mode_of
@@ -125,10 +126,18 @@ def _function(node: ast.FunctionDef, frame: Frame) -> None:
         frame.eval(default)
     closure = Closure(node, (frame, *frame.scopes))
     frame.program.closures[node] = closure
-    for decorator in node.decorator_list:
-        frame.eval(decorator)
-    # A decorated function is taken for the function itself: most decorators only wrap it.
-    frame.bind(setter_of(node) or node.name, Value(Kind.FUNCTION, ref=closure))
+    made = Value(Kind.FUNCTION, ref=closure)
+    _decorate(node.decorator_list, made, frame)
+    frame.bind(setter_of(node) or node.name, made)
+
+
+def _decorate(decorators: Sequence[ast.expr], made: Value, frame: Frame) -> None:
+    """What is decorated is taken for the thing itself, as most decorators only wrap it. They are
+    called for what else they do: `@register("name")` puts it into a table."""
+    for decorator in decorators:
+        value = frame.eval(decorator)
+        if isinstance(value.ref, Closure):
+            call_closure(value.ref, [made], {}, decorator, frame)
 
 
 @statement(ast.ClassDef)
@@ -146,12 +155,17 @@ def _class(node: ast.ClassDef, frame: Frame) -> None:
                 value.ref.owner = info
                 value.ref.scopes = info.scopes
             info.body[key] = value
-    frame.bind(node.name, Value(Kind.CLASS, ref=info))
+    made = Value(Kind.CLASS, ref=info)
+    _decorate(node.decorator_list, made, frame)
+    frame.bind(node.name, made)
 
 
 def _base(node: ast.expr, frame: Frame) -> Value:
     """A base class; one of another file is looked up when something depends on it."""
     value = unresolved(node, frame)
+    if isinstance(node, ast.Subscript) and value.ref is None:  # `Generic[T]`, `Base[int]`
+        generic = unresolved(node.value, frame)
+        value = generic if isinstance(generic.ref, ClassInfo | str) else value
     frame.program.record(node, value)
     return value
 

@@ -177,6 +177,12 @@ class Value:
             self.kind == Kind.TENSOR and self.shape is not None and all(d == 1 for d in self.shape)
         )
 
+    @property
+    def inner(self) -> tuple[Value, ...]:
+        """What is in a container, as far as that is known."""
+        listed = (*(self.items or ()), *(self.entries or {}).values())
+        return listed if self.elem is None or self.items is not None else (*listed, self.elem)
+
     def but(self, **changes: Any) -> Value:
         new = Value(*_FIELDS_OF(self))
         for name, value in changes.items():

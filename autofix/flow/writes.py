@@ -187,19 +187,13 @@ def _note_holders(write: Write, memory: frozenset[int], frame: Frame) -> None:
 def memory_in(value: Value, depth: int = 3) -> frozenset[int]:
     """The memory of a tensor, or of those in a container."""
     found = value.storage
-    inner = [*(value.items or ()), *(value.entries or {}).values()]
-    if value.elem is not None and value.items is None:
-        inner.append(value.elem)
-    return found.union(*(memory_in(v, depth - 1) for v in inner)) if depth else found
+    return found.union(*(memory_in(v, depth - 1) for v in value.inner)) if depth else found
 
 
 def _holds(value: Value, memory: frozenset[int], depth: int = 3) -> bool:
     if value.kind & Kind.TENSOR and value.storage & memory:
         return True
-    inner = [*(value.items or ()), *(value.entries or {}).values()]
-    if value.elem is not None and value.items is None:
-        inner.append(value.elem)
-    return depth > 0 and any(_holds(v, memory, depth - 1) for v in inner)
+    return depth > 0 and any(_holds(v, memory, depth - 1) for v in value.inner)
 
 
 def _taint(results: list[tuple[frozenset[int], int]], frame: Frame) -> None:

@@ -127,13 +127,18 @@ class Project:
 
         return [(other, self._tells(other, 1)) for other in sorted(own, key=distance)]
 
-    def _tells(self, path: str, hops: int) -> bool:
+    def _tells(self, path: str, hops: int, seen: frozenset[str] = frozenset()) -> bool:
         if path in self.users.telling:
             return True
         users = self.users.mentioning({_stem(path)}) if hops else set()
         if len(users) > MOST_USERS:
             return False  # a name such as `utils`, that says nothing
-        return any(self._tells(user, hops - 1) for user in sorted(users - {path}))
+        seen |= {path}
+        return any(
+            # A package only hands on what its files define.
+            self._tells(user, hops if _is_package(user) else hops - 1, seen)
+            for user in sorted(users - seen)
+        )
 
     def note(self, path: str, data: bytes) -> None:
         """Take notice of a file of the run, which is read anyway."""
@@ -181,7 +186,11 @@ def _place(line: int, name: str, document: Document) -> str:
 def _stem(path: str) -> str:
     """What import statements call a module."""
     folder, file = os.path.split(path)
-    return os.path.basename(folder) if file == "__init__.py" else file.rpartition(".")[0]
+    return os.path.basename(folder) if _is_package(path) else file.rpartition(".")[0]
+
+
+def _is_package(path: str) -> bool:
+    return os.path.basename(path) == "__init__.py"
 
 
 def _below(path: str, folder: str) -> bool:

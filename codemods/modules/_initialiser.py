@@ -100,10 +100,7 @@ def own_initialiser(node: ast.ClassDef) -> Method | None:
 def plain_bases(table: ClassTable) -> bool:
     """Are all base classes known: torch's own, and classes of this file?"""
     info = table.info
-    return info is not None and all(
-        name.startswith("torch.nn.") or name in ("builtins.object", "object")
-        for name in info.foreign_bases
-    )
+    return info is not None and all(name.startswith("torch.nn.") for name in info.foreign_bases)
 
 
 def base_initialiser(table: ClassTable) -> ast.FunctionDef | None:
@@ -148,7 +145,7 @@ def usable(table: ClassTable) -> bool:
     own_making = {"__new__", "__setattr__", "__getattr__", "__getattribute__"}
     return (
         plain_bases(table)
-        and not node.keywords
+        and all(last_name(one.value) == "ABCMeta" for one in node.keywords)
         and not names & {"dataclass", "attrs", "define", "s"}
         and not own_making & table.methods.keys()
         and not any(is_dataclass(owner) for owner in table.lineage)
