@@ -95,6 +95,23 @@ class _Writer:
         self._keywords(node, to)
         for argument in node.args:
             self._argument(argument, name)
+        if any(self.facts.value(a).kind == Kind.TENSOR | Kind.NUMBER for a in node.args):
+            self._for_tensors(node)
+
+    def _for_tensors(self, node: ast.Call) -> None:
+        """Numbers that other calls give still make numbers."""
+        if len(self.chain) > 1 or len(node.args) > 1 or node.keywords:
+            raise CannotTranslate("what it is given is a number at times")
+        given = node.args[0].operand if isinstance(node.args[0], ast.UnaryOp) else node.args[0]
+        if not isinstance(given, (ast.Name, ast.Attribute)):
+            raise CannotTranslate("what it is given is a number at times")
+        source = self.facts.source
+        test = f"{self.torch('is_tensor', node)}({source.segment(given)})"
+        start, end = source.span(node)
+        alone = isinstance(self.facts.index.parents.get(node), (ast.Return, ast.Assign))
+        before, behind = ("", "") if alone else ("(", ")")
+        self.edits.append(Edit(start, start, before))
+        self.edits.append(Edit(end, end, f" if {test} else {source.segment(node)}{behind}"))
 
     def _replace(self, node: ast.expr, text: str) -> None:
         self.edits.append(Edit(*self.facts.source.span(node), text))
@@ -126,7 +143,7 @@ class _Writer:
     def _argument(self, node: ast.expr, name: str) -> None:
         value = self.facts.value(node)
         if name.startswith("math.") and node not in self.chain and value.kind & Kind.TENSOR:
-            if not value.is_scalar:
+            if value.shape != ():
                 self._suffix(node, ".reshape(())")
         elif value.kind & Kind.SEQUENCE and not name.endswith(("stack", "concatenate")):
             stacker = Stacker(

@@ -71,7 +71,7 @@ from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import root_name
-from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.values import Graph, Value
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
@@ -124,7 +124,9 @@ def _tensor_in(node: ast.expr, facts: Facts) -> Value | None:
     if isinstance(node, ast.Constant) or not facts.may_hold_tensor(node):
         return None
     value = contents(facts.value(node))
-    return value if value is not None and value.is_tensor and value.graph > Graph.NO else None
+    if value is None or value.graph == Graph.NO:
+        return None
+    return value if value.is_tensor_or_number else None
 
 
 def _report(
@@ -178,6 +180,6 @@ def _tier(
         doubt = "`math` raises where torch gives `nan` or `inf`, and something waits for that"
     elif new.doubt is not None:
         doubt = new.doubt
-    elif read.kind != Kind.TENSOR:
+    elif not read.is_tensor_or_number:
         doubt = "it may be something other than a tensor"
     return (Applicability.SAFE if doubt is None else Applicability.UNSAFE), doubt

@@ -160,13 +160,24 @@ def _is_view_of(value: ast.expr, name: str) -> bool:
 
 
 def _is_made_by_torch(owner: ast.expr, facts: Facts) -> bool:
-    """`layer.weight`, or a name for what a function or class of torch has made."""
+    """`layer.weight`, or a name for what torch has made, or a function of this file perhaps."""
     if isinstance(owner, ast.Attribute) and owner.attr in ("weight", "bias"):
         return True
     return any(
-        isinstance(value, ast.Call) and (facts.library_name(value.func) or "").startswith("torch.")
+        _is_by_torch(value, facts)
         for value in _values_of(owner, facts)
+        if isinstance(value, ast.Call)
     )
+
+
+def _is_by_torch(call: ast.Call, facts: Facts) -> bool:
+    if (facts.library_name(call.func) or "").startswith("torch."):
+        return True
+    name = last_name(call.func) or ""
+    method = torch_api.method(name) if isinstance(call.func, ast.Attribute) else None
+    if method is not None and method.ret == "tensor" and not hasattr(dict, name):
+        return True
+    return any(function.name == name for function in facts.index.of_kind(ast.FunctionDef))
 
 
 def _is_key(index: ast.expr, facts: Facts) -> bool:

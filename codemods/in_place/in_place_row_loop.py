@@ -76,7 +76,6 @@ from autofix.codemods.in_place._row_body import (
     indices,
     inner_nodes,
     mentions_index,
-    row_writes,
     stores_in,
     understand,
 )
@@ -84,6 +83,7 @@ from autofix.codemods.in_place._row_header import DeclinedError, names_of, rows_
 from autofix.codemods.in_place._row_reads import outside_reads
 from autofix.codemods.in_place._row_text import Writer, replacement
 from autofix.codemods.in_place._row_value import RowValue
+from autofix.codemods.in_place._row_writes import row_writes
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.syntax import unsubscripted
