@@ -46,6 +46,15 @@ def fill(table):
 
 fill(net.weight)
 """
+CAPPED = """
+class Scale:
+    def __init__(self, scale, cap):
+        self.scale, self.rate = scale, 0.5
+        self.cap = cap
+
+    def forward(self, x):
+        return x * min(self.scale.exp().item(), self.cap)
+"""
 LATER = """
 for part in (w, h):
     part.clamp(min=0)
@@ -73,6 +82,7 @@ def parts(x):
         ),
         (TABLE, "    table[:", "    table = table.clone()\n    table[:", "copy"),
         (LATER, "part.clamp", "part = part.clamp", "nothing reads `part`"),
+        (CAPPED, "min(self.scale.exp().item(), self.cap)", "self.scale.exp()", "reads `cap`"),
     ],
 )
 def test_what_is_left_out_is_said(before: str, old: str, new: str, words: str) -> None:
@@ -88,6 +98,7 @@ def test_what_is_left_out_is_said(before: str, old: str, new: str, words: str) -
         (TABLE, "    table[:, 0] = 1.0", "    with torch.no_grad():\n        table[:, 0] = 1.0"),
         (TABLE + "x = fill(b)\n", "    table[:", "    table = table.clone()\n    table[:"),
         (LATER, "part.clamp", "part.clamp_"),
+        (CAPPED, "min(self.scale.exp().item(), self.cap)", "self.scale.exp().clamp(max=self.cap)"),
         (LATER + "    total = part.sum()\n    print(total)\n", "part.clamp", "part = part.clamp"),
         ("n = len(x)\nfor i in range(n):\n    x[i] = 0\n", "for i in range(n):\n    x[i]", "x[:]"),
         (

@@ -63,8 +63,77 @@ for _ in range(3):
     (head(torch.tanh(base(x))) - y).pow(2).mean().backward()
     opt.step()
 """
+SECOND = """
+torch.manual_seed(0)
+x, y = torch.randn(6, 1), torch.randn(6, 1)
+line, rate = nn.Linear(1, 1), nn.Parameter(torch.tensor(0.5))
+
+def train(compute, parameters):
+    opt = torch.optim.SGD(parameters, lr=0.01)
+    for _ in range(6):
+        opt.zero_grad()
+        loss = (compute() - y).pow(2).mean()
+        loss.backward()
+        opt.step()
+
+def decay():
+    out = torch.zeros(6, 1)
+    for i in range(1, 6):
+        out[i] = x[i]
+        out[i] += torch.sigmoid(rate) * out[i - 1]
+    return out
+
+train(lambda: line(x), line.parameters())
+train(decay, [rate])
+"""
+BY_KEY = """
+torch.manual_seed(0)
+x, y = torch.randn(8, 3), torch.randn(8, 1)
+weights = {"w": torch.randn(3, 1, requires_grad=True), "b": torch.zeros(1, requires_grad=True)}
+for _ in range(3):
+    loss = (x @ weights["w"] + weights["b"] - y).pow(2).mean()
+    for weight in weights.values():
+        weight.grad = None
+    if loss.requires_grad:
+        loss.backward()
+    for name, weight in weights.items():
+        if weight.grad is None:
+            continue
+        with torch.no_grad():
+            weights[name] = weight - 0.1 * weight.grad
+"""
+RENEWED = "            weights[name] = weight - 0.1 * weight.grad\n"
 
 LATER = [
+    case(
+        "a stop in what is trained second",
+        SECOND,
+        "out[i - 1]",
+        "out[i - 1].detach().clone()",
+        "refuted",
+    ),
+    case(
+        "a copy in what is trained second",
+        SECOND,
+        "out[i - 1]",
+        "out[i - 1].clone()",
+        "confirmed",
+    ),
+    case(
+        "weights of a dict that are written to",
+        BY_KEY,
+        RENEWED,
+        "            weight -= 0.1 * weight.grad\n",
+        "confirmed",
+    ),
+    case(
+        "weights of a dict that go the other way",
+        BY_KEY,
+        RENEWED,
+        "            weight += 0.1 * weight.grad\n",
+        "refuted",
+        "other values",
+    ),
     case(
         "a view that a property returns, as a copy",
         OBSERVED,

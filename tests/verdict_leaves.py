@@ -153,15 +153,6 @@ LEAVES = [
         "refuted",
     ),
     case(
-        "a leaf keeps its name",
-        REBOUND,
-        "    scale = scale * 1.5\n"
-        "    loss = ((data - mean) / scale).pow(2).mean() + scale.log().sum()\n",
-        "    wide = scale * 1.5\n"
-        "    loss = ((data - mean) / wide).pow(2).mean() + wide.log().sum()\n",
-        "confirmed",
-    ),
-    case(
         "a leaf that is cut off instead",
         REBOUND,
         "scale = scale * 1.5",
@@ -186,6 +177,16 @@ LEAVES = [
 ]
 
 ONE_WAY = [
+    # The other way round each turn makes a new leaf, which does get a gradient.
+    case(
+        "a leaf keeps its name",
+        REBOUND,
+        "    scale = scale * 1.5\n"
+        "    loss = ((data - mean) / scale).pow(2).mean() + scale.log().sum()\n",
+        "    wide = scale * 1.5\n"
+        "    loss = ((data - mean) / wide).pow(2).mean() + wide.log().sum()\n",
+        "confirmed",
+    ),
     # The other way round it makes a new leaf of data, which may be wanted.
     case(
         "a helper that returns what it computes",

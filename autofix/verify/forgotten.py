@@ -48,6 +48,7 @@ def forgotten(old: Facts, new: Facts) -> Iterator[str]:
     """Why it may not be meant, in words; a run with other arguments would have to tell."""
     names = Names(old.index), Names(new.index)
     yield from _ignored(*names)
+    yield from _idle(*names)
     yield from _defaults(*names)
     yield from _dropped(old.tree, new.tree)
     yield from lost_writes(*names)
@@ -74,6 +75,24 @@ def _ignored(old: Names, new: Names) -> Iterator[str]:
                     f"`{now.name}` takes no notice of `{name}` any more; if that is meant only "
                     "its author knows"
                 )
+
+
+def _idle(old: Names, new: Names) -> Iterator[str]:
+    """Attributes of an object that are made as before, and that nothing reads any more."""
+    for name in sorted(old.stored.keys() & new.stored.keys()):
+        read = old.attributes[name] and not new.attributes[name]
+        if read and all(_only_stored(one, new) for one in new.stored[name]):
+            yield f"nothing reads `{name}` any more; if that is meant only its author knows"
+
+
+def _only_stored(target: ast.Attribute, names: Names) -> bool:
+    """Whether what an object keeps there is used for nothing else."""
+    index = names.index
+    node, owner = index.parents[target], index.function_of(target)
+    if owner is None or not isinstance(node, ast.Assign) or ast.unparse(target.value) != "self":
+        return False
+    kept = node.value
+    return not isinstance(kept, ast.Name) or len(names.argument_loads(owner, kept.id)) == 1
 
 
 def _defaults(old: Names, new: Names) -> Iterator[str]:

@@ -5,18 +5,21 @@ but the rules can.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from autofix import registry
-from autofix.document import Document, load
+from autofix.document import Document, DocumentError, load
 from autofix.model import Applicability, Finding, Verdict, Verification
 from autofix.pipeline import Plan, examine, look
+from autofix.rewrite.edits import merged
 from autofix.verify import spared
 from autofix.verify.judge.verdict import NOTHING
 from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair, pair
-from autofix.verify.sides import Both
+from autofix.verify.sides import Both, SideError, side
 
 _COPIES = "AG102"
 _SURE = (Applicability.SAFE, Applicability.UNSAFE)
@@ -39,10 +42,14 @@ def with_leftovers(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome
         if same:
             reason = f"{_still(both.after.document, same[0])}; {verification.reason}"
             return _with(outcome, Verdict.REFUTED, reason)
-    elif _stops_as_before(verification):
+    elif _stops(verification):
         found = [one for one, direct in _before(outcome, both) if direct]
-        if found:
+        if found and _stops(verification, changed=False):
             reason = f"{verification.reason}; it was {found[0].rule}: {found[0].message}"
+            return _with(outcome, Verdict.REFUTED, reason)
+        left = _sure(both.after.document)
+        for one in _unfinished(outcome, both, left, judge):
+            reason = f"{_still(both.after.document, one)}; {verification.reason}"
             return _with(outcome, Verdict.REFUTED, reason)
     return outcome
 
@@ -51,7 +58,7 @@ def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
     said = outcome.verification.reason
     left = _sure(both.after.document)
     if left:
-        same = _unrepaired(outcome, both, left, whole_functions=False)
+        same = _unfinished(outcome, both, left, judge)
         reason = f"{_still(both.after.document, [*same, *left][0])}; of the changes: {said}"
         return _with(outcome, Verdict.REFUTED if same else Verdict.INCONCLUSIVE, reason)
     if both.before.document.notebook is not None:
@@ -114,14 +121,14 @@ def _spared(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> s
     )
 
 
-def _stops_as_before(verification: Verification) -> bool:
-    """Whether a run shows that the changed lines stop a gradient, and that none has changed."""
+def _stops(verification: Verification, *, changed: bool | None = None) -> bool:
+    """Whether a run shows that the changed lines stop a gradient, and whether any has changed."""
     found = [
         sign
         for sign in verification.evidence.get("signs", ())
         if sign["weight"] == "doubt" and sign["kind"] in ("gradient", "stop")
     ]
-    return any(sign.get("changed") is False for sign in found)
+    return any(changed is None or sign.get("changed") is changed for sign in found)
 
 
 def _with(outcome: Outcome, verdict: Verdict, reason: str) -> Outcome:
@@ -166,6 +173,34 @@ def _unrepaired(
     rules = {found.rule for found, direct in olds if direct or whole_functions}
     news = _about(left, both.after.document, outcome, 1)
     return [found for found, direct in news if found.rule in rules and (direct or whole_functions)]
+
+
+def _unfinished(
+    outcome: Outcome, both: Both, left: Sequence[Finding], judge: Callable[[Pair], Outcome]
+) -> list[Finding]:
+    """What the change set out to repair, and has not."""
+    same = _unrepaired(outcome, both, left, whole_functions=False)
+    return [one for one in same or _in_part(outcome, both, left) if _shows(one, both, judge)]
+
+
+def _in_part(outcome: Outcome, both: Both, left: Sequence[Finding]) -> list[Finding]:
+    """What is left of findings of one rule, others of which the change has repaired."""
+    olds = Counter(found.rule for found, _ in _before(outcome, both))
+    news = [found for found, _ in _about(left, both.after.document, outcome, 1)]
+    count = Counter(found.rule for found in news)
+    return [found for found in news if count[found.rule] < olds[found.rule]]
+
+
+def _shows(found: Finding, both: Both, judge: Callable[[Pair], Outcome]) -> bool:
+    """Whether a run shows that it is a bug: the rule's own repair of it is one."""
+    after = both.after
+    try:
+        data = after.document.apply(merged([found]))
+        repaired = side(data, Path(after.version.path), after.version.argv, after.version.roots)
+        asked = pair(after.version, repaired.version)
+    except (DocumentError, ValueError, SideError, SyntaxError):
+        return False
+    return judge(asked).verification.verdict is Verdict.CONFIRMED
 
 
 def _about(

@@ -79,7 +79,11 @@ def _probed(statement: ast.stmt, number: int) -> list[ast.stmt]:
         return [_statement(statement, number, None), statement]
     if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-        return [statement, _statement(statement, number, _as_load(target), *_flagged(target))]
+        probe = _call(number, _as_load(target), statement, *_flagged(target))
+        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Name):
+            probe.keywords = [ast.keyword("key", _copied(target.slice))]
+        shown = ast.copy_location(ast.Expr(probe), statement)
+        return [statement, ast.fix_missing_locations(shown)]
     if isinstance(statement, (*Header, ast.FunctionDef, ast.AsyncFunctionDef)):
         first = 1 if _is_text(statement.body[0]) else 0
         statement.body.insert(first, _statement(statement, number, None))

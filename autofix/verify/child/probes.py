@@ -70,9 +70,16 @@ class Probes:
     session: Any = None
     meant: list[Meant] = field(default_factory=list)
 
-    def __call__(self, number: int, value: Any = None, owner: Any = None, *wanted: Any) -> Any:
+    def __call__(
+        self, number: int, value: Any = None, owner: Any = None, *wanted: Any, key: Any = None
+    ) -> Any:
+        """`key`: the place in a container that was written to."""
+        if isinstance(value, dict) and key in value:
+            value = value[key]
         self.hits[number] = self.hits.get(number, 0) + 1
         session = self.session
+        if session is not None and session.reached is None:
+            session.reached = len(session.events)
         if session is not None and session.mode.name == "plain" and not session.paused:
             session.paused = True
             try:

@@ -32,8 +32,8 @@ class _Relay:
 
     probe: Probe
 
-    def __call__(self, *args: Any) -> Any:
-        return self.probe(*args)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.probe(*args, **kwargs)
 
 
 @dataclass

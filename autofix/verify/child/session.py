@@ -21,6 +21,8 @@ LOOKS = range(1, 9)
 """After how many passes it is counted what graphs the program holds on to."""
 MOST = 3 * EVENTS
 """The same with the gradients that are part of a loss."""
+LATE = 40
+"""So many passes more are run until the change is reached."""
 INNER = "inner"
 """The kind of these."""
 STOPS = 50
@@ -121,6 +123,8 @@ class Session:
         self.stopped_in: list[Any] = []
         """The code of the program that has switched gradients off, from the outside in."""
         self.turns = 0
+        self.reached: int | None = None
+        """How many passes were over when a changed statement ran first."""
         self.paused = True
 
     # Leaves -------------------------------------------------------------------------------
@@ -141,7 +145,7 @@ class Session:
             tensor,
             len(self.leaves),
             (*base, number),
-            _name_of(tensor, frame),
+            tensors.name_in(frame, tensor),
             frame.f_lineno if frame else 0,
             type(self.stack[0]).__name__ if self.stack else None,
             tensors.plain(tensor),
@@ -229,7 +233,9 @@ class Session:
         if self.mode.name == "plain" and not self.mode.brief and len(self.events) in LOOKS:
             self.kept.append(tensors.kept_nodes())
         brief = self.mode.frozen or self.mode.brief
-        if brief and (self.passes >= EVENTS or len(self.events) >= MOST):
+        # Those that come before the change say nothing of it.
+        first = min(self.reached if self.reached is not None else len(self.events), LATE)
+        if brief and (self.passes >= first + EVENTS or len(self.events) >= first + MOST):
             raise Stop
 
     @property
@@ -280,18 +286,3 @@ class Session:
         while frame is not None and frame.f_code.co_filename != self.path:
             frame = frame.f_back
         return frame
-
-
-def _name_of(tensor: Tensor, frame: Any) -> str:
-    """What the program calls a tensor at this point, or nothing."""
-    if frame is None:
-        return ""
-    held = frame.f_locals
-    for name, value in held.items():
-        if value is tensor:
-            return str(name)
-    own = held.get("self")
-    for name, value in getattr(own, "__dict__", {}).items() if own is not None else ():
-        if value is tensor:
-            return f"self.{name}"
-    return ""

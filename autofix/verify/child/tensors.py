@@ -184,3 +184,18 @@ def kept_nodes(most: int = 20_000) -> int:
 def version(tensor: Tensor) -> int:
     """How often it was written to; of a tensor made in inference mode nobody knows."""
     return 0 if tensor.is_inference() else int(tensor._version)
+
+
+def name_in(frame: Any, tensor: Tensor) -> str:
+    """What the program calls a tensor at this point, or nothing."""
+    if frame is None:
+        return ""
+    held = frame.f_locals
+    for name, value in held.items():
+        if value is tensor:
+            return str(name)
+    own = held.get("self")
+    for name, value in getattr(own, "__dict__", {}).items() if own is not None else ():
+        if value is tensor:
+            return f"self.{name}"
+    return ""

@@ -60,6 +60,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "kept": session.kept,
         "idle_steps": session.idle_steps,
         "flat_steps": session.flat_steps,
+        "begun": session.reached,
         "hits": {str(number): count for number, count in run.probes.hits.items()},
         "probes": run.probes.summary(),
         "outputs": run.outputs,
@@ -133,12 +134,13 @@ def _unheld(run: Execution, has: set[int]) -> list[str]:
 
 
 def _frozen(roots: Sequence[torch.nn.Module]) -> list[Any]:
-    """Parameters of the modules in use that are not to be trained."""
+    """Parameters of the modules in use that are not to be trained, as far as their values tell
+    them from others: all scales start with ones."""
     return [
         [list(parameter.shape), tensors.digest(parameter)]
         for root in roots
         for parameter in root.parameters()
-        if not parameter.requires_grad
+        if not parameter.requires_grad and bool((parameter != parameter.flatten()[:1]).any())
     ][:500]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from autofix.verify.judge import rows
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, told
 from autofix.verify.judge.edit import neutral
 from autofix.verify.judge.gradient import Look
 from autofix.verify.judge.reads import mended
 from autofix.verify.judge.slopes import Fit
-from autofix.verify.judge.statements import rows_apart
 from autofix.verify.judge.values import overlaps, refused
 
 
@@ -75,5 +75,5 @@ def _listed(leaves: Sequence[Trace], until: int) -> int:
 def _comparable(case: Case) -> bool:
     """Whether the original computed a loss, so that values were compared."""
     if overlaps(case):
-        return rows_apart(case) is not None
+        return rows.apart(case) is not None
     return any(old["base"] for old, _ in case.exact())

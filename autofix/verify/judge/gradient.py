@@ -208,7 +208,9 @@ def _truncates(case: Case, look: Look) -> bool:
     or it keeps one loss from what another loss trains."""
     if not crashed_twice(case.before) or robbed(case):
         return False
-    whole = case.before.events[0]["raised"] is None
+    plain = case.before.plain
+    assert plain is not None
+    whole = not all(event["raised"] for event in case.before.events[plain["begun"] or 0 :][:1])
     if look.number:
         return whole
     later = [event["reached"] for event in case.after.events[1:]]

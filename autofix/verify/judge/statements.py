@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from autofix.flow import torch_api
-from autofix.verify.judge import edit, values
+from autofix.verify.judge import edit, rows, values
 from autofix.verify.judge.case import Case, Sign, Trace, Weight
 
 _COPIES = re.compile(r"\b(?:clone|deepcopy|copy|dict|list|state_dict|detach|items|tolist)\b")
@@ -20,7 +20,7 @@ def signs(case: Case) -> Iterator[Sign]:
         return
     yield from dropped(case)
     yield from _unused(case)
-    yield from _spread(case)
+    yield from rows.signs(case)
     if old["repeated"] and new["repeated"]:
         text = "a tensor that is written to is still joined with itself"
         yield Sign(Weight.DOUBT, "aliasing", text)
@@ -115,36 +115,6 @@ def _kept(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
         yield Sign(Weight.REST, "aliasing", text)
 
 
-def _spread(case: Case) -> Iterator[Sign]:
-    """Where the original writes into rows that share one memory, the values are to be those which
-    it has if each of its expanded tensors is copied first."""
-    old = case.before.events
-    meant = rows_apart(case)
-    if meant is None or not case.after.events:
-        return
-    if case.before.raised is None and (not old or _near(old[0]["value"], meant)):
-        return
-    new = case.after.events[0]
-    if not _near(meant, new["value"]):
-        text = (
-            f"with rows of their own the loss in line {new['line']} is {meant:.6g}, and it is "
-            f"{new['value']:.6g} now"
-        )
-        yield Sign(Weight.LOSS, "values", text)
-
-
-def rows_apart(case: Case) -> float | None:
-    """The original's first loss if each of its expanded tensors is copied first."""
-    meant = case.before.apart
-    if meant is None or meant["raised"] is not None or not meant["events"]:
-        return None
-    return float(meant["events"][0]["value"])
-
-
-def _near(one: float, other: float) -> bool:
-    return abs(one - other) <= 1e-3 * max(abs(one), abs(other))
-
-
 def _starts_alike(old: Trace, new: Trace) -> bool:
     return bool(old["digests"] and new["digests"] and old["digests"][0] == new["digests"][0])
 
@@ -197,6 +167,11 @@ def otherwise(case: Case) -> bool:
         )
         for old, new in _probes(case)
     )
+
+
+def single(case: Case) -> bool:
+    """Whether one statement takes the place of one."""
+    return len(_parsed(case.old)) == len(_parsed(case.new)) == 1
 
 
 def _about(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -31,13 +31,13 @@ def order(case: Case) -> Iterator[Sign]:
         return
     stale = _sum(old["leaves"], "stale"), _sum(new["leaves"], "stale")
     lost = _sum(old["leaves"], "lost"), _sum(new["leaves"], "lost")
-    idle = old["idle_steps"], new["idle_steps"]
+    idle = _idle(old), _idle(new)
     # What is thrown away then is what added up before.
     fresh = bool(stale[0]) and not stale[1]
     if stale[1] > stale[0]:
         text = "a backward pass now adds to gradients that a step has used already"
         yield Sign(Weight.LOSS, "training", text)
-    elif idle[1] - new["flat_steps"] > idle[0] and new["steps"] >= old["steps"]:
+    elif idle[1] > idle[0] and new["steps"] >= old["steps"]:
         text = f"{idle[1]} of {new['steps']} optimizer steps now find no gradient"
         yield Sign(Weight.LOSS, "training", text)
     elif (
@@ -68,6 +68,11 @@ def order(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "training", text)
 
 
+def _idle(plain: Trace) -> int:
+    """How many steps find no gradient, other than one of zeros."""
+    return int(plain["idle_steps"] - plain["flat_steps"])
+
+
 def _arrived(case: Case) -> int:
     """How many gradients come to a leaf that came there in no such pass before, and are thrown
     away: what trains one part of a program goes through another."""
@@ -90,7 +95,7 @@ def _passes(side: Side) -> Counter[tuple[object, ...]]:
 
 def _steps(case: Case, new: Trace) -> Iterator[Sign]:
     """The same where the original has no steps to compare with."""
-    idle = new["idle_steps"]
+    idle = _idle(new)
     if idle:
         # An optimizer that was made up for a call need not be that of the weights.
         foreign = case.called and idle == new["steps"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -97,12 +98,14 @@ def _frozen(case: Case, signs: Sequence[Sign]) -> list[Sign]:
 
 def _thawed(case: Case) -> list[Trace]:
     """Parameters that were not to be trained, and that an optimizer trains now."""
-    plain = case.before.plain
-    frozen = {reads.of(one) for one in plain["frozen"]} if plain is not None else set()
+    was, now = (
+        Counter(reads.of(one) for one in (side.plain or {"frozen": ()})["frozen"])
+        for side in (case.before, case.after)
+    )
     return [
         leaf
         for leaf in case.after.leaves
-        if leaf["gradient"] and leaf["held"] and reads.of(leaf["key"]) in frozen
+        if leaf["gradient"] and leaf["held"] and reads.of(leaf["key"]) in was - now
     ]
 
 
@@ -156,7 +159,8 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
     kinds = {sign.kind for sign in gains}
     stepped = ("crash" in kinds and begun) or ("training" in kinds and "gradient" not in kinds)
     if stepped and not edit.neutral(case) and statements.otherwise(case):
-        return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the changed lines compute other values"
+        said = f"{gains[0].text}, but the changed lines compute other values"
+        return Verdict.REFUTED if statements.single(case) else Verdict.INCONCLUSIVE, said
     if values.ends_inside(case) and not edit.neutral(case):
         said = "the loss is computed with a gradient that has changed, so its values do not compare"
         return Verdict.INCONCLUSIVE, said
