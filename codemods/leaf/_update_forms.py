@@ -11,7 +11,7 @@ from autofix.flow.uses import uses_in
 _METHODS = frozenset({"sub", "subtract", "add"})
 
 
-def pairs_of(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr]]:
+def pairs_of(statement: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
     """`w = a`, and `w, b = a, c`."""
     match statement:
         case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
@@ -29,8 +29,26 @@ def is_update(facts: Facts, statement: ast.stmt, target: ast.expr, value: ast.ex
         isinstance(value, ast.Call) and last_name(value.func) in _METHODS
     ):
         return False
-    name = ast.unparse(target)
-    return step_of(value, name) is not None and _uses_gradient(facts, value, name)
+    return any(
+        step_of(value, name) is not None and _uses_gradient(facts, statement, value, name)
+        for name in names_of(facts, statement, target)
+    )
+
+
+def names_of(facts: Facts, statement: ast.stmt, target: ast.expr) -> list[str]:
+    """How a target is written, and `w` for `weights[k]` in `for k, w in weights.items():`."""
+    found = [ast.unparse(target)]
+    if not isinstance(target, ast.Subscript) or not isinstance(target.slice, ast.Name):
+        return found
+    for loop in facts.index.loops_around(statement):
+        match loop:
+            case ast.For(
+                target=ast.Tuple(elts=[ast.Name(id=key), ast.Name(id=name)]),
+                iter=ast.Call(func=ast.Attribute(value=owner, attr="items"), args=[])
+                | ast.Call(func=ast.Name(id="enumerate"), args=[owner]),
+            ) if key == target.slice.id and ast.unparse(owner) == ast.unparse(target.value):
+                found.append(name)
+    return found
 
 
 def step_of(value: ast.expr, name: str) -> tuple[ast.expr | None, str] | None:
@@ -59,14 +77,14 @@ def _is(node: ast.expr, name: str) -> bool:
     return text in (name, f"{name}.data", f"{name}.detach()")
 
 
-def _uses_gradient(facts: Facts, value: ast.expr, name: str) -> bool:
+def _uses_gradient(facts: Facts, statement: ast.stmt, value: ast.expr, name: str) -> bool:
     """Does the value read `<name>.grad`, or a variable that was computed from it?"""
     for node in ast.walk(value):
         if isinstance(node, ast.Attribute) and node.attr == "grad" and _is(node.value, name):
             return True
     for node in ast.walk(value):
-        if isinstance(node, ast.Name) and node.id != name:
-            for bound in _bindings(facts, node):
+        if isinstance(node, (ast.Name, ast.Subscript)) and ast.unparse(node) != name:
+            for bound in _bindings(facts, statement, node):
                 if any(
                     isinstance(n, ast.Attribute) and n.attr == "grad" and _is(n.value, name)
                     for n in ast.walk(bound)
@@ -75,11 +93,20 @@ def _uses_gradient(facts: Facts, value: ast.expr, name: str) -> bool:
     return False
 
 
-def _bindings(facts: Facts, read: ast.Name) -> list[ast.expr]:
-    """What a name of the same function may be bound to here."""
+def _bindings(facts: Facts, statement: ast.stmt, read: ast.Name | ast.Subscript) -> list[ast.expr]:
+    """What a name of the same function may be bound to here; of `velocity[k]` what the loop sets
+    it to."""
     names = uses_in(facts).names
+    if isinstance(read, ast.Subscript):
+        text = ast.unparse(read)
+        pairs = [p for n in ast.walk(_turn(facts, statement)) for p in pairs_of(n)]
+        return [value for target, value in pairs if ast.unparse(target) == text]
     statements = [facts.index.parents.get(s) for s in names.stores(read) if read in names.loads(s)]
     return [s.value for s in statements if isinstance(s, ast.Assign)]
+
+
+def _turn(facts: Facts, statement: ast.stmt) -> ast.stmt:
+    return loop_around(facts, statement) or statement
 
 
 def loop_around(facts: Facts, node: ast.AST) -> ast.stmt | None:

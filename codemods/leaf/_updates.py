@@ -8,11 +8,12 @@ from enum import Enum
 
 from autofix.codemods.leaf._held import held_elsewhere
 from autofix.codemods.leaf._kept import without_gradient
-from autofix.codemods.leaf._update_forms import is_update, loop_around, pairs_of, step_of
+from autofix.codemods.leaf._update_forms import is_update, loop_around, names_of, pairs_of, step_of
 from autofix.flow.facts import Facts
 from autofix.flow.given import given_to
 from autofix.flow.index import last_name
 from autofix.flow.roles import runs_backward
+from autofix.flow.syntax import is_named
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -101,7 +102,10 @@ def _updates(facts: Facts, statement: ast.stmt) -> list[Update]:
 def _judged(
     facts: Facts, statement: ast.Assign, target: ast.expr, value: ast.expr
 ) -> Update | None:
-    parts = step_of(value, ast.unparse(target))
+    names = names_of(facts, statement, target)
+    parts = next((p for name in names if (p := step_of(value, name)) is not None), None)
+    if isinstance(target, ast.Subscript) and _is_of_turn(facts, target):
+        return None
     if parts is None or not facts.value(target).kind & (Kind.TENSOR | Kind.UNKNOWN):
         return None
     verdict = _verdict(facts, statement, target)
@@ -109,6 +113,23 @@ def _judged(
         return None
     sure = verdict != Verdict.UNUSED or _leaf_somewhere(facts, value, target)
     return Update(statement, target, value, *parts, verdict, sure)
+
+
+def _is_of_turn(facts: Facts, target: ast.Subscript) -> bool:
+    """Are the dict or its leaves made anew in each turn (`fast = dict(weights)`), or is there but
+    one?"""
+    loops = facts.index.loops_around(target)
+    training = (loop for loop in loops if runs_backward(loop, facts))
+    turn = next(training, facts.index.function_of(target))
+    owner = ast.unparse(target.value)
+    if turn is None:
+        return len(loops) == 1
+    for node in ast.walk(turn):
+        if isinstance(node, ast.Attribute) and node.attr in ("requires_grad_", "requires_grad"):
+            return True
+        if is_named(node, owner) and isinstance(getattr(node, "ctx", None), ast.Store):
+            return True
+    return False
 
 
 def _verdict(facts: Facts, statement: ast.Assign, target: ast.expr) -> Verdict | None:

@@ -138,7 +138,7 @@ def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None
         doubtful = value is not None and value.kind == Kind.UNKNOWN
         if doubtful:
             value = _returned_by_the_model(facts, made, key, bound)
-        if value is None or graph_of(value) != Graph.YES:
+        if value is None or value.kind == Kind.DICT or graph_of(value) != Graph.YES:
             continue
         if _lives_on(graphs, made, turn, kills) and _shared(graphs, key, bound, backward):
             several = doubtful and len(_forwards(facts)) > 1
