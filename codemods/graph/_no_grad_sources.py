@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.index import FunctionNode, Index, last_name
 from autofix.flow.modules import has_parameters, identity
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.syntax import plain_name
@@ -161,18 +161,30 @@ def _runs_elsewhere(node: ast.expr, name: str, facts: Facts) -> bool:
 
 
 def _is_optimized(node: ast.expr, value: Value, facts: Facts) -> bool:
-    """Is every optimizer in this file given something that may hold the module? (Where there is
-    none, the program that trains it is elsewhere.)"""
+    """Is an optimizer given something that may hold the module? (Where there is none, the program
+    that trains it is elsewhere.)"""
     optimizers = _optimizers(facts)
     return not optimizers or any(_covers(call, node, value, facts) for call in optimizers)
 
 
 def _optimizers(facts: Facts) -> list[ast.Call]:
+    """Those of this file, else those of the files that were seen to run it."""
+    modules = facts.program.modules
+    others = (module for path in sorted(modules.consulted) if (module := modules.at(path)))
+    found = _made_in(facts.index)
+    return found or [
+        call
+        for other in others
+        for call in _made_in(other.unit.index)
+        if call in facts.program.values
+    ]
+
+
+def _made_in(index: Index) -> list[ast.Call]:
     return [
         call
-        for name, calls in uses_in(facts).names.calls.items()
-        for call in calls
-        if torch_api.is_optimizer(f"torch.optim.{name}")
+        for call in index.of_kind(ast.Call)
+        if torch_api.is_optimizer(f"torch.optim.{last_name(call.func)}")
     ]
 
 

@@ -13,6 +13,7 @@ from autofix.codemods.modules._reads import reads_of as _reads_of
 from autofix.flow.class_table import Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo
 from autofix.flow.records import INSIDE
 from autofix.flow.torch_api import is_optimizer
@@ -57,6 +58,8 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
     if any(_is_said_to_be_plain(facts, root) for root in kept.roots):
         return True
     if kept.in_dicts and any(_is_handed_out(facts, kept, read) for read in reads_of(facts, kept)):
+        return True
+    if any(_is_frozen(facts, part) for part in parts_of(facts, kept)):
         return True
     if any(has_another_owner(facts, part) for part in parts_of(facts, kept)):
         return True
@@ -106,6 +109,11 @@ def parts_of(facts: Facts, kept: Kept) -> list[ast.expr]:
         if store.value is not None:
             found += _parts(facts, store.value)
     return found
+
+
+def _is_frozen(facts: Facts, part: ast.expr) -> bool:
+    """`vgg[:9]` of a model that is not to learn: kept out of the checkpoints, it may be."""
+    return bool(identity(facts.value(part)) & facts.program.frozen)
 
 
 def _parts(facts: Facts, value: ast.expr) -> Iterator[ast.expr]:
