@@ -83,6 +83,12 @@ def parts(x):
         (TABLE, "    table[:", "    table = table.clone()\n    table[:", "copy"),
         (LATER, "part.clamp", "part = part.clamp", "nothing reads `part`"),
         (CAPPED, "min(self.scale.exp().item(), self.cap)", "self.scale.exp()", "reads `cap`"),
+        (
+            CLOSURE,
+            "        w[i] = w[i] / w[i].sum()",
+            "        w[i].div(w[i].sum())",
+            "thrown away",
+        ),
     ],
 )
 def test_what_is_left_out_is_said(before: str, old: str, new: str, words: str) -> None:
@@ -98,6 +104,7 @@ def test_what_is_left_out_is_said(before: str, old: str, new: str, words: str) -
         (TABLE, "    table[:, 0] = 1.0", "    with torch.no_grad():\n        table[:, 0] = 1.0"),
         (TABLE + "x = fill(b)\n", "    table[:", "    table = table.clone()\n    table[:"),
         (LATER, "part.clamp", "part.clamp_"),
+        (CLOSURE, "w[i] = w[i] / w[i].sum()", "w[i].div_(w[i].sum())"),
         (CAPPED, "min(self.scale.exp().item(), self.cap)", "self.scale.exp().clamp(max=self.cap)"),
         (LATER + "    total = part.sum()\n    print(total)\n", "part.clamp", "part = part.clamp"),
         ("n = len(x)\nfor i in range(n):\n    x[i] = 0\n", "for i in range(n):\n    x[i]", "x[:]"),

@@ -25,7 +25,7 @@ def ran(text: str, *changes: tuple[int, int], load: bool = False) -> tuple[dict[
     lines = changes or tuple((line + 1, line + 1) for line in range(text.count("\n")))
     seen: Seen = []
 
-    def probe(number: int, value: Any = None) -> Any:
+    def probe(number: int, value: Any = None, key: Any = None) -> Any:
         seen.append((number, value))
         return value
 

@@ -13,7 +13,7 @@ from autofix.flow.reaching import Names
 from autofix.model import Verdict
 from autofix.source import Source, parse
 from autofix.verify.outcome import Outcome
-from autofix.verify.unread import lost_writes, unread
+from autofix.verify.unread import lost_writes, thrown, unread
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _ASIDE = frozenset(
@@ -28,9 +28,9 @@ def with_forgotten(outcome: Outcome, before: str, after: str) -> Outcome:
     if outcome.verification.verdict is not Verdict.CONFIRMED:
         return outcome
     old, new = (Facts(Source(text), parse(text)) for text in (before, after))
-    thrown = {ast.unparse(node.value) for node in old.index.of_kind(ast.Expr)}
+    known = {ast.unparse(node.value) for node in old.index.of_kind(ast.Expr)}
     for name, text in unread(old, new):
-        if text in thrown:
+        if text in known:
             said = f"the result of `{text}` is still not used: nothing reads `{name}`"
             return _instead(outcome, Verdict.REFUTED, said)
     for said in forgotten(old, new):
@@ -52,6 +52,8 @@ def forgotten(old: Facts, new: Facts) -> Iterator[str]:
     yield from _defaults(*names)
     yield from _dropped(old.tree, new.tree)
     yield from lost_writes(*names)
+    for text in thrown(old, new):
+        yield f"the result of `{text}` is thrown away"
     for name, text in unread(old, new):
         yield f"nothing reads `{name}` now, which is `{text}`"
 

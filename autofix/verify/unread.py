@@ -24,6 +24,18 @@ def unread(old: Facts, new: Facts) -> Iterator[tuple[str, str]]:
             yield name, ast.unparse(value)
 
 
+def thrown(old: Facts, new: Facts) -> Iterator[str]:
+    """New statements that compute a tensor, and keep it nowhere."""
+    known = {ast.dump(node) for node in old.index.of_kind(ast.Expr)}
+    for node in new.index.of_kind(ast.Expr):
+        call = node.value
+        if not isinstance(call, ast.Call) or ast.dump(node) in known or not _is_computed(call):
+            continue
+        op = _operation(call)
+        if op is not None and op.alias is None and _is_tensor(new.value(call)):
+            yield ast.unparse(call)
+
+
 def _unread(names: Names) -> Iterator[tuple[str, str, ast.expr]]:
     """The function, the name, and what is bound to it."""
     index = names.index
