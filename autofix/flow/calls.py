@@ -17,6 +17,7 @@ from autofix.flow.library import call_library
 from autofix.flow.methods import call_method
 from autofix.flow.modules import call_module, module_method
 from autofix.flow.objects import ClassInfo, Closure, Instance
+from autofix.flow.syntax import is_none
 from autofix.flow.values import EMPTY, UNKNOWN, Either, Graph, Kind, Value
 
 
@@ -130,13 +131,9 @@ def _apply(function: ClassInfo, node: ast.Call, frame: Frame) -> Value:
         n.value.elts for n in body if isinstance(n, ast.Return) and isinstance(n.value, ast.Tuple)
     ]
     for at, value in enumerate(given.values):
-        if ways and all(at < len(way) and _is_none(way[at]) for way in ways):
+        if ways and all(at < len(way) and is_none(way[at]) for way in ways):
             given.values[at] = value.but(graph=Graph.NO, cuts=EMPTY, why=None)
     return unknown_call(given, frame)
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _have_method(objects: Either, name: str) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from autofix.codemods.training._detaching import detaches
+from autofix.codemods.training._given_back import graph_of
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, reads
-from autofix.codemods.training._state import graph_of, is_tuple, steps_in, stored_value
+from autofix.codemods.training._state import is_tuple, steps_in, stored_value
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Instance

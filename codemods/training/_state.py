@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from autofix.codemods.training._detaching import detaches
+from autofix.codemods.training._ended import detached_in_place, guards, inside
+from autofix.codemods.training._given_back import forwards, graph_of, returned_by_the_model
 from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, reads
 from autofix.flow.facts import Facts
 from autofix.flow.frame import only_leaves
-from autofix.flow.joins import join_all
 from autofix.flow.roles import optimizer_class
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
@@ -56,7 +57,7 @@ def _candidates(graphs: Graphs, turn: ast.stmt | None) -> list[str]:
     found = []
     for key in {**graphs.stores, **graphs.elements}:
         stores = [*graphs.stores.get(key, ()), *graphs.elements.get(key, ())]
-        inside = [s for s, _ in stores if _inside(graphs, s, turn)]
+        mine = [s for s, _ in stores if inside(graphs, s, turn)]
         if any(s is turn for s, _ in stores):
             continue  # `for x, y in batches` binds it anew
         if _is_optimized(graphs, key):
@@ -64,7 +65,7 @@ def _candidates(graphs: Graphs, turn: ast.stmt | None) -> list[str]:
         if turn is None:
             if key.startswith("self.") or (_is_argument(graphs, key) and _returned(graphs, key)):
                 found.append(key)
-        elif inside and (len(inside) < len(stores) or "." in key or _is_argument(graphs, key)):
+        elif mine and (len(mine) < len(stores) or "." in key or _is_argument(graphs, key)):
             found.append(key)
     return found
 
@@ -78,10 +79,6 @@ def _is_optimized(graphs: Graphs, key: str) -> bool:
         if optimizer_class(call, graphs.facts) is not None
         for part in ast.walk(call)
     )
-
-
-def _inside(graphs: Graphs, node: ast.AST, turn: ast.stmt | None) -> bool:
-    return turn is None or turn in graphs.facts.index.ancestors(node)
 
 
 def _returned(graphs: Graphs, key: str) -> bool:
@@ -107,7 +104,7 @@ def _is_rebound_leaf(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
     """`w = w * 2`, `w = w - rate * w.grad` of a leaf or a list of leaves: what is wrong there, if
     anything, is the name."""
     for store, _ in graphs.stores.get(key, ()):
-        if not _inside(graphs, store, turn):
+        if not inside(graphs, store, turn):
             value = stored_value(graphs.facts, store, key)
             if value is not None and (value.leaf or only_leaves(value)):
                 return True
@@ -126,22 +123,22 @@ def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None
         return None
     if _handled(graphs, key, turn) or _is_rebound_leaf(graphs, key, turn):
         return None
-    stores = {s for s, _ in graphs.stores.get(key, ()) if _inside(graphs, s, turn)}
-    kills = {*stores, *_guards(graphs, key, turn), *_detached_in_place(graphs, key, turn)}
+    stores = {s for s, _ in graphs.stores.get(key, ()) if inside(graphs, s, turn)}
+    kills = {*stores, *guards(graphs, key, turn), *detached_in_place(graphs, key, turn)}
     read = _read_in_next_turn(graphs, key, backward, turn, kills)
     if read is None or _is_run_later(graphs, key, read, backward, turn):
         return None
     for made, bound in [*graphs.stores.get(key, ()), *graphs.elements.get(key, ())]:
-        if not _inside(graphs, made, turn) or bound is None or isinstance(made, ast.For):
+        if not inside(graphs, made, turn) or bound is None or isinstance(made, ast.For):
             continue
         value = stored_value(facts, made, key) if made in stores else facts.value(read)
         doubtful = value is not None and value.kind == Kind.UNKNOWN
         if doubtful:
-            value = _returned_by_the_model(facts, made, key, bound)
+            value = returned_by_the_model(facts, made, key, bound)
         if value is None or value.kind == Kind.DICT or graph_of(value) != Graph.YES:
             continue
         if _lives_on(graphs, made, turn, kills) and _shared(graphs, key, bound, backward):
-            several = doubtful and len(_forwards(facts)) > 1
+            several = doubtful and len(forwards(facts)) > 1
             return Carried(key, made, value, read, backward, turn, several)
     return None
 
@@ -150,7 +147,7 @@ def _is_run_later(
     graphs: Graphs, key: str, read: ast.expr, backward: Backward, turn: ast.stmt | None
 ) -> bool:
     """`if step: loss.backward()`, and `loss = f(x)` at the end: each is run once, a turn later."""
-    stores = [bound for s, bound in graphs.stores.get(key, ()) if _inside(graphs, s, turn)]
+    stores = [bound for s, bound in graphs.stores.get(key, ()) if inside(graphs, s, turn)]
     anew = all(bound is not None and key not in graphs.made_of(keys(bound)) for bound in stores)
     return anew and any(part is read for part in ast.walk(backward.root))
 
@@ -163,47 +160,12 @@ def _lives_on(graphs: Graphs, made: ast.stmt, turn: ast.stmt | None, kills: set[
     return any(not graphs.order.next.get(s) for s in ({made} | after) - (kills - {made}))
 
 
-def graph_of(value: Value) -> Graph:
-    inner = [v for v in (*(value.items or ()), value.elem) if v is not None]
-    return max([value.graph, *(graph_of(v) for v in inner)])
-
-
 def stored_value(facts: Facts, made: ast.stmt, key: str) -> Value | None:
     for node in ast.walk(made):
         stored = isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store)
         if stored and key_of(node) == key:  # type: ignore[arg-type]
             return facts.value(node)  # type: ignore[arg-type]
     return None
-
-
-def _returned_by_the_model(facts: Facts, made: ast.stmt, key: str, bound: ast.expr) -> Value | None:
-    """`out, h = model(x, h)` of an argument `model`: what the one module of this file that takes
-    and gives a state gives."""
-    if not (isinstance(made, ast.Assign) and isinstance(bound, ast.Call)):
-        return None
-    target = made.targets[0]
-    if not isinstance(target, ast.Tuple) or facts.value(bound.func).kind != Kind.UNKNOWN:
-        return None
-    at = next((i for i, e in enumerate(target.elts) if key_of(e) == key), None)
-    found: list[Value] = []
-    for forward in _forwards(facts):
-        given = [n.value for n in ast.walk(forward) if isinstance(n, ast.Return)]
-        pairs = [v for v in given if isinstance(v, ast.Tuple) and len(v.elts) == len(target.elts)]
-        if at is not None and pairs and len(pairs) == len(given):
-            found += [facts.value(pair.elts[at]) for pair in pairs]
-    if not found or any(graph_of(v) != Graph.YES for v in found):
-        return None
-    return join_all(found)
-
-
-def _forwards(facts: Facts) -> list[ast.FunctionDef]:
-    return [
-        node
-        for node in ast.walk(facts.tree)
-        if isinstance(node, ast.FunctionDef)
-        and node.name == "forward"
-        and isinstance(facts.index.parents.get(node), ast.ClassDef)
-    ]
 
 
 def _shared(graphs: Graphs, key: str, bound: ast.expr, backward: Backward) -> bool:
@@ -214,43 +176,10 @@ def _shared(graphs: Graphs, key: str, bound: ast.expr, backward: Backward) -> bo
     return bool(made & roots)
 
 
-def _guards(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[ast.stmt]:
-    """`if h is not None: h = h.detach()`: where it is not taken, there is nothing to detach."""
-    found: set[ast.stmt] = set()
-    for store, _ in graphs.stores.get(key, ()):
-        for parent in graphs.facts.index.ancestors(store):
-            if parent is turn:
-                break
-            if isinstance(parent, ast.If) and key in _tested(parent.test):
-                found.add(parent)
-    return found
-
-
-def _tested(test: ast.expr) -> set[str]:
-    return {k for n in ast.walk(test) if isinstance(n, ast.expr) and (k := key_of(n)) is not None}
-
-
-def _detached_in_place(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[ast.stmt]:
-    """`h.detach_()`, `for part in h: part.detach_()`"""
-    found: set[ast.stmt] = set()
-    for node in ast.walk(turn or graphs.scope):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="detach_", value=owner)) if key_of(owner) == key:
-                statement = graphs.facts.index.statement_of(node)
-                if statement is not None:
-                    found.add(statement)
-            case ast.For(iter=ast.expr() as source) if key in keys(source):
-                if any(
-                    isinstance(n, ast.Attribute) and n.attr == "detach_" for n in ast.walk(node)
-                ):
-                    found.add(node)
-    return found
-
-
 def _handled(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
     """Is it detached or begun anew somewhere in the loop, if only now and then?"""
     for store, bound in graphs.stores.get(key, ()):
-        if bound is None or not _inside(graphs, store, turn):
+        if bound is None or not inside(graphs, store, turn):
             continue
         if isinstance(bound, ast.Constant):
             return True
