@@ -80,6 +80,12 @@ def _uses(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> list[Us
     uses = uses_in(facts)
     if isinstance(node, ast.Call):
         return uses.follow(node)
+    if isinstance(inner, ast.Attribute):  # `self.loss.requires_grad = True`
+        here = facts.index.function_of(node)
+        same = [n for n in uses.names.attributes.get(inner.attr, ()) if n.lineno > node.lineno]
+        loads = [n for n in same if ast.unparse(n) == ast.unparse(inner)]
+        mine = [n for n in loads if facts.index.function_of(n) is here]
+        return [use for load in mine for use in uses.follow(load)]
     if not isinstance(inner, ast.Name):
         return []
     stores = [s for s in uses.names.stores(inner) if inner in uses.names.loads(s)]

@@ -6,6 +6,12 @@ import ast
 
 from autofix.codemods.training._graphs import Graphs, key_of, keys
 
+_PLAIN = (
+    *(ast.Name, ast.Attribute, ast.UnaryOp, ast.BoolOp),
+    *(ast.unaryop, ast.boolop, ast.expr_context),
+)
+"""Of what a condition of names alone consists."""
+
 
 def inside(graphs: Graphs, node: ast.AST, turn: ast.stmt | None) -> bool:
     return turn is None or turn in graphs.facts.index.ancestors(node)
@@ -53,10 +59,8 @@ def _ifs_around(graphs: Graphs, node: ast.stmt, turn: ast.stmt | None) -> list[a
 
 def _is_constant(graphs: Graphs, test: ast.expr, turn: ast.stmt | None) -> bool:
     """Is a condition of names alone that the turn does not bind?"""
-    plain = (ast.Name, ast.Attribute, ast.UnaryOp, ast.BoolOp, ast.operator, ast.unaryop)
-    plain += (ast.boolop, ast.expr_context)
     bound = [s for k in _tested(test) for s, _ in graphs.stores.get(k, ())]
-    return all(isinstance(n, plain) for n in ast.walk(test)) and not any(
+    return all(isinstance(n, _PLAIN) for n in ast.walk(test)) and not any(
         inside(graphs, s, turn) for s in bound
     )
 
