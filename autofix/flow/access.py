@@ -150,7 +150,7 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         if len(given) == 1:
             return given[0]
         memory = frozenset({hash((min(owner.aliases, default=owner.ref), name))})
-        if memory & frame.program.frozen:
+        if (memory | owner.aliases) & frame.program.frozen:
             return tensor(Graph.NO, dtype="default", storage=memory)
         frame.program.writes.weights |= memory
         return tensor(Graph.YES, leaf=True, dtype="default", storage=memory)
