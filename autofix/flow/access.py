@@ -8,7 +8,7 @@ from typing import Any
 from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.arrays import kept_dtype
 from autofix.flow.frame import Frame, all_cuts, expression
-from autofix.flow.index import is_property, last_name
+from autofix.flow.index import has_decorator, is_property, last_name
 from autofix.flow.joins import join_all, sequence
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.values import (
@@ -135,7 +135,10 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
             return frame.state.look(frame.program.modules.resolve(inner, frame))
         return _library_attribute(f"{owner.ref}.{name}")
     if isinstance(owner.ref, ClassInfo):
-        return owner.ref.find(name) or UNKNOWN
+        found = owner.ref.find(name) or UNKNOWN
+        if isinstance(found.ref, Closure) and has_decorator(found.ref.node, "classmethod"):
+            return found.but(ref=found.ref.bind(owner))
+        return found
     if owner.is_tensor:
         return tensor_attribute(owner, name, node, frame)
     if owner.kind == Kind.SEQUENCE and name in _FIELDS and owner.elem is not None:

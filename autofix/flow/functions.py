@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from autofix.flow.annotations import annotated
 from autofix.flow.evidence import used_as_tensor
 from autofix.flow.frame import Frame, all_cuts
-from autofix.flow.index import FunctionNode, Index
+from autofix.flow.index import FunctionNode, Index, has_decorator
 from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.labels import names_data
 from autofix.flow.modes import mode_of
@@ -30,8 +30,9 @@ def call_closure(
 ) -> Value:
     """The value of a call, by interpreting the body with these arguments."""
     program, function = frame.program, closure.node
-    given = list(values)
-    if closure.bound_to is not None and not _decorated(function, "staticmethod"):
+    given = [*closure.first, *values]
+    keywords = {**closure.named, **keywords}
+    if closure.bound_to is not None and not has_decorator(function, "staticmethod"):
         given.insert(0, closure.bound_to)
     if not _may_enter(program, function):
         answer = program.answers.get(function)
@@ -238,12 +239,6 @@ def _default(frame: Frame, node: ast.expr) -> Value:
     return value if value is not None else frame.eval(node)
 
 
-def _decorated(function: FunctionNode, name: str) -> bool:
-    if isinstance(function, ast.Lambda):
-        return False
-    return any(isinstance(d, ast.Name) and d.id == name for d in function.decorator_list)
-
-
 def enter(
     function: FunctionNode,
     program: Program,
@@ -268,9 +263,9 @@ def enter(
     frame = Frame(program, state, function, scopes, needed=needed)
     given: list[Value] = []
     instance: Instance | None = None
-    if owner is not None and not _decorated(function, "staticmethod"):
+    if owner is not None and not has_decorator(function, "staticmethod"):
         instance = Instance(owner)
-        is_class = _decorated(function, "classmethod")
+        is_class = has_decorator(function, "classmethod")
         given = [Value(Kind.CLASS, ref=owner) if is_class else instance_value(instance)]
     bind_parameters(frame, function, given, {})
     with _where(program, is_foreign(function)):

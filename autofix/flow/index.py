@@ -238,8 +238,11 @@ class Index:
 
 
 def is_property(function: FunctionNode) -> bool:
-    decorators = getattr(function, "decorator_list", ())
-    return any(last_name(d) in ("property", "cached_property") for d in decorators)
+    return has_decorator(function, "property") or has_decorator(function, "cached_property")
+
+
+def has_decorator(function: FunctionNode, name: str) -> bool:
+    return any(last_name(d) == name for d in getattr(function, "decorator_list", ()))
 
 
 def last_name(node: ast.expr) -> str | None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import arrays, constructors, distributions, torch_api
 from autofix.flow.builtins_ import BUILTINS
+from autofix.flow.containers import CONTAINERS
 from autofix.flow.einsum import einsum
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functions import escape
 from autofix.flow.joins import sequence
 from autofix.flow.modes import mode_of
-from autofix.flow.objects import Closure, Instance, is_module_class
+from autofix.flow.objects import Instance, is_module_class
 from autofix.flow.operations import apply
 from autofix.flow.standard import STANDARD
 from autofix.flow.values import (
@@ -49,7 +50,6 @@ _SAME_OBJECT = frozenset(
         "torch.atleast_1d",
         "torch.nn.utils.parametrizations.spectral_norm",
         "typing.cast",
-        "functools.wraps",
     }
 )
 _BACKWARD = frozenset({"torch.autograd.backward", "torch.autograd.grad"})
@@ -86,12 +86,12 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return given.values[-1] if given.values else UNKNOWN
     if name == "copy.deepcopy":
         return _deepcopy(given.values[0], frame) if given.values else UNKNOWN
-    if name == "functools.partial" and given.values:
-        return given.values[0] if isinstance(given.values[0].ref, Closure) else UNKNOWN
     if name == "collections.deque":
         made = BUILTINS["list"](given, frame).but(ref=name)
         frame.state.bound.update(dict.fromkeys(made.aliases, made))
         return made
+    if name in CONTAINERS:
+        return CONTAINERS[name](given, frame)
     if name in STANDARD:
         return STANDARD[name](given, frame)
     if is_module_class(name):

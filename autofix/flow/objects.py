@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,16 @@ class Closure:
     scopes: tuple[Frame, ...] = ()
     owner: ClassInfo | None = None
     bound_to: Value | None = None
+    first: tuple[Value, ...] = ()
+    """The arguments that `functools.partial` has given it."""
+    named: Mapping[str, Value] = field(default_factory=dict)
 
     def bind(self, value: Value) -> Closure:
-        return Closure(self.node, self.scopes, self.owner, value)
+        return replace(self, bound_to=value)
+
+    def given(self, values: Sequence[Value], keywords: Mapping[str, Value]) -> Closure:
+        named = {**self.named, **keywords}
+        return replace(self, first=(*self.first, *values), named=named)
 
     @property
     def is_abstract(self) -> bool:
