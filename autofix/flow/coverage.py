@@ -71,6 +71,10 @@ class Coverage:
     def __contains__(self, function: ast.AST) -> bool:
         return function in self._covered
 
+    def knows(self, function: FunctionNode) -> bool:
+        """Was it only interpreted as it is called, and not as anybody might call it?"""
+        return not isinstance(function, ast.Lambda) and self._is_known(function, self.home)
+
     def cover(self, function: FunctionNode, module: Module | None = None, hops: int = HOPS) -> None:
         module = module or self.home
         if function in self._covered or isinstance(function, ast.Lambda):

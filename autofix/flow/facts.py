@@ -16,7 +16,7 @@ from autofix.flow.evidence import static_name
 from autofix.flow.frame import all_cuts, contents
 from autofix.flow.functions import enter
 from autofix.flow.imported import Modules, Project
-from autofix.flow.index import FUNCTIONS, Index, root_name
+from autofix.flow.index import FUNCTIONS, FunctionNode, Index, root_name
 from autofix.flow.objects import ClassInfo
 from autofix.flow.program import Exhausted, Program
 from autofix.flow.state import Key
@@ -79,6 +79,10 @@ class Facts:
         """What a parameter was bound to, joined over every call."""
         self._cover(parameter)
         return None if self._silent else self.program.values.get(parameter)
+
+    def knows_callers(self, function: FunctionNode) -> bool:
+        """Do the calls that are seen tell how a function is used, as far as that is to be known?"""
+        return not self._silent and self._coverage.knows(function)
 
     def may_hold_tensor(self, node: ast.expr) -> bool:
         """False if the function around `node` alone shows that it is no tensor, and no list of

@@ -44,6 +44,8 @@ class Write:
     """Local names of tensors that share the memory."""
     escapes: bool = False
     """A container, an attribute or a function further out holds the memory, too."""
+    held: set[tuple[ast.AST, str]] = field(default_factory=set)
+    """The same for the names of callers, each with the call. (Nothing else of theirs escapes.)"""
     handed: bool = False
     """The memory came in as an argument: whoever called sees the change."""
     expanded: set[ast.AST] = field(default_factory=set)
@@ -179,9 +181,16 @@ def _note_holders(write: Write, memory: frozenset[int], frame: Frame) -> None:
         else:
             write.escapes = True
     write.handed |= bool(frame.handed & memory)
-    for outer in (*frame.scopes, *frame.program.callers):
-        if any(_holds(value, memory) for value in outer.state.bound.values()):
-            write.escapes = True
+    if any(_holds(v, memory) for outer in frame.scopes for v in outer.state.bound.values()):
+        write.escapes = True
+    for caller, call in zip(frame.program.callers, frame.program.calls, strict=True):
+        for key, value in caller.state.bound.items():
+            if not _holds(value, memory):
+                continue
+            if isinstance(key, str) and caller not in frame.scopes:
+                write.held.add((call, key))
+            else:
+                write.escapes = True
 
 
 def memory_in(value: Value, depth: int = 3) -> frozenset[int]:

@@ -137,7 +137,11 @@ def _module(broken: Broken, facts: Facts) -> list[Edit]:
     """`nn.ReLU(inplace=True)`: without the flag, if nobody sees its argument change."""
     node, write = broken.place.node, broken.write
     assert isinstance(node, ast.Call)
-    if write.escapes or any(_is_seen(call, write.names, facts) for call in write.calls):
+    if (
+        write.escapes
+        or write.held
+        or any(_is_seen(call, write.names, facts) for call in write.calls)
+    ):
         return clone_kept(broken.breaks, broken.place, facts)
     flag = flag_of(node)
     assert flag is not None
