@@ -146,15 +146,20 @@ def _guarded(facts: Facts, node: ast.AST, method: Method) -> bool:
 
 
 def _once(facts: Facts, node: ast.AST, method: Method) -> bool:
-    """`if self.ready: return`, or `if not self.ready:` around it, where the class itself says when
-    it is ready: only the first call gets there."""
+    """`if self.ready: return`, or around it `if not self.ready:`, `if self.head is None:` or
+    `if not hasattr(self, "head"):`, where the class itself says when it is ready: only the first
+    call gets there."""
     statement = facts.index.statement_of(node)
     for owner in facts.index.ancestors(node):
         if owner is method:
             break
         match owner:
-            case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=flag)):
-                if statement not in owner.orelse and _is_told(facts, flag, method):
+            case ast.If(
+                test=ast.UnaryOp(op=ast.Not(), operand=flag)
+                | ast.Compare(left=flag, ops=[ast.Is()], comparators=[ast.Constant(value=None)])
+            ):
+                asked = isinstance(flag, ast.Call) and last_name(flag.func) == "hasattr"
+                if statement not in owner.orelse and (asked or _is_told(facts, flag, method)):
                     return True
     return any(
         isinstance(before.body[-1], ast.Return) and _is_told(facts, before.test, method)
