@@ -11,7 +11,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, Index, last_name
 from autofix.flow.modules import has_parameters, identity
 from autofix.flow.objects import Closure, Instance
-from autofix.flow.syntax import plain_name
+from autofix.flow.syntax import calls_in, plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.flow.walk import walk
@@ -140,6 +140,26 @@ def _is_shared(node: ast.expr, nodes: list[ast.AST], facts: Facts) -> bool:
         for call in uses_in(facts).names.calls.get(name or "", ())
         if facts.index.function_of(call) is function and facts.reached(call)
     )
+
+
+def gives_a_side(chosen: Sequence[ast.stmt], behind: Sequence[ast.stmt], facts: Facts) -> bool:
+    """`v = net(s); v_next = net(s2); target = r + v_next`: of what one module gives for several
+    inputs, a part goes on by itself, and may be meant as given."""
+    results: dict[str, list[set[str]]] = {}
+    for statement in chosen:
+        for call in calls_in(statement):
+            if facts.library_name(call.func) is None:
+                results.setdefault(ast.dump(call.func), []).append(stored_in([statement]))
+    for sides in (found for found in results.values() if len(found) > 1):
+        for statement in behind:
+            reads = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+            if (
+                0
+                < sum(bool((reads - stored_in([statement])) & side) for side in sides)
+                < len(sides)
+            ):
+                return True
+    return False
 
 
 def stored_in(nodes: Sequence[ast.AST]) -> set[str]:

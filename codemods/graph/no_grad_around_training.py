@@ -65,7 +65,12 @@ from autofix.codemods.graph._intent import is_for_inference
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._no_grad_block import Block, freed, said_to_be_frozen
-from autofix.codemods.graph._no_grad_sources import Sources, sources_of, stored_in
+from autofix.codemods.graph._no_grad_sources import (
+    Sources,
+    gives_a_side,
+    sources_of,
+    stored_in,
+)
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.modes import OFF, SET
@@ -84,6 +89,7 @@ rule = Rule(
 _RETURNED = ("returned from `forward`", "returned from `training_step`")
 _RUN = re.compile(r"def (?:forward|training_step)\b")
 _ONE_STEP = "the same module runs with gradients as well: those of its last step may be all wanted"
+_WHICH = "the same module runs more than once here: a target without gradients may be one of these"
 _KEPT = "a part of a model can be frozen on purpose; with the fix more is trained"
 
 
@@ -105,7 +111,8 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     behind = _behind(node.body, chosen, facts)
     alike = certain and len(behind) == len(node.body)
     edits = freed(Block(node, item), _all_if_backward(node, behind), facts)
-    yield _report(item, demand, edits, bool(alike), behind, facts)
+    note = _WHICH if not certain and gives_a_side(chosen, behind, facts) else _KEPT
+    yield _report(item, demand, edits, None if alike else note, behind, facts)
 
 
 @rule.visit(ast.FunctionDef)
@@ -122,7 +129,7 @@ def check_decorator(node: ast.FunctionDef, facts: Facts) -> Iterator[Report]:
             continue
         if certain or _trains(sources):
             edits = _without_line(decorator, facts)
-            yield _report(decorator, demand, edits, certain, [decorator], facts)
+            yield _report(decorator, demand, edits, None if certain else _KEPT, [decorator], facts)
 
 
 @rule.visit(ast.Expr)
@@ -138,7 +145,7 @@ def check_call(node: ast.Expr, facts: Facts) -> Iterator[Report]:
         if certain or _trains(sources):
             removed = remove_statement(facts, node)
             edits = (removed,) if removed is not None else "it stands where it cannot be removed"
-            yield _report(call, demand, edits, False, [call], facts)
+            yield _report(call, demand, edits, _KEPT, [call], facts)
 
 
 def _switches_off(node: ast.expr, facts: Facts, called: bool = False) -> bool:
@@ -193,7 +200,7 @@ def _shared(
     chosen = [s for s, (_, sources) in wanted.items() if sources.shared]
     if chosen:
         edits = freed(Block(node, item), chosen, facts)
-        yield _report(item, wanted[chosen[0]][0], edits, None, chosen, facts)
+        yield _report(item, wanted[chosen[0]][0], edits, _ONE_STEP, chosen, facts)
 
 
 def _is_choice(node: ast.With, facts: Facts) -> bool:
@@ -247,7 +254,7 @@ def _report(
     node: ast.expr,
     demand: Demand,
     edits: tuple[Edit, ...] | str,
-    certain: bool | None,
+    doubt: str | None,
     cuts: Sequence[ast.AST],
     facts: Facts,
 ) -> Report:
@@ -270,10 +277,9 @@ def _report(
             if isinstance(read.func, ast.Attribute):
                 at = facts.source.span(read.func.value)[1]
                 more[Edit(at, at, ".detach()")] = None
-    if certain is None:
-        return Report(node, message, fix=fix(Applicability.DISPLAY, *more), note=_ONE_STEP)
-    tier = Applicability.SAFE if certain else Applicability.UNSAFE
-    return Report(node, message, fix=fix(tier, *more), note=None if certain else _KEPT)
+    tier = Applicability.SAFE if doubt is None else Applicability.DISPLAY
+    tier = Applicability.UNSAFE if doubt == _KEPT else tier
+    return Report(node, message, fix=fix(tier, *more), note=doubt)
 
 
 def _no_way_back(read: ast.Call, demand: Demand, facts: Facts) -> str | None:
