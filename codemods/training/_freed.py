@@ -179,6 +179,8 @@ def _dead_at_callers(graphs: Graphs, key: str, added: ast.expr, layers: int) -> 
         if owner != "self" and owner in used:
             return []  # what is kept goes into the loss
         given = _given(call, function, arguments)
+        if any(part.graph > Graph.NO for g in given for part in facts.value(g).inner):
+            return []  # `**terms`: there is no one place to detach
         alive = [g for g in given if facts.value(g).graph > Graph.NO]
         for argument in alive:
             places = dead_at(caller, call, "", argument, layers - 1)
