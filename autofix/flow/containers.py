@@ -1,4 +1,4 @@
-"""What functools, itertools and collections make of functions and of sequences."""
+"""What functools and itertools make of functions and of sequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autofix.flow.access import iterate
 from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.objects import Closure
-from autofix.flow.values import OTHER, UNKNOWN, Kind, Value, fresh
+from autofix.flow.values import OTHER, UNKNOWN, Value
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
@@ -46,23 +46,10 @@ def _chained(given: Arguments, frame: Frame) -> Value:
     return sequence(None, iterate(inner, frame, None))
 
 
-def _defaultdict(given: Arguments, frame: Frame) -> Value:
-    """A dict whose values are, before anything else is known, what the factory makes."""
-    factory = given.values[0] if given.values else UNKNOWN
-    if factory.ref != "builtins.list" or len(given.values) > 1:
-        return UNKNOWN
-    listed, made = fresh(), fresh()
-    elem = Value(Kind.SEQUENCE, aliases=frozenset({listed}), empty=True)
-    result = Value(Kind.DICT, elem=elem, aliases=frozenset({made}))
-    frame.state.bound.update({listed: elem, made: result})
-    return result
-
-
 CONTAINERS: dict[str, Callable[[Arguments, Frame], Value]] = {
     "functools.partial": _partial,
     "functools.reduce": _reduce,
     "functools.wraps": lambda given, frame: OTHER,
     "itertools.chain": _chain,
     "itertools.chain.from_iterable": _chained,
-    "collections.defaultdict": _defaultdict,
 }

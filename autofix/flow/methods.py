@@ -191,12 +191,12 @@ def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
         if receiver.entries is not None and key in receiver.entries:
             return receiver.entries[key]
         default = given.values[1] if len(given.values) > 1 else None
-        if elem is not None and default is not None:
-            default = join(elem, default)
-        found = default or elem or UNKNOWN
-        if name == "setdefault" and default is not None:
-            replace_contents(receiver, receiver.but(entries=None, elem=found), func.value, frame)
-        return found
+        known = receiver.entries is not None and isinstance(key, (str, int))
+        if name == "setdefault" and known and default is not None:
+            new = receiver.but(entries={**(receiver.entries or {}), key: default})
+            replace_contents(receiver, new, func.value, frame)
+            return default
+        return join(elem, default) if elem is not None and default is not None else elem or UNKNOWN
     if name == "update":
         extra = given.values[0] if given.values else Value(Kind.DICT, entries=dict(given.keywords))
         both = receiver.entries is not None and extra.entries is not None
