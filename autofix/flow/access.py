@@ -10,6 +10,7 @@ from autofix.flow.arrays import kept_dtype
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.index import has_decorator, is_property, last_name
 from autofix.flow.joins import join_all, sequence
+from autofix.flow.mappings import entry
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.values import (
     OTHER,
@@ -35,9 +36,7 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
     if owner.kind == Kind.SEQUENCE:
         return _element(owner, node.slice, index)
     if owner.kind == Kind.DICT:
-        known = (owner.entries or {}).get(index.const) if index.const is not None else None
-        known = known or owner.elem
-        found = frame.state.look(known) if known is not None else UNKNOWN
+        found = frame.state.look(entry(owner, index, node, frame))
         return UNKNOWN if found.is_tensor and _is_told_apart(node, frame) else found
     if owner.kind == Kind.MODULE and owner.elem is not None:
         if owner.items is not None and isinstance(index.const, int):

@@ -176,4 +176,7 @@ def _yield(node: ast.Yield, frame: Frame) -> Value:
         if frame.needed is not None:
             frame.program.cuts.need(value, frame.needed, node.lineno)
         frame.yielded.append(value)
+    modes, function = frame.program.modes, frame.function
+    if function is not None:
+        modes[function] = modes.get(function, False) or frame.state.grad
     return UNKNOWN

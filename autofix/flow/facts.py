@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 # The modules below register how each kind of node is interpreted.
-from autofix.flow import access, arithmetic, calls, expressions, statements  # noqa: F401
+from autofix.flow import access, arithmetic, blocks, calls, expressions, statements  # noqa: F401
 from autofix.flow.class_table import ClassTable
 from autofix.flow.coverage import Coverage
 from autofix.flow.cuts import Demand

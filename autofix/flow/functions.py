@@ -39,6 +39,9 @@ def call_closure(
         if answer is not None and frame.state.grad and _is_data(answer):
             return answer
         return _opaque(given, keywords, frame)
+    if function in program.active:  # a call inside a call of it stands for all that are
+        given = [value.but(const=None) for value in given]
+        keywords = {name: value.but(const=None) for name, value in keywords.items()}
     key = _memo_key(closure, given, keywords, frame)
     if key in program.memo:
         known = program.memo[key]
@@ -72,7 +75,7 @@ def _is_data(value: Value) -> bool:
 
 
 def _may_enter(program: Program, function: FunctionNode) -> bool:
-    if program.skims or function in program.active or len(program.active) >= DEPTH:
+    if program.skims or len(program.active) >= DEPTH or program.active.count(function) > 1:
         return False
     program.visited[function] = program.visited.get(function, 0) + 1
     if is_foreign(function) and program.spent_abroad >= ABROAD:
@@ -98,10 +101,13 @@ def _opaque(given: Sequence[Value], keywords: Mapping[str, Value], frame: Frame)
 def _memo_key(
     closure: Closure, given: Sequence[Value], keywords: Mapping[str, Value], frame: Frame
 ) -> tuple[object, ...]:
+    """Values and scopes stand for themselves in it, and so live as long as it does."""
     bound = frame.state.bound
     objects = {v.ref.identity for v in given if isinstance(v.ref, Instance)}
     attributes = tuple(
-        id(value) for key, value in bound.items() if isinstance(key, tuple) and key[0] in objects
+        frame.state.look(value)
+        for key, value in bound.items()
+        if isinstance(key, tuple) and key[0] in objects
     )
     return (
         closure.node,
@@ -110,7 +116,7 @@ def _memo_key(
         tuple(v.key() for v in given),
         tuple((k, v.key()) for k, v in keywords.items()),
         attributes,
-        id(closure.scopes[0]) if closure.scopes else None,
+        closure.scopes[0] if closure.scopes else None,
     )
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import arrays, constructors, distributions, torch_api
 from autofix.flow.builtins_ import BUILTINS
-from autofix.flow.containers import CONTAINERS
 from autofix.flow.einsum import einsum
 from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.functional import FUNCTIONAL
 from autofix.flow.functions import escape
 from autofix.flow.joins import sequence
 from autofix.flow.modes import mode_of
@@ -90,8 +90,8 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         made = BUILTINS["list"](given, frame).but(ref=name)
         frame.state.bound.update(dict.fromkeys(made.aliases, made))
         return made
-    if name in CONTAINERS:
-        return CONTAINERS[name](given, frame)
+    if name in FUNCTIONAL:
+        return FUNCTIONAL[name](given, frame)
     if name in STANDARD:
         return STANDARD[name](given, frame)
     if is_module_class(name):

@@ -10,6 +10,7 @@ from autofix.flow.arrays import kept_dtype
 from autofix.flow.evidence import SHARED
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.joins import join, sequence
+from autofix.flow.mappings import dict_method
 from autofix.flow.operations import apply
 from autofix.flow.stores import replace_contents, requires_grad
 from autofix.flow.values import (
@@ -43,7 +44,7 @@ def call_method(
     if receiver.kind & Kind.SEQUENCE:
         return _list_method(receiver, func, given, frame)
     if receiver.kind & Kind.DICT:
-        return _dict_method(receiver, func, given, frame)
+        return dict_method(receiver, func, given, frame)
     if receiver.kind == Kind.NUMPY:
         cuts = receiver.cuts
         if name in ("item", "tolist"):
@@ -162,49 +163,6 @@ def _number_or_unknown(receiver: Value, name: str) -> Value:
     return (
         NUMBER if name == "numel" else Value(Kind.UNKNOWN, receiver.graph, cuts=all_cuts(receiver))
     )
-
-
-def _key(key: object) -> Value:
-    if isinstance(key, str):
-        return STRING.but(const=key)
-    return NUMBER.but(const=key) if isinstance(key, (int, float)) else OTHER
-
-
-def _dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:
-    name = func.attr
-    elem = receiver.elem
-    items = tuple(receiver.entries.values()) if receiver.entries is not None else None
-    if name == "values":
-        return sequence(items, elem)
-    if name == "items":
-        pairs = (
-            tuple(sequence((_key(k), v)) for k, v in receiver.entries.items())
-            if receiver.entries is not None
-            else None
-        )
-        pair = sequence((Value(Kind.UNKNOWN, Graph.NO), elem or UNKNOWN))
-        return sequence(pairs, pair if pairs is None else None)
-    if name == "keys":
-        return sequence(None, STRING)
-    if name in ("get", "pop", "setdefault"):
-        key = given.values[0].const if given.values else None
-        if receiver.entries is not None and key in receiver.entries:
-            return receiver.entries[key]
-        default = given.values[1] if len(given.values) > 1 else None
-        known = receiver.entries is not None and isinstance(key, (str, int))
-        if name == "setdefault" and known and default is not None:
-            new = receiver.but(entries={**(receiver.entries or {}), key: default})
-            replace_contents(receiver, new, func.value, frame)
-            return default
-        return join(elem, default) if elem is not None and default is not None else elem or UNKNOWN
-    if name == "update":
-        extra = given.values[0] if given.values else Value(Kind.DICT, entries=dict(given.keywords))
-        both = receiver.entries is not None and extra.entries is not None
-        entries = {**(receiver.entries or {}), **(extra.entries or {})} if both else None
-        new = receiver.but(entries=entries, elem=join(elem, extra.elem) if extra.elem else elem)
-        replace_contents(receiver, new, func.value, frame)
-        return NONE
-    return receiver if name == "copy" else UNKNOWN
 
 
 def _unknown_method(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 
 from autofix.flow.frame import Frame
+from autofix.flow.index import has_decorator
+from autofix.flow.objects import Closure
 from autofix.flow.values import Kind, Value
 
 OFF = frozenset(
@@ -25,6 +27,8 @@ def mode_of(node: ast.expr, value: Value, frame: Frame) -> bool | None:
     """The gradient mode that a `with` item, decorator or call sets; None if it sets none."""
     call = node if isinstance(node, ast.Call) else None
     target = frame.program.values.get(call.func) if call else value
+    if target is not None and isinstance(target.ref, Closure):
+        return _where_it_yields(target.ref, frame)
     name = target.ref if target is not None and target.kind == Kind.LIBRARY else None
     if not isinstance(name, str):
         return None
@@ -38,3 +42,9 @@ def mode_of(node: ast.expr, value: Value, frame: Frame) -> bool | None:
         if isinstance(argument, ast.Constant):
             return bool(argument.value)
     return None
+
+
+def _where_it_yields(manager: Closure, frame: Frame) -> bool | None:
+    """The body of the `with` statement runs in the mode in which its manager yields."""
+    on = frame.program.modes.get(manager.node)
+    return False if on is False and has_decorator(manager.node, "contextmanager") else None

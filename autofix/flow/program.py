@@ -58,7 +58,8 @@ class Program:
     before: dict[ast.stmt, dict[Key, Value]] = field(default_factory=dict)
     """What was bound before a loop, joined likewise."""
     modes: dict[ast.AST, bool] = field(default_factory=dict)
-    """Was gradient mode on, the last time a call or an operation was evaluated (True wins)?"""
+    """Was gradient mode on, the last time a call or an operation was evaluated (True wins)? Of a
+    generator: where it yields."""
     classes: dict[ast.ClassDef, ClassInfo] = field(default_factory=dict)
     closures: dict[ast.AST, Closure] = field(default_factory=dict)
     reached: set[ast.AST] = field(default_factory=set)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autofix.flow.frame import contents
 from autofix.flow.joins import join_all, sequence
+from autofix.flow.mappings import default_dict
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.values import NONE, STRING, UNKNOWN, Graph, Kind, Value, fresh, library, number
 
@@ -77,24 +78,42 @@ def _namedtuple(given: Arguments, frame: Frame) -> Value:
         listed = fields.const.replace(",", " ").split()
     if not listed or not all(isinstance(each, str) for each in listed):
         return _NOT_KNOWN
+    text = "\n".join((f"class {name.const}:", *(f"    {each}: object" for each in listed)))
+    info = _class(text, (library("typing.NamedTuple"),), given, frame)
+    return Value(Kind.CLASS, ref=info) if info is not None else _NOT_KNOWN
+
+
+def _namespace(given: Arguments, frame: Frame) -> Value:
+    """`SimpleNamespace(lr=0.1, scale=s)`: the one object of a class of its own."""
+    from autofix.flow.instances import construct
+
+    info = _class("class SimpleNamespace: ...", (), given, frame)
+    if info is None or given.values or not given.exact:
+        return UNKNOWN
+    return construct(info, (), given.keywords, given.node, frame)
+
+
+def _class(text: str, bases: tuple[Value, ...], given: Arguments, frame: Frame) -> ClassInfo | None:
+    """The class that a call stands for."""
     node = frame.program.records.get(given.node)
     if node is None:
-        text = "\n".join((f"class {name.const}:", *(f"    {each}: object" for each in listed)))
         try:
             node = ast.parse(text).body[0]
         except SyntaxError:
-            return _NOT_KNOWN
+            return None
         frame.program.records[given.node] = node
     assert isinstance(node, ast.ClassDef)
     info = frame.program.classes.get(node)
     if info is None:
-        bases = (library("typing.NamedTuple"),)
         info = frame.program.classes[node] = ClassInfo(node, bases, (frame, *frame.scopes))
-    return Value(Kind.CLASS, ref=info)
+    return info
 
 
 STANDARD: dict[str, Callable[[Arguments, Frame], Value]] = {
     "json.loads": _loads,
     "dataclasses.field": _field,
     "collections.namedtuple": _namedtuple,
+    "collections.defaultdict": default_dict,
+    "types.SimpleNamespace": _namespace,
+    "argparse.Namespace": _namespace,
 }

@@ -1,29 +1,22 @@
-"""What each kind of statement does to the state."""
+"""What each simple statement, and each definition, does to the state."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from autofix.flow import shapes
-from autofix.flow.access import iterate
 from autofix.flow.annotations import annotated
 from autofix.flow.arithmetic import operate
 from autofix.flow.frame import Frame, statement
 from autofix.flow.functions import call_closure
 from autofix.flow.imported import import_module, import_names, unresolved
-from autofix.flow.index import is_main_guard
-from autofix.flow.modes import mode_of
 from autofix.flow.narrowing import narrow, remember
 from autofix.flow.objects import ClassInfo, Closure, setter_of
-from autofix.flow.saved import next_element
-from autofix.flow.state import RETURNED, merge, settled
+from autofix.flow.state import RETURNED
 from autofix.flow.stores import assign
-from autofix.flow.values import NONE, OTHER, UNKNOWN, Graph, Kind, Value, Why
+from autofix.flow.values import NONE, Graph, Kind, Value, Why
 from autofix.flow.writes import overwrite
-
-TURNS = 3
-"""How often a loop's body is interpreted at most; the lattice is low."""
 
 
 @statement(ast.Assign)
@@ -234,139 +227,6 @@ def _leave(node: ast.Break | ast.Continue, frame: Frame) -> None:
     if frame.exits:
         frame.exits[-1].append(frame.state.fork())
     frame.state.dead = True
-
-
-@statement(ast.If)
-def _if(node: ast.If, frame: Frame) -> None:
-    frame.eval(node.test)
-    literal = node.test.value if isinstance(node.test, ast.Constant) else None
-    other = frame.state.fork()
-    unreached = is_main_guard(node) and not frame.index.trains
-    if unreached or literal is False or narrow(node.test, True, frame) is None:
-        frame.state.dead = True
-    frame.run(node.body)
-    after_body = frame.state
-    frame.state = other
-    if literal is True or narrow(node.test, False, frame) is None:
-        frame.state.dead = True
-    frame.run(node.orelse)
-    frame.state = merge(after_body, frame.state)
-
-
-@statement(ast.For, ast.AsyncFor)
-def _for(node: ast.For, frame: Frame) -> None:
-    iterable = frame.eval(node.iter)
-    frame.program.record_before(node, frame.state.bound)
-    before = frame.state.fork()
-
-    def turn() -> None:
-        element = iterate(iterable, frame, node.iter)
-        if not iterable.is_tensor:
-            next_element(element, node, frame)
-        assign(node.target, element, frame)
-        frame.run(node.body)
-
-    _turns(node, frame, turn)
-    if iterable.items == ():
-        frame.state = merge(before, frame.state)
-    frame.run(node.orelse)
-
-
-@statement(ast.While)
-def _while(node: ast.While, frame: Frame) -> None:
-    frame.program.record_before(node, frame.state.bound)
-    before = frame.state.fork()
-
-    def turn() -> None:
-        frame.eval(node.test)
-        narrow(node.test, True, frame)
-        frame.run(node.body)
-
-    _turns(node, frame, turn)
-    if not (isinstance(node.test, ast.Constant) and node.test.value):
-        frame.state = merge(before, frame.state)
-    frame.run(node.orelse)
-
-
-def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
-    """Interpret a loop's body until nothing new is learned. A loop is taken to run at least once:
-    code whose loops never run computes nothing that could be repaired."""
-    frame.exits.append([])
-    frame.program.cuts.loops.append(node)
-    frame.program.cuts.turns.append(0)
-    frame.program.cuts.carried.start(node)
-    after = frame.state
-    for _ in range(TURNS):
-        frame.program.cuts.turns[-1] += 1
-        before = frame.state
-        frame.state = before.fork()
-        turn()
-        for left in frame.exits[-1]:
-            frame.state = merge(frame.state, left.revived())
-        frame.exits[-1].clear()
-        after = frame.state
-        if after.dead:
-            break
-        if settled(before, after, frame.program.cuts.turns[-1] == 1):
-            break
-        frame.state = merge(before, after)
-    frame.program.cuts.loops.pop()
-    frame.program.cuts.turns.pop()
-    frame.exits.pop()
-    frame.state = after
-
-
-@statement(ast.With, ast.AsyncWith)
-def _with(node: ast.With, frame: Frame) -> None:
-    grad, off = frame.state.grad, frame.state.off
-    for item in node.items:
-        value = frame.eval(item.context_expr)
-        mode = mode_of(item.context_expr, value, frame)
-        if mode is not None:
-            frame.state.grad = mode
-        if item.optional_vars is not None:
-            assign(item.optional_vars, value if value.kind & Kind.OBJECT else UNKNOWN, frame)
-    for inner in node.body:
-        if grad and not frame.state.grad:
-            frame.state.off = inner
-        frame.run([inner])
-    frame.state.grad, frame.state.off = grad, off
-
-
-@statement(ast.Try, *([ast.TryStar] if hasattr(ast, "TryStar") else []))
-def _try(node: ast.Try, frame: Frame) -> None:
-    before = frame.state.fork()
-    frame.run(node.body)
-    after_body = frame.state
-    thrown = merge(before, after_body.revived())
-    frame.run(node.orelse)
-    result = frame.state
-    for handler in node.handlers:
-        frame.state = thrown.fork()
-        if handler.name:
-            frame.bind(handler.name, OTHER)
-        frame.run(handler.body)
-        result = merge(result, frame.state)
-    frame.state = result
-    if node.finalbody:
-        dead, frame.state.dead = frame.state.dead, False
-        frame.run(node.finalbody)
-        frame.state.dead = frame.state.dead or dead
-
-
-@statement(ast.Match)
-def _match(node: ast.Match, frame: Frame) -> None:
-    frame.eval(node.subject)
-    before = frame.state
-    result = before.fork()
-    for case in node.cases:
-        frame.state = before.fork()
-        for name in ast.walk(case.pattern):
-            if isinstance(name, (ast.MatchAs, ast.MatchStar)) and name.name:
-                frame.bind(name.name, UNKNOWN)
-        frame.run(case.body)
-        result = merge(result, frame.state)
-    frame.state = result
 
 
 if hasattr(ast, "TypeAlias"):

@@ -202,7 +202,10 @@ class Value:
             self.cuts,
             None if self.items is None or not below else tuple(v.key(below) for v in self.items),
             None if self.elem is None or not below else self.elem.key(below),
-            self.ref if isinstance(self.ref, (str, Either)) else id(self.ref),
+            None
+            if self.entries is None or not below
+            else tuple((k, v.key(below)) for k, v in self.entries.items()),
+            self.ref,
             self.const if isinstance(self.const, (int, float, str, bool)) else None,
             self.symbol,
         )

@@ -54,6 +54,14 @@ def tight(value: cst.BaseExpression) -> cst.BaseExpression:
     return value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
 
 
+def stands_alone(facts: Facts, node: ast.expr) -> bool:
+    """Is nothing before or behind the expression that could bind to a part of it?"""
+    around = facts.index.parents.get(node)
+    if isinstance(around, ast.Call):
+        return around.func is not node
+    return isinstance(around, (ast.Assign, ast.AnnAssign, ast.Return, ast.keyword, ast.List))
+
+
 def bare(value: cst.BaseExpression) -> cst.BaseExpression:
     """The expression without redundant parentheses around it (an argument needs none)."""
     if value.lpar and not isinstance(value, (cst.Tuple, cst.GeneratorExp, cst.Yield)):

@@ -74,7 +74,7 @@ from autofix.codemods.graph._straight_through import (
 from autofix.flow.facts import Facts
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
-from autofix.rewrite.nodes import replace
+from autofix.rewrite.nodes import replace, stands_alone
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
@@ -123,14 +123,9 @@ def _to_pass(node: ast.Call, name: str, facts: Facts) -> Iterator[Report]:
     if found is not None:
         call, product = found
         message = "the sample only tells which row is looked up: no gradient gets to its scores"
-        edits = replace(facts, call, _in_parentheses(call, product, facts))
+        text = product if stands_alone(facts, call) else f"({product})"
+        edits = replace(facts, call, text)
         yield Report(call, message, fix=fix(Applicability.UNSAFE, *edits), note=_ROWS)
-
-
-def _in_parentheses(call: ast.Call, text: str, facts: Facts) -> str:
-    around = facts.index.parents.get(call)
-    plain = isinstance(around, (ast.Assign, ast.Return, ast.Call, ast.keyword))
-    return text if plain and getattr(around, "func", None) is not call else f"({text})"
 
 
 @rule.visit(ast.Compare)

@@ -60,7 +60,7 @@ from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability
 from autofix.rewrite.names import spell
-from autofix.rewrite.nodes import bare, code, expression, method, replace, tight
+from autofix.rewrite.nodes import bare, code, expression, method, replace, stands_alone, tight
 from autofix.rule import Report, Rule, fix
 
 CARRIED = (
@@ -259,6 +259,15 @@ def _is_detached(data: ast.expr) -> bool:
     return isinstance(data, ast.Call) and last_name(data.func) == "detach" and not data.args
 
 
+def _is_made_here(data: ast.expr, facts: Facts) -> bool:
+    """A tensor that nobody else has, and that the operation itself does not keep for `backward()`:
+    there is nothing to copy."""
+    if isinstance(data, ast.BinOp):
+        return not isinstance(data.op, ast.Pow)
+    called = facts.library_name(data.func) if isinstance(data, ast.Call) else None
+    return called in ("torch.cat", "torch.stack", "torch.mean", "torch.sum")
+
+
 def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst.BaseExpression:
     """The same copy, of the same dtype and on the same device, with the graph or without."""
     value = bare(expression(facts, data))
@@ -277,7 +286,9 @@ def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst
         }
     copied: cst.BaseExpression
     if not given and like is None:
-        copied = method(value, "clone")
+        alone = stands_alone(facts, node) and "\n" not in code(value)
+        whole = value if alone else tight(value)
+        copied = whole if _is_made_here(data, facts) else method(value, "clone")
     elif not given and like is not None:
         copied = method(value, "to", like, copy="True")
     elif len(given) == 1:

@@ -135,10 +135,11 @@ def _comes_from_array(place: Place, facts: Facts) -> bool:
     )
 
 
-def _order(one: Break) -> tuple[bool, int, int]:
-    """Results first, then in the order of the code."""
+def _order(one: Break) -> tuple[int, ...]:
+    """Results first, then in the order of the code; of `a * b * c`, `a * b` first."""
     node = one.save.node
-    return not one.save.own, getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+    place = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+    return (not one.save.own, *(getattr(node, name, 0) for name in place))
 
 
 def _kind(place: Place, breaks: tuple[Break, ...], facts: Facts) -> str:

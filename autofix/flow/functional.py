@@ -46,7 +46,7 @@ def _chained(given: Arguments, frame: Frame) -> Value:
     return sequence(None, iterate(inner, frame, None))
 
 
-CONTAINERS: dict[str, Callable[[Arguments, Frame], Value]] = {
+FUNCTIONAL: dict[str, Callable[[Arguments, Frame], Value]] = {
     "functools.partial": _partial,
     "functools.reduce": _reduce,
     "functools.wraps": lambda given, frame: OTHER,
