@@ -97,7 +97,8 @@ class Coverage:
         if function.name in _RETURN_UNUSED or function.name.startswith("test_"):
             enter(function, self.program)
         else:
-            enter(function, self.program, needed=needed, grad=not self._is_data(function, module))
+            data, supposed = self._is_data(function, module), self._is_supposed(function, module)
+            enter(function, self.program, needed=needed, grad=not data, supposed=supposed)
 
     def _has_budget(self, module: Module) -> bool:
         if module is not self.home:
@@ -196,9 +197,24 @@ class Coverage:
         """Does the world call this function without gradients?"""
         if function.name in _NOT_TRAINED:
             return True
-        parent = module.unit.index.parents.get(function)
-        info = self.program.classes.get(parent) if isinstance(parent, ast.ClassDef) else None
+        info = self._class_of(function, module)
         return info is not None and any(n.endswith(_DATA_BASES) for n in info.foreign_bases)
+
+    def _is_supposed(self, function: Function, module: Module) -> bool:
+        """Is it only supposed that somebody differentiates what the function gives? In a project
+        whoever does would most often be seen; a file that trains, or stands alone, may show all
+        there is, and is asked by its reader for the rest."""
+        if module.unit.index.trains or self._trains:
+            return False
+        if function.name in _UNNAMED:
+            info = self._class_of(function, module)
+            return function.name == "__call__" and info is not None and not info.is_module
+        project = module.project
+        return project is not None and project.is_shared(module.unit.path)
+
+    def _class_of(self, function: Function, module: Module) -> ClassInfo | None:
+        parent = module.unit.index.parents.get(function)
+        return self.program.classes.get(parent) if isinstance(parent, ast.ClassDef) else None
 
 
 def _define(function: Function, module: Module) -> None:

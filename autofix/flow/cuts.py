@@ -31,6 +31,13 @@ class Demand:
     """A leaf that was made of the value is what needs it."""
     repeated: bool = False
     """It is needed again and again in a loop that does not make it again."""
+    supposed: bool = False
+    """Nothing but that somebody might call the function says that it is needed."""
+
+    @property
+    def weight(self) -> tuple[bool, bool, bool]:
+        """The demand that tells most has the most."""
+        return self.backward, not self.supposed, not self.carries
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +125,17 @@ class Cuts:
         for token in tokens:
             self.carried.made(token, self.loops, self.turns)
 
-    def need(self, value: Value, text: str, line: int, backward: bool = False) -> None:
+    def need(
+        self, value: Value, text: str, line: int, backward: bool = False, *, supposed: bool = False
+    ) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
         self.terms.need(value, backward)
-        self._need(value, text, line, backward)
+        self._need(value, text, line, backward, supposed)
 
-    def _need(self, value: Value, text: str, line: int, backward: bool) -> None:
+    def _need(self, value: Value, text: str, line: int, backward: bool, supposed: bool) -> None:
         if value.is_number and not backward:
             return  # whoever is handed a number asks for no gradient
+        supposed = supposed and not value.is_scalar  # one number is likely a loss
         carries = value.graph > Graph.NO and not value.leaf
         for token in value.cuts:
             inside = self.behind.get(token, EMPTY)
@@ -134,16 +144,16 @@ class Cuts:
             repeated = backward and not set(self.loops) <= self.made_in.get(token, set())
             if backward:
                 self.carried.runs_backward(token, self.loops, self.turns)
-            demand = Demand(text, line, backward, carries, alone, value.leaf, repeated)
+            demand = Demand(text, line, backward, carries, alone, value.leaf, repeated, supposed)
             old = self.demands.get(token)
-            if old is None or (backward, not carries) > (old.backward, not old.carries):
+            if old is None or demand.weight > old.weight:
                 self.demands[token] = demand
         for item in value.items or ():
-            self._need(item, text, line, backward)
+            self._need(item, text, line, backward, supposed)
         if value.elem is not None and value.items is None:
-            self._need(value.elem, text, line, backward)
+            self._need(value.elem, text, line, backward, supposed)
         for entry in (value.entries or {}).values():
-            self._need(entry, text, line, backward)
+            self._need(entry, text, line, backward, supposed)
 
     def step(self, node: ast.AST, graph: Graph) -> frozenset[int]:
         """A cut by an operation that has no useful derivative."""
@@ -169,8 +179,9 @@ class Cuts:
         best: tuple[Graph, Demand] | None = None
         for graph in (Graph.YES, Graph.MAYBE):
             token = self._tokens.get((node, graph))
-            if best is None and token is not None and token in self.demands:
-                best = graph, self.demands[token]
+            demand = self.demands.get(token) if token is not None else None
+            if best is None and demand is not None and (graph == Graph.YES or not demand.supposed):
+                best = graph, demand
         return best
 
     def copies(

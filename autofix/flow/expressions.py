@@ -173,8 +173,7 @@ def _inner(node: ast.Await, frame: Frame) -> Value:
 def _yield(node: ast.Yield, frame: Frame) -> Value:
     if node.value is not None:
         value = frame.eval(node.value)
-        if frame.needed is not None:
-            frame.program.cuts.need(value, frame.needed, node.lineno)
+        frame.give(value, node.lineno)
         frame.yielded.append(value)
     modes, function = frame.program.modes, frame.function
     if function is not None:

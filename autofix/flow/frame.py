@@ -63,6 +63,8 @@ class Frame:
     """The activations this one is nested in, nearest first; the module's is the last."""
     needed: str | None = None
     """Why the caller needs the gradient of what is returned; None if the caller's code tells."""
+    supposed: bool = False
+    """Nobody is seen to call it, or to do so with a graph: see `Demand.supposed`."""
     returned: list[Value] = field(default_factory=list)
     yielded: list[Value] = field(default_factory=list)
     exits: list[list[State]] = field(default_factory=list)
@@ -100,6 +102,11 @@ class Frame:
         value = UNKNOWN if evaluator is None else evaluator(node, self)
         self.program.record(node, value)
         return value
+
+    def give(self, value: Value, line: int) -> None:
+        """A value is given to the caller."""
+        if self.needed is not None:
+            self.program.cuts.need(value, self.needed, line, supposed=self.supposed)
 
     def run(self, body: Sequence[ast.stmt]) -> None:
         for node in body:

@@ -139,8 +139,7 @@ def _run(inner: Frame, closure: Closure) -> Value:
     try:
         if isinstance(function, ast.Lambda):
             value = inner.eval(function.body)
-            if inner.needed is not None:
-                program.cuts.need(value, inner.needed, function.lineno)
+            inner.give(value, function.lineno)
             return value
         for decorator in function.decorator_list:
             mode = mode_of(decorator, program.values.get(decorator, UNKNOWN), inner)
@@ -251,6 +250,7 @@ def enter(
     owner: ClassInfo | None = None,
     needed: str | None = None,
     grad: bool = True,
+    supposed: bool = False,
 ) -> Value:
     """Interpret a function as the world outside would call it."""
     if function in program.active or len(program.active) >= DEPTH:
@@ -266,7 +266,7 @@ def enter(
         heap = scopes[0].state.heap() if scopes else {}
     outside = program.module.state
     state = State(heap, grad and outside.grad, off=outside.off, saved=outside.saved)
-    frame = Frame(program, state, function, scopes, needed=needed)
+    frame = Frame(program, state, function, scopes, needed=needed, supposed=supposed)
     given: list[Value] = []
     instance: Instance | None = None
     if owner is not None and not has_decorator(function, "staticmethod"):

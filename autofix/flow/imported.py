@@ -41,6 +41,8 @@ class Project(Protocol):
 
     def is_large(self, path: str) -> bool: ...
 
+    def is_shared(self, path: str) -> bool: ...
+
 
 @dataclass(eq=False)
 class Module:

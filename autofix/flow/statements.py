@@ -166,8 +166,7 @@ def _base(node: ast.expr, frame: Frame) -> Value:
 @statement(ast.Return)
 def _return(node: ast.Return, frame: Frame) -> None:
     value = NONE if node.value is None else frame.eval(node.value)
-    if frame.needed is not None:
-        frame.program.cuts.need(value, frame.needed, node.lineno)
+    frame.give(value, node.lineno)
     frame.returned.append(value)
     left = frame.state.fork()
     left.bound[RETURNED] = value

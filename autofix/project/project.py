@@ -76,6 +76,16 @@ class Project:
             self._large[root.path] = total > LARGE
         return self._large[root.path]
 
+    def is_shared(self, path: str) -> bool:
+        """Is the file there for others: a part of a package, or imported by another file?"""
+        folder = os.path.dirname(path)
+        if self._folders.is_package(folder):
+            return True
+        root = self._folders.root(folder)
+        self._search(root, folder)
+        users = self.users.mentioning({_stem(path)}) - {path}
+        return any(_below(user, root.path) for user in users)
+
     def unit(self, path: str) -> Unit | None:
         """A file, parsed; None if that is not possible."""
         if path not in self._units:
