@@ -17,6 +17,7 @@ import verdict_later
 import verdict_leaves
 import verdict_others
 import verdict_starts
+import verdict_steps
 import verdict_training
 import verdict_used
 from verdict_case import HEAD, Expected
@@ -38,6 +39,7 @@ PAIRS: list[Expected] = [
     *verdict_training.STATEMENTS,
     *verdict_training.MEMORY,
     *verdict_training.PASSES,
+    *verdict_steps.IN_PART,
     *verdict_beside.BESIDE,
     *verdict_used.USED,
     *verdict_starts.STARTS,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
 
-from . import chance, compiler, constructors, modules, switches, tensors
+from . import chance, compiler, constructors, modules, optimizing, switches, tensors
 from .current import current, unwatched
-from .leaf import Leaf, flat
+from .leaf import Leaf
 from .session import INNER, Event, Session
 from .tensors import Tensor
 
@@ -27,7 +25,7 @@ def install() -> None:
     _patch(torch.autograd, "grad", _grad)
     _patch(torch.autograd.Function, "apply", None)
     _patch_function_apply()
-    _patch_optimizers()
+    optimizing.install()
     modules.install()
     switches.install()
     chance.install()
@@ -104,7 +102,7 @@ def _measured(
 
 def _credit(session: Session, event: Event, leaf: Leaf, added: Tensor) -> None:
     event.gradients[leaf.index] = added
-    session.received(leaf, added)
+    session.received(leaf, added, event)
 
 
 def _pretend(session: Session) -> None:
@@ -181,117 +179,3 @@ def _patch_function_apply() -> None:
             session.inside_function -= 1
 
     torch.autograd.Function.apply = classmethod(watched_apply)  # type: ignore[method-assign, assignment]
-
-
-# Optimizers -----------------------------------------------------------------------------------
-
-
-def _patch_optimizers() -> None:
-    original = Optimizer.__init__
-
-    @wraps(original)
-    def init(self: Any, params: Any, *args: Any, **kwargs: Any) -> None:
-        session = current()
-        if session is None:
-            original(self, params, *args, **kwargs)
-            return
-        if isinstance(params, Iterator):
-            params = list(params)
-        try:
-            original(self, params, *args, **kwargs)
-        except ValueError:
-            with unwatched(session):
-                session.reads.refuse([params])
-            raise
-        session.restarted += sum(_has_state(session, one) for one in parameters_of(self))
-        session.optimizers.append(self)
-        session.made_with.append([_numbers(group) for group in self.param_groups])
-        self.step = types.MethodType(_step, self)
-
-    Optimizer.__init__ = init  # type: ignore[method-assign]
-
-
-def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
-    session = current()
-    step = type(self).step
-    given = (closure, *args) if closure is not None else args
-    if session is None:
-        return step(self, *given, **kwargs)
-    if not callable(closure):  # an optimizer of the program's own may take anything else
-        closure = None
-    if session.mode.frozen:
-        if closure is None:
-            return None
-        with torch.enable_grad():
-            return closure()
-    if closure is None:
-        with unwatched(session):
-            session.account()
-            held = parameters_of(self)
-            _note_options(session, self)
-            session.steps += 1
-            idle = all(_empty(tensor) for tensor in held)
-            session.idle_steps += idle
-            session.flat_steps += idle and flat(
-                session.by_id[id(one)] for one in held if id(one) in session.by_id
-            )
-            session.consumed(held)
-    else:
-        session.steps += 1
-        session.stepped |= {id(one) for one in parameters_of(self)}
-        session.searching = True
-        given = (_looked_at(self, closure, session), *args)
-    result = step(self, *given, **kwargs)
-    with unwatched(session):
-        session.account()
-        session.searching = False
-    return result
-
-
-def _looked_at(optimizer: Any, closure: Any, session: Session) -> Any:
-    """A closure after whose first call it is seen what it leaves for the step."""
-    first = [True]
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = closure(*args, **kwargs)
-        if first.pop() if first else False:
-            with unwatched(session):
-                session.idle_steps += all(_empty(one) for one in parameters_of(optimizer))
-        return result
-
-    return call
-
-
-def _has_state(session: Session, tensor: Tensor) -> bool:
-    """Whether an optimizer has taken steps with a tensor, and remembers something of them."""
-    found = (one.state.get(tensor) for one in session.optimizers)
-    return any(_remembers(state) for state in found if state)
-
-
-def _remembers(state: dict[str, Any]) -> bool:
-    held = (one for one in state.values() if isinstance(one, Tensor) and one.dim())
-    return any(bool(one.any()) for one in held)
-
-
-def _note_options(session: Session, optimizer: Any) -> None:
-    """With what numbers each tensor is trained, when that begins."""
-    for group in optimizer.param_groups:
-        told = _numbers(group)
-        for tensor in group["params"]:
-            session.options.setdefault(id(tensor), told)
-
-
-def _numbers(group: dict[str, Any]) -> dict[str, float]:
-    return {
-        name: float(value)
-        for name, value in group.items()
-        if isinstance(value, (int, float)) and not name.startswith("initial_")
-    }
-
-
-def parameters_of(optimizer: Any) -> list[Tensor]:
-    return [tensor for group in optimizer.param_groups for tensor in group["params"]]
-
-
-def _empty(tensor: Tensor) -> bool:
-    return tensor.grad is None or not bool(tensors.plain(tensor.grad).abs().sum() > 0)

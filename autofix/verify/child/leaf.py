@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -46,6 +46,8 @@ class Leaf:
     read: bool = False
     """The program has read its gradient since it was given."""
     lost: int = 0
+    pending: list[Any] = field(default_factory=list)
+    """The passes that have given it what no step has used yet."""
 
     def changed(self) -> bool:
         now = tensors.plain(self.tensor)
@@ -58,11 +60,19 @@ class Leaf:
         """A step uses the gradient."""
         if self.state == "pending":
             self.stale += self.mixed
+            for event in self.pending:
+                event.spent = True
+            self.pending.clear()
             self.state, self.passed = "used", False
 
-    def empty(self) -> bool:
-        grad = self.tensor.grad
-        return grad is None or not bool(tensors.plain(grad).abs().sum() > 0)
+    def clear(self, *, searching: bool) -> None:
+        """Its gradient is gone."""
+        if self.state == "pending" and not (searching or self.read):
+            self.lost += 1
+            for event in self.pending:
+                event.wasted = True
+        self.pending.clear()
+        self.state, self.mixed, self.passed = "clean", False, False
 
 
 def flat(leaves: Iterable[Leaf]) -> bool:

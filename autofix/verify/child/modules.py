@@ -45,6 +45,7 @@ def _patch_parameters() -> None:
         session = current()
         if session is None:
             return made
+        session.training.born[id(made)] = len(session.optimizers)
         if session.stack:
             session.made_inside.append(made)
         elif any(one.requires_grad for one in tensors.inside([args[:1], kwargs.get("data")])):

@@ -14,6 +14,7 @@ from .mode import Mode
 from .plan import Plan
 from .reads import Reads
 from .tensors import Tensor
+from .training import Training, empty
 
 EVENTS = 4
 """How many backward passes of a program are compared."""
@@ -50,6 +51,10 @@ class Event:
     """It goes again through a graph of the pass before, though what that was made of has moved."""
     left_out: int = 0
     """How many steps that the program takes by hand were left out before it."""
+    spent: bool = False
+    """A step has used something that it gave."""
+    wasted: bool = False
+    """Something that it gave was thrown away."""
     raised: str | None = None
     gradients: dict[int, Tensor] = field(default_factory=dict)
 
@@ -101,6 +106,7 @@ class Session:
         self.restarted = 0
         """How many tensors were given to an optimizer though another one had been training them,
         and what that one had learnt of them is lost."""
+        self.training = Training()
         self.steps = 0
         self.searching = False
         """A step calls a closure that computes the loss as often as it likes."""
@@ -252,9 +258,8 @@ class Session:
                 leaf.moved = True
                 leaf.moves += 1
                 leaf.spend()
-            if leaf.empty():
-                leaf.lost += leaf.state == "pending" and not (self.searching or leaf.read)
-                leaf.state, leaf.mixed, leaf.passed = "clean", False, False
+            if empty(leaf.tensor):
+                leaf.clear(searching=self.searching)
 
     def consumed(self, tensors_: list[Tensor]) -> None:
         """An optimizer takes a step with the gradients that these have."""
@@ -266,12 +271,13 @@ class Session:
             else:
                 leaf.passed = leaf.passed or leaf.state == "pending"
 
-    def received(self, leaf: Leaf, contribution: Tensor) -> None:
+    def received(self, leaf: Leaf, contribution: Tensor, event: Event) -> None:
         leaf.flat = not bool(contribution.abs().sum() > 0)
         if leaf.flat:
             return
         leaf.mixed = leaf.mixed or leaf.state == "used" or leaf.passed
         leaf.state, leaf.read = "pending", False
+        leaf.pending.append(event)
         leaf.gradient = True
 
     # Places -------------------------------------------------------------------------------

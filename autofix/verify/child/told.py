@@ -9,11 +9,12 @@ import torch
 
 from . import tensors
 from .drive import Execution
-from .hooks import parameters_of
 from .leaf import Leaf
+from .optimizing import parameters_of
 from .probes import Meant
 from .program import Program
-from .session import Event
+from .session import Event, Session
+from .training import torn
 
 _LIKE = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")
 
@@ -26,6 +27,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
     known = names(run)
     inside = {id(tensor) for tensor in session.made_inside}
     attributes = {id(tensor) for _, tensor in _attributes(session.roots)}
+    late = _late(session)
     return {
         "mode": "plain",
         "seed": session.mode.seed,
@@ -46,6 +48,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
                 "stepped": id(leaf.tensor) in session.stepped,
                 "inside": id(leaf.tensor) in inside,
                 "options": session.options.get(id(leaf.tensor), {}),
+                "late": id(leaf.tensor) in late,
                 "dtype": str(leaf.tensor.dtype)[6:],
             }
             for leaf in session.leaves[:2000]
@@ -54,6 +57,9 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "unheld": _unheld(run, has),
         "steps": session.steps,
         "restarted": session.restarted,
+        "adrift": session.training.adrift,
+        "clips": [session.training.clips, session.training.idle_clips],
+        "torn": torn(session.events),
         "made_with": session.made_with,
         "repeated": session.repeated,
         "inner_writes": session.inner_writes,
@@ -118,6 +124,18 @@ def names(run: Execution) -> dict[int, str]:
     for name, value in run.namespace.items():
         if isinstance(value, torch.Tensor):
             found[id(value)] = name
+    return found
+
+
+def _late(session: Session) -> set[int]:
+    """Parameters that are younger than the optimizer of others of their module, and not in it."""
+    found: set[int] = set()
+    for root in session.roots:
+        own = {id(one): session.training.born.get(id(one), 0) for one in root.parameters()}
+        for number, optimizer in enumerate(session.optimizers):
+            has = {id(one) for one in parameters_of(optimizer)}
+            if has & own.keys():
+                found |= {one for one, born in own.items() if born > number and one not in has}
     return found
 
 

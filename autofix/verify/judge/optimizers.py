@@ -49,6 +49,31 @@ def _options(case: Case) -> Iterator[Sign]:
             )
             yield Sign(Weight.DOUBT, "optimizer", text)
             return
+    other = _new_numbers(case)
+    if other is not None:
+        text = (
+            f"{name(other)} is trained now, with numbers that no weight had before; which ones "
+            "are meant only its author knows"
+        )
+        yield Sign(Weight.DOUBT, "optimizer", text)
+
+
+def _new_numbers(case: Case) -> Trace | None:
+    """A weight that an optimizer of the original could have had, and that is trained now with
+    other numbers than each of its optimizers has."""
+    assert case.before.plain is not None
+    groups = [group for made in case.before.plain["made_with"] for group in made]
+    trained = {key(leaf) for leaf in case.before.leaves if leaf["options"]}
+    for leaf in case.after.leaves:
+        given = leaf["options"]
+        other = groups and not any(_alike(given, group) for group in groups)
+        if given and other and key(leaf) not in trained:
+            return leaf
+    return None
+
+
+def _alike(one: Trace, other: Trace) -> bool:
+    return all(other.get(name, value) == value for name, value in one.items())
 
 
 def _other_numbers(old: Sequence[Sequence[Trace]], new: Sequence[Sequence[Trace]]) -> bool:

@@ -32,6 +32,7 @@ def order(case: Case) -> Iterator[Sign]:
     stale = _sum(old["leaves"], "stale"), _sum(new["leaves"], "stale")
     lost = _sum(old["leaves"], "lost"), _sum(new["leaves"], "lost")
     idle = _idle(old), _idle(new)
+    yield from _beside(old, new)
     # What is thrown away then is what added up before.
     fresh = bool(stale[0]) and not stale[1]
     if stale[1] > stale[0]:
@@ -66,6 +67,25 @@ def order(case: Case) -> Iterator[Sign]:
     elif new["steps"] > old["steps"] and neutral(case):
         text = f"an optimizer took {old['steps']} steps before, and takes {new['steps']} now"
         yield Sign(Weight.GAIN, "training", text)
+
+
+def _beside(old: Trace, new: Trace) -> Iterator[Sign]:
+    """What goes with the steps: all gradients are used, clipping finds some, and schedulers turn
+    the numbers of the optimizer that is in use."""
+    if new["torn"] > old["torn"]:
+        text = (
+            f"the gradients of {new['torn']} backward passes are thrown away, though a step uses "
+            "those of others of the same line"
+        )
+        yield Sign(Weight.REST, "training", text)
+    clips, idle = new["clips"]
+    if clips and clips == idle:
+        before = old["clips"]
+        how = "still" if before[0] == before[1] else "now"
+        yield Sign(Weight.REST, "training", f"gradients are clipped when there are {how} none")
+    if new["adrift"] > old["adrift"]:
+        text = "a scheduler is left with an optimizer that another one has taken the place of"
+        yield Sign(Weight.LOSS, "training", text)
 
 
 def _idle(plain: Trace) -> int:

@@ -176,6 +176,12 @@ def _movement(case: Case) -> Iterator[Sign]:
             f"never moves, other than {listed([name(leaf) for leaf in moving])}"
         )
         yield Sign(Weight.REST, "training", text)
+    elif moving and ended and _forgotten(case, moving):
+        text = (
+            f"{listed([name(leaf) for leaf in _forgotten(case, moving)])} is younger than the "
+            "optimizer as well, and still never moves"
+        )
+        yield Sign(Weight.REST, "training", text)
     elif moving and ended and _left_out(case):
         text = (
             f"{listed([name(leaf) for leaf in _left_out(case)])} gets a gradient, and its "
@@ -202,6 +208,21 @@ def _beside(case: Case, moving: Sequence[Trace]) -> list[Trace]:
         and not (leaf["moved"] or leaf["held"])
         and key(leaf) in stuck
         and leaf["name"].rpartition(".")[0] in owners
+    ]
+
+
+def _forgotten(case: Case, moving: Sequence[Trace]) -> list[Trace]:
+    """Weights that came too late for their optimizer, as some did that are trained now."""
+    late = {key(leaf) for leaf in case.before.leaves if leaf["late"] and not leaf["moved"]}
+    if not any(key(leaf) in late for leaf in moving):
+        return []
+    return [
+        leaf
+        for leaf in case.after.leaves
+        if leaf["late"]
+        and leaf["gradient"]
+        and not (leaf["moved"] or leaf["held"])
+        and key(leaf) in late
     ]
 
 

@@ -1,0 +1,69 @@
+"""What is seen of training beside its steps: what schedules, clipping and passes are good for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import tensors
+from .tensors import Tensor
+
+
+@dataclass
+class Training:
+    """What one execution has done about its optimizers."""
+
+    clips: int = 0
+    """How often gradients were clipped."""
+    idle_clips: int = 0
+    """How often there were none then."""
+    born: dict[int, int] = field(default_factory=dict)
+    """How many optimizers there were when a Parameter was made, by its id."""
+    _clock: int = 0
+    _made: dict[int, int] = field(default_factory=dict)
+    _last: dict[int, int] = field(default_factory=dict)
+    """When an optimizer was made, and when it took its last step, by its id."""
+    _adrift: dict[int, bool] = field(default_factory=dict)
+    _schedulers: list[Any] = field(default_factory=list)
+
+    def make(self, optimizer: Any) -> None:
+        self._clock += 1
+        self._made[id(optimizer)] = self._clock
+
+    def step(self, optimizer: Any) -> None:
+        self._clock += 1
+        self._last[id(optimizer)] = self._clock
+
+    def clip(self, given: Iterable[Tensor]) -> None:
+        self.clips += 1
+        self.idle_clips += all(empty(one) for one in given)
+
+    def schedule(self, scheduler: Any, optimizer: Any) -> None:
+        """A scheduler changes the numbers of an optimizer: of one that is still in use?"""
+        if id(scheduler) not in self._adrift:
+            self._schedulers.append(scheduler)  # its id is to stay its own
+        used = max(self._last.get(id(optimizer), 0), self._made.get(id(optimizer), 0))
+        later = {one for one, when in self._made.items() if when > used}
+        self._adrift[id(scheduler)] = bool(later & self._last.keys())
+
+    @property
+    def adrift(self) -> int:
+        """How many schedulers were left with an optimizer that another one has replaced."""
+        return sum(self._adrift.values())
+
+
+def empty(tensor: Tensor) -> bool:
+    """Whether there is no gradient, or one of zeros."""
+    return tensor.grad is None or not bool(tensors.plain(tensor.grad).abs().sum() > 0)
+
+
+def torn(events: Iterable[Any]) -> int:
+    """How many passes gave gradients that were all thrown away, though those of other passes of
+    the same line, no more of them, were used."""
+    spent, wasted = Counter[int](), Counter[int]()
+    for event in events:
+        spent[event.line] += event.spent
+        wasted[event.line] += event.wasted and not event.spent
+    return sum(count for line, count in wasted.items() if 0 < spent[line] <= count)
