@@ -14,7 +14,7 @@ from autofix.flow.functional import FUNCTIONAL
 from autofix.flow.functions import escape
 from autofix.flow.joins import sequence
 from autofix.flow.modes import mode_of
-from autofix.flow.objects import Instance, is_module_class
+from autofix.flow.objects import is_module_class
 from autofix.flow.operations import apply
 from autofix.flow.standard import STANDARD
 from autofix.flow.values import (
@@ -84,8 +84,6 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return _numpy(name, given, frame)
     if name in _SAME_OBJECT:
         return given.values[-1] if given.values else UNKNOWN
-    if name == "copy.deepcopy":
-        return _deepcopy(given.values[0], frame) if given.values else UNKNOWN
     if name == "collections.deque":
         made = BUILTINS["list"](given, frame).but(ref=name)
         frame.state.bound.update(dict.fromkeys(made.aliases, made))
@@ -105,15 +103,6 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
     if name.rpartition(".")[2] in ("backward", "manual_backward"):
         return _backward(given, frame)
     return _unknown(given, frame)
-
-
-def _deepcopy(value: Value, frame: Frame) -> Value:
-    """A copy of a module is a teacher or target network, unless an optimizer gets it."""
-    if value.kind != Kind.MODULE or isinstance(value.ref, Instance):
-        return value
-    identity = fresh()
-    frame.program.frozen.add(identity)
-    return value.but(aliases=frozenset({identity}))
 
 
 def _unknown(given: Arguments, frame: Frame) -> Value:

@@ -1,4 +1,4 @@
-"""What functions of the standard library give of constants: the numbers of a configuration."""
+"""What functions of the standard library give: the numbers of a configuration, copies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autofix.flow.frame import contents
 from autofix.flow.joins import join_all, sequence
 from autofix.flow.mappings import default_dict
-from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.values import NONE, STRING, UNKNOWN, Graph, Kind, Value, fresh, library, number
 
 if TYPE_CHECKING:
@@ -109,8 +109,31 @@ def _class(text: str, bases: tuple[Value, ...], given: Arguments, frame: Frame) 
     return info
 
 
+def _deepcopy(given: Arguments, frame: Frame) -> Value:
+    """A copy of a module is a teacher or target network, unless an optimizer gets it or there are
+    many of one."""
+    value = given.values[0] if given.values else UNKNOWN
+    if value.kind != Kind.MODULE or isinstance(value.ref, Instance):
+        return value
+    identity = fresh()
+    if not _is_one_of_many(given.node, frame):
+        frame.program.frozen.add(identity)
+    return value.but(aliases=frozenset({identity}))
+
+
+def _is_one_of_many(call: ast.Call, frame: Frame) -> bool:
+    """`[deepcopy(layer) for _ in range(n)]`: layers of a model, or the members of an ensemble."""
+    around = frame.index.parents.get(call)
+    if not isinstance(around, (ast.ListComp, ast.GeneratorExp)):
+        return False
+    targets = (n for each in around.generators for n in ast.walk(each.target))
+    bound = {n.id for n in targets if isinstance(n, ast.Name)}
+    return not any(isinstance(n, ast.Name) and n.id in bound for n in ast.walk(call))
+
+
 STANDARD: dict[str, Callable[[Arguments, Frame], Value]] = {
     "json.loads": _loads,
+    "copy.deepcopy": _deepcopy,
     "dataclasses.field": _field,
     "collections.namedtuple": _namedtuple,
     "collections.defaultdict": default_dict,

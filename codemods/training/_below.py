@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autofix.codemods.training._groups import GAINS
 from autofix.codemods.training._grown import Grown, made_again
 from autofix.codemods.training._made import Made
 from autofix.codemods.training._replaced import reads, replaced_in
-from autofix.flow.class_table import ClassTable, Method, methods_of, self_name, stores_of
+from autofix.flow.class_table import Method, Store, methods_of, self_name, stores_of
 from autofix.flow.evidence import static_name
 from autofix.flow.facts import Facts
 from autofix.flow.handles import OF_SELF, Scope
@@ -40,26 +40,22 @@ def grown_below(node: ast.Expr, facts: Facts) -> Iterator[tuple[Made, Grown]]:
             last = (statement, one)
     if last is None:
         return
-    edit = made_again(made, init, last[0], facts)
+    edits = made_again(made, init, last[0], facts)
     between = later[: later.index(last[0]) + 1]
-    if _is_handed_on(made, base) or reads(made.target, between, facts):
-        edit = "it is used before; make another one for the new parameters"
-    yield made, Grown(*last, edit)
+    if is_handed_on(made, base) or reads(made.target, between, facts):
+        edits = "it is used before; make another one for the new parameters"
+    yield made, Grown(*last, edits)
 
 
 def _made_by_base(
     node: ast.Expr, init: Method, owner: ast.ClassDef, facts: Facts
 ) -> tuple[Made, Method] | None:
     table = facts.class_table(owner)
-    base = _initialiser_above(table)
+    base = initialiser_above(table.info.lineage[1:] if table.info is not None else ())
     me = self_name(init)
     if base is None or me is None or (mine := self_name(base[1])) is None:
         return None
-    calls = [
-        (store, store.value)
-        for store in stores_of(base[1], base[0].node)
-        if isinstance(store.value, ast.Call) and _makes_optimizer(store.value, base[0])
-    ]
+    calls = optimizers_of(*base)
     if len(calls) != 1 or GAINS.search(facts.source.text):
         return None
     store, call = calls[0]
@@ -73,20 +69,26 @@ def _made_by_base(
     return (made, base[1]) if made is not None else None
 
 
-def _initialiser_above(table: ClassTable) -> tuple[ClassInfo, Method] | None:
-    for info in table.info.lineage[1:] if table.info is not None else ():
+def initialiser_above(lineage: Sequence[ClassInfo]) -> tuple[ClassInfo, Method] | None:
+    """The nearest `__init__`, and the class that defines it."""
+    for info in lineage:
         for method in methods_of(info.node):
             if method.name == "__init__":
                 return info, method
     return None
 
 
-def _makes_optimizer(call: ast.Call, info: ClassInfo) -> bool:
-    """Also in another file."""
-    return is_optimizer(static_name(call.func, info.scopes[0]) or "")
+def optimizers_of(info: ClassInfo, method: Method) -> list[tuple[Store, ast.Call]]:
+    """The optimizers that a method makes and keeps, also in another file."""
+    return [
+        (store, store.value)
+        for store in stores_of(method, info.node)
+        if isinstance(store.value, ast.Call)
+        and is_optimizer(static_name(store.value.func, info.scopes[0]) or "")
+    ]
 
 
-def _is_handed_on(made: Made, method: Method) -> bool:
+def is_handed_on(made: Made, method: Method) -> bool:
     """Does the base class do anything else with it, such as make a schedule?"""
     return any(
         isinstance(n, ast.Attribute)

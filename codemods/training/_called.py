@@ -6,16 +6,38 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 
 from autofix.codemods.training._groups import GAINS
+from autofix.codemods.training._replaced import Replaced
 from autofix.flow.facts import Facts
+from autofix.flow.handles import Handles, Scope, any_related, handles
 from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.roles import optimizer_class
 from autofix.flow.syntax import calls_in
+from autofix.flow.turns import held_by_call
 from autofix.flow.uses import uses_in
 
 
-def gains(statement: ast.stmt, facts: Facts) -> bool:
+def _gains(statement: ast.stmt, facts: Facts) -> bool:
     """Is an optimizer that is there given more to train, here or in what is called?"""
     parts = [statement, *_called([statement], facts)]
     return any(GAINS.search(facts.source.segment(one)) for one in parts)
+
+
+def is_trained_otherwise(
+    one: Replaced, later: Sequence[ast.stmt], scope: Scope, facts: Facts
+) -> bool:
+    """Is there another optimizer, or another group, for what comes in?"""
+    place: Handles = (
+        handles(one.node, scope, facts) if isinstance(one.node, ast.expr) else Handles()
+    )
+    for statement in later:
+        if _gains(statement, facts):
+            return True
+        for call in calls_in(statement):
+            if optimizer_class(call, facts) and statement is not later[0]:
+                held = held_by_call(call, scope, facts)
+                if held is None or any_related(held, place):
+                    return True
+    return False
 
 
 def mentions(

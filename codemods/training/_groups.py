@@ -10,7 +10,7 @@ from autofix.codemods.training._replaced import Replaced, reads
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Handles, Scope, handles, related
 from autofix.flow.index import last_name
-from autofix.flow.roles import optimizer_class, scheduler_class
+from autofix.flow.roles import scheduler_class
 from autofix.flow.syntax import argument, calls_in
 from autofix.model import Edit
 from autofix.rewrite.statements import insert_after
@@ -26,13 +26,13 @@ _NO_GROUPS = ("LBFGS",)
 
 def added_groups(
     call: ast.Call,
-    target: ast.Name | ast.Attribute,
+    target: ast.expr,
     brought: Sequence[tuple[ast.stmt, Replaced]],
     facts: Facts,
 ) -> tuple[Edit, ...] | None:
     """`opt.add_param_group({"params": model.fc.parameters()})` behind each replacement, with what
     the group of the old parameters was set to; None if that cannot be told."""
-    if optimizer_class(call, facts) in _NO_GROUPS or is_scheduled(target, facts):
+    if last_name(call.func) in _NO_GROUPS or is_scheduled(target, facts):
         return None
     edits: dict[str, Edit] = {}
     for statement, one in brought:
@@ -46,7 +46,7 @@ def added_groups(
             return None
         name = facts.source.segment(part)
         group = ", ".join([f'"params": {name}.parameters()', *settings])
-        code = f"{facts.source.segment(target)}.add_param_group({{{group}}})"
+        code = f"{ast.unparse(target)}.add_param_group({{{group}}})"
         edits[name] = insert_after(facts, statement, code)
     return tuple(edits.values()) or None
 

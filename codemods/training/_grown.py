@@ -11,7 +11,7 @@ from autofix.codemods.training._made import Made
 from autofix.codemods.training._replaced import Replaced, replaced_in, text_of
 from autofix.flow.class_table import Method, methods_of, self_name
 from autofix.flow.facts import Facts
-from autofix.flow.handles import OF_SELF, Handles, Scope
+from autofix.flow.handles import OF_SELF, Scope
 from autofix.flow.index import last_name
 from autofix.flow.roles import optimizer_class
 from autofix.flow.syntax import argument, calls_any
@@ -27,8 +27,8 @@ class Grown:
     statement: ast.stmt
     """The last one of a method that brings new parameters."""
     replaced: Replaced
-    edit: Edit | str
-    """Makes the optimizer again behind it; or why that cannot be."""
+    edits: tuple[Edit, ...] | str
+    """They make the optimizer again behind it, or give it a group; or why that cannot be."""
 
 
 def grown(made: Made, facts: Facts) -> Iterator[Grown]:
@@ -72,18 +72,33 @@ def _optimizes(call: ast.Call, facts: Facts) -> bool:
     return last_name(call.func) == "step" or optimizer_class(call, facts) is not None
 
 
-def made_again(made: Made, method: Method, behind: ast.stmt, facts: Facts) -> Edit | str:
+def made_again(
+    made: Made, method: Method, behind: ast.stmt, facts: Facts
+) -> tuple[Edit, ...] | str:
     """`self.opt = Adam(self.model.parameters(), lr=self.opt.defaults["lr"])`"""
-    call, target = made.call, made.target
     me = self_name(method)
+    own = [one for one in made.held if one[0].startswith(OF_SELF)]
+    path = own[0][1:] if len(own) == 1 else ("*",)
+    kept, model = f"{me}.{last_name(made.target)}", ".".join((str(me), *path))
+    plain = me is not None and all(part.isidentifier() for part in path)
+    return made_as(kept, model, made, behind, facts) if plain else NOT_AGAIN
+
+
+NOT_AGAIN = "the optimizer has to be made again for them, or get them as a group"
+
+
+def made_as(
+    kept: str, model: str, made: Made, behind: ast.stmt, facts: Facts
+) -> tuple[Edit, ...] | str:
+    """The same, by what the optimizer and the model are called there."""
+    call = made.call
     given = argument(call, 0, "params")
-    model = _spelled(made.held, me)
     plain = isinstance(given, ast.Call) and last_name(given.func) == "parameters" and not given.args
-    if model is None or not plain or is_scheduled(target, facts):
-        return "the optimizer has to be made again for them, or get them as a group"
-    kept = f"{me}.{last_name(target)}"
+    if not plain or is_scheduled(made.target, facts):
+        return NOT_AGAIN
     func = f"type({kept})" if is_foreign(call) else facts.source.segment(call.func)
-    if func.partition(".")[0] in facts.index.bound_names(method):
+    around = facts.index.function_of(behind)
+    if around is not None and func.partition(".")[0] in facts.index.bound_names(around):
         return f"`{func}` has another meaning there"
     settings = [("lr", value) for value in call.args[1:2]]
     settings += [(k.arg, k.value) for k in call.keywords if k.arg not in (None, "params")]
@@ -94,12 +109,4 @@ def made_again(made: Made, method: Method, behind: ast.stmt, facts: Facts) -> Ed
         literal = isinstance(value, ast.Constant)
         text = text_of(facts, value) if literal else f'{kept}.defaults["{name}"]'
         code.append(f"{name}={text}")
-    return insert_after(facts, behind, f"{kept} = {func}({', '.join(code)})")
-
-
-def _spelled(held: Handles, me: str | None) -> str | None:
-    """`self.model`, which is what the only object is called in each method."""
-    own = [one for one in held if one[0].startswith(OF_SELF)]
-    if me is None or len(own) != 1 or not all(part.isidentifier() for part in own[0][1:]):
-        return None
-    return ".".join((me, *own[0][1:]))
+    return (insert_after(facts, behind, f"{kept} = {func}({', '.join(code)})"),)

@@ -75,7 +75,7 @@ def _stored(
                 whole = False
             elif related(place, module):
                 whole = _is_whole(target)
-    if whole is None or not makes_parameters(_meant(value, scope), facts, whole):
+    if whole is None or not makes_parameters(_meant(value, scope, facts), facts, whole):
         return
     if isinstance(value, ast.Name) and _has_optimizer(value, scope, facts):
         return
@@ -96,24 +96,33 @@ def _wraps(value: ast.expr, held: Handles, scope: Scope, facts: Facts) -> bool:
     return any(handles(one, scope, facts) & held for one in all_arguments(value))
 
 
-def _meant(value: ast.expr, scope: Scope) -> ast.expr:
-    """What a name stands for that the function binds once."""
-    if not isinstance(value, ast.Name) or scope.function is None:
+def _meant(value: ast.expr, scope: Scope, facts: Facts) -> ast.expr:
+    """What a name stands for that is bound once."""
+    if not isinstance(value, ast.Name):
         return value
-    bound = [
-        node.value
-        for node in ast.walk(scope.function)
-        if isinstance(node, ast.Assign)
-        and any(isinstance(t, ast.Name) and t.id == value.id for t in node.targets)
-    ]
-    return bound[0] if len(bound) == 1 else value
+    if is_foreign(value):
+        around = ast.walk(scope.function) if scope.function is not None else ()
+        bound: list[ast.AST | None] = [n for n in around if _binds(n, value.id)]
+    else:
+        stores = uses_in(facts).names.all_stores(value)
+        bound = [facts.index.parents.get(store) for store in stores]
+    made = bound[0] if len(bound) == 1 else None
+    return made.value if isinstance(made, ast.Assign) else value
+
+
+def _binds(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(t, ast.Name) and t.id == name for t in node.targets
+    )
 
 
 def _has_optimizer(name: ast.Name, scope: Scope, facts: Facts) -> bool:
     """Was an optimizer made for it, before it became a part of something?"""
-    module, around = handles(name, scope, facts), scope.function
-    return around is not None and any(
-        optimizer_class(call, facts) and (held_by_call(call, scope, facts) or module) & module
+    module, around = handles(name, scope, facts), scope.function or facts.tree
+    return any(
+        facts.index.function_of(call) is scope.function
+        and optimizer_class(call, facts)
+        and (held_by_call(call, scope, facts) or module) & module
         for call in calls_in(around)
     )
 
@@ -140,7 +149,10 @@ def _added(call: ast.Call, held: Handles, scope: Scope, facts: Facts) -> Iterato
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
     if owner is None or not call.args or not makes_parameters(call.args[-1], facts, whole=False):
         return
-    if any(_covers(module, one) for one in handles(owner, scope, facts) for module in held):
+    named = call.args[-2] if len(call.args) > 1 else None
+    part = (str(named.value),) if isinstance(named, ast.Constant) else ()
+    places = [(*one, *part) for one in handles(owner, scope, facts)]
+    if any(_covers(module, one) for one in places for module in held):
         yield Replaced(call, text_of(facts, owner), whole=False, direct=False)
 
 
@@ -224,17 +236,29 @@ def text_of(facts: Facts, node: ast.expr) -> str:
 
 
 def reads(name: ast.expr, statements: Sequence[ast.stmt], facts: Facts) -> list[ast.expr]:
-    """Where an optimizer (a name, or an attribute) is read in some statements."""
-    wanted = ast.dump(_loaded(name))
-    return [
+    """Where an optimizer (a name, an attribute, an element) is read in some statements."""
+    owner = name.value if isinstance(name, ast.Subscript) else name
+    wanted = ast.dump(_loaded(owner))
+    found = [
         node
         for statement in statements
         for node in ast.walk(statement)
-        if isinstance(node, type(name))
-        and isinstance(node, (ast.Name, ast.Attribute))
+        if isinstance(node, type(owner))
+        and isinstance(node, (ast.Name, ast.Attribute, ast.Subscript))
         and isinstance(node.ctx, ast.Load)
         and ast.dump(node) == wanted
     ]
+    return [one for one in found if not _is_of_other(one, name, facts)]
+
+
+def _is_of_other(owner: ast.expr, name: ast.expr, facts: Facts) -> bool:
+    """Is another element read, or one set?"""
+    around = facts.index.parents.get(owner)
+    if not isinstance(name, ast.Subscript) or not isinstance(around, ast.Subscript):
+        return False
+    known = isinstance(around.slice, ast.Constant) and isinstance(name.slice, ast.Constant)
+    other = known and ast.dump(around.slice) != ast.dump(name.slice)
+    return other or not isinstance(around.ctx, ast.Load)
 
 
 def _loaded(name: ast.expr) -> ast.expr:

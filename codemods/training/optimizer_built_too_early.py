@@ -60,18 +60,19 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from autofix.codemods.training._below import grown_below
-from autofix.codemods.training._called import gains, mentions
+from autofix.codemods.training._called import is_trained_otherwise, mentions
 from autofix.codemods.training._groups import added_groups
 from autofix.codemods.training._grown import Grown, grown
-from autofix.codemods.training._made import Made, made_here
+from autofix.codemods.training._made import Made, made_here, taken_out
 from autofix.codemods.training._made_by import lists_parameters
+from autofix.codemods.training._outside import replaced_outside
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
 from autofix.flow.facts import Facts
-from autofix.flow.handles import Handles, Scope, any_related, handles
+from autofix.flow.handles import Scope
 from autofix.flow.index import FUNCTIONS
-from autofix.flow.roles import optimizer_class, scheduler_class
-from autofix.flow.syntax import all_arguments, argument, calls_in
-from autofix.flow.turns import given_as, held_by_call
+from autofix.flow.roles import scheduler_class
+from autofix.flow.syntax import all_arguments, argument
+from autofix.flow.turns import given_as
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.model import Applicability, Edit
@@ -86,27 +87,33 @@ rule = Rule(
     r"|super\(",
 )
 
+_PLACES = (ast.Name, ast.Attribute, ast.Subscript)
+
 
 @rule.visit(ast.Assign, ast.AnnAssign, ast.Expr)
 def check(node: ast.Assign | ast.AnnAssign | ast.Expr, facts: Facts) -> Iterator[Report]:
     block = facts.index.block_of(node)
     later = block[block.index(node) + 1 :]
     if isinstance(node, ast.Expr):
-        yield from (_by_methods(made, one, facts) for made, one in grown_below(node, facts))
-    made = made_here(node, later, facts)
-    if made is None:
-        return
+        yield from (_by_methods(made, one) for made, one in grown_below(node, facts))
+    for made in made_here(node, later, facts):
+        yield from _outgrown(made, later, facts)
+    yield from (_by_methods(made, one) for made, one in replaced_outside(node, later, facts))
+
+
+def _outgrown(made: Made, later: Sequence[ast.stmt], facts: Facts) -> Iterator[Report]:
+    node = made.statement
     scope = Scope(facts.index.function_of(node))
     found: list[tuple[int, Replaced]] = []
     for at, statement in enumerate(later):
         if isinstance(statement, (ast.For, ast.While)) and reads(made.target, [statement], facts):
             continue  # a loop that steps the optimizer, and overwrites parameters as it goes
         for one in replaced_in(statement, made.held, scope, facts):
-            if not _is_trained_otherwise(one, later[at:], scope, facts):
+            if not is_trained_otherwise(one, later[at:], scope, facts):
                 found.append((at, one))
     if not found:
-        if made.plain and isinstance(made.target, ast.Attribute):
-            yield from (_by_methods(made, one, facts) for one in grown(made, facts))
+        if made.plain and not made.one_of_several and isinstance(made.target, ast.Attribute):
+            yield from (_by_methods(made, one) for one in grown(made, facts))
         return
     at = found[-1][0]
     if _is_renewed(made.target, later, facts) or not _is_used(made.target, later[at:], facts):
@@ -145,24 +152,27 @@ def _report(
         blamed = between[-1]
         text = "\n".join(facts.source.segment(statement) for statement in [*gathered, node])
         edits = (insert_after(facts, blamed, text),) if not company else None
+    elif made.one_of_several:
+        edits = taken_out(made, between[-1], facts) if not gathered and not company else None
     else:
         edits = moved_behind(facts, [*gathered, node, *company], between[-1])
     if edits is None:
-        return Report(node, message, declined="other statements stand on the same lines")
+        return Report(node, message, declined="other things are made beside it")
     safe = made.plain and one.direct and not one.whole
     tier = Applicability.SAFE if safe else Applicability.UNSAFE
     return Report(blamed, message, fix=fix(tier, *edits))
 
 
-def _by_methods(made: Made, one: Grown, facts: Facts) -> Report:
+def _by_methods(made: Made, one: Grown) -> Report:
     message = (
         f"`{one.replaced.text}` brings new parameters, and `{ast.unparse(made.target)}` keeps the "
         f"old ones (line {made.statement.lineno}): the new ones are never trained"
     )
-    if isinstance(one.edit, str):
-        return Report(one.statement, message, declined=one.edit)
-    note = "the optimizer starts anew there, without what it has gathered"
-    return Report(one.statement, message, fix=fix(Applicability.UNSAFE, one.edit), note=note)
+    if isinstance(one.edits, str):
+        return Report(one.statement, message, declined=one.edits)
+    anew = not any("add_param_group" in edit.text for edit in one.edits)
+    note = "the optimizer starts anew there, without what it has gathered" if anew else None
+    return Report(one.statement, message, fix=fix(Applicability.UNSAFE, *one.edits), note=note)
 
 
 def _gathered(made: Made, facts: Facts) -> list[ast.stmt] | str:
@@ -221,31 +231,15 @@ def _changed_arguments(made: Made, between: Sequence[ast.stmt], facts: Facts) ->
     return next((name for name in bound if name in read), None)
 
 
-def _is_trained_otherwise(
-    one: Replaced, later: Sequence[ast.stmt], scope: Scope, facts: Facts
-) -> bool:
-    """Is there another optimizer, or another group, for what comes in?"""
-    place: Handles = (
-        handles(one.node, scope, facts) if isinstance(one.node, ast.expr) else Handles()
-    )
-    for statement in later:
-        if gains(statement, facts):
-            return True
-        for call in calls_in(statement):
-            if optimizer_class(call, facts) and statement is not later[0]:
-                held = held_by_call(call, scope, facts)
-                if held is None or any_related(held, place):
-                    return True
-    return False
-
-
 def _is_renewed(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bool:
     """Is another optimizer called so further down? (That of `opt = wrap(opt)` is the same.)"""
     text = ast.unparse(target)
     for node in (n for statement in later for n in ast.walk(statement)):
-        if not isinstance(node, (ast.Name, ast.Attribute)) or ast.unparse(node) != text:
+        if not isinstance(node, _PLACES) or not isinstance(node.ctx, ast.Store):
             continue
-        if isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == text:
+            return True
+        if ast.unparse(node) == text:
             statement = facts.index.statement_of(node)
             value = statement.value if isinstance(statement, ast.Assign) else None
             if value is None or not reads(target, [ast.Expr(value)], facts):
@@ -266,7 +260,8 @@ def _inside(
 
 def _is_used(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bool:
     """Does anybody step the optimizer behind the replacement?"""
-    if isinstance(target, ast.Attribute):
+    owner = target.value if isinstance(target, ast.Subscript) else target
+    if isinstance(owner, ast.Attribute):
         return True
     functions = [] if facts.index.function_of(target) else facts.tree.body
     outside = [statement for statement in functions if isinstance(statement, FUNCTIONS)]
