@@ -10,7 +10,7 @@ from autofix.flow.carried import Carried
 from autofix.flow.index import last_name
 from autofix.flow.provenance import Provenance, is_log_probability
 from autofix.flow.terms import Terms
-from autofix.flow.values import EMPTY, Graph, Value
+from autofix.flow.values import EMPTY, INTEGRAL, Graph, Value
 
 _MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
 
@@ -133,8 +133,8 @@ class Cuts:
         self._need(value, text, line, backward, supposed)
 
     def _need(self, value: Value, text: str, line: int, backward: bool, supposed: bool) -> None:
-        if value.is_number and not backward:
-            return  # whoever is handed a number asks for no gradient
+        if not backward and (value.is_number or value.dtype in INTEGRAL):
+            return  # whoever is handed a number, or whole numbers, asks for no gradient
         supposed = supposed and not value.is_scalar  # one number is likely a loss
         carries = value.graph > Graph.NO and not value.leaf
         for token in value.cuts:

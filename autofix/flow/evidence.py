@@ -71,6 +71,11 @@ _ACCEPT_ANYTHING = frozenset(
     }
 )
 
+_SIZED = frozenset(
+    {"builtins.range", "torch.arange", "torch.eye", "torch.randperm"}
+    | {"torch.zeros", "torch.ones", "torch.empty", "torch.rand", "torch.randn"}
+)
+
 
 def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     """`_used_as_tensor`, asked once for each argument."""
@@ -78,6 +83,17 @@ def used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     if (function, name) not in known:
         known[function, name] = _used_as_tensor(name, function, frame)
     return known[function, name]
+
+
+def used_as_size(name: str, function: FunctionNode, frame: Frame) -> bool:
+    """Does the body count or make something by argument `name`: `range(n)`, `nn.Linear(n, n)`?"""
+    for node in _mentions(function, frame.index).about.get(name, ()):
+        if isinstance(node, ast.Call) and node.args and _is(node.args[0], {name}):
+            dotted = static_name(node.func, frame) or ""
+            made = dotted.startswith("torch.nn.") and torch_api.module(dotted) is not None
+            if made or dotted in _SIZED:
+                return isinstance(node.args[0], ast.Name)
+    return False
 
 
 def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:

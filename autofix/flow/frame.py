@@ -77,7 +77,7 @@ class Frame:
     handed: frozenset[int] = EMPTY
     """The memory of the tensors among the arguments."""
     chosen: frozenset[str] = frozenset()
-    """The parameters for which this call gives a number or string."""
+    """The parameters for which this call gives a number or string, or leaves it at one."""
     own_module: Module | None = None
     """Of the activation of a module body: the module."""
 

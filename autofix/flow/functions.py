@@ -6,19 +6,16 @@ import ast
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from autofix.flow.annotations import annotated
-from autofix.flow.evidence import used_as_tensor
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.index import FunctionNode, Index, has_decorator
 from autofix.flow.joins import join, join_all, sequence
-from autofix.flow.labels import names_data
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
+from autofix.flow.parameters import bind_parameters
 from autofix.flow.program import ABROAD, CONTEXTS, DEPTH, INLINED, Program
 from autofix.flow.state import State, merge, saved_outside
 from autofix.flow.unit import is_foreign
-from autofix.flow.values import EMPTY, NONE, UNKNOWN, Graph, Kind, Value, Why, fresh, tensor
-from autofix.flow.writes import memory_in
+from autofix.flow.values import EMPTY, NONE, UNKNOWN, Graph, Kind, Value
 
 
 def call_closure(
@@ -166,82 +163,6 @@ def _join_exits(inner: Frame) -> None:
         callers = inner.program.callers[-1:]
         state.saved = saved_outside(ways, callers[0].state if callers else State())
     inner.state = state
-
-
-def bind_parameters(
-    frame: Frame,
-    function: FunctionNode,
-    given: Sequence[Value],
-    keywords: Mapping[str, Value],
-    called: bool = False,
-) -> None:
-    """Bind parameters to arguments, else to what defaults, annotations and uses say of them."""
-    spec = function.args
-    names = [*spec.posonlyargs, *spec.args]
-    rest = dict(keywords)
-    defaults = dict(zip([n.arg for n in reversed(names)], reversed(spec.defaults), strict=False))
-    defaults.update({n.arg: d for n, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d})
-    bound: dict[str, Value] = {}
-    for position, parameter in enumerate([*names, *spec.kwonlyargs]):
-        actual = given[position] if position < min(len(given), len(names)) else None
-        if actual is None:
-            actual = rest.pop(parameter.arg, None)
-        bound[parameter.arg] = parameter_value(
-            frame, function, parameter, actual, defaults.get(parameter.arg), called
-        )
-        if actual is not None and actual.const is not None:
-            frame.chosen |= {parameter.arg}
-    if spec.vararg:
-        bound[spec.vararg.arg] = sequence(
-            tuple(given[len(names) :]) if given else None, UNKNOWN if not given else None
-        )
-    if spec.kwarg:
-        bound[spec.kwarg.arg] = Value(Kind.DICT, entries=dict(rest) if rest else None, elem=UNKNOWN)
-        frame.program.record(spec.kwarg, bound[spec.kwarg.arg])
-    for parameter in [*names, *spec.kwonlyargs]:
-        frame.program.record(parameter, bound[parameter.arg])
-    frame.state.bound.update(bound)
-    frame.handed = frozenset().union(*(memory_in(value) for value in bound.values()))
-
-
-def parameter_value(
-    frame: Frame,
-    function: FunctionNode,
-    parameter: ast.arg,
-    actual: Value | None,
-    default: ast.expr | None,
-    called: bool,
-) -> Value:
-    if actual is not None and not actual.kind & Kind.UNKNOWN:
-        return actual
-    if actual is None and default is not None and called:
-        return _default(frame, default)
-    promised = annotated(parameter.annotation, frame)
-    line = parameter.lineno
-    if promised is None and used_as_tensor(parameter.arg, function, frame):
-        promised = tensor(Graph.MAYBE)
-    if promised is not None:
-        promised = promised.but(assumed=True)
-    else:
-        promised = UNKNOWN if actual is None else actual
-        if actual is None and default is not None:
-            promised = join(promised, _default(frame, default))
-    if actual is not None:
-        graph = Graph.NO if actual.graph == Graph.NO else max(promised.graph, actual.graph)
-        return promised.but(graph=graph, cuts=all_cuts(actual), why=actual.why)
-    if not frame.state.grad:
-        return promised.but(graph=Graph.NO)
-    if names_data(parameter.arg):
-        return promised.but(graph=Graph.NO)
-    why = Why(f"`{parameter.arg}` is an argument that may carry a graph", line)
-    if promised.is_tensor:
-        return promised.but(storage=frozenset({fresh()}), why=why)
-    return promised
-
-
-def _default(frame: Frame, node: ast.expr) -> Value:
-    value = frame.program.values.get(node)
-    return value if value is not None else frame.eval(node)
 
 
 def enter(

@@ -54,20 +54,8 @@ _SAME_OBJECT = frozenset(
 )
 _BACKWARD = frozenset({"torch.autograd.backward", "torch.autograd.grad"})
 _WATCHED = (
-    "logging.",
-    "matplotlib.",
-    "wandb.",
-    "warnings.",
-    "tqdm.",
-    "sys.",
-    "os.",
-    "time.",
-    "json.",
-    "csv.",
-    "pathlib.",
-    "random.",
-    "re.",
-    "collections.Counter",
+    *("logging.", "matplotlib.", "wandb.", "warnings.", "tqdm.", "sys.", "os.", "time.", "json."),
+    *("csv.", "pathlib.", "random.", "re.", "collections.Counter"),
 )
 
 
@@ -102,7 +90,18 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return Value(Kind.MODULE, ref="torch.nn.Module", aliases=frozenset({fresh()}))
     if name.rpartition(".")[2] in ("backward", "manual_backward"):
         return _backward(given, frame)
+    if "." in rest and name.rpartition(".")[2].islower() and all(map(_is_plain, given.all())):
+        # A function of a library has no weights of its own.
+        return Value(Kind.UNKNOWN, Graph.NO, cuts=EMPTY.union(*map(all_cuts, given.all())))
     return _unknown(given, frame)
+
+
+def _is_plain(value: Value) -> bool:
+    """A tensor without a graph, a number or the like, or several of them."""
+    inner = contents(value)
+    if inner is None or inner.graph > Graph.NO:
+        return False
+    return not inner.kind & ~(Kind.TENSOR | Kind.NUMBER | Kind.STRING | Kind.NONE | Kind.OTHER)
 
 
 def _unknown(given: Arguments, frame: Frame) -> Value:

@@ -28,6 +28,8 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
         case ast.Attribute(attr="requires_grad", value=subject):
             if not holds:
                 _without_graph(subject, frame)
+        case ast.Name(id=name) if name in frame.chosen and _flag(name, frame) is not None:
+            return True if _flag(name, frame) == holds else None
         case ast.Name() | ast.Attribute():
             return _nonempty(test, holds, frame)
         case ast.Call(func=ast.Name(id="len"), args=[subject]):
@@ -106,6 +108,12 @@ def _without_graph(subject: ast.expr, frame: Frame) -> None:
     value = _current(subject, frame)
     if value is not None and value.kind == Kind.TENSOR and isinstance(subject, ast.Name):
         assign(subject, value.but(graph=Graph.NO, leaf=False, storage=frozenset()), frame)
+
+
+def _flag(name: str, frame: Frame) -> bool | None:
+    """What `if augment:` finds in a function that this call gives no True."""
+    value = frame.name(name)
+    return value.const if value.kind == Kind.NUMBER and isinstance(value.const, bool) else None
 
 
 def _nonempty(subject: ast.expr, holds: bool, frame: Frame) -> bool:

@@ -36,9 +36,36 @@ def writes_no_tensor(node: ast.Assign | ast.AugAssign, target: ast.expr, facts: 
             return True
         if _is_keyed(target.value, facts):
             return True
+        if is_reshaped_slot(target, facts):
+            return True
         changed = target.value
     bound = _values_of(changed, facts)
     return bool(bound) and all(map(_is_plain, bound))
+
+
+def is_reshaped_slot(target: ast.expr, facts: Facts) -> bool:
+    """Is `x[i] = x[i].view(n, -1)` met in the function, too? A list takes what is shaped in another
+    way, a tensor would have to spread it."""
+    function = facts.index.function_of(target)
+    if not isinstance(target, ast.Subscript):
+        return False
+    slot = ast.dump(target.slice), ast.dump(target.value)
+    return function is not None and any(
+        isinstance(node, ast.Assign)
+        and isinstance(taken := _reshaped(node.value), ast.Subscript)
+        and slot == (ast.dump(taken.slice), ast.dump(taken.value))
+        and any(ast.dump(one) == ast.dump(target) for one in node.targets)
+        for node in facts.index.body_nodes(function)
+    )
+
+
+def _reshaped(value: ast.expr) -> ast.expr | None:
+    """What a chain of methods begins with, if one of them gives it another shape."""
+    found = False
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        found = found or value.func.attr in ("view", "reshape", "flatten", "unsqueeze")
+        value = value.func.value
+    return value if found else None
 
 
 def writes_new_memory(target: ast.expr, statement: ast.stmt, facts: Facts) -> bool:

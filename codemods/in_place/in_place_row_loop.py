@@ -84,6 +84,7 @@ from autofix.codemods.in_place._row_reads import outside_reads
 from autofix.codemods.in_place._row_text import Writer, replacement
 from autofix.codemods.in_place._row_value import RowValue
 from autofix.codemods.in_place._row_writes import row_writes
+from autofix.codemods.in_place._screen import is_reshaped_slot
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.syntax import unsubscripted
@@ -130,7 +131,11 @@ class _Written:
 def _numbered(loop: ast.For | ast.While, facts: Facts) -> Iterator[_Written]:
     """`x[i] = x[i] / x[i].sum()`"""
     names = names_of(loop)
-    targets = [t for t in stores_in(loop, names) if _is_read(t, loop)] if names else []
+    targets = [
+        target
+        for target in (stores_in(loop, names) if names else ())
+        if _is_read(target, loop) and not is_reshaped_slot(target, facts)
+    ]
     if not targets or any(mentions_index(t, _outer_names(loop, facts)) for t in targets):
         return
     for target in targets:

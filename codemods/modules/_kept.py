@@ -265,4 +265,5 @@ def _hold(elements: list[Value], parameters: bool) -> bool:
 
 
 def _trains(value: Value) -> bool:
-    return value.is_tensor and value.leaf and value.graph == Graph.YES
+    leaf = value.leaf and not value.computed  # not one of several, the others computed from it
+    return value.is_tensor and leaf and value.graph == Graph.YES

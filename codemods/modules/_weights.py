@@ -185,7 +185,7 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: Origin) -> Ev
         return Evidence.TRAINS
     if any(k.arg == "requires_grad" for c in calls for k in c.keywords):
         return None
-    names = {last_name(call.func) or "" for call in calls}
+    names = {last_name(call.func) or "" for call in calls if not _is_listed(call)}
     if names & {"detach", "register_buffer", "tensor", "Variable"}:
         return None
     if _NO_MODEL.search(table.node.name.lower()) or without_gradient(facts, store.node):
@@ -205,6 +205,11 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: Origin) -> Ev
     if not _IS_CONSTANT.search(name) and changes_nothing(facts, table, store, made[0]):
         return Evidence.IDLE
     return Evidence.RANDOM if random and "empty" not in names else None
+
+
+def _is_listed(call: ast.Call) -> bool:
+    """`Tensor([low + i * step for i in range(n)])`: no memory that nobody has set."""
+    return bool(call.args) and isinstance(call.args[0], (ast.ListComp, ast.GeneratorExp))
 
 
 def _initialised(facts: Facts, store: Store) -> bool:
