@@ -6,12 +6,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from autofix.flow.functions import enter
 from autofix.flow.imported import Module
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.program import Program
+from autofix.flow.values import Either, Kind, Value
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -107,7 +109,8 @@ class Coverage:
 
     def _cover_callers(self, function: Function, module: Module, hops: int) -> None:
         """Those in the same file."""
-        self._cover_users(function.name, module, hops)
+        for name in (function.name, *_holders(function, module)):
+            self._cover_users(name, module, hops)
         owner = module.unit.index.parents.get(function)
         if isinstance(owner, ast.ClassDef) and function.name in _UNNAMED:
             self._cover_makers(owner.name, module, hops)
@@ -143,8 +146,8 @@ class Coverage:
         if function in self.program.reached and module.unit.index.trains:
             return True  # this file trains it, and is likely all there is to know
         seen, complete = 0, True
-        wanted = {top.name}
-        paths = project.importers(module.unit.path, (top.name, function.name))
+        wanted = {top.name, *_holders(top, module)}
+        paths = project.importers(module.unit.path, (*sorted(wanted), function.name))
         for path, tells in paths:  # grows while it is read
             if not tells or seen == IMPORTERS or self.program.spent_abroad >= EXPLORED_ABROAD:
                 complete = False
@@ -268,6 +271,25 @@ def _leads(user: Module, path: str, name: str, module: Module) -> bool:
         for ref in known
         if isinstance(ref, (Closure, ClassInfo)) and ref.scopes
     )
+
+
+def _holders(top: ast.stmt, module: Module) -> list[str]:
+    """The tables of the module in which a function or class of it stands, by itself or because a
+    decorator has put it there."""
+    state = module.frame.state
+    return [
+        name
+        for name, value in state.bound.items()
+        if isinstance(name, str) and value.kind in (Kind.DICT, Kind.SEQUENCE)
+        if any(getattr(ref, "node", None) is top for ref in _inside(state.look(value)))
+    ]
+
+
+def _inside(table: Value) -> Iterator[Any]:
+    """What the values in a list or dict refer to."""
+    for part in table.inner:
+        chosen = part.ref.values if isinstance(part.ref, Either) else (part,)
+        yield from (one.ref for one in chosen)
 
 
 def _tables(names: set[str], user: Module) -> Iterator[str]:

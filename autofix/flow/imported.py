@@ -71,6 +71,9 @@ class Module:
             for position in self.unit.bindings.get(name, ()):
                 self.execute(position)
         found = self.frame.state.bound.get(name)
+        if found is not None and not self.whole and _is_filled_later(found):
+            self.run()
+            found = self.frame.state.bound.get(name)
         if found is None and self.star_names(name):
             found = self.frame.starred(name)
         return found
@@ -101,6 +104,11 @@ class Module:
         with aside(self.frame.program):
             self.frame.run([statement])
             self.frame.state.dead = False
+
+
+def _is_filled_later(value: Value) -> bool:
+    """An empty list or dict at the top of a module: what registers its functions, say."""
+    return value.kind in (Kind.DICT, Kind.SEQUENCE) and not value.inner
 
 
 @contextmanager

@@ -18,7 +18,9 @@ def together(work: Batch, results: Sequence[FileResult], jobs: int) -> list[File
 
     A cut that is repaired in one file can uncover another one in a second file. Files that had a
     say in another file's findings and were changed since are the reason to look at it again, from
-    its beginning: nothing is written yet.
+    its beginning: nothing is written yet. A repaired file with which the new state of the others
+    agrees stays as it is: as it was at first, it would be looked at beside callers that it was
+    never meant for.
     """
     found = list(results)
     seen: dict[str, bytes] = {}
@@ -30,9 +32,16 @@ def together(work: Batch, results: Sequence[FileResult], jobs: int) -> list[File
             break
         project = work.project.with_changes(changed)
         plans = tuple(replace(plan, project=project) for plan in work.plans)
+        new = replace(work, plans=plans, project=project)
+        again = [index for index in again if not _agrees(new, index, found[index])]
         tasks = tuple(work.tasks[index] for index in again)
-        part = batch.run(replace(work, tasks=tasks, plans=plans, project=project), jobs)
+        part = batch.run(replace(new, tasks=tasks), jobs)
         for index, one in zip(again, part, strict=True):
             found[index] = one
         seen = changed
     return found
+
+
+def _agrees(work: Batch, index: int, result: FileResult) -> bool:
+    """Is there nothing more to repair in a file that was repaired?"""
+    return result.after is not None and work.examine(index, result.after).after is None

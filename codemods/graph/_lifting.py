@@ -34,6 +34,7 @@ from autofix.flow.syntax import plain_name
 from autofix.flow.uses import Uses, uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Edit
+from autofix.source import Line
 
 MOST = 300
 """Expressions that are followed for one export."""
@@ -261,6 +262,12 @@ class Lift:
         """Is it known already that this read leads to a tensor?"""
         return self._seen.get((node, form, mixed), OFF).joined
 
+    def _is_needed_elsewhere(self) -> bool:
+        """Does a backward pass in another file need what the number was made of? What is left to
+        do there is found there, as it gets a tensor by then."""
+        found = self.facts.needed(self.export.cut)
+        return found is not None and found[1].backward and isinstance(found[1].line, Line)
+
     def returned(self, node: ast.expr, form: Form, mixed: bool, position: int | None = None) -> Way:
         function = self.facts.index.function_of(node)
         if function is None:
@@ -281,7 +288,8 @@ class Lift:
                     ways.append((parent, self.follow(parent, form, mixed)))
                 case ast.Assign() | ast.Starred():
                     ways.append((call, spread(self, call, position, form)))
-        if not any(way.joined for _, way in ways):
+        joined = any(way.joined for _, way in ways)
+        if not joined and not (form != Form.ARRAY and self._is_needed_elsewhere()):
             return OFF
         self.exact = False  # whoever else calls it gets a tensor now
         edits: list[Edit] = []

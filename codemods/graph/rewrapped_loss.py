@@ -70,7 +70,7 @@ from autofix.flow.frame import contents
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_false, is_true, keyword
 from autofix.flow.unit import is_foreign
-from autofix.flow.values import Graph, Kind
+from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
@@ -154,7 +154,7 @@ def _check(
     if any(facts.used_as_leaf(cut) for cut, _ in cuts):
         return
     value = facts.value(inner)
-    if any(_is_of_another_rule(cut, facts) for cut, _ in cuts):
+    if any(_is_of_another_rule(cut, value, facts) for cut, _ in cuts):
         return
     if not terms:
         yield from _bare(node, inner, facts)
@@ -190,10 +190,11 @@ def _check(
     yield Report(node, message, fix=fix(tier, *tidied(edits, facts)), why=why, note=note)
 
 
-def _is_of_another_rule(cut: ast.AST, facts: Facts) -> bool:
-    """`with torch.no_grad()`, `math.exp(x)`: what repairs these takes the wrapper away as well."""
+def _is_of_another_rule(cut: ast.AST, wrapped: Value, facts: Facts) -> bool:
+    """`with torch.no_grad()`, `math.exp(x)`: what repairs these takes the wrapper away as well.
+    (Targets are made without gradients; beside them the loss has its graph.)"""
     if isinstance(cut, (ast.stmt, ast.withitem)):
-        return True
+        return wrapped.graph < Graph.YES
     if isinstance(cut, (ast.Call, ast.Compare)) and softened(cut, facts) is not None:
         return True
     name = facts.library_name(cut.func) if isinstance(cut, ast.Call) else None
