@@ -46,9 +46,12 @@ def grown(made: Made, facts: Facts) -> Iterator[Grown]:
     me = self_name(made_in)
     if not isinstance(target.value, ast.Name) or target.value.id != me:
         return
-    if any(len(one) == 1 for one in made.held):
+    if any(len(one) == 1 and one[0].startswith(OF_SELF) for one in made.held):
         return  # a module that makes its own layers late
-    if len(names.stored.get(target.attr, ())) != 1 or GAINS.search(facts.source.text):
+    stored = [
+        one for one in names.stored.get(target.attr, ()) if not _is_of_other(one, owner, facts)
+    ]
+    if len(stored) != 1 or GAINS.search(facts.source.text):
         return
     callers = facts.index.callers(made_in.name) if made_in.name != "__init__" else ()
     if made_in.name != "__init__" and {getattr(c, "name", "") for c in callers} != {"__init__"}:
@@ -66,6 +69,13 @@ def grown(made: Made, facts: Facts) -> Iterator[Grown]:
                     last = (statement, one)
         if last is not None:
             yield Grown(*last, made_again(made, method, last[0], facts))
+
+
+def _is_of_other(node: ast.expr, owner: ast.ClassDef, facts: Facts) -> bool:
+    """Does another class set an attribute of the same name, on itself?"""
+    around = facts.index.class_of(node)
+    mine = isinstance(node, ast.Attribute) and last_name(node.value) == "self"
+    return mine and around is not None and around is not owner
 
 
 def _optimizes(call: ast.Call, facts: Facts) -> bool:

@@ -50,6 +50,8 @@ def replaced_outside(
         if isinstance(statement, (ast.For, ast.While)):
             break  # it trains
         for one in replaced_in(statement, made.held, scope, facts):
+            if one.text.endswith(")") and one.text.rpartition(".")[0] == ast.unparse(place):
+                return  # the class does it itself, in a method
             if not is_trained_otherwise(one, later[at:], scope, facts):
                 found.append((statement, one))
     if found:

@@ -32,6 +32,8 @@ class Carried:
     turn: ast.stmt | None
     doubtful: bool = False
     """The model is an argument, taken for the one that the file defines."""
+    filled: bool = False
+    """It is a list whose elements are written, so that a tuple would not do."""
 
 
 def carried_states(graphs: Graphs, backward: Backward) -> list[Carried]:
@@ -139,7 +141,10 @@ def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None
             continue
         if _lives_on(graphs, made, turn, kills) and _shared(graphs, key, bound, backward):
             several = doubtful and len(forwards(facts)) > 1
-            return Carried(key, made, value, read, backward, turn, several)
+            filled = bool(graphs.elements.get(key)) and not value.is_tensor
+            if filled and value.kind != Kind.SEQUENCE:
+                continue
+            return Carried(key, made, value, read, backward, turn, several, filled)
     return None
 
 
@@ -240,3 +245,7 @@ def is_tuple(value: Value) -> bool | None:
     if value.kind == Kind.SEQUENCE:
         return True
     return None
+
+
+def holds_sequences(value: Value) -> bool:
+    return value.elem is not None and value.elem.kind == Kind.SEQUENCE

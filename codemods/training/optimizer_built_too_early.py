@@ -150,8 +150,8 @@ def _report(
     edits: tuple[Edit, ...] | None
     if _in_other_cell(node, between[-1], facts):  # a fix belongs to one cell: make it again there
         blamed = between[-1]
-        text = "\n".join(facts.source.segment(statement) for statement in [*gathered, node])
-        edits = (insert_after(facts, blamed, text),) if not company else None
+        again = [*gathered, node, *company]
+        edits = (insert_after(facts, blamed, "\n".join(map(facts.source.segment, again))),)
     elif made.one_of_several:
         edits = taken_out(made, between[-1], facts) if not gathered and not company else None
     else:

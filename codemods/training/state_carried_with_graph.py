@@ -59,7 +59,13 @@ from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around
 from autofix.codemods.training._module_state import ModuleState, module_states
 from autofix.codemods.training._partly import becomes, is_read_again, left_attached
-from autofix.codemods.training._state import Carried, carried_states, is_tuple, steps_in
+from autofix.codemods.training._state import (
+    Carried,
+    carried_states,
+    holds_sequences,
+    is_tuple,
+    steps_in,
+)
 from autofix.flow.facts import Facts
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
@@ -107,7 +113,9 @@ def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
     facts, backward = graphs.facts, state.backward
     if backward.retains and not steps_in(graphs, state.turn):
         return  # gradients of one graph after the other, over weights that stay
-    text = _detached(state.key, is_tuple(state.value))
+    text = _detached(state.key, is_tuple(state.value), state.filled)
+    if state.filled and holds_sequences(state.value):  # the states of several LSTMs
+        text = f"[tuple(part.detach() for part in pair) for pair in {state.key}]"
     anchor = backward.statement
     ends = {state.made} if state.turn is None else {state.made, state.turn}
     if anchor not in graphs.order.after(state.made, ends):
@@ -129,8 +137,11 @@ def _consequence(backward: Backward) -> str:
     return f"which the backward pass (line {line}) has freed by then"
 
 
-def _detached(key: str, several: bool | None) -> str:
-    parts = f"tuple(part.detach() for part in {key})"
+def _detached(key: str, several: bool | None, filled: bool = False) -> str:
+    each = f"part.detach() for part in {key}"
+    parts = f"[{each}]" if filled else f"tuple({each})"
+    if filled:
+        return parts
     if several is None:
         return f"{parts} if isinstance({key}, tuple) else {key}.detach()"
     return parts if several else f"{key}.detach()"
