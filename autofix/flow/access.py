@@ -10,7 +10,7 @@ from autofix.flow.arrays import kept_dtype
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.index import has_decorator, is_property, last_name
 from autofix.flow.joins import join_all, sequence
-from autofix.flow.mappings import entry
+from autofix.flow.mappings import entry, one_of
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.values import (
     OTHER,
@@ -34,7 +34,7 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
         shape = shapes.index(owner.shape, node.slice, frame)
         return frame.derive("an index", node, [owner], shape, owner.dtype, **_view_of(owner, index))
     if owner.kind == Kind.SEQUENCE:
-        return _element(owner, node.slice, index)
+        return _element(owner, node.slice, index, frame)
     if owner.kind == Kind.DICT:
         found = frame.state.look(entry(owner, index, node, frame))
         return UNKNOWN if found.is_tensor and _is_told_apart(node, frame) else found
@@ -83,7 +83,7 @@ def _view_of(owner: Value, index: Value) -> dict[str, Any]:
     return {} if copied else {"storage": owner.storage}
 
 
-def _element(owner: Value, slice_node: ast.expr, index: Value) -> Value:
+def _element(owner: Value, slice_node: ast.expr, index: Value, frame: Frame) -> Value:
     if isinstance(slice_node, ast.Slice):
         low, high, step = slice_node.lower, slice_node.upper, slice_node.step
         parts: list[Any] = [getattr(p, "value", None) for p in (low, high, step)]
@@ -97,7 +97,7 @@ def _element(owner: Value, slice_node: ast.expr, index: Value) -> Value:
             return owner.items[at]
     if owner.entries is not None and index.const in owner.entries:  # `x.shape[0]`
         return owner.entries[index.const]
-    return owner.elem or UNKNOWN
+    return one_of(owner, index, frame) or UNKNOWN
 
 
 @expression(ast.Slice)

@@ -29,46 +29,26 @@ SHARED = frozenset(
     "gt le ge unique isin expand is_complex subs diff integrate cumulative "
     "register_hook numpy bool int long char short byte storage stride select clone "
     "log_prob sample nelement mean_ conjugate adjoint "
-    "multiply divide subtract power new".split()
+    "multiply divide subtract power new scatter".split()
 )
 _OF_ARRAYS = frozenset({"clone", "expand", "view"})
 """Methods in `SHARED` that, where no other library of arrays is at hand, only tensors have."""
+_OF_TENSORS = frozenset(
+    "H T mT mH real imag data grad grad_fn grad_dtype device dtype shape ndim layout name names "
+    "itemsize nbytes is_leaf is_cpu is_cuda is_mps is_xpu is_meta is_nested is_quantized is_sparse "
+    "is_sparse_csr requires_grad retains_grad output_nr volatile coalesce indices values index "
+    "as_subclass dequantize int_repr crow_indices col_indices record_stream reinforce resize "
+    "register_post_accumulate_grad_hook sparse_mask to_padded_tensor is_coalesced".split()
+)
+"""Attributes of Tensor that are no operations."""
 _TENSOR_ATTRIBUTES = frozenset({"grad_fn", "requires_grad", "is_leaf", "grad", "is_cuda"})
 _ACCEPT_ANYTHING = frozenset(
-    {
-        "torch.tensor",
-        "torch.as_tensor",
-        "torch.asarray",
-        "torch.is_tensor",
-        "torch.zeros",
-        "torch.ones",
-        "torch.empty",
-        "torch.full",
-        "torch.rand",
-        "torch.randn",
-        "torch.arange",
-        "torch.eye",
-        "torch.linspace",
-        "torch.manual_seed",
-        "torch.load",
-        "torch.save",
-        "torch.from_numpy",
-        "torch.randint",
-        "torch.device",
-        "torch.Size",
-        "torch.Generator",
-        "torch.normal",
-        "torch.stack",
-        "torch.cat",
-        "torch.hstack",
-        "torch.vstack",
-        "torch.einsum",
-        "torch.randperm",
-        "torch.concat",
-        "torch.meshgrid",
-        "torch.block_diag",
-        "torch.logspace",
-    }
+    f"torch.{name}"
+    for name in (
+        "tensor as_tensor asarray is_tensor zeros ones empty full rand randn arange eye "
+        "linspace manual_seed load save from_numpy randint device Size Generator normal stack "
+        "cat hstack vstack einsum randperm concat meshgrid block_diag logspace"
+    ).split()
 )
 
 _SIZED = frozenset(
@@ -111,6 +91,8 @@ def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     # By a later line the name stands for something else.
     early = [node for node in about if node.lineno <= until]
     if any(isinstance(node, ast.Call) and _tests(node, name) for node in early):
+        return False
+    if any(isinstance(node, ast.Attribute) and _is_foreign(node, name) for node in early):
         return False
     return any(_is_tensor_only(node, names, frame) for node in early)
 
@@ -198,6 +180,12 @@ def _is_tensor_only(node: ast.expr, names: set[str], frame: Frame) -> bool:
         and _is(node.value, names)
         and node.attr in _TENSOR_ATTRIBUTES
     )
+
+
+def _is_foreign(node: ast.Attribute, name: str) -> bool:
+    """`name.set_xlabel`: no tensor has that."""
+    mine = isinstance(node.value, ast.Name) and node.value.id == name
+    return mine and node.attr not in _OF_TENSORS and torch_api.method(node.attr) is None
 
 
 def _asks_for_none(node: ast.AST, name: str, elements: set[str]) -> bool:

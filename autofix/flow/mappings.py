@@ -39,12 +39,25 @@ def entry(owner: Value, key: Value, node: ast.Subscript, frame: Frame) -> Value:
     if key.const is not None and owner.entries is not None and key.const in owner.entries:
         return owner.entries[key.const]
     if not isinstance(owner.ref, Missing):
-        return owner.elem or UNKNOWN
+        return one_of(owner, key, frame) or UNKNOWN
     if owner.entries is None or not isinstance(key.const, (str, int)):
         # It may be any of them, or one more: from here on none is told from another.
         replace_contents(owner, owner.but(entries=None, elem=None), node.value, frame)
         return UNKNOWN
     return _fill(owner, key.const, owner.ref, node, frame)
+
+
+def one_of(owner: Value, key: Value | None, frame: Frame) -> Value | None:
+    """What stands under a key. Under each, a `dict[str, Tensor]` or `list[Tensor]` that was told by
+    its annotation alone holds a tensor of its own."""
+    elem = owner.elem
+    if key is None or key.const is None or elem is None or not (owner.assumed and elem.is_tensor):
+        return elem
+    parts, at = frame.program.parts, ("entry", elem.key(), key.const)
+    if at not in parts:
+        shape = fresh() if elem.shape is None else elem.shape_id
+        parts[at] = elem.but(storage=frozenset({fresh()}), shape_id=shape)
+    return parts[at]
 
 
 def _fill(
@@ -66,7 +79,7 @@ def _key(key: object) -> Value:
 
 def dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: Frame) -> Value:
     name = func.attr
-    elem = receiver.elem
+    elem = one_of(receiver, given.values[0] if given.values else None, frame)
     items = tuple(receiver.entries.values()) if receiver.entries is not None else None
     if name == "values":
         return sequence(items, elem)

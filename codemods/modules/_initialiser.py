@@ -145,11 +145,16 @@ def usable(table: ClassTable) -> bool:
     own_making = {"__new__", "__setattr__", "__getattr__", "__getattribute__"}
     return (
         plain_bases(table)
-        and all(last_name(one.value) == "ABCMeta" for one in node.keywords)
+        and not any(_has_maker(owner) for owner in table.lineage)
         and not names & {"dataclass", "attrs", "define", "s"}
         and not own_making & table.methods.keys()
         and not any(is_dataclass(owner) for owner in table.lineage)
     )
+
+
+def _has_maker(owner: ast.ClassDef) -> bool:
+    """`metaclass=PrePostInit`, which may well call `__init__` of the base class itself."""
+    return any(last_name(one.value) != "ABCMeta" for one in owner.keywords)
 
 
 def is_dataclass(owner: ast.ClassDef) -> bool:

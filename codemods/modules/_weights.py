@@ -89,8 +89,6 @@ def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
         if store is None or store.value is None or told is None:
             continue
         evidence, made = told
-        if any(_holds_parameter(facts, one) for one in made):
-            continue
         value = facts.value(store.value)
         floating = _floating(value, store) or facts.value(made[0]).dtype in FLOATING
         if not value.is_tensor or value.parameter or not floating:
@@ -158,7 +156,10 @@ def _tells(facts: Facts, table: ClassTable, store: Store) -> tuple[Evidence, Ori
     """Why it should be a weight, and how it is made; where there are several ways, the first one
     that is more than a copy."""
     assert store.value is not None
-    ways = [o for o in origins(facts, store.value) if not _is_copied(o)]
+    found = list(origins(facts, store.value))
+    if any(_holds_parameter(facts, one) for way in found for one in way):
+        return None
+    ways = [o for o in found if not _is_copied(o)]
     if not all(any(_may_be_created(one) for one in way) for way in ways):
         return None
     if ways and _is_own_leaf(facts.value(store.value)):
