@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from autofix.codemods.graph._optimized import is_optimized
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import FunctionNode, Index, last_name
+from autofix.flow.index import FunctionNode, root_name
 from autofix.flow.modules import has_parameters, identity
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.syntax import calls_in, plain_name
@@ -44,6 +45,9 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
     shared: list[ast.expr] = []
     found = False
     for node, inner in _evaluated(nodes, facts):
+        around = facts.index.parents.get(node)
+        if isinstance(around, ast.Attribute) and around.attr == "data":
+            continue  # no graph begins there in any mode
         value = facts.value(node.func if isinstance(node, ast.Call) else node)
         if isinstance(node, ast.Call) and value.kind == Kind.MODULE:
             arguments = [a for a in node.args if _is_live(a, facts)]
@@ -98,7 +102,41 @@ def _is_fresh(node: ast.expr, value: Value, facts: Facts) -> bool:
     for call in uses_in(facts).names.calls.get("load_state_dict", ()):
         if isinstance(call.func, ast.Attribute) and plain_name(call.func.value) == name:
             return False
-    return _is_optimized(node, value, facts) and not _runs_elsewhere(node, name, facts)
+    if _is_averaged(name, facts):
+        return False
+    return is_optimized(node, value, facts) and not _runs_elsewhere(node, name, facts)
+
+
+def _is_averaged(name: str, facts: Facts) -> bool:
+    """`for q, k in zip(net.parameters(), slow.parameters()): k.data = m * k.data + (1 - m) * q`:
+    are the parameters of the module `name` written from those of another one?"""
+    for loop in facts.index.of_kind(ast.For):
+        match loop.iter, loop.target:
+            case ast.Call(func=ast.Name(id="zip"), args=lists), ast.Tuple(elts=targets):
+                owners = [_whose_parameters(one) for one in lists]
+                if name not in owners or len(targets) != len(lists):
+                    continue
+                own = targets[owners.index(name)]
+                if isinstance(own, ast.Name) and any(_is_write(n, own.id) for n in walk(loop)):
+                    return True
+    return False
+
+
+def _whose_parameters(node: ast.expr) -> str | None:
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr="parameters" | "buffers")):
+            return plain_name(owner)
+    return None
+
+
+def _is_write(node: ast.AST, name: str) -> bool:
+    """`name.data = ...`, `name.copy_(...)` or `name.data.mul_(...)`."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=written), attr="data", ctx=ast.Store()):
+            return written == name
+        case ast.Call(func=ast.Attribute(value=owner, attr=attr)):
+            return attr.endswith("_") and root_name(owner) == name
+    return False
 
 
 def _names_frozen(name: str, facts: Facts) -> bool:
@@ -178,67 +216,3 @@ def _runs_elsewhere(node: ast.expr, name: str, facts: Facts) -> bool:
         if same and facts.grad_enabled(call) and facts.reached(call):
             return True
     return False
-
-
-def _is_optimized(node: ast.expr, value: Value, facts: Facts) -> bool:
-    """Is an optimizer given something that may hold the module? (Where there is none, the program
-    that trains it is elsewhere.)"""
-    optimizers = _optimizers(facts)
-    return not optimizers or any(_covers(call, node, value, facts) for call in optimizers)
-
-
-def _optimizers(facts: Facts) -> list[ast.Call]:
-    """Those of this file, else those of the files that were seen to run it."""
-    modules = facts.program.modules
-    others = (module for path in sorted(modules.consulted) if (module := modules.at(path)))
-    found = _made_in(facts.index)
-    return found or [
-        call
-        for other in others
-        for call in _made_in(other.unit.index)
-        if call in facts.program.values
-    ]
-
-
-def _made_in(index: Index) -> list[ast.Call]:
-    return [
-        call
-        for call in index.of_kind(ast.Call)
-        if torch_api.is_optimizer(f"torch.optim.{last_name(call.func)}")
-    ]
-
-
-def _covers(call: ast.Call, node: ast.expr, value: Value, facts: Facts) -> bool:
-    inside = [n for argument in (*call.args, *call.keywords) for n in walk(argument)]
-    if any(isinstance(n, ast.Attribute) and n.attr == "requires_grad" for n in inside):
-        # Only those that are trained: then some are not. Which, the file has to tell.
-        told = facts.program.thawed
-        return bool(identity(value) & told if told else facts.program.frozen)
-    lists = [n for n in inside if isinstance(n, ast.Call) and last_name(n.func) == "parameters"]
-    if not lists:
-        return True
-    mine = facts.index.class_of(node)
-    for parameters in lists:
-        owner = parameters.func.value if isinstance(parameters.func, ast.Attribute) else None
-        if owner is None:
-            continue
-        held = facts.value(owner)
-        if identity(held) & identity(value) or held.kind == Kind.UNKNOWN:
-            return True
-        if isinstance(held.ref, Instance):
-            same = any(info.node is mine for info in held.ref.info.lineage)
-            if same or _holds(held.ref, mine):
-                return True
-    return False
-
-
-def _holds(instance: Instance, inner: ast.ClassDef | None) -> bool:
-    """Is an object of class `inner` an attribute of this one, at any depth?"""
-    todo, seen = [instance.info], {instance.info.node}
-    while todo:
-        for value in todo.pop().table.values():
-            for part in (value, *(value.items or ()), *([value.elem] if value.elem else ())):
-                if isinstance(part.ref, Instance) and part.ref.info.node not in seen:
-                    seen.add(part.ref.info.node)
-                    todo.append(part.ref.info)
-    return inner in seen

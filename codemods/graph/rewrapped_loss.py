@@ -125,10 +125,16 @@ def _wrapped(node: ast.Call, facts: Facts) -> ast.expr | None:
     on = is_true(flag)
     dotted = facts.library_name(node.func)
     if dotted in _PARAMETER:
-        return None if flag is not None and not on else data
+        return None if (flag is not None and not on) or _is_registered(node, facts) else data
     if dotted in VARIABLE:
         return data if is_true(argument(node, 1, "requires_grad")) else None
     return data if on and maker(node, facts) is not None else None
+
+
+def _is_registered(node: ast.Call, facts: Facts) -> bool:
+    """`self.scale = nn.Parameter(...)`: a weight of a module, and no loss."""
+    parent = facts.index.parents.get(node)
+    return isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Attribute)
 
 
 @dataclass(slots=True)

@@ -74,6 +74,7 @@ from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._number_uses import needs_number
 from autofix.codemods.graph._only_cut import is_only_read_cut
+from autofix.codemods.graph._optimized import comes_from_untrained
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_layers_weight, is_written, stopped, tidied
 from autofix.flow.cuts import Demand
@@ -118,6 +119,8 @@ def _check(node: ast.expr, facts: Facts) -> Iterator[Report]:
     found = facts.needed(node)
     wrappers = facts.rewraps(node)
     if found is None or facts.used_as_leaf(node) or not all(is_foreign(w) for w in wrappers):
+        return
+    if comes_from_untrained(tensor, facts):
         return
     surely = Kind.TENSOR if export is not None else Kind.TENSOR | Kind.UNKNOWN
     if not facts.value(tensor).kind & surely:
