@@ -175,3 +175,183 @@ IN_PART = [
         "confirmed",
     ),
 ]
+LOADS = """
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.emb, self.out = nn.Embedding(6, 4), nn.Linear(4, 2)
+
+    def load(self, vectors):
+        self.emb.weight = nn.Parameter(vectors.clone())
+
+    def forward(self, x):
+        return self.out(self.emb(x))
+
+torch.manual_seed(0)
+x, vectors = torch.randint(0, 6, (8,)), torch.randn(6, 4)
+net = Tagger()
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+net.load(vectors)
+for _ in range(3):
+    opt.zero_grad()
+    nn.functional.cross_entropy(net(x), x % 2).backward()
+    opt.step()
+"""
+LATENT = """
+torch.manual_seed(0)
+x = torch.randn(5, 3)
+net = nn.Linear(2, 3)
+z = torch.randn(5, 2, requires_grad=True) * 0.2
+opt = torch.optim.Adam([*net.parameters(), z], lr=0.1)
+for _ in range(3):
+    opt.zero_grad()
+    (net(z) - x).pow(2).mean().backward()
+    opt.step()
+"""
+LOW_RANK = """
+class Low(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base, self.out = nn.Linear(3, 3), nn.Linear(3, 1)
+        for p in self.base.parameters():
+            p.requires_grad = False
+        self.more = [nn.Parameter(torch.randn(3, 3))]
+
+    def forward(self, x):
+        return self.out(self.base(x) + x @ self.more[0])
+
+torch.manual_seed(0)
+x, y = torch.randn(8, 3), torch.randn(8, 1)
+net = Low()
+opt = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
+for _ in range(3):
+    opt.zero_grad()
+    (net(x) - y).pow(2).mean().backward()
+    opt.step()
+"""
+MORE = "        self.more = [nn.Parameter(torch.randn(3, 3))]\n"
+LISTED = "        self.more = nn.ParameterList([nn.Parameter(torch.randn(3, 3))])\n"
+CONSTANTS = """
+class Spring(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(1, 1)
+        self.known = [nn.Parameter(torch.tensor(0.5)), nn.Parameter(torch.tensor(2.0))]
+
+def lost(spring, t):
+    a, b = spring.known
+    return (a * spring.net(t) - b * t).pow(2).mean()
+
+torch.manual_seed(0)
+t = torch.rand(8, 1)
+spring = Spring()
+opt = torch.optim.SGD(spring.parameters(), lr=0.1)
+for _ in range(3):
+    opt.zero_grad()
+    lost(spring, t).backward()
+    opt.step()
+"""
+ITS_OWN = "torch.optim.SGD(spring.parameters(), lr=0.1)"
+FLAT = """
+torch.manual_seed(0)
+x, y = torch.randn(8, 3), torch.randint(0, 2, (8,))
+net = nn.Linear(3, 2)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(3):
+    out = net(x)
+    wrong = 1 - (out.argmax(1) == y).float().mean()
+    wrong.requires_grad = True
+    opt.zero_grad()
+    wrong.backward()
+    opt.step()
+"""
+ATTACK = """
+def push(net, x, y):
+    moved = x.clone().requires_grad_(True)
+    for _ in range(3):
+        nn.functional.cross_entropy(net(moved), y).backward()
+        moved += 0.1 * moved.grad.sign()
+        moved.grad.zero_()
+    return moved.detach()
+
+torch.manual_seed(0)
+x, y = torch.randn(8, 3), torch.randint(0, 2, (8,))
+net = nn.Linear(3, 2)
+pushed = push(net, x, y)
+"""
+OF_A_COPY = "    moved = x.clone().requires_grad_(True)\n"
+ONE_PUSH = "        moved += 0.1 * moved.grad.sign()\n"
+
+IN_PART += [
+    case(
+        "vectors are loaded into the weight that the optimizer has",
+        LOADS,
+        "self.emb.weight = nn.Parameter(vectors.clone())",
+        "self.emb.weight.data.copy_(vectors)",
+        "confirmed",
+        "`emb.weight` did not move before",
+    ),
+    case(
+        "what an optimizer did not take is a leaf now",
+        LATENT,
+        "torch.randn(5, 2, requires_grad=True) * 0.2",
+        "(torch.randn(5, 2) * 0.2).requires_grad_()",
+        "confirmed",
+    ),
+    case(
+        "what an optimizer did not take is no more than data now",
+        LATENT,
+        "torch.randn(5, 2, requires_grad=True) * 0.2",
+        "torch.randn(5, 2) * 0.2",
+        "refuted",
+        "requires no grad now",
+    ),
+    case("weights beside frozen ones are listed", LOW_RANK, MORE, LISTED, "confirmed"),
+    case(
+        "weights are listed, and frozen ones are trained as well",
+        LOW_RANK,
+        MORE,
+        LISTED + "        self.base.requires_grad_(True)\n",
+        "inconclusive",
+        "was frozen",
+    ),
+    case(
+        "both of two unlisted weights are given to the optimizer",
+        CONSTANTS,
+        ITS_OWN,
+        "torch.optim.SGD([*spring.parameters(), *spring.known], lr=0.1)",
+        "confirmed",
+    ),
+    case(
+        "one of two unlisted weights is given to the optimizer",
+        CONSTANTS,
+        ITS_OWN,
+        "torch.optim.SGD([*spring.parameters(), spring.known[0]], lr=0.1)",
+        "refuted",
+    ),
+    case(
+        "the loss has a graph now, and a gradient of zeros",
+        FLAT,
+        "    wrong.requires_grad = True\n",
+        "    wrong = wrong + 0 * out.sum()\n",
+        "refuted",
+        "still find no gradient other than one of zeros",
+    ),
+    case(
+        "an attack on a copy",
+        ATTACK,
+        ONE_PUSH,
+        "        with torch.no_grad():\n            moved += 0.1 * moved.grad.sign()\n",
+        "confirmed",
+    ),
+    case(
+        "an attack that overwrites what it was given",
+        ATTACK.replace(ONE_PUSH, "        moved.data += 0.1 * moved.grad.sign()\n").replace(
+            OF_A_COPY, OF_A_COPY + "    assert not moved.is_leaf, 'requires_grad'\n"
+        ),
+        OF_A_COPY + "    assert not moved.is_leaf, 'requires_grad'\n",
+        "    moved = x.requires_grad_(True)\n",
+        "refuted",
+        "`x` is written to now",
+    ),
+]

@@ -11,7 +11,7 @@ from autofix.model import Verdict, Verification
 from autofix.verified import VerifierError
 from autofix.verify.command import CommandResult
 from autofix.verify.judge.verdict import NOTHING
-from autofix.verify.leftover import with_leftovers
+from autofix.verify.leftover import elsewhere, with_leftovers
 from autofix.verify.outcome import Outcome, Settings
 from autofix.verify.pair import Pair, pair
 from autofix.verify.sides import Both, SideError, Sides
@@ -103,6 +103,10 @@ def compare(sides: Sides, judge: Judge) -> Comparison:
         whole = Verification(Verdict.INCONCLUSIVE, "no file is on both sides")
     elif not files:
         whole = Verification(Verdict.NOT_RUN, "nothing to confirm: nothing differs")
+    left = elsewhere(sides) if whole.verdict is Verdict.CONFIRMED else None
+    if left is not None:
+        reason = f"{left}; of the changes: {whole.reason}"
+        whole = replace(whole, verdict=Verdict.INCONCLUSIVE, reason=reason)
     return Comparison(whole, files, notes)
 
 

@@ -82,9 +82,22 @@ def _ignored(old: Names, new: Names) -> Iterator[str]:
 def _idle(old: Names, new: Names) -> Iterator[str]:
     """Attributes of an object that are made as before, and that nothing reads any more."""
     for name in sorted(old.stored.keys() & new.stored.keys()):
-        read = old.attributes[name] and not new.attributes[name]
+        read = _read(name, old) and not _read(name, new)
         if read and all(_only_stored(one, new) for one in new.stored[name]):
             yield f"nothing reads `{name}` any more; if that is meant only its author knows"
+
+
+def _read(name: str, names: Names) -> bool:
+    """Whether anything but its own next value is computed from an attribute."""
+    return any(not _updates(one, names) for one in names.attributes[name])
+
+
+def _updates(load: ast.Attribute, names: Names) -> bool:
+    node: ast.AST | None = load
+    while node is not None and not isinstance(node, ast.stmt):
+        node = names.index.parents.get(node)
+    stored = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(one, ast.Attribute) and one.attr == load.attr for one in stored)
 
 
 def _only_stored(target: ast.Attribute, names: Names) -> bool:
@@ -126,17 +139,27 @@ def _parameters(node: Function) -> set[str]:
 
 def _dropped(old: ast.Module, new: ast.Module) -> Iterator[str]:
     """Something that was done for its effect, and is done nowhere any more, in no other form."""
+    before, after = (Counter(_named(tree)) for tree in (old, new))
     effects = Counter(
         last_name(node.value.func) or ""
         for node in ast.walk(old)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and not _on_what_is_gone(node.value, after)
     )
-    before, after = (Counter(_named(tree)) for tree in (old, new))
     for name, count in effects.items():
         plain = name.strip("_")
         gone = after[plain] <= before[plain] - count and after[plain] < before[plain]
         if gone and plain and plain not in _ASIDE:
             yield f"`{name}` is no longer called; if that is meant only its author knows"
+
+
+def _on_what_is_gone(call: ast.Call, names: Counter[str]) -> bool:
+    """Whether it was done to a variable that there is none of any more: values tell of that."""
+    method = isinstance(call.func, ast.Attribute)
+    given = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+    roots = [one for one in [*given, *call.args[:1]] if isinstance(one, ast.Name)]
+    return method and any(not names[one.id] for one in roots)
 
 
 def _named(tree: ast.Module) -> Iterator[str]:

@@ -13,16 +13,18 @@ from pathlib import Path
 from autofix import registry
 from autofix.document import Document, DocumentError, load
 from autofix.model import Applicability, Finding, Verdict, Verification
-from autofix.pipeline import Plan, examine, look
+from autofix.pipeline import Plan, examine, is_candidate, look
 from autofix.rewrite.edits import merged
 from autofix.verify import spared
 from autofix.verify.judge.verdict import NOTHING
 from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair, pair
-from autofix.verify.sides import Both, SideError, side
+from autofix.verify.sides import Both, Side, SideError, Sides, side
 
 _COPIES = "AG102"
 _SURE = (Applicability.SAFE, Applicability.UNSAFE)
+_MOST = 100
+"""So many files that have not changed are looked at."""
 Lines = tuple[int, int]
 
 
@@ -37,7 +39,7 @@ def with_leftovers(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome
     if verification.verdict is not Verdict.INCONCLUSIVE:
         return outcome
     if verification.reason == NOTHING:
-        left = _sure(both.after.document)
+        left = _sure(both.after)
         same = _unrepaired(outcome, both, left, whole_functions=True)
         if same:
             reason = f"{_still(both.after.document, same[0])}; {verification.reason}"
@@ -47,7 +49,7 @@ def with_leftovers(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome
         if found and _stops(verification, changed=False):
             reason = f"{verification.reason}; it was {found[0].rule}: {found[0].message}"
             return _with(outcome, Verdict.REFUTED, reason)
-        left = _sure(both.after.document)
+        left = _sure(both.after)
         for one in _unfinished(outcome, both, left, judge):
             reason = f"{_still(both.after.document, one)}; {verification.reason}"
             return _with(outcome, Verdict.REFUTED, reason)
@@ -56,7 +58,7 @@ def with_leftovers(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome
 
 def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> Outcome:
     said = outcome.verification.reason
-    left = _sure(both.after.document)
+    left = _sure(both.after)
     if left:
         same = _unfinished(outcome, both, left, judge)
         reason = f"{_still(both.after.document, [*same, *left][0])}; of the changes: {said}"
@@ -68,6 +70,21 @@ def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
         if found is not None:
             return _with(outcome, Verdict.INCONCLUSIVE, f"{found}; of the changes: {said}")
     return outcome
+
+
+def elsewhere(sides: Sides) -> str | None:
+    """What the rules by which the changed files were wrong find in those that are as they were."""
+    about = {found.rule for both in sides.files for found in _sure(both.before)}
+    for path in sides.same[:_MOST]:
+        data = path.read_bytes()
+        try:
+            one = side(data, path)
+        except SideError:
+            continue
+        for found in _sure(one) if about and is_candidate(data) else ():
+            if found.rule in about:
+                return f"{path}: {_still(one.document, found)}"
+    return None
 
 
 def _narrowed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
@@ -89,7 +106,8 @@ def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
     if outcome.verification.evidence.get("compared", True):
         return None
     data, shown = both.before.document.data, both.shown
-    own = examine(data, both.before.version.path, shown, Plan(registry.load(), True, True)).after
+    plan = Plan(registry.load(), True, True, project=both.before.project)
+    own = examine(data, both.before.version.path, shown, plan).after
     if own is None:
         return None
     version = replace(both.before.version, text=load(own, shown).source.text)
@@ -101,17 +119,15 @@ def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
 
 def _spared(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
     """A stop that is gone though nothing says that it was a bug."""
-    path, source = both.shown, both.before.document.source
-    blamed = [
-        (source.line_of(one.start), source.line_of(one.end)) for one in _sure(both.before.document)
-    ]
+    path, source = Path(both.after.version.path), both.before.document.source
+    blamed = [(source.line_of(one.start), source.line_of(one.end)) for one in _sure(both.before)]
     line = spared.unneeded(
         outcome,
         both.before.version,
         both.after.version,
         judge,
         blamed,
-        lambda text: not _sure(load(text.encode(), path)),
+        lambda text: not _sure(side(text.encode(), path)),
     )
     if line is None:
         return None
@@ -142,12 +158,9 @@ def _still(document: Document, found: Finding) -> str:
     return f"{where} is still wrong ({found.rule}: {found.message})"
 
 
-def _findings(document: Document) -> Sequence[Finding]:
-    return look(document, Plan(registry.load())).findings
-
-
-def _sure(document: Document) -> list[Finding]:
-    found = (one for one in _findings(document) if one.applicability in _SURE)
+def _sure(side: Side) -> list[Finding]:
+    findings = look(side.document, Plan(registry.load(), project=side.project)).findings
+    found = (one for one in findings if one.applicability in _SURE)
     return [one for one in found if not _only_tidies(one)]
 
 
@@ -160,8 +173,7 @@ def _only_tidies(found: Finding) -> bool:
 
 def _before(outcome: Outcome, both: Both) -> list[tuple[Finding, bool]]:
     """What was found in the functions that are changed, and whether the change touches it."""
-    document = both.before.document
-    return _about(_sure(document), document, outcome, 0)
+    return _about(_sure(both.before), both.before.document, outcome, 0)
 
 
 def _unrepaired(

@@ -9,11 +9,12 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from autofix.document import Document, DocumentError, load
 from autofix.model import Position
+from autofix.project.project import Project
 from autofix.source import lines, parse
 from autofix.verified import VerifierError
 from autofix.verify.command import Swap
@@ -37,6 +38,8 @@ class Side:
 
     document: Document
     version: Version
+    project: Project = field(default_factory=Project, compare=False)
+    """The files around it, as they are on this side."""
 
     def place(self, line: int) -> Position:
         """Where a user finds a line of the module text."""
@@ -74,7 +77,8 @@ class Sides:
     files: tuple[Both, ...]
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    equal: int = 0
+    same: tuple[Path, ...] = ()
+    """What both sides have, and no other than the other."""
 
 
 def side(data: bytes, path: Path, argv: Sequence[str] = (), roots: Sequence[str] = ()) -> Side:
@@ -90,7 +94,8 @@ def side(data: bytes, path: Path, argv: Sequence[str] = (), roots: Sequence[str]
     every = tuple(dict.fromkeys([*found, *roots]))
     text = document.source.text
     host = _host(Path(real), text, every)
-    return Side(document, Version(text, real, every, _cells(document), tuple(argv), host))
+    version = Version(text, real, every, _cells(document), tuple(argv), host)
+    return Side(document, version, Project(changed={real: data}))
 
 
 def _host(path: Path, text: str, roots: Sequence[str]) -> str:
@@ -150,11 +155,11 @@ def _files(before: Path, after: Path, argv: Sequence[str]) -> Sides:
 def _trees(before: Path, after: Path, argv: Sequence[str]) -> Sides:
     old, new = _below(before), _below(after)
     files = []
-    equal = 0
+    same = []
     for name in sorted(old & new):
         was, now = _read(before / name), _read(after / name)
         if was == now:
-            equal += 1
+            same.append(after / name)
             continue
         roots = [[str(tree.absolute()), str(tree.absolute() / "src")] for tree in (before, after)]
         files.append(
@@ -164,7 +169,7 @@ def _trees(before: Path, after: Path, argv: Sequence[str]) -> Sides:
                 side(now, after / name, argv, roots[1]),
             )
         )
-    return Sides(tuple(files), tuple(sorted(new - old)), tuple(sorted(old - new)), equal)
+    return Sides(tuple(files), tuple(sorted(new - old)), tuple(sorted(old - new)), tuple(same))
 
 
 @contextmanager
@@ -178,6 +183,8 @@ def of_revision(revision: str, paths: Sequence[str], argv: Sequence[str] = ()) -
         Both(_shown(top / path), side(was, top / path, argv), side(now, top / path, argv))
         for path, was, now in _contents(name, top, changed["M"])
     ]
+    project = Project(changed={one.before.version.path: one.before.document.data for one in both})
+    both = [replace(one, before=replace(one.before, project=project)) for one in both]
     added, removed = (tuple(_shown(top / path) for path in changed[kind]) for kind in ("A", "D"))
     with tempfile.TemporaryDirectory(prefix="autofix-") as scratch:
         if len(both) + len(added) + len(removed) > 1:

@@ -9,10 +9,10 @@ import torch
 
 from . import told
 from .drive import Drive, Execution, execute
+from .event import Event
 from .mode import Mode
 from .plan import Plan
 from .program import Program
-from .session import Event
 
 DIRECTIONS = 3
 
@@ -146,11 +146,9 @@ class Exact:
 
 
 def _idle(exact: Execution) -> set[int]:
-    """Where there are optimizers: leaves that none of them has and that get no gradient. They are
-    not trained, and a stop before them is meant."""
+    """Leaves that get no gradient, and were frozen after something had used them; and where there
+    are optimizers, those that none of them has. They are not trained: a stop there is meant."""
     held = told.held(exact)
-    if not held:
-        return set()
     reached = {
         index
         for event in exact.session.events
@@ -160,7 +158,8 @@ def _idle(exact: Execution) -> set[int]:
     return {
         leaf.index
         for leaf in exact.session.leaves
-        if id(leaf.tensor) not in held and leaf.index not in reached
+        if leaf.index not in reached
+        and (not leaf.tensor.requires_grad or (held and id(leaf.tensor) not in held))
     }
 
 

@@ -10,8 +10,9 @@ import torch
 
 from . import chance, compiler, constructors, modules, optimizing, switches, tensors
 from .current import current, unwatched
+from .event import INNER, Event
 from .leaf import Leaf
-from .session import INNER, Event, Session
+from .session import Session
 from .tensors import Tensor
 
 _originals: dict[str, Callable[..., Any]] = {}

@@ -173,7 +173,7 @@ def _patch_clip(name: str) -> None:
             parameters = list(parameters)
         if session is not None:
             with unwatched(session):
-                session.training.clip(tensors.inside(parameters))
+                session.training.clip(name, tensors.inside(parameters), [*args, *kwargs.values()])
         return original(parameters, *args, **kwargs)
 
     for place in (utils, utils.clip_grad):

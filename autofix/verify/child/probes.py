@@ -12,6 +12,8 @@ from .tensors import Tensor
 
 HITS = 3
 MANY = 400
+Sighted = tuple[str, Tensor, Tensor, int, bool]
+"""Name, tensor, copy, version, and whether it is data: something that needs no gradient."""
 
 
 @dataclass
@@ -31,8 +33,8 @@ class Seen:
     """How many of them have elements that share one place in memory."""
     shared: int = 0
     """How many of them lie in the memory of something else."""
-    others: list[tuple[str, Tensor, Tensor, int]] = field(default_factory=list)
-    """Tensors in sight: name, tensor, copy, version."""
+    others: list[Sighted] = field(default_factory=list)
+    """Tensors in sight."""
 
     def changed(self) -> int:
         return sum(not _same(tensor, kept) for tensor, kept in self.held)
@@ -41,7 +43,7 @@ class Seen:
         """Tensors in sight that were changed; `unseen`: by a write that autograd did not see."""
         return [
             name
-            for name, tensor, kept, version in self.others
+            for name, tensor, kept, version, _ in self.others
             if not _same(tensor, kept) and (not unseen or tensors.version(tensor) == version)
         ]
 
@@ -135,6 +137,7 @@ class Probes:
                 "nodes": [one.nodes for one in seen],
                 "numbers": [one.number for one in seen],
                 "written": _names(seen, unseen=False),
+                "data": sorted({one[0] for one in seen[0].others if one[4]}),
                 "written_unseen": _names(seen, unseen=True),
             }
             for number, seen in self.seen.items()
@@ -164,14 +167,16 @@ def _overlaps(tensor: Tensor) -> bool:
     return any(step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape))
 
 
-Sighted = tuple[str, Tensor, Tensor, int]
-"""Name, tensor, copy, version."""
-
-
 def _in_sight(session: Any) -> list[Sighted]:
     """The tensors that the program can name here."""
     return [
-        (name, _memory(value), tensors.plain(value), tensors.version(value))
+        (
+            name,
+            _memory(value),
+            tensors.plain(value),
+            tensors.version(value),
+            not value.requires_grad,
+        )
         for name, value in _named(session)
         if value.numel() <= 100_000
     ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from . import tensors
+from .event import INNER, Event
 from .leaf import Leaf
 from .mode import Mode
 from .plan import Plan
@@ -24,8 +25,6 @@ MOST = 3 * EVENTS
 """The same with the gradients that are part of a loss."""
 LATE = 40
 """So many passes more are run until the change is reached."""
-INNER = "inner"
-"""The kind of these."""
 STOPS = 50
 """Of how many stops it is noted what they keep from a gradient."""
 TAPE = 20_000_000
@@ -34,29 +33,6 @@ TAPE = 20_000_000
 
 class Stop(BaseException):
     """Enough was seen. Not an `Exception`, so that user code does not swallow it."""
-
-
-@dataclass
-class Event:
-    """One backward pass, or the return of the called function that stands for one."""
-
-    kind: str
-    line: int
-    value: float
-    shape: list[int]
-    requires_grad: bool
-    dtype: str = ""
-    nodes: int = 0
-    outdated: bool = False
-    """It goes again through a graph of the pass before, though what that was made of has moved."""
-    left_out: int = 0
-    """How many steps that the program takes by hand were left out before it."""
-    spent: bool = False
-    """A step has used something that it gave."""
-    wasted: bool = False
-    """Something that it gave was thrown away."""
-    raised: str | None = None
-    gradients: dict[int, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,6 +57,8 @@ class Session:
         self.leaves: list[Leaf] = []
         self.by_id: dict[int, Leaf] = {}
         self.counts: dict[tuple[Any, ...], int] = {}
+        self.peeked: Leaf | None = None
+        """The last one that only `.data` has been asked of."""
         self.events: list[Event] = []
         self.exits: dict[tuple[int, str], int] = {}
         self.live_exits: dict[tuple[int, str], int] = {}
@@ -166,6 +144,23 @@ class Session:
                 # Not in place: another leaf may lie in the same memory, and has a shift of its own.
                 with torch.no_grad():
                     tensor.data = tensor.data + shift.to(tensor.device, tensor.dtype)
+
+    def peek(self, tensor: Tensor) -> None:
+        """The program asks a leaf for its `.data`: to read it, or to write it anew."""
+        count = len(self.leaves)
+        self.use(tensor)
+        self.peeked = self.leaves[-1] if len(self.leaves) > count else self.peeked
+
+    def overwrite(self, target: Tensor) -> None:
+        """What is written anew as a whole begins with that, if nothing has been computed of it."""
+        leaf = self.peeked
+        if leaf is None or leaf is not self.leaves[-1] or target.numel() != leaf.tensor.numel():
+            return
+        if tensors.storage(target) == tensors.storage(leaf.tensor):
+            self.leaves.pop()
+            del self.by_id[id(leaf.tensor)]
+            self.counts[leaf.key[:2]] -= 1
+            self.peeked = None
 
     def begin(self, leaf: Tensor) -> None:
         """A leaf gets its first values from something that has a gradient, outside of any forward

@@ -9,11 +9,12 @@ import torch
 
 from . import tensors
 from .drive import Execution
+from .event import Event
 from .leaf import Leaf
 from .optimizing import parameters_of
 from .probes import Meant
 from .program import Program
-from .session import Event, Session
+from .session import Session
 from .training import torn
 
 _LIKE = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")
@@ -59,7 +60,13 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "restarted": session.restarted,
         "adrift": session.training.adrift,
         "clips": [session.training.clips, session.training.idle_clips],
+        "settings": sorted(session.training.settings),
         "torn": torn(session.events),
+        "barren": [
+            [list(one.shape), tensors.digest(one)]
+            for one in session.training.barren[:500]
+            if not one.requires_grad
+        ],
         "made_with": session.made_with,
         "repeated": session.repeated,
         "inner_writes": session.inner_writes,
@@ -72,7 +79,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "outputs": run.outputs,
         "returned": run.returned,
         "written": run.written,
-        "frozen": _frozen(session.roots),
+        "frozen": _frozen(session.roots, has),
         "trainable": _trainable(run.modules),
         "meant": _meant(run, known),
         "warnings": run.warnings,
@@ -151,11 +158,11 @@ def _unheld(run: Execution, has: set[int]) -> list[str]:
     ][:100]
 
 
-def _frozen(roots: Sequence[torch.nn.Module]) -> list[Any]:
+def _frozen(roots: Sequence[torch.nn.Module], has: set[int]) -> list[Any]:
     """Parameters of the modules in use that are not to be trained, as far as their values tell
-    them from others: all scales start with ones."""
+    them from others: all scales start with ones; and whether an optimizer has them."""
     return [
-        [list(parameter.shape), tensors.digest(parameter)]
+        [list(parameter.shape), tensors.digest(parameter), id(parameter) in has]
         for root in roots
         for parameter in root.parameters()
         if not parameter.requires_grad and bool((parameter != parameter.flatten()[:1]).any())

@@ -21,6 +21,10 @@ class Training:
     """How often there were none then."""
     born: dict[int, int] = field(default_factory=dict)
     """How many optimizers there were when a Parameter was made, by its id."""
+    settings: set[tuple[str, tuple[float, ...]]] = field(default_factory=set)
+    """The numbers that clipping and schedules were given, by their names."""
+    barren: list[Tensor] = field(default_factory=list)
+    """What an optimizer was given though it required no grad then."""
     _clock: int = 0
     _made: dict[int, int] = field(default_factory=dict)
     _last: dict[int, int] = field(default_factory=dict)
@@ -31,19 +35,24 @@ class Training:
     def make(self, optimizer: Any) -> None:
         self._clock += 1
         self._made[id(optimizer)] = self._clock
+        held = (one for group in optimizer.param_groups for one in group["params"])
+        self.barren += [one for one in held if not one.requires_grad]
 
     def step(self, optimizer: Any) -> None:
         self._clock += 1
         self._last[id(optimizer)] = self._clock
 
-    def clip(self, given: Iterable[Tensor]) -> None:
+    def clip(self, name: str, given: Iterable[Tensor], numbers: Iterable[Any]) -> None:
         self.clips += 1
+        self.settings.add((name, _numbers(numbers)))
         self.idle_clips += all(empty(one) for one in given)
 
     def schedule(self, scheduler: Any, optimizer: Any) -> None:
         """A scheduler changes the numbers of an optimizer: of one that is still in use?"""
         if id(scheduler) not in self._adrift:
             self._schedulers.append(scheduler)  # its id is to stay its own
+            told = {name: one for name, one in vars(scheduler).items() if name not in _MOVING}
+            self.settings.add((type(scheduler).__name__, _numbers(told.values())))
         used = max(self._last.get(id(optimizer), 0), self._made.get(id(optimizer), 0))
         later = {one for one, when in self._made.items() if when > used}
         self._adrift[id(scheduler)] = bool(later & self._last.keys())
@@ -52,6 +61,14 @@ class Training:
     def adrift(self) -> int:
         """How many schedulers were left with an optimizer that another one has replaced."""
         return sum(self._adrift.values())
+
+
+_MOVING = ("last_epoch", "_step_count", "T_cur", "best", "num_bad_epochs")
+"""What a scheduler counts, beside what it was given."""
+
+
+def _numbers(given: Iterable[Any]) -> tuple[float, ...]:
+    return tuple(float(one) for one in given if isinstance(one, (int, float)))
 
 
 def empty(tensor: Tensor) -> bool:

@@ -35,6 +35,7 @@ _PASS = frozenset(
 )
 _ARBITRARY = frozenset("svd linalg_svd qr linalg_qr eig linalg_eig linalg_eigh lobpcg".split())
 """Their factors may turn where the input moves a little: no slope is theirs alone."""
+_OVERWRITES = frozenset("copy_ fill_ zero_ uniform_ normal_".split())
 _JOINS = frozenset("stack cat vstack hstack concat".split())
 _SPREADS = frozenset("expand expand_as broadcast_to".split())
 _Kind = tuple[str, bool]
@@ -129,6 +130,9 @@ class Watch(TorchFunctionMode):
             session.opaque.add(f"`{kind}` is free to choose a basis")
         # What is written is not used: it may be an initialiser's doing.
         read = given[1:] if writes else given
+        if kind in _OVERWRITES and session.peeked is not None:
+            with unwatched(session):
+                session.overwrite(given[0])
         leaves = [one for one in read if one.requires_grad and tensors.is_leaf(one)]
         if not leaves or kind == "data.set":
             return
@@ -136,7 +140,7 @@ class Watch(TorchFunctionMode):
         # Initialisers and evaluations use neither; in the changed lines both are on trial.
         if (differentiable and kind != "data.get") or where(session)[1]:
             for leaf in leaves:
-                session.use(leaf)
+                (session.peek if kind == "data.get" else session.use)(leaf)
 
     def _follow(self, result: Any, given: list[Tensor]) -> None:
         """Mark what is computed behind a cut, however many steps behind."""

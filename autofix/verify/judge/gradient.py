@@ -89,8 +89,7 @@ def _untrained(case: Case) -> Iterator[Sign]:
         idle = {key(leaf): leaf for leaf in new["leaves"] if key(leaf) in has and not leaf["held"]}
         if len(idle) == len(has):
             continue  # there is no optimizer, or it is not the one that trains them
-        for line, kept in old["stops"]:
-            behind = [(tuple(shape), *rest) for shape, *rest in kept]
+        for line, behind in _kept(old):
             if all(one in idle for one in behind) and any(one not in had for one in behind):
                 text = (
                     f"line {line} kept the gradient from {listed([name(idle[a]) for a in behind])} "
@@ -143,7 +142,7 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
         elif look.before is Fit.YES:
             text = f"the gradient of {where} was right and is wrong now: {slope}"
             yield Sign(Weight.LOSS, "gradient", text, evidence)
-        elif look.held is Fit.YES and _kept_stops(case):
+        elif look.held is Fit.YES and (_kept_stops(case) or _lets_some(case)):
             text = f"the changed lines stop the gradient of {where}, as they did before: {slope}"
             yield Sign(Weight.DOUBT, "stop", text, evidence)
         elif look.held is Fit.YES:
@@ -192,6 +191,26 @@ def _kept_stops(case: Case) -> bool:
     two stops of a kind both were in the way."""
     old, new = _live(case, after=False), _live(case, after=True)
     return bool(new) and all(0 < old[called] <= count for called, count in new.items())
+
+
+def _lets_some(case: Case) -> bool:
+    """Whether all that is stopped now was stopped in the same line as something that is free: the
+    program decides what goes there, so it may be meant."""
+    for old, new in case.exact():
+        reached, stopped = _reached(new), {one for _, kept in _kept(new) for one in kept}
+        by_line: dict[int, set[tuple[object, ...]]] = {}
+        for line, kept in _kept(old):
+            by_line.setdefault(line, set()).update(kept)
+        shared = [kept & stopped for kept in by_line.values() if kept & reached - stopped]
+        if not stopped or stopped - set().union(*shared):
+            return False
+    return True
+
+
+def _kept(exact: Trace) -> Iterator[tuple[int, set[tuple[object, ...]]]]:
+    """The changed lines that stop a gradient, each with the leaves that it keeps it from."""
+    for line, kept in exact["stops"]:
+        yield line, {(tuple(shape), *rest) for shape, *rest in kept}
 
 
 def _live(case: Case, *, after: bool) -> Counter[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 from autofix.verify.judge.edit import touches
+from autofix.verify.judge.reads import of
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -24,6 +26,8 @@ def signs(case: Case) -> Iterator[Sign]:
         )
         yield Sign(Weight.DOUBT, "optimizer", text)
     yield from _options(case)
+    yield from _settings(case.before.plain["settings"], case.after.plain["settings"])
+    yield from _barren(case)
     old, new = case.before.plain["unheld"], case.after.plain["unheld"]
     quoted = [f"`{one}`" for one in new]
     if new and (case.before.raised is not None or not old):
@@ -33,6 +37,28 @@ def signs(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "training", f"no optimizer had {gone} before, one has now")
     elif old and new and touches(case, "optim", "Optimizer"):
         yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}, as before")
+
+
+def _settings(old: Sequence[Sequence[Any]], new: Sequence[Sequence[Any]]) -> Iterator[Sign]:
+    """Clipping and schedules with other numbers than before."""
+    for called, numbers in new:
+        known = [given for other, given in old if other == called]
+        if known and numbers not in known:
+            text = (
+                f"`{called}` is given other numbers than before; which ones are meant only its "
+                "author knows"
+            )
+            yield Sign(Weight.DOUBT, "optimizer", text)
+            return
+
+
+def _barren(case: Case) -> Iterator[Sign]:
+    """What no optimizer took, and takes now, though it can get no gradient."""
+    assert case.before.plain is not None and case.after.plain is not None
+    refused = {of(one) for one in case.before.plain["refused"]}
+    if refused & {of(one) for one in case.after.plain["barren"]}:
+        text = "what the optimizer did not take requires no grad now, so it is not trained either"
+        yield Sign(Weight.REST, "training", text)
 
 
 def _options(case: Case) -> Iterator[Sign]:

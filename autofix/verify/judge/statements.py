@@ -27,6 +27,7 @@ def signs(case: Case) -> Iterator[Sign]:
     for seen, now in _probes(case):
         yield from _kept(case, seen, now)
         yield from _separate(case, seen, now)
+        yield from _joined(case, seen, now)
         yield from _released(case, seen, now)
 
 
@@ -127,6 +128,30 @@ def _separate(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "aliasing", f"{names} is no longer changed through shared memory")
 
 
+def _joined(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
+    """Data that lies in one memory with what is written to, as it did not before."""
+    if old["shared"] or not new["shared"] or not _starts_alike(old, new):
+        return
+    own = {name for text in (case.old, case.new) for name in _written(text)}
+    hit = set(old["data"]) & set(new["written"]) - set(old["written"]) - own
+    if hit:
+        names = " and ".join(f"`{one}`" for one in sorted(hit))
+        text = f"{names} is written to now, as it is no longer kept apart from what changes"
+        yield Sign(Weight.LOSS, "aliasing", text)
+
+
+def _written(text: str) -> Iterator[str]:
+    """The names of all that changed lines write to, or call something of."""
+    for node in _parsed(text):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets += [node.target] if isinstance(node, ast.AugAssign | ast.AnnAssign) else []
+        call = node.value if isinstance(node, ast.Expr) else None
+        targets += [call.func] if isinstance(call, ast.Call) else []
+        for one in (inner for target in targets for inner in ast.walk(target)):
+            if isinstance(one, ast.Name | ast.Attribute):
+                yield one.id if isinstance(one, ast.Name) else one.attr
+
+
 def shares(case: Case) -> bool:
     """Whether the change parts memory that the original writes to through two names. What was
     meant only its author knows."""
@@ -134,10 +159,7 @@ def shares(case: Case) -> bool:
         return False
     if _only_copies(case):
         return True
-    return any(
-        _starts_alike(old, new) and set(old["written"]) - set(new["written"])
-        for old, new in _probes(case)
-    )
+    return any(set(old["written"]) - set(new["written"]) for old, new in _probes(case))
 
 
 def _only_copies(case: Case) -> bool:

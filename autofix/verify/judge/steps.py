@@ -51,6 +51,11 @@ def order(case: Case) -> Iterator[Sign]:
     elif fresh:
         text = "each step added the gradients of earlier steps before, and uses fresh ones now"
         yield Sign(Weight.GAIN, "training", text)
+    elif idle[0] and old["idle_steps"] >= old["steps"] and new["idle_steps"] >= new["steps"] > 0:
+        how = "" if idle[1] else " other than one of zeros"
+        text = f"{new['steps']} of {new['steps']} optimizer steps still find no gradient{how}"
+        # An optimizer that was made up for a call need not be that of the weights.
+        yield Sign(Weight.DOUBT if case.called else Weight.REST, "training", text)
     elif idle[0] > idle[1] or (lost[0] and not lost[1]):
         text = (
             f"{idle[0]} of {old['steps']} optimizer steps found no gradient before, {idle[1]} now"
@@ -58,9 +63,7 @@ def order(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "training", text)
     elif idle[0] and idle[1]:
         text = f"{idle[1]} of {new['steps']} optimizer steps still find no gradient"
-        # An optimizer that was made up for a call need not be that of the weights.
-        foreign = case.called and idle == (old["steps"], new["steps"])
-        yield Sign(Weight.DOUBT if foreign else Weight.REST, "training", text)
+        yield Sign(Weight.REST, "training", text)
     elif stale[0] and stale[1] and touches(case, "zero_grad", ".grad"):
         text = "each step still adds the gradients of earlier steps"
         yield Sign(Weight.REST, "training", text)

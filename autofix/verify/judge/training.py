@@ -176,12 +176,6 @@ def _movement(case: Case) -> Iterator[Sign]:
             f"never moves, other than {listed([name(leaf) for leaf in moving])}"
         )
         yield Sign(Weight.REST, "training", text)
-    elif moving and ended and _forgotten(case, moving):
-        text = (
-            f"{listed([name(leaf) for leaf in _forgotten(case, moving)])} is younger than the "
-            "optimizer as well, and still never moves"
-        )
-        yield Sign(Weight.REST, "training", text)
     elif moving and ended and _left_out(case):
         text = (
             f"{listed([name(leaf) for leaf in _left_out(case)])} gets a gradient, and its "
@@ -194,6 +188,10 @@ def _movement(case: Case) -> Iterator[Sign]:
             f"{listed([name(leaf) for leaf in moving])} did not move before and {verb} trained now"
         )
         yield Sign(Weight.GAIN, "training", text)
+        left = _forgotten(case, moving)
+        if left:
+            text = f"{listed([name(leaf) for leaf in left])} {_reason(left[0])} as well, and still"
+            yield Sign(Weight.REST, "training", f"{text} never moves")
 
 
 def _beside(case: Case, moving: Sequence[Trace]) -> list[Trace]:
@@ -212,18 +210,27 @@ def _beside(case: Case, moving: Sequence[Trace]) -> list[Trace]:
 
 
 def _forgotten(case: Case, moving: Sequence[Trace]) -> list[Trace]:
-    """Weights that came too late for their optimizer, as some did that are trained now."""
-    late = {key(leaf) for leaf in case.before.leaves if leaf["late"] and not leaf["moved"]}
-    if not any(key(leaf) in late for leaf in moving):
-        return []
+    """Weights that no optimizer has for the reason for which it had none of those that are trained
+    now."""
+    reasons = {key(leaf): _reason(leaf) for leaf in case.before.leaves if not leaf["moved"]}
+    mended = {reasons.get(key(leaf)) for leaf in moving} - {None}
     return [
         leaf
         for leaf in case.after.leaves
-        if leaf["late"]
-        and leaf["gradient"]
-        and not (leaf["moved"] or leaf["held"])
-        and key(leaf) in late
+        if leaf["gradient"]
+        and not leaf["moved"]
+        and _reason(leaf) in mended
+        and reasons.get(key(leaf)) == _reason(leaf)
     ]
+
+
+def _reason(leaf: Trace) -> str | None:
+    """Why no optimizer has what it seems to be made for."""
+    if leaf["held"]:
+        return None
+    if leaf["late"]:
+        return "is younger than the optimizer"
+    return "is listed nowhere" if leaf["parameter"] and not leaf["listed"] else None
 
 
 def _left_out(case: Case) -> list[Trace]:

@@ -88,7 +88,7 @@ def _frozen(case: Case, signs: Sequence[Sign]) -> list[Sign]:
         said.append("the change keeps something from being trained")
     if edit.unfreezes(case):
         said.append("what was frozen is trained now; if that is meant only its author knows")
-    elif not edit.touches(case, "requires_grad", "freeze") and _thawed(case):
+    elif _thawed(case):
         names = listed([name(leaf) for leaf in _thawed(case)])
         said.append(
             f"{names} was frozen, and is trained now; if that is meant only its author knows"
@@ -98,8 +98,14 @@ def _frozen(case: Case, signs: Sequence[Sign]) -> list[Sign]:
 
 def _thawed(case: Case) -> list[Trace]:
     """Parameters that were not to be trained, and that an optimizer trains now."""
+    about = edit.touches(case, "requires_grad", "freeze")
     was, now = (
-        Counter(reads.of(one) for one in (side.plain or {"frozen": ()})["frozen"])
+        Counter(
+            reads.of(one)
+            for one in (side.plain or {"frozen": ()})["frozen"]
+            # What an optimizer has though it is frozen may have been frozen by mistake.
+            if not (about and one[2])
+        )
         for side in (case.before, case.after)
     )
     return [
@@ -166,7 +172,7 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return Verdict.INCONCLUSIVE, said
     if gains and not kinds & _APART and values.worst(case) is None and not edit.neutral(case):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but no value could be compared"
-    if gains and not edit.same_numbers(case) and not _compared(gains):
+    if gains and not _compared(gains) and _unseen(case) and not edit.same_numbers(case):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the change computes something else too"
     if gains:
         return Verdict.CONFIRMED, gains[0].text
@@ -180,6 +186,12 @@ def _compared(gains: Sequence[Sign]) -> bool:
         in ("gradient", "crash", "result", "equivalent", "registration", "read", "freezing")
         for sign in gains
     )
+
+
+def _unseen(case: Case) -> bool:
+    """Whether steps do something that is not compared: those by hand, and those without a loss."""
+    by_hand = any(leaf["moved"] and not leaf["stepped"] for leaf in case.after.leaves)
+    return by_hand or values.worst(case) is None
 
 
 def _same(case: Case) -> bool:
