@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._layer_uses import calls_elements, calls_layer, is_called
 from autofix.flow.class_table import (
     ClassTable,
     Method,
@@ -22,11 +23,6 @@ from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.flow.walk import walk
 
-_OWN_WEIGHTS = frozenset(
-    {"weight", "bias", "load_state_dict", "state_dict", "requires_grad_", "eval", "parameters"}
-    | {"data", "apply", "named_parameters"}
-)
-"""Whoever touches these of a layer gives it weights of his own."""
 _NORMS = ("Norm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm2d")
 
 
@@ -201,17 +197,26 @@ def _placed(facts: Facts, node: ast.Call, whole: ast.expr, method: Method) -> Fr
     """What becomes of the object: it is called, named, kept or computed with."""
     parameter = _is_parameter(node)
     parent = facts.index.parents.get(whole)
+    if isinstance(parent, ast.NamedExpr):
+        whole, parent = parent, facts.index.parents.get(parent)
+        return (
+            Fresh(node, node, method, parameter, None, False)
+            if calls_layer(parent, whole)
+            else None
+        )
     match parent:
         case ast.Call(func=func) if func is whole:
             return Fresh(node, whole, method, parameter, None, False)
         case ast.Assign(targets=[ast.Name(id=name)]):
-            if parameter or _called(facts, parent.targets[0]):
+            if parameter or is_called(facts, parent.targets[0]):
                 return Fresh(node, whole, method, parameter, name, False)
         case ast.Assign(targets=[ast.Attribute() as target]):
             attribute = attribute_of(target, self_name(method))
             if attribute is not None:
                 return Fresh(node, whole, method, parameter, attribute, True)
         case ast.BinOp() | ast.Call() if parameter:
+            return Fresh(node, whole, method, parameter, None, False)
+        case ast.List() | ast.Dict() | ast.ListComp() if calls_elements(facts, parent):
             return Fresh(node, whole, method, parameter, None, False)
     return None
 
@@ -253,20 +258,6 @@ def is_norm(fresh: Fresh) -> bool:
     """Its weights begin as ones and zeros: made anew it still does what a function would."""
     name = last_name(fresh.call.func) or ""
     return any(norm in name for norm in _NORMS)
-
-
-def _called(facts: Facts, target: ast.expr) -> bool:
-    """Is the layer called, and are its weights left alone?"""
-    assert isinstance(target, ast.Name)
-    called = False
-    for load in uses_in(facts).names.loads(target):
-        parent = facts.index.parents.get(load)
-        if isinstance(parent, ast.Attribute) and parent.attr in _OWN_WEIGHTS:
-            return False
-        if isinstance(parent, ast.Call) and load in parent.args:
-            return False  # handed on: initialised, or kept
-        called = called or (isinstance(parent, ast.Call) and parent.func is load)
-    return called
 
 
 def names_in(node: ast.AST) -> list[ast.Name]:

@@ -13,6 +13,7 @@ from autofix.codemods.modules._initialiser import (
     plain_bases,
 )
 from autofix.codemods.modules._keys import TAKEN
+from autofix.codemods.modules._layer_uses import is_drawn_again
 from autofix.codemods.modules._lazy import lazy_parts
 from autofix.codemods.modules._lines import indent_of, line_after, statement_in
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
@@ -38,6 +39,8 @@ def hoisted(
     inside = around[: around.index(fresh.method)]
     if any(isinstance(n, (ast.For, ast.While, ast.comprehension, ast.ListComp)) for n in inside):
         return "it is made in a loop, one for each turn"
+    if is_drawn_again(facts, fresh.whole):
+        return "its weights are set right behind: that has to move as well"
     condition = _condition(facts, table, fresh)
     if condition is None and not _constant(fresh.call):
         return "it is made under a condition"

@@ -179,7 +179,7 @@ def runs_base_elsewhere(facts: Facts, table: ClassTable, method: Method) -> bool
         mixes = len(other.node.bases) > 1 and table.node in (i.node for i in other.lineage[1:])
         if mixes or any(_calls_by_name(facts, m, name) for m in other.methods() if m is not method):
             return True
-    return len(table.node.bases) > 1
+    return len(table.node.bases) > 1 and base_initialiser(table) is not None
 
 
 def _is_text(statement: ast.stmt) -> bool:

@@ -76,6 +76,7 @@ from autofix.codemods.modules._initialiser import (
 )
 from autofix.flow.class_table import ClassTable, Method, self_name
 from autofix.flow.facts import Facts
+from autofix.flow.walk import walk
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
@@ -112,6 +113,12 @@ def _missing(facts: Facts, table: ClassTable, method: Method) -> Iterator[Report
         return
     node = stores[0].statement if stores else method
     message = "`super().__init__()` is missing: nothing can be registered"
+    typo = _mistyped(table, method)
+    if typo is not None:
+        end = facts.source.span(typo)[1]
+        edit = Edit(end - len(typo.attr), end, "__init__")
+        yield Report(typo, f"`super().{typo.attr}` is no `__init__`", fix=fix(SAFE, edit))
+        return
     given = handed_on(base_initialiser(table), method)
     if given is None or table.info is None or _needs_arguments(table):
         why = "which arguments `__init__` of the base class should get is not known"
@@ -120,6 +127,16 @@ def _missing(facts: Facts, table: ClassTable, method: Method) -> Iterator[Report
     tier = _tier(facts, table, given)
     edits = inserted(facts, method, f"super().__init__({given})")
     yield Report(node, message, fix=fix(tier, *edits))
+
+
+def _mistyped(table: ClassTable, method: Method) -> ast.Attribute | None:
+    """`super()._init_()`"""
+    for node in walk(method):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super"))) as func):
+                if func.attr.strip("_") == "init" and func.attr not in table.methods:
+                    return func
+    return None
 
 
 def _tier(facts: Facts, table: ClassTable, given: str | None) -> Applicability:
