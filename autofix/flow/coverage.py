@@ -205,10 +205,8 @@ class Coverage:
 
     def _is_supposed(self, function: Function, module: Module) -> bool:
         """Is it only supposed that somebody differentiates what the function gives? In a project
-        whoever does would most often be seen; a file that trains, or stands alone, may show all
-        there is, and is asked by its reader for the rest."""
-        if module.unit.index.trains or self._trains:
-            return False
+        whoever does would most often be seen. What can be called, and is no module, is as likely
+        a transform of data. A file that stands alone is asked by its reader for the rest."""
         if function.name in _UNNAMED:
             info = self._class_of(function, module)
             return function.name == "__call__" and info is not None and not info.is_module

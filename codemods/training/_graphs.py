@@ -183,7 +183,11 @@ class Graphs:
     def _bind(self, target: ast.expr, value: ast.expr, statement: ast.stmt) -> None:
         if isinstance(target, (ast.Tuple, ast.List)):
             parts = value.elts if isinstance(value, ast.Tuple) else None
+            given = self.facts.value(value).items if isinstance(value, ast.Call) else None
             for i, element in enumerate(target.elts):
+                if given is not None and i < len(given) and given[i].leaf:
+                    self.stores[key_of(element) or ""].append((statement, value))
+                    continue  # a graph begins in a leaf: nothing went into it
                 same = parts is not None and len(parts) == len(target.elts)
                 self._bind(element, parts[i] if same and parts else value, statement)
             return
