@@ -6,6 +6,7 @@ import ast
 
 from autofix.codemods.leaf._kept import How, all_uses, rebound, without_gradient
 from autofix.codemods.leaf._lost import Lost
+from autofix.flow.class_table import How as Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import is_none
@@ -15,10 +16,13 @@ _ALLOWED = frozenset({"requires_grad_", "share_memory_"})
 
 
 def conflict(facts: Facts, lost: Lost) -> str | None:
-    """Why the program would raise if what it keeps were a Parameter."""
+    """Why what it keeps cannot, or should not, be a Parameter."""
     line = _assigned_again(facts, lost)
     if line is not None:
         return f"it is assigned again (line {line}), which a registered Parameter refuses"
+    line = _buffered(facts, lost)
+    if line is not None:
+        return f"it is a buffer on another way (line {line}), which must not be trained"
     if _before_module_is_made(facts, lost):
         return "a module takes no Parameter before `super().__init__()`"
     line = _added_to(facts, lost)
@@ -43,6 +47,16 @@ def _assigned_again(facts: Facts, lost: Lost) -> int | None:
         if not _sets_parameter(facts, statement, lost):
             return other.lineno
     return None
+
+
+def _buffered(facts: Facts, lost: Lost) -> int | None:
+    """Where the class registers the attribute as a buffer, as for what is not to be learned."""
+    target = lost.keep.use.node
+    owner = facts.index.class_of(target)
+    if not isinstance(target, ast.Attribute) or owner is None:
+        return None
+    stores = facts.class_table(owner).stores.get(target.attr, ())
+    return next((s.node.lineno for s in stores if s.how == Store.BUFFER), None)
 
 
 def _before_module_is_made(facts: Facts, lost: Lost) -> bool:
