@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from autofix.codemods.training._order import may_change_places
 from autofix.codemods.training._problems import Problem
 from autofix.flow.events import Event, What
 from autofix.flow.facts import Facts
@@ -198,8 +199,10 @@ def moved_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     step = problem.step.event
     level = _shared(step, problem.backwards[0].event)
     statement = step.chain[level]
-    if not _does_only(statement, step, level, problem):
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
         return "it is part of another statement"
+    if not _steps_first(statement, problem):
+        return "the function that it stands in does more to gradients than to step"
     around = facts.index.parents.get(statement)
     if isinstance(around, ast.For) and [statement] == around.body and not around.orelse:
         statement = around  # `for opt in optimizers: opt.step()`
@@ -212,10 +215,26 @@ def moved_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     if isinstance(behind, ast.If):
         return "the backward pass is not run in every turn"
     first, last = _company(block, at, facts)
+    between = block[last + 1 : block.index(behind) + 1]
+    if level < len(step.chain) - 1 and not may_change_places(statement, between, facts):
+        return "the function that it stands in works on what the statements behind it use"
     if block[last].end_lineno == later[0].lineno:
         return "other statements stand on its line"
     edits = moved_behind(facts, block[first : last + 1], behind)
     return edits or "other statements stand on its line or on that of the backward pass"
+
+
+def _steps_first(statement: ast.stmt, problem: Problem) -> bool:
+    """Would the step find gradients that are there when the statement starts?"""
+    who, turn = problem.step.event.who, problem.turn
+    for led in (e.event for e in turn.events if statement in e.event.chain):
+        if led is problem.step.event:
+            return True
+        if led.what not in (What.STEP, What.UNSEEN) and turn.resets(led, who) is not False:
+            return False
+        if led.what in (What.BACKWARD, What.HIDDEN):
+            return False
+    return False
 
 
 def _runs(statement: ast.stmt, backward: Placed, facts: Facts) -> bool:

@@ -33,7 +33,9 @@ optimizer.step()
 
 The step moves behind the backward pass, with gradient clipping before it and the learning rate
 schedule behind it. This is safe where the step found no gradients, so that it could not do
-anything; it is unsafe where it used those of an earlier turn. Where a loop runs functions that
+anything, or changed the weights between the forward and the backward pass of one loss; it is unsafe
+where it used the gradients of an earlier turn before all that. A function that makes the step is
+called later as a whole, unless what it does is needed in between. Where a loop runs functions that
 stand in a list, their order in the list changes. There is no fix where the backward pass is run in
 another block or function otherwise.
 
@@ -54,13 +56,15 @@ written by hand ends.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from autofix.codemods.training._places import moved_step
-from autofix.codemods.training._problems import Kind, problems
+from autofix.codemods.training._problems import Kind, Problem, problems
 from autofix.codemods.training._stages import moved_stage
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
@@ -85,5 +89,26 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if isinstance(edits, str):
         yield Report(node, message, declined=edits)
         return
-    tier = Applicability.SAFE if idle else Applicability.UNSAFE
+    sure = idle or _is_outdated(problem, facts)
+    tier = Applicability.SAFE if sure else Applicability.UNSAFE
     yield Report(node, message, fix=fix(tier, *edits))
+
+
+def _is_outdated(problem: Problem, facts: Facts) -> bool:
+    """Is the loss computed in this very turn, with the weights that the step then changes?"""
+    loss, chain = problem.backwards[0].event.receiver, problem.step.event.chain
+    if not isinstance(loss, ast.Name):
+        return False
+    index = facts.index
+    stores = [index.statement_of(store) for store in uses_in(facts).names.stores(loss)]
+    return bool(stores) and all(
+        isinstance(store, ast.Assign)
+        and facts.value(loss).graph == Graph.YES
+        and any(store in block[: block.index(one)] for one, block in _blocks(chain, facts))
+        for store in stores
+    )
+
+
+def _blocks(chain: Iterable[ast.stmt], facts: Facts) -> Iterator[tuple[ast.stmt, list[ast.stmt]]]:
+    for one in chain:
+        yield one, facts.index.block_of(one)
