@@ -152,6 +152,7 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         if len(given) == 1:
             return given[0]
         memory = frozenset({hash((min(owner.aliases, default=owner.ref), name))})
+        frame.program.writes.no_data |= memory
         if (memory | owner.aliases) & frame.program.frozen:
             return tensor(Graph.NO, dtype="default", storage=memory)
         frame.program.writes.weights |= memory
@@ -250,7 +251,9 @@ def tensor_attribute(owner: Value, name: str, node: ast.AST, frame: Frame) -> Va
     if name == "grad":
         if owner.leaf:
             frame.program.cuts.optimized |= owner.cuts
-        return tensor(Graph.NO, owner.shape, owner.dtype)
+        made = tensor(Graph.NO, owner.shape, owner.dtype)
+        frame.program.writes.no_data |= made.storage
+        return made
     shape = shapes.transposed(owner.shape) if name in ("T", "mT", "H", "mH") else owner.shape
     return frame.derive(
         f"`.{name}`",

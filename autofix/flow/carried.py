@@ -33,6 +33,10 @@ class Carried:
         """A loop is entered: what is made from now on is made inside it."""
         self._started[loop] = fresh()
 
+    def began(self, loop: ast.AST) -> int:
+        """The number that was given last before the loop was entered."""
+        return self._started.get(loop, 0)
+
     def from_last_turn(self, token: int, loops: Sequence[ast.AST], turns: Sequence[int]) -> None:
         """The cut reads what it made itself, so a loop has handed it on: the innermost one that is
         past its first turn."""
@@ -65,7 +69,7 @@ class Carried:
         earlier turns."""
         identities = frozenset(lists)
         for loop in loops if identities else ():
-            began = self._started.get(loop, 0)
+            began = self.began(loop)
             if all(one < began and loop in self._grown.get(one, ()) for one in identities):
                 self._lists[token].add((loop, identities))
 

@@ -145,6 +145,7 @@ def parameter(given: Arguments, frame: Frame) -> Value:
     dtype = data.dtype if data.is_tensor else None
     if dtype is not None and dtype not in FLOATING | COMPLEX:
         trains = False
+    frame.program.writes.no_data |= data.storage
     return tensor(
         Graph.YES if trains else Graph.NO,
         shape,

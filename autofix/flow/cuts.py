@@ -54,11 +54,13 @@ class Cuts:
 
     places: list[Cut] = field(default_factory=list)
     demands: dict[int, Demand] = field(default_factory=dict)
-    loops: list[ast.AST] = field(default_factory=list)
+    loops: list[ast.stmt] = field(default_factory=list)
     """The loops being interpreted now, those around the calls that led here included."""
     turns: list[int] = field(default_factory=list)
     """For each of these loops, the turn it is in, counted from 1."""
     carried: Carried = field(default_factory=Carried)
+    trained: set[ast.stmt] = field(default_factory=set)
+    """The loops in whose turns a backward pass runs."""
     recurrent: set[ast.AST] = field(default_factory=set)
     """The nodes of cuts whose results go into what they cut in the next turn of a loop."""
     weights: frozenset[int] = EMPTY
@@ -130,6 +132,8 @@ class Cuts:
     ) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters."""
         self.terms.need(value, backward)
+        if backward:
+            self.trained.update(self.loops)
         self._need(value, text, line, backward, supposed)
 
     def _need(self, value: Value, text: str, line: int, backward: bool, supposed: bool) -> None:

@@ -137,6 +137,15 @@ class Facts:
                 self._cover(method.args.args[0] if method.args.args else method)
         return None if self._silent else self.program.writes.at.get(target)
 
+    def rewritten_in(self, target: ast.AST) -> frozenset[ast.stmt]:
+        """The loops that run backward passes, here or in callers, in each of whose turns `target`
+        writes into memory that the turn before has left."""
+        self._cover(target)
+        if self._silent:
+            return frozenset()
+        found = self.program.writes.turns.get(target, {}).values()
+        return frozenset().union(*found) & self.program.cuts.trained
+
     def broken(self, target: ast.AST) -> list[tuple[Break, Graph, Demand]]:
         """What the write into the tensor of `target` breaks, of which a gradient is needed: how
         sure that is, and what needs it."""

@@ -210,6 +210,8 @@ class Frame:
         """The cuts of what comes out where the graph of `value` is left behind. `through` keeps
         the earlier ones: the author of a rewrap did not mean to stop anything."""
         kept = all_cuts(value) if through else EMPTY
+        if value.leaf:
+            self.program.writes.no_data |= value.storage
         if not self.state.grad or value.graph == Graph.NO:
             self.program.cuts.hide(value)
             return kept

@@ -44,11 +44,13 @@ def call_closure(
         known = program.memo[key]
         handed = EMPTY.union(*(all_cuts(v) for v in (*given, *keywords.values())))
         program.cuts.again(all_cuts(known) - handed)
+        program.writes.again(*program.writes_of[key], memory_in(known), program.cuts)
         return known
     program.called.add(function)
     if frame.state.grad:
         program.reached.add(function)
     inner = Frame(program, frame.state.entered(), function, closure.scopes)
+    began, logged = fresh(), len(program.writes.log)
     bind_parameters(inner, function, given, keywords, called=True)
     program.callers.append(frame)
     program.calls.append(node)
@@ -59,6 +61,7 @@ def call_closure(
     frame.state.saved, frame.state.broken = inner.state.saved, inner.state.broken
     if _copy_back(inner.state, frame.state):
         program.memo[key] = result
+        program.writes_of[key] = (began, program.writes.log[logged:])
     program.answers[function] = join(program.answers.get(function, result), result)
     return result
 

@@ -61,6 +61,11 @@ _PARTING = frozenset(
 )
 """Operations whose results are views, made at once."""
 
+_OF_ONE_NUMBER = frozenset(
+    "zeros ones full empty zeros_like ones_like full_like empty_like new_zeros new_ones new_full "
+    "new_empty eye".split()
+)
+
 
 def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Frame) -> Value:
     """Call a torch function (`receiver` None) or tensor method and give its result."""
@@ -109,6 +114,8 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     if name.endswith("_like") or name.startswith("new_"):
         inputs = [v if v.is_number else _constant(v) for v in inputs if _fills(v, name)]
     value = frame.derive(label, node, inputs, shape, dtype, differentiable=differentiable, **more)
+    if name in _OF_ONE_NUMBER:
+        frame.program.writes.no_data |= value.storage
     if first is not None and first.kind & Kind.SEQUENCE and (parts := contents(first)) is not None:
         frame.program.cuts.memory.put_together(value.storage, parts.storage)
     if name in LINEAR and first is not None:

@@ -15,7 +15,7 @@ from autofix.flow.joins import covers, join
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
 from autofix.flow.values import Origin, Value
-from autofix.flow.writes import Writes
+from autofix.flow.writes import Logged, Writes
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame
@@ -68,6 +68,8 @@ class Program:
     """How often each function was entered."""
     active: list[ast.AST] = field(default_factory=list)
     memo: dict[tuple[object, ...], Value] = field(default_factory=dict)
+    writes_of: dict[tuple[object, ...], tuple[int, Logged]] = field(default_factory=dict)
+    """For each call in `memo`, the number given before it, and the writes that it makes."""
     answers: dict[ast.AST, Value] = field(default_factory=dict)
     """What the calls of a function gave so far."""
     called: set[ast.AST] = field(default_factory=set)

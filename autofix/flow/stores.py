@@ -130,6 +130,7 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     changed = owner.but(leaf=True, cuts=cuts.all_before(owner))
     if not cuts.is_silencer(changed, frame.index.asks_for_gradients):
         changed = changed.but(graph=Graph.YES, why=Why(text, line))
+        frame.program.writes.no_data |= owner.storage
     for key, other in frame.state.bound.items():
         if other.is_tensor and other.storage == owner.storage and other.storage:
             frame.state.bound[key] = other.but(
@@ -162,10 +163,11 @@ def _store_element(target: ast.Subscript, value: Value, frame: Frame) -> None:
 
 def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> None:
     """A write into tensor memory: the tensor takes the graph of what is written."""
+    if frame.state.grad:
+        frame.program.cuts.memory.written(owner, value)
+    overwrite(target, owner, frame)
     if not frame.state.grad:
         return
-    frame.program.cuts.memory.written(owner, value)
-    overwrite(target, owner, frame)
     if owner.leaf and owner.graph == Graph.YES:
         return  # it raises
     if owner.dtype in INTEGRAL:

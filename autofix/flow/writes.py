@@ -11,9 +11,13 @@ from autofix.flow.syntax import unsubscripted
 from autofix.flow.values import EMPTY, INTEGRAL, Graph, Kind, Value, fresh
 
 if TYPE_CHECKING:
+    from autofix.flow.cuts import Cuts
     from autofix.flow.frame import Frame
     from autofix.flow.saved import Save
 
+
+Logged = list[tuple[ast.AST, frozenset[int]]]
+"""Expressions whose tensor is written, and its storage."""
 
 NOT_WRITES = frozenset(
     "requires_grad_ share_memory_ detach_ squeeze_ unsqueeze_ t_ transpose_ swapdims_ swapaxes_ "
@@ -73,6 +77,18 @@ class Writes:
     """The memory of weights that layers of torch have."""
     makers: dict[int, ast.Call] = field(default_factory=dict)
     """The call that made a module, by the identity of the module."""
+    turns: dict[ast.AST, dict[tuple[ast.stmt, ...], frozenset[ast.stmt]]] = field(
+        default_factory=dict
+    )
+    """By the expression whose tensor is written, and the loops around, those of them that find
+    the memory as their turn before has left it."""
+    log: Logged = field(default_factory=list)
+    """The writes in the order in which they are met."""
+    no_data: set[int] = field(default_factory=set)
+    """The memory of weights and gradients, and of what is made of one number: if each turn of a
+    loop changes that, it is meant to."""
+    several: set[int] = field(default_factory=set)
+    """Memory that stands for that of several tensors: a call was taken to give what it gave."""
     tainted: dict[int, frozenset[int]] = field(default_factory=dict)
     """For memory that was computed from what a write has spoiled, the tokens of the breaks."""
 
@@ -101,6 +117,32 @@ class Writes:
         """The tokens of the breaks that what the memory holds was computed from."""
         return EMPTY.union(*(self.tainted[s] for s in storage if s in self.tainted))
 
+    def note(self, target: ast.AST, storage: frozenset[int], cuts: Cuts) -> None:
+        """A write into memory, seen from the loops around: is it older than they are?"""
+        if not storage or any(
+            storage & those
+            for those in (
+                self.doubtful,
+                self.expanded.keys(),
+                self.several,
+                self.no_data,
+                self.uncounted,
+            )
+        ):
+            return
+        self.log.append((target, storage))
+        newest = max(self.memory(storage), default=0)
+        found = frozenset(loop for loop in cuts.loops if newest < cuts.carried.began(loop))
+        known, around = self.turns.setdefault(target, {}), tuple(cuts.loops)
+        known[around] = known.get(around, found) & found
+
+    def again(self, began: int, writes: Logged, given: frozenset[int], cuts: Cuts) -> None:
+        """A call, which made these writes and gave this memory, is taken to do so once more."""
+        self.several.update(number for number in given if number > began)
+        for target, storage in writes:
+            if max(storage) < began:  # what the call makes itself is new each time
+                self.note(target, storage, cuts)
+
     def memory(self, storage: frozenset[int]) -> frozenset[int]:
         """The numbers of `storage` that do name memory."""
         return storage.difference(self.expanded, self.parted, self.doubtful, self.uncounted)
@@ -116,7 +158,10 @@ def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None
     """The memory of `owner` changes: note what that breaks. (Writes without gradient mode are made
     by people who know what they do.) `call` is that of a module, which `target` makes."""
     program = frame.program
-    if not frame.state.grad or program.skims or _is_unseen(target):
+    if program.skims:
+        return
+    program.writes.note(target, owner.storage, program.cuts)
+    if not frame.state.grad or _is_unseen(target):
         return
     writes, state = program.writes, frame.state
     write = Write()

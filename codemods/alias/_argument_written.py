@@ -49,7 +49,7 @@ def argument_written(facts: Facts, function: ast.FunctionDef) -> Written | None:
         value = facts.argument(parameter)
         if value is None or value.leaf or value.graph == Graph.YES:
             continue
-        calls = list(_calls(facts, function))
+        calls = list(calls_of(facts, function))
         if any(isinstance(facts.index.parents.get(c), ast.Expr) for c in calls):
             continue  # it is called for what it does
         for call in calls:
@@ -92,7 +92,7 @@ def _write(facts: Facts, function: FunctionNode, name: str) -> ast.stmt | None:
                 if _is_of(target, name) and any(_is_of(n, name) for n in walk(value)):
                     found = found or node
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr, value=owner))):
-                if attr in _WRITES and _is_of(_first(owner), name):
+                if attr in _WRITES and _is_of(first_written(owner), name):
                     found = found or node
             case ast.For(target=target, iter=source, body=body):
                 rows = {row.id for row, many in taken_from(target, source) if _is_of(many, name)}
@@ -100,7 +100,7 @@ def _write(facts: Facts, function: FunctionNode, name: str) -> ast.stmt | None:
     return found
 
 
-def _first(node: ast.expr) -> ast.expr:
+def first_written(node: ast.expr) -> ast.expr:
     """`t` of `t.mul_(s)`, which gives `t` itself."""
     while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr not in _WRITES:
@@ -115,7 +115,7 @@ def _writes_row(statement: ast.stmt, rows: set[str]) -> bool:
         case ast.AugAssign(target=target, op=op) if isinstance(op, _ARITHMETIC):
             return any(_is_of(target, row) for row in rows)
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr, value=owner))):
-            return attr in _WRITES and any(_is_of(_first(owner), row) for row in rows)
+            return attr in _WRITES and any(_is_of(first_written(owner), row) for row in rows)
     return False
 
 
@@ -131,7 +131,7 @@ def _given_back(facts: Facts, function: FunctionNode) -> str | None:
     return names.pop() if len(names) == 1 else None
 
 
-def _calls(facts: Facts, function: ast.FunctionDef) -> Iterator[ast.Call]:
+def calls_of(facts: Facts, function: ast.FunctionDef) -> Iterator[ast.Call]:
     if function.name not in _CALLED:
         yield from uses_in(facts).calls_of(function)
         return

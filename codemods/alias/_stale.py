@@ -66,14 +66,17 @@ def _are_handles(facts: Facts, alias: Alias) -> bool:
     """`for g in grads: g.mul_(c)`: the same for a list of them, or a dict."""
     function = facts.index.function_of(alias.statement)
     held = ast.unparse(alias.holder)
-    for loop in facts.index.body_nodes(function) if function is not None else ():
+    for loop in ast.walk(function or facts.tree):
         if not isinstance(loop, ast.For) or not any(_is_read(n, held) for n in ast.walk(loop.iter)):
             continue
         each = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-        for call in (c for statement in loop.body for c in calls_in(statement)):
-            match call.func:
-                case ast.Attribute(attr=name, value=ast.Name(id=owner)) if name.endswith("_"):
-                    if owner in each and name[:1] != "_" and name not in _NO_WRITE:
+        for node in (n for statement in loop.body for n in ast.walk(statement)):
+            match node:
+                case ast.AugAssign(target=ast.Name(id=owner)) if owner in each:
+                    return True
+                case ast.Call(func=ast.Attribute(attr=name, value=ast.Name(id=owner))):
+                    writes = name.endswith("_") and name[:1] != "_" and name not in _NO_WRITE
+                    if writes and owner in each:
                         return True
     return False
 

@@ -55,6 +55,7 @@ from collections.abc import Iterator
 from autofix.codemods.alias._aliases import aliases_in
 from autofix.codemods.alias._argument_written import argument_written
 from autofix.codemods.alias._history import written_in_turns
+from autofix.codemods.alias._rewritten import rewritten
 from autofix.codemods.alias._stale import stale
 from autofix.codemods.alias._weights import Of
 from autofix.flow.facts import Facts
@@ -132,6 +133,22 @@ def check_argument(node: ast.FunctionDef, facts: Facts) -> Iterator[Report]:
     first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
     edit = insert_before(facts, first, f"{name} = {name}.clone()")
     yield Report(found.statement, message, fix=fix(Applicability.UNSAFE, edit))
+
+
+@rule.visit(ast.AugAssign, ast.Assign, ast.Expr)
+def check_rewritten(node: ast.AugAssign | ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
+    """`xb = x[i : i + k]`, `xb /= 255`, once more in each epoch."""
+    found = rewritten(facts, node)
+    if found is None:
+        return
+    function = facts.index.function_of(node)
+    if isinstance(function, ast.FunctionDef) and argument_written(facts, function) is not None:
+        return
+    message = (
+        f"`{found.name}` is the memory of data that outlives the turn: each turn of the loop in "
+        f"line {found.loop.lineno} changes what the turn before has left"
+    )
+    yield Report(node, message, fix=fix(Applicability.UNSAFE, *found.edits))
 
 
 def _weight(node: ast.expr) -> ast.expr | None:
