@@ -33,7 +33,7 @@ def anchored(facts: Facts, statement: ast.Assign | ast.Expr) -> Anchored | None:
     another method"""
     match statement:
         case ast.Assign(targets=[ast.Attribute(value=ast.Name()) as holder], value=value):
-            found = _kept(value)
+            found = _kept(facts, value)
         case _:
             one = gathered(facts, statement)
             if one is None or not (one.cut and isinstance(one.holder, ast.Attribute)):
@@ -110,20 +110,48 @@ def _is_written(facts: Facts, weight: ast.Attribute) -> bool:
     )
 
 
-def _kept(value: ast.expr) -> tuple[ast.expr, ast.expr] | None:
-    """What is kept of each parameter of which model; None for copies."""
+def _kept(facts: Facts, value: ast.expr, whole: bool = False) -> tuple[ast.expr, ast.expr] | None:
+    """What is kept of each parameter of which model; None for copies. If `whole`, it is the
+    parameters themselves."""
     match value:
         case ast.Call(func=ast.Name(id="list" | "tuple" | "dict"), args=[inner]):
-            return _kept(inner)
+            model = owner_of(inner) if whole else None
+            return _kept(facts, inner, whole) if model is None else (inner, model)
         case ast.ListComp(elt=each) | ast.GeneratorExp(elt=each) | ast.DictComp(value=each):
             inner, cut = uncut(each)
             generator = value.generators[0]
-            pairs = taken_from(generator.target, generator.iter)
-            for name, source in pairs if cut else ():
-                model = owner_of(source)
+            for name, source in taken_from(generator.target, generator.iter):
+                model = _model(facts, source) if cut != whole else None
                 if model is not None and ast.unparse(inner) == name.id:
                     return each, model
     return None
+
+
+def _model(facts: Facts, parameters: ast.expr) -> ast.expr | None:
+    """`net` of `net.parameters()`, and of `self.params.items()` where `self.params` is only ever
+    `{n: p for n, p in net.named_parameters()}`."""
+    model = owner_of(parameters)
+    match parameters:
+        case ast.Call(func=ast.Attribute(attr="items" | "values", value=held), args=[]):
+            pass
+        case _:
+            held = parameters
+    names = uses_in(facts).names
+    stores: list[ast.expr] = []
+    if isinstance(held, ast.Name):
+        stores = list(names.all_stores(held))
+    elif isinstance(held, ast.Attribute):
+        stores = [
+            s
+            for s in names.stored.get(held.attr, ())
+            if ast.unparse(s) == ast.unparse(held)
+            and facts.index.class_of(s) is facts.index.class_of(held)
+        ]
+    made = facts.index.parents.get(stores[0]) if len(stores) == 1 and model is None else None
+    if not isinstance(made, ast.Assign):
+        return model
+    found = _kept(facts, made.value, whole=True)
+    return found[1] if found is not None else None
 
 
 def _compared(facts: Facts, read: ast.expr, model: ast.expr) -> ast.expr | None:
@@ -134,7 +162,7 @@ def _compared(facts: Facts, read: ast.expr, model: ast.expr) -> ast.expr | None:
             for around in facts.index.ancestors(difference)
             for target, source in _loops(around)
             for name, many in taken_from(target, source)
-            if (other := owner_of(many)) is not None and _is_same(facts, model, other)
+            if (other := _model(facts, many)) is not None and _is_same(facts, model, other)
         }
         sides = [ast.unparse(uncut(side)[0]) for side in pair]
         if any(a in names and b in weights for a, b in (sides, sides[::-1])):

@@ -7,7 +7,8 @@ trained), and `part` is read together with `x`, as if it still held the old valu
 `a.weight.data = b.weight.data[:n]`, which makes two parameters share memory, and
 `history.append(x)` in a loop that writes `x` in place, which keeps the same memory many times; and
 functions that write into an argument and return it, where the caller hands in the same tensor again
-in each epoch.
+in each epoch; and `xb = x[i : i + k]` with `xb /= 255` in a training loop that comes to the same
+data again, be it in a function, a method or a `forward`.
 
 ## Why is this bad
 
@@ -36,7 +37,9 @@ w.data[half:] = top
 The fix adds `.clone()`. It is safe where an optimizer changes the tensor and the part is then
 compared with it. It is unsafe where the program itself writes into the tensor, and where parameters
 would no longer share memory: a reader may have meant that. Views that are written on purpose
-(`out[:, :k] = ...`) and those that are not read after the write are left alone.
+(`out[:, :k] = ...`) and those that are not read after the write are left alone, as is a state that
+goes on from turn to turn: what is filled anew, what other values are added to, what began as zeros
+or ones.
 
 ## How it is verified
 
