@@ -15,7 +15,8 @@ from autofix.flow.parameters import bind_parameters
 from autofix.flow.program import ABROAD, CONTEXTS, DEPTH, INLINED, Program
 from autofix.flow.state import State, merge, saved_outside
 from autofix.flow.unit import is_foreign
-from autofix.flow.values import EMPTY, NONE, UNKNOWN, Graph, Kind, Value
+from autofix.flow.values import EMPTY, NONE, UNKNOWN, Graph, Kind, Value, fresh
+from autofix.flow.writes import memory_in
 
 
 def call_closure(
