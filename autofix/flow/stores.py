@@ -154,7 +154,10 @@ def _store_element(target: ast.Subscript, value: Value, frame: Frame) -> None:
         known = isinstance(index.const, (str, int)) and owner.entries is not None
         if known:
             entries[index.const] = value
-        new = owner.but(entries=entries if known else None, elem=join(owner.elem, value))
+        elem = join(owner.elem, value)
+        if owner.assumed and index.const is not None and elem.is_tensor:
+            frame.program.parts["entry", elem.key(), index.const] = value  # see `mappings.one_of`
+        new = owner.but(entries=entries if known else None, elem=elem)
         replace_contents(owner, new, target.value, frame)
     elif isinstance(target.value, ast.Name) and value.cuts - owner.cuts:
         # An object of unknown kind (a numpy array, say) now holds what was cut.
