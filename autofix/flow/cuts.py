@@ -61,6 +61,8 @@ class Cuts:
     carried: Carried = field(default_factory=Carried)
     trained: set[ast.stmt] = field(default_factory=set)
     """The loops in whose turns a backward pass runs."""
+    computed_for: dict[int, ast.Call] = field(default_factory=dict)
+    """For the memory of what is no leaf, the optimizer that it is given to all the same."""
     recurrent: set[ast.AST] = field(default_factory=set)
     """The nodes of cuts whose results go into what they cut in the next turn of a loop."""
     weights: frozenset[int] = EMPTY

@@ -187,6 +187,13 @@ class Facts:
         self._cover(node)
         return self.program.cuts.is_leaf_of(node)
 
+    def optimizer_of(self, node: ast.expr, leaf: ast.expr) -> ast.Call | None:
+        """The optimizer, here or in another file, that is given the result of `node`, no leaf, and
+        not the `leaf` that it is computed from."""
+        given = self.program.cuts.computed_for
+        memory = self.value(node).storage - self.value(leaf).storage
+        return None if self._silent else next((given[m] for m in memory if m in given), None)
+
     def is_carried(self, node: ast.AST) -> bool:
         """Does the cut at `node` separate turns of a loop that each have a backward pass?"""
         self._cover(node)

@@ -31,6 +31,7 @@ from autofix.flow.values import (
     number,
     tensor,
 )
+from autofix.flow.writes import memory_of_results
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
@@ -190,6 +191,8 @@ def _optimizer(given: Arguments, frame: Frame) -> Value:
         trained = contents(parameters)
         if trained is not None and trained.parameter:
             frame.program.frozen -= trained.storage
+        for number in memory_of_results(parameters):
+            frame.program.cuts.computed_for.setdefault(number, given.node)
     return Value(Kind.OPTIMIZER)
 
 

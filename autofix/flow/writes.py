@@ -244,6 +244,14 @@ def memory_in(value: Value, depth: int = 3) -> frozenset[int]:
     return found.union(*(memory_in(v, depth - 1) for v in value.inner)) if depth else found
 
 
+def memory_of_results(value: Value, depth: int = 4) -> frozenset[int]:
+    """The memory of the tensors in a container, or of the tensor, that are surely no leaves."""
+    if value.kind == Kind.TENSOR:
+        return value.storage if value.graph == Graph.YES and not value.leaf else EMPTY
+    inner = value.inner if depth else ()
+    return EMPTY.union(*(memory_of_results(v, depth - 1) for v in inner))
+
+
 def _holds(value: Value, memory: frozenset[int], depth: int = 3) -> bool:
     if value.kind & Kind.TENSOR and value.storage & memory:
         return True

@@ -145,6 +145,8 @@ def _trained(facts: Facts, chain: Chain) -> Keep | None:
     if facts.value(chain.node).graph == Graph.NO:
         return None
     found = [k for k in keeps(facts, chain) if k.how in _TRAINED and len(k.path) == 1]
+    if not found and (taker := facts.optimizer_of(chain.node, chain.inner)) is not None:
+        return Keep(How.OPTIMIZED, Use(taker, taker), path=(chain,))
     return min(found, key=lambda k: _TRAINED.index(k.how), default=None)
 
 
