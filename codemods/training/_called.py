@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
+from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.training._groups import GAINS
 from autofix.codemods.training._replaced import Replaced
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Handles, Scope, any_related, handles
 from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.modules import identity
 from autofix.flow.roles import optimizer_class
 from autofix.flow.syntax import calls_in
 from autofix.flow.turns import held_by_call
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 
 
@@ -26,6 +29,8 @@ def is_trained_otherwise(
     one: Replaced, later: Sequence[ast.stmt], scope: Scope, facts: Facts
 ) -> bool:
     """Is there another optimizer, or another group, for what comes in?"""
+    if _is_given(one, facts):
+        return True
     place: Handles = (
         handles(one.node, scope, facts) if isinstance(one.node, ast.expr) else Handles()
     )
@@ -38,6 +43,27 @@ def is_trained_otherwise(
                 if held is None or any_related(held, place):
                     return True
     return False
+
+
+def _is_given(one: Replaced, facts: Facts) -> bool:
+    """Is it a part that is not to learn: frozen, or only ever called without gradients?"""
+    part = one.node
+    if not isinstance(part, ast.Attribute) or is_foreign(part):
+        return False
+    if identity(facts.value(part)) & facts.program.frozen:
+        return True
+    calls = [
+        call
+        for read in uses_in(facts).names.attributes.get(part.attr, ())
+        if isinstance(call := facts.index.parents.get(read), ast.Call) and call.func is read
+        if last_name(read.value) != "self" or _in_one_class(read, part, facts)
+    ]
+    return bool(calls) and all(without_gradient(facts, call) for call in calls)
+
+
+def _in_one_class(one: ast.AST, other: ast.AST, facts: Facts) -> bool:
+    owner = facts.index.class_of(other)
+    return owner is None or facts.index.class_of(one) is owner
 
 
 def mentions(

@@ -37,11 +37,13 @@ Where the optimizer is used in between, it gets the new part as a group with the
 group that the old part was in. This is unsafe, and there is no fix where those settings cannot be
 told, or where a schedule was made with the optimizer.
 
-In a class whose method replaces parts, the optimizer is made again behind that, with the settings
-it was made with. This is unsafe: what it has gathered, such as momentum, is gone.
+In a class whose method replaces parts, or where others replace parts of a model that an object
+keeps with its optimizer, the new part gets a group or the optimizer is made again behind that, with
+the settings it was made with. This is unsafe: what it has gathered, such as momentum, is gone.
 
-Parts that are added with `add_param_group`, that an optimizer of their own gets, or that are copies
-(a target network) are left alone. So are `.to()`, `.cuda()` and wrappers, which keep parameters.
+Parts that are added with `add_param_group`, that an optimizer of their own gets, that are frozen,
+only run without gradients, or copies (a target network) are left alone. So are `.to()`, `.cuda()`
+and wrappers, which keep parameters.
 
 ## How it is verified
 
