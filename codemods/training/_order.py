@@ -27,7 +27,7 @@ def _parts(statements: Sequence[ast.stmt], facts: Facts) -> list[ast.AST]:
     """The statements, and the functions of this file that they call. Their own variables are
     nobody's business: only what they declare `global` or `nonlocal` counts among their names."""
     found: list[ast.AST] = [n for one in statements for n in walk(one)]
-    for function in _run_by(statements, facts):
+    for function in run_by(statements, facts):
         shared = {
             name
             for n in walk(function)
@@ -39,7 +39,7 @@ def _parts(statements: Sequence[ast.stmt], facts: Facts) -> list[ast.AST]:
     return found
 
 
-def _run_by(statements: Sequence[ast.stmt], facts: Facts) -> list[FunctionNode]:
+def run_by(statements: Sequence[ast.stmt], facts: Facts) -> list[FunctionNode]:
     found: list[FunctionNode] = []
     todo: list[ast.AST] = list(statements)
     for one in todo:  # grows while it is read

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from autofix.codemods.training._each import reset_of_each
 from autofix.flow.events import Event, Loop, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode
@@ -29,6 +30,7 @@ class Kind(Enum):
     MISSING = "gradients are never reset"
     BETWEEN = "they are reset after the backward pass"
     IDLE = "the step comes first and finds nothing"
+    EACH = "they are reset before each of the backward passes of one step"
     LATE = "the step comes first and finds what an earlier turn left"
 
 
@@ -62,7 +64,7 @@ def problems(facts: Facts) -> dict[ast.AST, Problem]:
     for root in _roots(facts):
         for turn in turns(facts, root):
             for problem in (*_in_turn(turn, facts), *_by_hand(turn, facts)):
-                late = problem.kind == Kind.BETWEEN and problem.reset is not None
+                late = problem.kind in (Kind.BETWEEN, Kind.EACH)
                 blamed = problem.reset if late and problem.reset else problem.step
                 known = found.setdefault(blamed.event.node, problem)
                 if known.kind == problem.kind == Kind.MISSING and problem.reset_each_round(facts):
@@ -115,6 +117,9 @@ def _in_turn(turn: Turn, facts: Facts) -> Iterator[Problem]:
         who = step.event.who
         backwards = turn.backwards(who)
         if not backwards:
+            continue
+        if each := reset_of_each(turn, step, facts):
+            yield Problem(Kind.EACH, turn, step, each, tuple(backwards))
             continue
         seen = turn.found_by(step)
         if seen == {NOTHING}:

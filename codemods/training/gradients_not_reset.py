@@ -41,6 +41,10 @@ made only now and then (accumulation). This is unsafe, because training goes ano
 only shown where gradients are reset once for all batches of an epoch, since whoever wrote that may
 want the sum.
 
+A reset in a loop of backward passes that one step behind the loop is for moves before the loop,
+where the passes are parts of one: their losses are divided by their number, or they go over parts
+of one batch. Otherwise this is only shown, since the step may belong into the loop.
+
 Gradients that are accumulated on purpose are left alone: any reset that the loop may come by, be
 it conditional, of the model, of single gradients or in code of another file, is taken for meant.
 So are optimizers that are made in the loop itself, and loops of one turn.
@@ -61,6 +65,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.training._each import adds_up, reset_once
 from autofix.codemods.training._places import moved_reset, reset_edit
 from autofix.codemods.training._problems import Kind, Problem, problems, turn_holds
 from autofix.flow.events import updated
@@ -89,6 +94,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         yield _missing(node, problem, facts)
     elif problem.kind == Kind.BETWEEN:
         yield _between(node, problem, facts)
+    elif problem.kind == Kind.EACH:
+        yield _of_each(node, problem, facts)
 
 
 @rule.visit(ast.AugAssign, ast.Assign, ast.Expr)
@@ -125,6 +132,22 @@ def _between(node: ast.Call, problem: Problem, facts: Facts) -> Report:
         return Report(node, message, declined=edits, why=_why(problem))
     tier = Applicability.UNSAFE if _is_one_of_two(problem, facts) else Applicability.SAFE
     return Report(node, message, fix=fix(tier, *edits), why=_why(problem))
+
+
+def _of_each(node: ast.Call, problem: Problem, facts: Facts) -> Report:
+    text, line = f"`{facts.source.segment(node)}`", problem.step.event.node.lineno
+    message = (
+        f"{text} throws away what the turns of this loop bring, and the step that uses it comes "
+        f"behind the loop (line {line})"
+    )
+    edits = reset_once(problem, facts)
+    if isinstance(edits, str):
+        return Report(node, message, declined=edits, why=_why(problem))
+    if adds_up(problem, facts):
+        return Report(node, message, fix=fix(Applicability.UNSAFE, *edits), why=_why(problem))
+    note = "the reset may belong before the loop, or the step into it"
+    shown = fix(Applicability.DISPLAY, *edits)
+    return Report(node, message, fix=shown, why=_why(problem), note=note)
 
 
 def _is_one_of_two(problem: Problem, facts: Facts) -> bool:
