@@ -14,6 +14,7 @@ from functools import cached_property
 from autofix.codemods.graph._exports import Export, Form
 from autofix.codemods.graph._intent import is_loss
 from autofix.codemods.graph._landing import CannotLift
+from autofix.codemods.graph._lifted_abroad import is_needed_abroad
 from autofix.codemods.graph._lifted_calls import attribute, passed
 from autofix.codemods.graph._lifted_dicts import stored_under, under_key
 from autofix.codemods.graph._lifted_holders import (
@@ -34,7 +35,6 @@ from autofix.flow.syntax import plain_name
 from autofix.flow.uses import Uses, uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Edit
-from autofix.source import Line
 
 MOST = 300
 """Expressions that are followed for one export."""
@@ -262,12 +262,6 @@ class Lift:
         """Is it known already that this read leads to a tensor?"""
         return self._seen.get((node, form, mixed), OFF).joined
 
-    def _is_needed_elsewhere(self) -> bool:
-        """Does a backward pass in another file need what the number was made of? What is left to
-        do there is found there, as it gets a tensor by then."""
-        found = self.facts.needed(self.export.cut)
-        return found is not None and found[1].backward and isinstance(found[1].line, Line)
-
     def returned(self, node: ast.expr, form: Form, mixed: bool, position: int | None = None) -> Way:
         function = self.facts.index.function_of(node)
         if function is None:
@@ -289,7 +283,9 @@ class Lift:
                 case ast.Assign() | ast.Starred():
                     ways.append((call, spread(self, call, position, form)))
         joined = any(way.joined for _, way in ways)
-        if not joined and not (form != Form.ARRAY and self._is_needed_elsewhere()):
+        if not joined and form != Form.ARRAY and position is None and not mixed:
+            joined = is_needed_abroad(function, self.export.cut, self.facts)
+        if not joined:
             return OFF
         self.exact = False  # whoever else calls it gets a tensor now
         edits: list[Edit] = []

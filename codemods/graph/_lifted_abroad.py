@@ -1,0 +1,66 @@
+"""A number that a function gives to other files: may it be a tensor there?
+
+Nothing can be edited in them here, so each place that takes the number has to take a tensor.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.flow.facts import Facts
+from autofix.flow.index import FunctionNode, Index
+from autofix.flow.objects import Closure
+from autofix.source import Line
+
+_TAKERS = ("torch.", "builtins.sum", "builtins.print")
+
+
+def is_needed_abroad(function: FunctionNode, cut: ast.expr, facts: Facts) -> bool:
+    """Does a backward pass in another file need what was cut, as a term of its loss or as all that
+    there is, and do the other files only compute with what the function gives?"""
+    found = facts.needed(cut)
+    if found is None or not (found[1].backward and isinstance(found[1].line, Line)):
+        return False
+    if found[1].carries and not facts.is_term(cut):
+        return False  # a weight, perhaps
+    uses = list(_uses_abroad(function, facts))
+    return bool(uses) and all(_takes_tensor(node, index, facts) for node, index in uses)
+
+
+def _uses_abroad(function: FunctionNode, facts: Facts) -> Iterator[tuple[ast.expr, Index]]:
+    """The calls of the function in other files, or the reads of what they are bound to."""
+    modules = facts.program.modules
+    for path in sorted(modules.consulted):
+        module = modules.at(path)
+        if module is None or module is facts.program.module.home:
+            continue
+        index = module.unit.index
+        for call in index.of_kind(ast.Call):
+            target = facts.program.values.get(call.func)
+            ref = target.ref if target is not None else None
+            if isinstance(ref, Closure) and ref.node is function:
+                yield from _reads(call, index)
+
+
+def _reads(call: ast.Call, index: Index) -> Iterator[tuple[ast.expr, Index]]:
+    match index.parents.get(call):
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            scope = index.function_of(call)
+            for read in index.of_kind(ast.Name):
+                loaded = read.id == name and isinstance(read.ctx, ast.Load)
+                if loaded and index.function_of(read) is scope:
+                    yield read, index
+        case _:
+            yield call, index
+
+
+def _takes_tensor(node: ast.expr, index: Index, facts: Facts) -> bool:
+    match index.parents.get(node):
+        case ast.BinOp() | ast.AugAssign() | ast.UnaryOp() | ast.FormattedValue() | ast.Compare():
+            return True
+        case ast.Call(func=func, args=args) if node in args:
+            target = facts.program.values.get(func)
+            name = target.ref if target is not None else None
+            return isinstance(name, str) and name.startswith(_TAKERS)
+    return False
