@@ -10,6 +10,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import Index, last_name, root_name
 from autofix.flow.modules import has_parameters, identity
 from autofix.flow.objects import Instance
+from autofix.flow.syntax import all_arguments
 from autofix.flow.values import Graph, Kind, Value
 from autofix.flow.walk import walk
 
@@ -79,9 +80,12 @@ def _holds(instance: Instance, inner: ast.ClassDef | None) -> bool:
 
 
 def comes_from_untrained(tensor: ast.expr, facts: Facts) -> bool:
-    """Is what an expression has a graph of modules that no optimizer gets, such as a tower whose
-    features are taken as they are?"""
+    """Does an expression have its graph only of modules that no optimizer gets, such as a tower
+    whose features are taken as they are?"""
     modules = list(_modules_in(tensor, facts))
+    given = (a for n in walk(tensor) if isinstance(n, ast.Call) for a in all_arguments(n))
+    if any(facts.value(a).graph > Graph.NO for a in given if not isinstance(a, ast.Call)):
+        return False
     return bool(modules) and not any(is_optimized(n, facts.value(n), facts) for n in modules)
 
 
