@@ -85,6 +85,10 @@ def _join_aliases(a: Value, b: Value) -> frozenset[int]:
     return known
 
 
+MANY = 8
+"""Memory that one expression was seen to give, from which on no more is added to what is known."""
+
+
 def covers(a: Value, b: Value) -> bool:
     """Would joining `b` into `a` teach nothing? Quick, and False when in doubt."""
     return (
@@ -97,7 +101,7 @@ def covers(a: Value, b: Value) -> bool:
         and a.parameter <= b.parameter
         and a.assumed >= b.assumed
         and a.computed >= b.computed
-        and (a.storage is b.storage or len(a.storage) >= 8 or a.storage >= b.storage)
+        and (a.storage is b.storage or len(a.storage) >= MANY or a.storage >= b.storage)
         and (a.cuts is b.cuts or a.cuts >= b.cuts)
         and (a.ref is b.ref or a.ref == b.ref)
         and (a.const is None or (a.const == b.const and type(a.const) is type(b.const)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
+from autofix.flow.joins import MANY
 from autofix.flow.syntax import keyword
 from autofix.flow.torch_api import Op
 from autofix.flow.values import INTEGRAL, Graph, Kind, Value
@@ -210,6 +211,8 @@ def _operands(node: ast.AST, value: Value, frame: Frame) -> tuple[ast.expr, ...]
     found = []
     for candidate in candidates:
         known = frame.program.values.get(candidate)
-        if known is not None and known.is_tensor and known.storage & value.storage:
+        if known is None or not known.is_tensor:
+            continue
+        if known.storage & value.storage or len(known.storage) >= MANY:
             found.append(candidate)
     return tuple(found)

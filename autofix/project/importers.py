@@ -33,13 +33,18 @@ class Importers:
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of each file that was noted."""
     telling: set[str] = field(default_factory=set)
+    _programs: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    """What the files that can be run as a program import."""
 
     def note(self, path: str, data: bytes) -> None:
         if path not in self.sizes:
             self.sizes[path] = len(data)
             if any(text in data for text in _TELLING):
                 self.telling.add(path)
-            for word in words(data):
+            imported = words(data)
+            if b"__main__" in data:
+                self._programs[path] = imported
+            for word in imported:
                 self._files.setdefault(word, []).append(path)
 
     def knows(self, path: str) -> bool:
@@ -47,3 +52,8 @@ class Importers:
 
     def mentioning(self, names: Iterable[str]) -> set[str]:
         return {path for name in names for path in self._files.get(name.encode(), ())}
+
+    def runs(self, path: str, modules: Iterable[str]) -> bool:
+        """Is the file a program that imports one of the modules with these names?"""
+        imported = self._programs.get(path, frozenset())
+        return bool(imported) and any(name.encode() in imported for name in modules)

@@ -138,7 +138,8 @@ class Project:
         return [(other, self._tells(other, 1)) for other in sorted(own, key=distance)]
 
     def _tells(self, path: str, hops: int, seen: frozenset[str] = frozenset()) -> bool:
-        if path in self.users.telling:
+        telling = self.users.telling
+        if path in telling or self.users.runs(path, map(_stem, telling)):
             return True
         users = self.users.mentioning({_stem(path)}) if hops else set()
         if len(users) > MOST_USERS:
