@@ -91,8 +91,9 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return Value(Kind.MODULE, ref="torch.nn.Module", aliases=frozenset({fresh()}))
     if name.rpartition(".")[2] in ("backward", "manual_backward"):
         return _backward(given, frame)
-    if "." in rest and name.rpartition(".")[2].islower() and all(map(_is_plain, given.all())):
-        # A function of a library has no weights of its own.
+    is_function = "." in rest and name.rpartition(".")[2].islower()
+    if is_function and any(v.is_tensor for v in given.all()) and all(map(_is_plain, given.all())):
+        # A function of a library makes data out of data.
         return Value(Kind.UNKNOWN, Graph.NO, cuts=EMPTY.union(*map(all_cuts, given.all())))
     return _unknown(given, frame)
 

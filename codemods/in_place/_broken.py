@@ -75,7 +75,8 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
         return Broken(EXPANDED, place, write)
     if write.leaf == Graph.YES:
         return Broken(LEAF, place, write)
-    broken = facts.broken(place.target)
+    other = _turn_of_its_own(place, facts)
+    broken = [b for b in facts.broken(place.target) if not _is_before(b[0], place, other, facts)]
     value = facts.value(place.base)
     parted = bool(write.parted) and not broken and value.graph == Graph.YES
     if not parted and not broken:
@@ -93,6 +94,25 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     if not demand.backward and _is_aside(place, kind, graph, write, facts):
         return None
     return Broken(kind, place, write, breaks, graph, demand)
+
+
+def _turn_of_its_own(place: Place, facts: Facts) -> ast.For | None:
+    """`for i in range(n): xs[i] += 1` of a list: each turn of the loop writes another tensor. (With
+    a loop around that, every tensor comes again.)"""
+    match place.target, facts.index.loops_around(place.statement):
+        case ast.Subscript(value=owner, slice=ast.Name(id=name)), [ast.For() as loop]:
+            counted = any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(loop.target))
+            return loop if counted and facts.value(owner).kind == Kind.SEQUENCE else None
+    return None
+
+
+def _is_before(one: Break, place: Place, loop: ast.For | None, facts: Facts) -> bool:
+    """Was it kept by an earlier turn of the loop, behind the write?"""
+    if loop is None:
+        return False
+    end = place.statement.end_lineno or place.statement.lineno
+    inside = [n for n in (*one.save.calls, one.save.node) if loop in facts.index.ancestors(n)]
+    return bool(inside) and getattr(inside[0], "lineno", 0) > end
 
 
 def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts) -> bool:
