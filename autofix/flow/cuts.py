@@ -35,6 +35,11 @@ class Demand:
     """Nothing but that somebody might call the function says that it is needed."""
 
     @property
+    def is_sole(self) -> bool:
+        """A backward pass has nothing to run through, and other cuts are not to blame for it."""
+        return self.backward and self.alone and not self.carries
+
+    @property
     def weight(self) -> tuple[bool, bool, bool]:
         """The demand that tells most has the most."""
         return self.backward, not self.supposed, not self.carries

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autofix.flow.joins import sequence
+from autofix.flow.syntax import is_none
 from autofix.flow.values import Dim, Kind, Value, fresh, number
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def index(shape: Shape | None, node: ast.expr, frame: Frame) -> Shape | None:
     parts = list(node.elts) if isinstance(node, ast.Tuple) else [node]
     if shape is None:
         return None
-    used = sum(not _is_new_axis(p) and not _is_ellipsis(p) for p in parts)
+    used = sum(not is_none(p) and not _is_ellipsis(p) for p in parts)
     result: list[Dim] = []
     left = list(shape)
     for part in parts:
@@ -122,7 +123,7 @@ def index(shape: Shape | None, node: ast.expr, frame: Frame) -> Shape | None:
                 return None
             result += left[:keep]
             left = left[keep:]
-        elif _is_new_axis(part):
+        elif is_none(part):
             result.append(1)
         elif not left:
             return None
@@ -140,11 +141,7 @@ def index(shape: Shape | None, node: ast.expr, frame: Frame) -> Shape | None:
 
 def _consumed(parts: list[ast.expr], until: ast.expr) -> int:
     before = parts[: parts.index(until)]
-    return sum(not _is_new_axis(p) for p in before)
-
-
-def _is_new_axis(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+    return sum(not is_none(p) for p in before)
 
 
 def _is_ellipsis(node: ast.expr) -> bool:

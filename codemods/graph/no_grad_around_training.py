@@ -99,7 +99,7 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     if item is None or _is_choice(node, facts):
         return
     wanted = {s: found for s in node.body if (found := _wanted(s, facts)) is not None}
-    certain = [s for s, (demand, _) in wanted.items() if _is_certain(demand)]
+    certain = [s for s, (demand, _) in wanted.items() if demand.is_sole]
     lost = [s for s, (_, sources) in wanted.items() if s in certain or _trains(sources)]
     chosen = [s for s in lost if s in certain or not said_to_be_frozen(s, facts)]
     if lost and not chosen:
@@ -124,7 +124,7 @@ def check_decorator(node: ast.FunctionDef, facts: Facts) -> Iterator[Report]:
         if found is None:
             continue
         demand, sources = found
-        certain = _is_certain(demand)
+        certain = demand.is_sole
         if not demand.backward and is_for_inference(node, facts):
             continue
         if certain or _trains(sources):
@@ -141,7 +141,7 @@ def check_call(node: ast.Expr, facts: Facts) -> Iterator[Report]:
     found = _wanted(call, facts, block)
     if found is not None:
         demand, sources = found
-        certain = _is_certain(demand)
+        certain = demand.is_sole
         if certain or _trains(sources):
             removed = remove_statement(facts, node)
             edits = (removed,) if removed is not None else "it stands where it cannot be removed"
@@ -231,11 +231,6 @@ def _behind(body: list[ast.stmt], chosen: list[ast.stmt], facts: Facts) -> list[
 def _is_lost(node: ast.AST, facts: Facts) -> bool:
     meant = facts.is_target(node) or facts.is_weight(node) or facts.used_as_leaf(node)
     return facts.needed(node) is not None and not meant
-
-
-def _is_certain(demand: Demand) -> bool:
-    """A backward pass that has nothing to run through, for this reason alone."""
-    return demand.backward and demand.alone and not demand.carries
 
 
 def _trains(sources: Sources) -> bool:

@@ -148,7 +148,7 @@ def _exported(
     node: ast.expr, export: Export, found: tuple[Graph, Demand], facts: Facts
 ) -> Iterator[Report]:
     graph, demand = found
-    term = facts.is_term(node) or _is_sole(demand)
+    term = facts.is_term(node) or demand.is_sole
     if not term and not _matters(node, export, graph, demand, facts):
         return
     message = _message(export.whole, demand, facts)
@@ -162,7 +162,7 @@ def _exported(
     if not way.joined:
         return
     if demand.repeated or facts.is_carried(node):
-        if term and (demand.repeated or _is_sole(demand)):
+        if term and (demand.repeated or demand.is_sole):
             reason = REPEATED if demand.repeated else CARRIED
             yield Report(export.whole, message, declined=reason, why=why)
         return
@@ -170,11 +170,6 @@ def _exported(
     tier, note = _tier(node, certain and lift.exact, term, facts)
     edits = tidied(list(way.edits), facts)
     yield Report(export.whole, message, fix=fix(tier, *edits), why=why, note=note)
-
-
-def _is_sole(demand: Demand) -> bool:
-    """A backward pass has nothing to run through, and other cuts are not to blame for it."""
-    return demand.backward and demand.alone and not demand.carries
 
 
 def _matters(node: ast.expr, export: Export, graph: Graph, demand: Demand, facts: Facts) -> bool:
@@ -194,7 +189,7 @@ def _stopped(
     graph, demand = found
     if graph < Graph.YES and _is_variable(node):
         return  # data, as it was written for old versions
-    whole = _is_sole(demand) or (facts.is_term(node) and not demand.carries)
+    whole = demand.is_sole or (facts.is_term(node) and not demand.carries)
     term = (
         whole
         or facts.is_term(node)
