@@ -73,13 +73,21 @@ def _looks_at_gradients(loop: ast.AST | None, facts: Facts) -> bool:
     return False
 
 
+def in_loop_of_passes(problem: Problem) -> bool:
+    """Does the reset stand in a loop of backward passes that the step is behind?"""
+    assert problem.reset is not None
+    around = [loop for loop in problem.reset.loops if loop not in problem.step.loops]
+    return any(loop in one.loops for loop in around for one in problem.backwards)
+
+
 def adds_up(problem: Problem, facts: Facts) -> bool:
     """Are the passes parts of one: the loss is divided by how often the loop goes round, or what
     it goes over is cut from what the turn got, or made of one graph?"""
     reset = problem.reset
     assert reset is not None
     loop = reset.loops[-1].node
-    assert isinstance(loop, ast.For)
+    if not isinstance(loop, ast.For):
+        return False
     if _over_parts(loop, problem, facts):
         return True
     count = _count(loop.iter)

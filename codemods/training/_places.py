@@ -15,9 +15,7 @@ from autofix.model import Edit
 from autofix.rewrite.statements import (
     insert_after,
     insert_before,
-    lines_of,
     moved_behind,
-    remove_statement,
 )
 
 _WITH_STEP = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "unscale_"})
@@ -39,10 +37,12 @@ def first_backward(problem: Problem, facts: Facts, level: int = -1) -> ast.stmt 
         if found is not None:
             return found
         parent = facts.index.parents.get(node)
-        if not isinstance(parent, (ast.With, ast.Try, ast.If)) or parent is turn.node:
+        around = isinstance(parent, (ast.With, ast.Try, ast.If, ast.For))
+        if parent is turn.node or not around:
             return None
         if isinstance(parent, ast.If) and not _in_all_branches(parent, turn, step, facts):
             return None
+        assert isinstance(parent, ast.stmt)
         node = parent
 
 
@@ -73,7 +73,7 @@ def reset_edit(problem: Problem, facts: Facts, code: str) -> Edit:
     or behind the step where it is made only now and then."""
     inside, step = _in_closure(problem, facts), problem.step.event
     anchor = inside or first_backward(problem, facts)
-    if anchor is not None and (inside or _is_bound(step.receiver, anchor, step, facts)):
+    if anchor is not None and (inside or is_bound(step.receiver, anchor, step, facts)):
         return insert_before(facts, anchor, code)
     return insert_after(facts, step.chain[-1], code)
 
@@ -88,11 +88,13 @@ def _in_closure(problem: Problem, facts: Facts) -> ast.stmt | None:
     return None
 
 
-def _is_bound(node: ast.AST | None, anchor: ast.stmt, step: Event, facts: Facts) -> bool:
+def is_bound(node: ast.AST | None, anchor: ast.stmt, step: Event, facts: Facts) -> bool:
     """Do the names in `node` mean the same at `anchor` as at the step?"""
     if node is None:
         return False
-    named = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    loads = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    own = node.target if isinstance(node, ast.For) else ast.Pass()
+    named = loads - {n.id for n in ast.walk(own) if isinstance(n, ast.Name)}
     return not any(
         isinstance(n, ast.Name)
         and n.id in named
@@ -103,39 +105,7 @@ def _is_bound(node: ast.AST | None, anchor: ast.stmt, step: Event, facts: Facts)
     )
 
 
-def moved_reset(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
-    """The edits that take a reset from between the backward pass and the step."""
-    assert problem.reset is not None
-    reset, step = problem.reset.event, problem.step.event
-    level = _shared(reset, step)
-    statement = reset.chain[level]
-    if not _does_only(statement, reset, level, problem):
-        return "it is part of another statement"
-    if not _does_no_more(statement, level, problem, facts):
-        return "the function that it stands in does other things, too"
-    lines = None if _is_only(statement, facts) else lines_of(facts, [statement], above=False)
-    removed = Edit(*lines, "") if lines else _removed(statement, facts)
-    if removed is None:
-        return "it cannot be taken out of its line"
-    earlier = [
-        e
-        for e in problem.turn.of(What.ZERO)
-        if e.at < problem.backwards[0].at and problem.turn.resets(e.event, step.who)
-    ]
-    if any(e.sure for e in earlier):
-        return (removed,)
-    anchor = first_backward(problem, facts, level)
-    code = facts.source.segment(statement)
-    if lines and lines_of(facts, [anchor or step.chain[-1]], above=False):
-        # Its comment goes with it.
-        start = facts.source.span(statement)[0]
-        code = facts.source.text[start : lines[1]].rstrip("\r\n")
-    if anchor is not None and _is_bound(statement, anchor, step, facts):
-        return (removed, insert_before(facts, anchor, code))
-    return (removed, insert_after(facts, step.chain[level], code))
-
-
-def _shared(a: Event, b: Event) -> int:
+def shared_calls(a: Event, b: Event) -> int:
     """How many calls lead to both of two events."""
     shared = 0
     for one, other in zip(a.chain[:-1], b.chain[:-1], strict=False):
@@ -145,59 +115,10 @@ def _shared(a: Event, b: Event) -> int:
     return shared
 
 
-def _does_only(statement: ast.stmt, event: Event, level: int, problem: Problem) -> bool:
-    """Is a statement nothing but an event, perhaps by way of a function?"""
-    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
-        return False
-    if level == len(event.chain) - 1:
-        return statement.value is event.node
-    led = [e.event for e in problem.turn.events if statement in e.event.chain]
-    return all(one.what == event.what for one in led)
-
-
-def _does_no_more(statement: ast.stmt, level: int, problem: Problem, facts: Facts) -> bool:
-    """Is there nothing else in the function that a statement runs?"""
-    index = facts.index
-    led = [e.event.chain for e in problem.turn.events if statement in e.event.chain]
-    known = {one for chain in led for one in chain[level + 1 :]}
-    around = {owner for one in known for owner in index.ancestors(one)}
-    return all(
-        one in known or one in around or _is_idle(one)
-        for function in {index.function_of(one) for one in known}
-        if function is not None
-        for one in ast.walk(function)
-        if isinstance(one, ast.stmt)
-    )
-
-
-def _is_idle(statement: ast.stmt) -> bool:
-    """A docstring, `pass`, `return`."""
-    if isinstance(statement, ast.Return):
-        return statement.value is None
-    text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return text or isinstance(statement, ast.Pass)
-
-
-def _is_only(statement: ast.stmt, facts: Facts) -> bool:
-    return len(facts.index.block_of(statement)) == 1
-
-
-def _removed(statement: ast.stmt, facts: Facts) -> Edit | None:
-    """The statement out of its line: `a; statement; b` becomes `a; b`."""
-    block = facts.index.block_of(statement)
-    at = block.index(statement)
-    start, end = facts.source.span(statement)
-    if at + 1 < len(block) and block[at + 1].lineno == statement.end_lineno:
-        return Edit(start, facts.source.span(block[at + 1])[0], "")
-    if at and block[at - 1].end_lineno == statement.lineno:
-        return Edit(facts.source.span(block[at - 1])[1], end, "")
-    return remove_statement(facts, statement)
-
-
 def moved_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     """The edits that put a step behind the backward pass that it is for."""
     step = problem.step.event
-    level = _shared(step, problem.backwards[0].event)
+    level = shared_calls(step, problem.backwards[0].event)
     statement = step.chain[level]
     if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
         return "it is part of another statement"

@@ -65,8 +65,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.training._each import adds_up, reset_once
-from autofix.codemods.training._places import moved_reset, reset_edit
+from autofix.codemods.training._each import adds_up, in_loop_of_passes, reset_once
+from autofix.codemods.training._moved_reset import moved_reset
+from autofix.codemods.training._places import reset_edit
 from autofix.codemods.training._problems import Kind, Problem, problems, turn_holds
 from autofix.flow.events import updated
 from autofix.flow.facts import Facts
@@ -131,6 +132,8 @@ def _between(node: ast.Call, problem: Problem, facts: Facts) -> Report:
     if isinstance(edits, str):
         return Report(node, message, declined=edits, why=_why(problem))
     tier = Applicability.UNSAFE if _is_one_of_two(problem, facts) else Applicability.SAFE
+    if in_loop_of_passes(problem):
+        tier = Applicability.UNSAFE if adds_up(problem, facts) else Applicability.DISPLAY
     return Report(node, message, fix=fix(tier, *edits), why=_why(problem))
 
 
