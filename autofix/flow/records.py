@@ -6,10 +6,16 @@ import ast
 from dataclasses import dataclass
 from functools import cached_property
 
+from autofix.flow.index import last_name
 from autofix.flow.reaching import Names
 
 NOT, INSIDE, FIRST = 0, 1, 2
 """How a value is held: as itself, in a container, in a tuple as its first, second ... element."""
+CONTAINERS = frozenset(
+    {"list", "tuple", "dict", "set", "OrderedDict", "deque", "sorted", "reversed"}
+    | {"iter", "enumerate", "zip", "chain"}
+)
+_PAIRING = frozenset({"enumerate", "zip", "items"})
 _OF_TENSORS = frozenset({"data", "grad", "shape", "dtype", "device", "T", "size"})
 
 
@@ -17,6 +23,28 @@ def another(index: ast.expr, held: int) -> bool:
     """Is `index` surely that of another element than the one where the value is?"""
     known = isinstance(index, ast.Constant) and isinstance(index.value, int) and index.value >= 0
     return known and held >= FIRST and index.value != held - FIRST  # type: ignore[attr-defined]
+
+
+def held_by_result(call: ast.Call, held: int) -> int | None:
+    """How what `call` gives holds its argument, or what its argument held, if it surely does."""
+    name = last_name(call.func)
+    if not isinstance(call.func, ast.Name):
+        return INSIDE if name == "chain" else None
+    if name in CONTAINERS:
+        return INSIDE
+    if not held:
+        return None
+    joins = len(call.args) == 2 and isinstance(call.args[1], (ast.List, ast.Tuple))
+    if name == "filter" or (name == "sum" and joins):  # `sum(lists, [])`
+        return INSIDE
+    return NOT if name == "next" else None
+
+
+def held_by_element(container: ast.expr) -> int:
+    """How what a loop over `container` takes out of it, under one name, holds what is in there:
+    `for pair in zip(a, b)`."""
+    pairs = isinstance(container, ast.Call) and last_name(container.func) in _PAIRING
+    return INSIDE if pairs else NOT
 
 
 @dataclass(eq=False)

@@ -17,7 +17,15 @@ from autofix.flow.attribute_reads import attribute_reads, property_reads
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.reaching import Names
-from autofix.flow.records import FIRST, INSIDE, NOT, Records, another
+from autofix.flow.records import (
+    FIRST,
+    INSIDE,
+    NOT,
+    Records,
+    another,
+    held_by_element,
+    held_by_result,
+)
 from autofix.flow.unit import is_foreign
 from autofix.flow.walk import walk
 
@@ -27,10 +35,6 @@ if TYPE_CHECKING:
 MOST = 400
 """Uses that are followed for one value."""
 
-CONTAINERS = frozenset(
-    {"list", "tuple", "dict", "set", "OrderedDict", "deque", "sorted", "reversed"}
-    | {"iter", "enumerate", "zip", "chain"}
-)
 ADDING = frozenset({"append", "appendleft", "add", "insert", "extend", "update", "setdefault"})
 _WHOLE = frozenset({"values", "items", "copy"})
 _LEAVING = (ast.Return, ast.Yield, ast.YieldFrom)
@@ -111,7 +115,7 @@ class Uses:
             ) if made is node:
                 yield parent, INSIDE
             case ast.comprehension(iter=inner, target=target) if inner is node and held:
-                yield from self._elements(target, self.facts.index.parents[parent])
+                yield from self._elements(target, inner, self.facts.index.parents[parent])
             case ast.Yield() | ast.YieldFrom():
                 yield from self._left(node, held, parent)
             case ast.Subscript(value=owner, ctx=ast.Load()) if owner is node and held:
@@ -133,7 +137,7 @@ class Uses:
     def _stated(self, node: ast.expr, held: int, parent: ast.stmt) -> Iterator[Step]:
         match parent:
             case ast.For(iter=inner, target=target) if inner is node and held:
-                yield from self._elements(target, parent)
+                yield from self._elements(target, inner, parent)
             case ast.Assign(targets=targets):
                 for target in targets:
                     yield from self._bind(target, parent, held)
@@ -195,12 +199,13 @@ class Uses:
                 if read is not owner:
                     yield read, True
 
-    def _elements(self, target: ast.expr, loop: ast.AST) -> Iterator[Step]:
+    def _elements(self, target: ast.expr, of: ast.expr, loop: ast.AST) -> Iterator[Step]:
         """`for target in container`: what the loop calls each element."""
+        held = held_by_element(of) if isinstance(target, ast.Name) else NOT
         wanted = {n.id for n in walk(target) if isinstance(n, ast.Name)}
         for node in walk(loop):
             if isinstance(node, ast.Name) and node.id in wanted and isinstance(node.ctx, ast.Load):
-                yield node, False
+                yield node, held
 
     def _taken_out(self, attribute: ast.Attribute, node: ast.expr, held: int) -> Iterator[Step]:
         if attribute.attr in self.records.places:
@@ -219,8 +224,8 @@ class Uses:
     ) -> Iterator[Step]:
         """An argument: of a container's constructor or method, or of code of this file."""
         name = last_name(call.func)
-        if name in CONTAINERS and (isinstance(call.func, ast.Name) or name == "chain"):
-            yield call, True
+        if (after := held_by_result(call, held)) is not None:
+            yield call, after
             return
         if isinstance(call.func, ast.Name) and name in self.records.fields:
             yield call, self.records.held_by(node, call, keyword)

@@ -15,9 +15,9 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo
-from autofix.flow.records import INSIDE
+from autofix.flow.records import CONTAINERS, INSIDE
 from autofix.flow.torch_api import is_optimizer
-from autofix.flow.uses import ADDING, CONTAINERS, Use, uses_in
+from autofix.flow.uses import ADDING, Use, uses_in
 from autofix.flow.values import Kind
 from autofix.flow.walk import walk
 
@@ -37,7 +37,7 @@ _PLAIN = re.compile(
     r"(?i)#.*(?:instead of \W*(?:nn\.)?Module(?:List|Dict)|\b(?:not|\w+n't)\b.*\bregister)"
 )
 _BUILTINS = CONTAINERS | frozenset(
-    {"len", "print", "sum", "map", "filter", "next", "isinstance", "range", "hasattr", "id", "repr"}
+    {"len", "print", "sum", "filter", "next", "isinstance", "range", "hasattr", "id", "repr"}
     | {"str", "any", "all", "min", "max", "type", "super", "partial", "int", "bool"}
 )
 
