@@ -6,7 +6,8 @@ import ast
 
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, keys
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.syntax import calls_in
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 
@@ -28,7 +29,7 @@ def dead_at(
         ):
             continue
         names = parts or names
-        if _is_cut_after(graphs, names, backward):
+        if _is_cut_after(graphs, names, backward) or _is_left_to_caller(graphs, key, backward):
             continue
         if shares_graph(graphs, added, names, backward) and (
             surely_tensor(facts, added, backward.root) or _is_term(graphs, added, backward.root)
@@ -78,10 +79,22 @@ def _is_cut_after(graphs: Graphs, names: set[str], backward: Backward) -> bool:
         value is not None
         and facts.index.parents.get(statement) is here
         and statement.lineno > backward.call.lineno
-        and facts.value(value).graph == Graph.NO
+        and (facts.value(value).graph == Graph.NO or not keys(value))
         for name in names
         for statement, value in graphs.stores.get(name, ())
     )
+
+
+def _is_left_to_caller(graphs: Graphs, key: str, backward: Backward) -> bool:
+    """`if now: loss.backward()` without a step, and the sum is returned: where the backward pass was
+    not run, the caller may run it. (`if torch.isfinite(loss):` leaves nothing to run.)"""
+    here = graphs.facts.index.parents.get(backward.statement)
+    if not isinstance(here, ast.If) or keys(here.test) & keys(backward.root):
+        return False
+    if any(last_name(call.func) == "step" for s in here.body for call in calls_in(s)):
+        return False
+    returned = [n.value for n in graphs.nodes if isinstance(n, ast.Return) and n.value is not None]
+    return any(key in graphs.made_of(keys(value)) for value in returned)
 
 
 def _dead_by_hand(graphs: Graphs, node: ast.AST, added: ast.expr) -> bool:
