@@ -86,8 +86,8 @@ def _is_cut_after(graphs: Graphs, names: set[str], backward: Backward) -> bool:
 
 
 def _is_left_to_caller(graphs: Graphs, key: str, backward: Backward) -> bool:
-    """`if now: loss.backward()` without a step, and the sum is returned: where the backward pass was
-    not run, the caller may run it. (`if torch.isfinite(loss):` leaves nothing to run.)"""
+    """`if now: loss.backward()` without a step, and the sum is returned: where none was run, the
+    caller may run it. (`if torch.isfinite(loss):` leaves nothing to run.)"""
     here = graphs.facts.index.parents.get(backward.statement)
     if not isinstance(here, ast.If) or keys(here.test) & keys(backward.root):
         return False
