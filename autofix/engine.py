@@ -100,9 +100,21 @@ def _ask(facts: Facts, places: Iterable[Shown]) -> Outcome:
     return Outcome(tuple(unique), tuple(crashes.items()), facts.consulted, facts.given_up)
 
 
+def _with_others(report: Report, facts: Facts) -> Report:
+    """A loss that other files make a leaf of has to stay without a graph until they are repaired,
+    too."""
+    lines = facts.silenced_elsewhere(report.node) if report.fix is not None else []
+    if report.fix is None or not lines:
+        return report
+    note = f"`requires_grad = True` (line {lines[0]}) has to go as well, or it would raise"
+    along = report.fix.along | {line.path for line in lines}
+    return replace(report, fix=replace(report.fix, along=along), note=note)
+
+
 def _finding(rule: Rule, report: Report, facts: Facts) -> Finding:
     if report.fix is not None and (why := facts.broken_elsewhere(report.node)) is not None:
         report = replace(report, fix=None, declined=why)
+    report = _with_others(report, facts)
     start, end = facts.source.span(report.node)
     return Finding(
         rule=rule.code,

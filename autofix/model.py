@@ -37,6 +37,8 @@ class Fix:
 
     applicability: Applicability
     edits: tuple[Edit, ...]
+    along: frozenset[str] = frozenset()
+    """Other files, by absolute path, that would break if they were not repaired as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Plan:
     """The files around the one that is looked at, if they may have a say in it."""
     known: frozenset[str] | None = None
     """Codes and names of all rules there are, selected or not."""
+    by_itself: bool = False
+    """The other files stay as they are, whatever becomes of this one."""
 
     @property
     def labels(self) -> frozenset[str]:
@@ -55,7 +57,17 @@ class Plan:
     def accepts(self, finding: Finding) -> bool:
         """Whether the fix is one to write."""
         tiers = (Applicability.SAFE, Applicability.UNSAFE) if self.unsafe else (Applicability.SAFE,)
-        return finding.declined is None and finding.applicability in tiers
+        if finding.fix is None or finding.declined is not None:
+            return False
+        return finding.applicability in tiers and self._reaches(finding.fix.along)
+
+    def _reaches(self, others: frozenset[str]) -> bool:
+        """Are these files repaired by the same run?"""
+        if not others:
+            return True
+        if self.by_itself or self.project is None:
+            return False
+        return all(map(self.project.is_given, others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +158,9 @@ def _settle(document: Document, finding: Finding, plan: Plan) -> Finding:
         tier = Applicability.SAFE
     elif tier is Applicability.SAFE and finding.rule in plan.demoted:
         tier = Applicability.UNSAFE
-    return finding if tier is fix.applicability else replace(finding, fix=Fix(tier, fix.edits))
+    if tier is fix.applicability:
+        return finding
+    return replace(finding, fix=replace(fix, applicability=tier))
 
 
 def _examine(document: Document, path: str, shown: str, plan: Plan) -> FileResult:

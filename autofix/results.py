@@ -73,6 +73,12 @@ class FileResult:
     unrepaired: tuple[Located, ...] = ()
     """What `findings` has to be if `after` is not written after all."""
 
+    @property
+    def along(self) -> frozenset[str]:
+        """The other files that have to be repaired with it."""
+        fixes = [found.finding.fix for found in self.findings if found.applied]
+        return frozenset().union(*(fix.along for fix in fixes if fix is not None))
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

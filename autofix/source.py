@@ -29,11 +29,14 @@ class Line(int):
     """A line of another file than the one that is looked at. It reads as `12 of helpers.py`."""
 
     place: str
+    path: str
+    """Of the file, absolute."""
 
     @classmethod
-    def of(cls, number: int, place: str) -> Line:
+    def of(cls, number: int, place: str, path: str) -> Line:
         line = cls(number)
         line.place = place
+        line.path = path
         return line
 
     def __str__(self) -> str:

@@ -14,10 +14,12 @@ import pytest
 import test_fixtures as single
 
 from autofix import engine, registry
+from autofix.config import Resolver, command_line
 from autofix.document import Document
 from autofix.model import Finding
 from autofix.project.project import Project
 from autofix.rewrite.fixpoint import Repaired, repair
+from autofix.run import Mode, run
 
 CASES = sorted({path.parent for path in single.FIXTURES.glob("*/*/probe.py")})
 
@@ -119,3 +121,19 @@ def test_the_golden_repair_is_proven(case: Path, copy: Path, tmp_path: Path) -> 
     assert bool(gp.bugs(before, probe)) == bool(tiers)
     if any(golden(path).exists() for path in files(case)):
         assert gp.compare(before, main, probe) == []
+
+
+def test_what_would_break_a_file_that_is_not_repaired_is_not_written(tmp_path: Path) -> None:
+    case = single.FIXTURES / "rewrapped_loss" / "flag_set_by_another_file"
+    for path in files(case):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+
+    def written(name: str, **given: object) -> list[str]:
+        resolver = Resolver(command_line(given, ()))
+        report = run([str(tmp_path / name)], resolver, Mode.DIFF)
+        return sorted({Path(found.path).name for found in report.applied})
+
+    assert written(".") == ["fit.py", "losses.py"]
+    assert written("losses.py") == []
+    assert written(".", select=("AG105",)) == []

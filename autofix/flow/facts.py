@@ -24,7 +24,7 @@ from autofix.flow.unit import Unit, is_foreign
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
 from autofix.flow.walk import walk
 from autofix.flow.writes import Break, Write
-from autofix.source import Source
+from autofix.source import Line, Source
 
 
 @dataclass(eq=False)
@@ -249,20 +249,28 @@ class Facts:
 
     def broken_elsewhere(self, node: ast.AST) -> str | None:
         """Why code in another file would break if the graph were not cut at or in `node`."""
-        if "program" not in self.__dict__:
-            return None
-        cuts = self.program.cuts
-        if not any(map(is_foreign, (*cuts.arrays, *cuts.silencers))):
+        if not self._reaches_others():
             return None
         for inner in walk(node):
-            for call in cuts.read_as_arrays(inner):
+            for call in self.program.cuts.read_as_arrays(inner):
                 if is_foreign(call):
                     return f"`.numpy()` of it (line {call.lineno}) would raise"
-            for target in cuts.silenced_by(inner):
-                if is_foreign(target):
-                    line = getattr(target, "lineno", 0)
-                    return f"`requires_grad` of it is set (line {line}), which would raise"
         return None
+
+    def silenced_elsewhere(self, node: ast.AST) -> list[Line]:
+        """Where other files set `requires_grad` of what comes out of a cut at or in `node`: it
+        would raise there if the graph were not cut."""
+        if not self._reaches_others():
+            return []
+        targets = (t for inner in walk(node) for t in self.program.cuts.silenced_by(inner))
+        lines = (getattr(target, "lineno", None) for target in targets)
+        return sorted({line for line in lines if isinstance(line, Line)})
+
+    def _reaches_others(self) -> bool:
+        if "program" not in self.__dict__:
+            return False
+        cuts = self.program.cuts
+        return any(map(is_foreign, (*cuts.arrays, *cuts.silencers)))
 
     def rewraps(self, node: ast.AST) -> list[ast.AST]:
         """Where a new leaf is made of what comes out of the cut at `node`."""

@@ -76,7 +76,7 @@ class Unit:
             if number is not None:
                 line = lines.get(number)
                 if line is None:
-                    line = lines[number] = Line.of(number, self.place(number))
+                    line = lines[number] = Line.of(number, self.place(number), self.path)
                 node.lineno = line  # type: ignore[attr-defined]
 
     def mentions(self, name: str) -> bool:

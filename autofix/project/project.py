@@ -61,6 +61,10 @@ class Project:
     def submodule(self, path: str, name: str) -> str | None:
         return submodule(path, name, self._folders)
 
+    def is_given(self, path: str) -> bool:
+        """Is the run about this file, too?"""
+        return any(_below(path, given) for given in self.given)
+
     def is_test(self, path: str) -> bool:
         root = self._folders.root(os.path.dirname(path)).path
         return _TEST.search(os.path.relpath(path, root)) is not None
@@ -162,7 +166,7 @@ class Project:
             place = root.path
         else:
             place = os.path.join(root.path, package) if package else folder
-        if place in self._searched or any(_below(place, given) for given in self.given):
+        if place in self._searched or self.is_given(place):
             return
         self._searched.add(place)
         self._note_files(place, recursive=root.marked or bool(package))

@@ -39,7 +39,20 @@ def together(work: Batch, results: Sequence[FileResult], jobs: int) -> list[File
         for index, one in zip(again, part, strict=True):
             found[index] = one
         seen = changed
-    return found
+    return _without_halves(found)
+
+
+def _without_halves(found: Sequence[FileResult]) -> list[FileResult]:
+    """The results without repairs that would break another file, as that was not repaired."""
+    kept = list(found)
+    while True:
+        changed = {os.path.abspath(one.path) for one in kept if one.after is not None}
+        halves = [index for index, one in enumerate(kept) if one.along - changed]
+        if not halves:
+            return kept
+        for index in halves:
+            one = kept[index]
+            kept[index] = replace(one, findings=one.unrepaired, after=None)
 
 
 def _agrees(work: Batch, index: int, result: FileResult) -> bool:

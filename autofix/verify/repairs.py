@@ -36,7 +36,7 @@ class Bench:
     @property
     def wide(self) -> Plan:
         """Fixes of every tier that can be written at all: the verdict decides, not the tier."""
-        return replace(self.plan, unsafe=True, repair=True, verify=False)
+        return replace(self.plan, unsafe=True, repair=True, verify=False, by_itself=True)
 
     def plain(self, data: bytes) -> FileResult:
         """What is found, with nothing repaired."""

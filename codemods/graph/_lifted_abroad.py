@@ -24,12 +24,16 @@ def is_needed_abroad(function: FunctionNode, cut: ast.expr, facts: Facts) -> boo
         return False
     if found[1].carries and not facts.is_term(cut):
         return False  # a weight, perhaps
-    uses = list(_uses_abroad(function, facts))
+    uses = list(_uses_abroad(function, facts, set()))
     return bool(uses) and all(_takes_tensor(node, index, facts) for node, index in uses)
 
 
-def _uses_abroad(function: FunctionNode, facts: Facts) -> Iterator[tuple[ast.expr, Index]]:
-    """The calls of the function in other files, or the reads of what they are bound to."""
+def _uses_abroad(
+    function: FunctionNode, facts: Facts, seen: set[FunctionNode]
+) -> Iterator[tuple[ast.expr, Index]]:
+    """The calls of the function in other files, or the reads of what they are bound to; those of
+    the functions there that return it, too."""
+    seen.add(function)
     modules = facts.program.modules
     for path in sorted(modules.consulted):
         module = modules.at(path)
@@ -39,8 +43,15 @@ def _uses_abroad(function: FunctionNode, facts: Facts) -> Iterator[tuple[ast.exp
         for call in index.of_kind(ast.Call):
             target = facts.program.values.get(call.func)
             ref = target.ref if target is not None else None
-            if isinstance(ref, Closure) and ref.node is function:
-                yield from _reads(call, index)
+            if not (isinstance(ref, Closure) and ref.node is function):
+                continue
+            for read, within in _reads(call, index):
+                outer = within.function_of(read)
+                returned = isinstance(within.parents.get(read), ast.Return)
+                if returned and outer is not None and outer not in seen:
+                    yield from _uses_abroad(outer, facts, seen)
+                else:
+                    yield read, within
 
 
 def _reads(call: ast.Call, index: Index) -> Iterator[tuple[ast.expr, Index]]:

@@ -84,6 +84,7 @@ from autofix.flow.unit import is_foreign
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
+from autofix.source import Line
 
 _CALLED = frozenset({"item", "tolist", "numpy", "detach", "float", "array", "asarray", "Variable"})
 rule = Rule(
@@ -131,17 +132,23 @@ def _check(node: ast.expr, facts: Facts) -> Iterator[Report]:
         assert source is not None
         reports = _stopped(node, source, found, facts) if not is_written(node, facts) else ()
     for report in reports:
-        yield _with_wrapper(report, wrappers[0]) if wrappers and report.fix else report
+        yield _with_wrappers(report, wrappers)
 
 
-def _with_wrapper(report: Report, wrapper: ast.AST) -> Report:
+def _with_wrappers(report: Report, wrappers: list[ast.AST]) -> Report:
     """Another file makes a leaf of the loss, which hid the cut and is of no use without it."""
-    assert report.fix is not None
-    line = getattr(wrapper, "lineno", 0)
-    safe = report.fix.applicability == Applicability.SAFE
-    tier = Applicability.UNSAFE if safe else report.fix.applicability
-    note = f"the leaf that is made of the loss (line {line}) has to go as well"
-    return replace(report, fix=fix(tier, *report.fix.edits), note=note)
+    numbers = [getattr(node, "lineno", None) for node in wrappers if not _only_marks(node)]
+    lines = [line for line in numbers if isinstance(line, Line)]
+    if report.fix is None or not lines:
+        return report
+    note = f"the leaf that is made of the loss (line {lines[0]}) has to go as well"
+    along = frozenset(line.path for line in lines)
+    return replace(report, fix=replace(report.fix, along=along), note=note)
+
+
+def _only_marks(node: ast.AST) -> bool:
+    """`loss.requires_grad_()` does nothing to what has a graph."""
+    return isinstance(node, ast.Call) and last_name(node.func) == "requires_grad_"
 
 
 def _exported(
