@@ -82,8 +82,6 @@ def spread(lift: Lift, holder: ast.expr, position: int, form: Form) -> Way:
 def zipped(lift: Lift, node: ast.expr, call: ast.Call, form: Form) -> Way:
     """`for a, b in zip(x, node)`: what the loop calls the elements of a state. (Losses and their
     weights are zipped as well, and weights are numbers on purpose.)"""
-    if not lift.facts.is_recurrent(lift.export.cut):
-        return OFF
     loop = lift.facts.index.parents.get(call)
     around = lift.facts.index.parents.get(loop) if isinstance(loop, ast.comprehension) else loop
     target = getattr(loop, "target", None)
@@ -91,7 +89,11 @@ def zipped(lift: Lift, node: ast.expr, call: ast.Call, form: Form) -> Way:
     if getattr(loop, "iter", None) is not call or around is None or at < 0:
         return OFF
     names = target.elts if isinstance(target, ast.Tuple) else []
-    return elements(lift, names[at], around, form) if at < len(names) else OFF
+    way = elements(lift, names[at], around, form) if at < len(names) else OFF
+    if way.joined and not lift.facts.is_recurrent(lift.export.cut):
+        lift.withheld = True
+        return OFF
+    return way
 
 
 def is_listed(lift: Lift, node: ast.expr, around: ast.AST | None) -> bool:

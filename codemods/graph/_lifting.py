@@ -62,6 +62,8 @@ class Lift:
     """The export stands in an argument that an edit writes elsewhere, without what makes it one."""
     listed: bool = False
     """It stands in a list that a constructor reads: that is found there."""
+    withheld: bool = False
+    """A read that leads to a tensor is left alone: there the numbers may be meant."""
     _seen: dict[tuple[ast.expr, Form, bool], Way] = field(default_factory=dict)
 
     @cached_property
@@ -77,6 +79,8 @@ class Lift:
         way = self.follow(self.export.whole, self.export.form)
         if not way.joined:
             return OFF
+        if self.withheld:
+            raise CannotLift("elsewhere its numbers are weights, which may be meant as constants")
         removal = () if self.moved else self._removal()
         edits = (*removal, *self.translator.imports, *way.edits)
         return Way(True, tuple(dict.fromkeys(edits)))
