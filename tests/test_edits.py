@@ -254,11 +254,19 @@ def test_a_result_that_does_not_parse_names_the_rule() -> None:
         fixed("a.data\nb.item\n", good, bad)
 
 
+def test_a_result_with_a_name_that_nothing_binds_names_the_rule() -> None:
+    text, item = "from torch import Tensor\n{}\n", replacing("item", "torch.sum", "AG105")
+    with pytest.raises(RepairError, match=r"^AG105: the fixed file uses `torch`, which nothing"):
+        fixed(text.format("a = item"), item)
+    for bound in ("torch = item", "import torch\nitem", "from a import *\nitem", "item, torch"):
+        assert "torch.sum" in fixed(text.format(bound), item).after.decode()
+
+
 def test_fixes_without_end_name_the_rule() -> None:
     with pytest.raises(RepairError, match=r"^AG101: still something to fix after 10 rounds$"):
         fixed("x", replacing("x$", "x.x"))
     with pytest.raises(RepairError, match=r"^AG2: the fixes undo each other$"):
-        fixed("x", replacing("x", "y"), replacing("y", "x", "AG2"))
+        fixed("a.x", replacing("x", "y"), replacing("y", "x", "AG2"))
 
 
 def test_the_last_round_may_be_the_one_that_ends_it() -> None:

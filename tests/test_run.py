@@ -262,7 +262,7 @@ def test_a_rule_that_crashes_loses_nothing_else(mode: Mode, call: str, said: str
     ("call", "said"), [("breaks", "TY106: the fixed file does not parse"), ("grow", "TY107: still")]
 )
 def test_a_fix_gone_wrong_leaves_the_file_as_it_was(call: str, said: str) -> None:
-    text = f"import torch\ntorch.{call}(1)\ntorch.bad(1)\n"
+    text = f"import torch\nfrom torch import f\ntorch.{call}(1)\ntorch.bad(1)\n"
     save(a=text, b=BAD)
     report = look(mode=Mode.APPLY)
     assert Path("a.py").read_text() == text

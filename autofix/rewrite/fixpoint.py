@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from autofix.document import Document, DocumentError, load
 from autofix.model import Finding
 from autofix.rewrite.edits import merged, select
+from autofix.rewrite.unbound import newly_unbound
 
 Find = Callable[[Document], Sequence[Finding]]
 
@@ -78,20 +79,22 @@ def _step(document: Document, chosen: Sequence[Finding]) -> Document:
     if fixed:
         return fixed
     guilty = [finding for finding in chosen if not _made(document, [finding])[0]]
-    raise RepairError(f"{_rules(guilty or chosen)}: the fixed file does not parse: {problem}")
+    raise RepairError(f"{_rules(guilty or chosen)}: the fixed file {problem}")
 
 
 def _made(document: Document, chosen: Sequence[Finding]) -> tuple[Document | None, str]:
     try:
         fixed = load(document.apply(merged(chosen)), document.path)
     except DocumentError as error:
-        return None, str(error)
+        return None, f"does not parse: {error}"
     if broken := fixed.syntax_error():
-        return None, f"{broken[1]} (line {broken[0].line})"
+        return None, f"does not parse: {broken[1]} (line {broken[0].line})"
     # A notebook cell that stops being Python is blanked, so the module itself would still parse.
     if len(fixed.unread) > len(document.unread):
         place, message = fixed.unread[-1]
-        return None, f"{message} (cell {place.cell} line {place.line})"
+        return None, f"does not parse: {message} (cell {place.cell} line {place.line})"
+    if names := newly_unbound(document.source.parse(), fixed.source.parse()):
+        return None, f"uses `{min(names)}`, which nothing binds"
     return fixed, ""
 
 

@@ -102,7 +102,9 @@ def affine(node: ast.Call, name: str, facts: Facts) -> tuple[Edit, ...]:
     if isinstance(start, ast.Constant) and start.value == 0:
         text = f"{_factor(last)} * {ramp}"
     elif not _is_plain(start, facts):
-        text = f"{_lerp(node, [start, end], facts)}({first}, {last}, {ramp})"
+        lerp = _lerp(node, [start, end], facts)
+        text = f"{lerp.code}({first}, {last}, {ramp})"
+        spelled = Spelling(spelled.code, tuple(dict.fromkeys((*spelled.edits, *lerp.edits))))
     else:
         text = f"{_factor(first)} + ({last} - {_factor(first)}) * {ramp}"
     if name == "logspace":
@@ -111,13 +113,13 @@ def affine(node: ast.Call, name: str, facts: Facts) -> tuple[Edit, ...]:
     return _written(node, text, spelled, facts)
 
 
-def _lerp(node: ast.Call, ends: list[ast.expr], facts: Facts) -> str:
+def _lerp(node: ast.Call, ends: list[ast.expr], facts: Facts) -> Spelling:
     """`torch.lerp` reads each end once, and takes only tensors of one dtype."""
     found = [_endpoint(end, facts) for end in ends]
     usual = all(e is not None and e.value.is_tensor and e.value.dtype in _USUAL for e in found)
     if not usual or len(node.keywords) > 1:
         raise CannotExpress("the start would be computed twice: give it a name first")
-    return spell(facts, "torch.lerp", node).code
+    return spell(facts, "torch.lerp", node)
 
 
 _USUAL = frozenset({None, "default", "float", "float32"})

@@ -58,7 +58,7 @@ from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
-from autofix.model import Applicability
+from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rewrite.nodes import bare, code, expression, method, replace, stands_alone, tight
 from autofix.rule import Report, Rule, fix
@@ -129,16 +129,33 @@ def _is_only_converted(data: ast.expr, told: bool, facts: Facts) -> bool:
     """An argument that an annotation says may be an array, or (`told`) of which only an annotation
     says that it is a tensor: nothing else is done with it, and it is not all of the result."""
     function = facts.index.function_of(data)
-    if not isinstance(data, ast.Name) or function is None:
+    annotation = _annotation(data, facts)
+    if function is None or annotation is None or not isinstance(data, ast.Name):
         return False
+    before = uses_in(facts).names.argument_loads(function, data.id)
+    return _says_either(annotation) or (told and before == [data])
+
+
+def _annotation(data: ast.expr, facts: Facts) -> str | None:
+    """What is written of an argument."""
+    function = facts.index.function_of(data)
+    if not isinstance(data, ast.Name) or function is None:
+        return None
     spec = function.args
     for given in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
         if given.arg == data.id and given.annotation is not None:
-            annotation = facts.source.segment(given.annotation)
-            either = "Tensor" in annotation and ("Union" in annotation or "|" in annotation)
-            before = uses_in(facts).names.argument_loads(function, given.arg)
-            return either or (told and before == [data])
-    return False
+            return facts.source.segment(given.annotation)
+    return None
+
+
+def _says_either(annotation: str) -> bool:
+    return "Tensor" in annotation and ("Union" in annotation or "|" in annotation)
+
+
+def _is_declared(data: ast.expr, facts: Facts) -> bool:
+    """Is it an argument that is a tensor and nothing else, by its annotation?"""
+    annotation = _annotation(data, facts)
+    return annotation is not None and annotation.rpartition(".")[2] == "Tensor"
 
 
 def _report(
@@ -166,13 +183,12 @@ def _report(
     if found is not None and facts.is_carried(node):
         return Report(node, message, declined=CARRIED, why=why)
     tier, note = _tier(node, data, found, facts)
-    if value.is_tensor and not value.assumed:
-        new = _copy(node, data, facts, keep_graph=found is not None)
+    if value.is_tensor and (not value.assumed or _is_declared(data, facts)):
+        edits = replace(facts, node, _copy(node, data, facts, keep_graph=found is not None))
     else:  # an array or list on other paths, which only `as_tensor` takes as well
-        new = _converted(node, facts)
+        edits = _converted(node, facts)
         if found is None or found[0] < Graph.YES:
             tier = Applicability.UNSAFE if tier == Applicability.SAFE else tier
-    edits = replace(facts, node, new)
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
 
 
@@ -184,7 +200,7 @@ def _tier(
     graph, demand = found
     if facts.is_target(node) and not _has_twin(node, data, facts):
         return Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
-    if _is_used_alive(data, facts):
+    if _is_used_alive(data, facts) and not _is_kept_for_a_layer(node, facts):
         return Applicability.DISPLAY, "the tensor itself is used as well: the stop may be meant"
     flag = keyword(node, "requires_grad")
     spelled_out = flag is not None and not is_true(flag)
@@ -225,6 +241,18 @@ def _is_used_alive(data: ast.expr, facts: Facts) -> bool:
     return False
 
 
+def _is_kept_for_a_layer(node: ast.Call, facts: Facts) -> bool:
+    """`skips.append(torch.tensor(h))` in a `forward`: what later layers are given is no stop."""
+    function = facts.index.function_of(node)
+    around = facts.index.parents.get(node)
+    if isinstance(around, ast.List):
+        around = facts.index.parents.get(around)
+    if getattr(function, "name", "") != "forward" or not isinstance(around, ast.Call):
+        return False
+    listed = last_name(around.func) in ("append", "cat", "concat", "stack")
+    return listed or facts.value(around.func).kind == Kind.MODULE
+
+
 def _takes_its_name(data: ast.Name, facts: Facts) -> bool:
     statement = facts.index.statement_of(data)
     targets = statement.targets if isinstance(statement, ast.Assign) else []
@@ -242,15 +270,28 @@ def _is_alive(read: ast.Name, facts: Facts) -> bool:
     if not isinstance(user, (ast.Call, ast.BinOp, ast.Attribute, ast.Subscript)):
         return False
     result = facts.value(user)
-    return bool(result.kind & Kind.TENSOR) and result.graph == Graph.YES
+    return bool(result.kind & Kind.TENSOR) and result.graph > Graph.NO
 
 
-def _converted(node: ast.Call, facts: Facts) -> cst.BaseExpression:
+def _converted(node: ast.Call, facts: Facts) -> tuple[Edit, ...]:
     tree = expression(facts, node)
     assert isinstance(tree, cst.Call)
-    func = cst.parse_expression(spell(facts, "torch.as_tensor", node).code)
+    spelled = spell(facts, "torch.as_tensor", node)
+    func = cst.parse_expression(spelled.code)
     kept = [a for a in tree.args if a.keyword is None or a.keyword.value != "requires_grad"]
-    return method(tree.with_changes(func=func, args=kept), "clone")
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "new_tensor":
+        kept += _like(node, node.func.value, facts)
+    made = method(tree.with_changes(func=func, args=kept), "clone")
+    return (*replace(facts, node, made), *spelled.edits)
+
+
+def _like(node: ast.Call, owner: ast.expr, facts: Facts) -> list[cst.Arg]:
+    """What `owner.new_tensor(...)` takes from its owner, where the call does not say it."""
+    text = code(tight(expression(facts, owner)))
+    missing = [name for name in ("dtype", "device") if keyword(node, name) is None]
+    call = cst.parse_expression(f"f({', '.join(f'{name}={text}.{name}' for name in missing)})")
+    assert isinstance(call, cst.Call)
+    return list(call.args)
 
 
 def _is_detached(data: ast.expr) -> bool:

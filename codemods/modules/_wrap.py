@@ -223,11 +223,13 @@ def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | st
         items = f"{element} for part in {items} for {element} in {inside}"
     kind = "Parameter" if parameters else "Module"
     spelling = spell(facts, f"torch.nn.{kind}List", last)
+    imports = spelling.edits
     if kept.mixed:
-        module = spell(facts, f"torch.nn.{kind}", last).code
+        module = spell(facts, f"torch.nn.{kind}", last)
+        imports = tuple(dict.fromkeys((*imports, *module.edits)))
         head = items if kept.nested else f"{element} for {element} in {items}"
-        items = f"{head} if isinstance({element}, {module})"
-    return (line_after(facts, last, f"{me}.{beside} = {spelling.code}({items})"), *spelling.edits)
+        items = f"{head} if isinstance({element}, {module.code})"
+    return (line_after(facts, last, f"{me}.{beside} = {spelling.code}({items})"), *imports)
 
 
 def _last_in(facts: Facts, kept: Kept, method: Method) -> ast.stmt | None:

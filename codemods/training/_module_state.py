@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeGuard
 
 from autofix.codemods.training._detaching import detaches
@@ -17,6 +18,8 @@ from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.objects import ClassInfo, Instance
 from autofix.flow.values import Graph, Kind, Value
 
+Path = tuple[str, ...]
+_MADE = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.Lambda)
 _NO_MODEL = frozenset({"backward", "step", "zero_grad"})
 
 
@@ -47,14 +50,42 @@ def module_states(graphs: Graphs, backward: Backward) -> Iterator[ModuleState]:
             continue
         once = len(around) == len(graphs.facts.index.loops_around(backward.call))
         classes = _classes_called(facts, call)
-        for i, node in enumerate(classes):
-            if i and not once:
-                break  # a part of what is called: there is no name for it here
+        for node, path in classes.items():
+            alone = once and _runs_once(facts, node, call)
+            if not alone and path is None:
+                continue  # a part of what is called: there is no name for it here
+            owner = None if alone else ".".join((ast.unparse(call.func), *(path or ())))
             for attribute, made in _kept_attributes(facts, node):
                 if not _is_reset(graphs, node, attribute, turn):
-                    yield _state(facts, node, attribute, made, call, backward, once)
+                    yield _state(facts, node, attribute, made, owner, backward)
         if classes:
             return  # of several calls in one turn, the first will do
+
+
+def _runs_once(facts: Facts, node: ast.ClassDef, call: ast.Call) -> bool:
+    """Does a turn that makes this call run the `forward` of the class once? Then its state may be
+    detached there: otherwise that would part one step from the next, too."""
+    calls = [c for c in facts.index.of_kind(ast.Call) if _calls_instance(facts, c, node)]
+    if calls == [call] or (not calls and facts.value(call.func).kind == Kind.UNKNOWN):
+        return True
+    if len(calls) != 1 or calls[0] is call or _is_repeated(facts, calls[0]):
+        return False
+    outer = facts.index.class_of(calls[0])
+    function = facts.index.function_of(calls[0])
+    if outer is None or outer is node or getattr(function, "name", "") != "forward":
+        return False
+    return _runs_once(facts, outer, call)
+
+
+def _calls_instance(facts: Facts, call: ast.Call, node: ast.ClassDef) -> bool:
+    ref = facts.value(call.func).ref
+    return isinstance(ref, Instance) and ref.info.node is node
+
+
+def _is_repeated(facts: Facts, call: ast.Call) -> bool:
+    around = facts.index.ancestors(call)
+    inside = takewhile(lambda n: not isinstance(n, FUNCTIONS), around)
+    return any(isinstance(n, (ast.For, ast.While, ast.comprehension, *_MADE)) for n in inside)
 
 
 def _state(
@@ -62,9 +93,8 @@ def _state(
     info: ast.ClassDef,
     attribute: str,
     made: ast.stmt,
-    call: ast.Call,
+    owner: str | None,
     backward: Backward,
-    once: bool,
 ) -> ModuleState:
     function = facts.index.function_of(made)
     assert function is not None
@@ -75,9 +105,9 @@ def _state(
     return ModuleState(
         attribute,
         made,
-        _me(function) if once else ast.unparse(call.func),
+        owner or _me(function),
         backward,
-        first if once else None,
+        first if owner is None else None,
         is_tuple(value) if value is not None else None,
         _may_be_none(info, attribute),
     )
@@ -87,33 +117,40 @@ def _me(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return function.args.args[0].arg
 
 
-def _classes_called(facts: Facts, call: ast.Call) -> list[ast.ClassDef]:
-    """The modules of this file that a call runs, parts included. An argument is taken for the only
-    one that the file defines."""
+def _classes_called(facts: Facts, call: ast.Call) -> dict[ast.ClassDef, Path | None]:
+    """The modules of this file that a call runs, parts included, and the attributes that lead to
+    each. An argument is taken for the only one that the file defines."""
     if key_of(call.func) is None:
-        return []
+        return {}
     value = facts.value(call.func)
-    found = {info.node: None for info in _modules_in(value, 4)}
+    found: dict[ast.ClassDef, Path | None] = {}
+    for info, path in _modules_in(value, 4, ()):
+        found[info.node] = path if info.node not in found else None
     if found or value.kind != Kind.UNKNOWN or last_name(call.func) in _NO_MODEL:
-        return list(found)
+        return found
     modules = [
         info.node
         for info in list(facts.program.classes.values())  # more are found meanwhile
         if info.is_module and _forward(info.node)
     ]
     is_model = re.search(r"model|net|rnn|cell|filter|module", ast.unparse(call.func))
-    return modules if len(modules) == 1 and is_model else []
+    return dict.fromkeys(modules, ()) if len(modules) == 1 and is_model else {}
 
 
-def _modules_in(value: Value, depth: int) -> Iterator[ClassInfo]:
+def _modules_in(
+    value: Value, depth: int, path: Path | None
+) -> Iterator[tuple[ClassInfo, Path | None]]:
+    parts: list[tuple[Value, Path | None]]
     if isinstance(value.ref, Instance):
-        yield value.ref.info
-        parts = list(value.ref.info.table.values())
+        yield value.ref.info, path
+        table = value.ref.info.table.items()
+        parts = [(part, None if path is None else (*path, name)) for name, part in table]
     else:
-        parts = [*(value.items or ()), *([value.elem] if value.elem is not None else [])]
-    for part in parts if depth else ():
+        elements = (*(value.items or ()), *([value.elem] if value.elem is not None else []))
+        parts = [(part, None) for part in elements]
+    for part, way in parts if depth else ():
         if part.kind & Kind.MODULE:
-            yield from _modules_in(part, depth - 1)
+            yield from _modules_in(part, depth - 1, way)
 
 
 def _forward(node: ast.ClassDef) -> ast.FunctionDef | None:
