@@ -99,10 +99,13 @@ def _given_model(facts: Facts, call: ast.Call) -> bool:
     if any(facts.value(a).kind & Kind.MODULE for a in given):
         return True
     owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if owner is not None and last_name(call.func) == "update":
+        return False  # of a dict, as a rule
     known = Kind.MODULE | Kind.OBJECT | Kind.UNKNOWN
     if owner is not None and facts.value(owner).kind & known:
-        return last_name(call.func) != "update"  # `trainer.fit(loader)`; dicts have `update`, too
-    return any(re.search(r"model|net", last_name(a) or "", re.I) for a in given)
+        return True  # `trainer.fit(loader)`
+    perhaps = [a for a in given if facts.value(a).kind & known]
+    return any(re.search(r"model|net", last_name(a) or "", re.I) for a in perhaps)
 
 
 def _is_weight(facts: Facts, node: ast.expr) -> bool:
