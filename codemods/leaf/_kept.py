@@ -121,8 +121,8 @@ def _kept_by(facts: Facts, use: Use) -> Keep | None:
         return Keep(How.GRADIENT, use)
     if isinstance(user, ast.Return):
         function = facts.index.function_of(user)
-        if function is None or function.name in ("forward", "__call__"):
-            return None
+        if function is None or facts.index.class_of(function) is not None:
+            return None  # what the callers of a method do with it is anybody's guess
         if not uses_in(facts).calls_of(function):
             return Keep(How.RETURNED, use)
     return None

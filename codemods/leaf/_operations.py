@@ -171,7 +171,8 @@ def _tier(
     if any(_has_graph(facts, other) for other in others):
         return Tier.CHOICE
     if name in _SCALES:
-        return max([Tier.MOVES, *(_factor(facts, other) for other in others)])
+        masks = name in ("mul", "multiply")
+        return max([Tier.MOVES, *(_factor(facts, other, masks) for other in others)])
     if name in _REPEATS or op.shape != "same":
         return Tier.CHANGES if op.shape == "broadcast" else Tier.CHOICE
     return Tier.CHANGES
@@ -191,14 +192,15 @@ def _arithmetic(facts: Facts, node: ast.BinOp, operand: ast.expr) -> Tier:
         return Tier.CHOICE
     if not isinstance(node.op, _LINEAR) or (isinstance(node.op, ast.Div) and other is node.left):
         return Tier.CHANGES
-    return _factor(facts, other)
+    return _factor(facts, other, isinstance(node.op, ast.Mult))
 
 
-def _factor(facts: Facts, node: ast.expr) -> Tier:
-    """Is the other side a number, or a tensor that is surely constant?"""
+def _factor(facts: Facts, node: ast.expr, masks: bool) -> Tier:
+    """Is the other side a number, or a tensor that is surely constant? What is multiplied by one
+    of many elements may be a mask, behind which nothing was to be trained."""
     value = facts.value(node)
     if value.is_tensor and value.graph == Graph.NO:
-        return Tier.MOVES
+        return Tier.CHANGES if masks and not value.is_single else Tier.MOVES
     return Tier.MOVES if is_number(facts, node) else Tier.CHANGES
 
 
