@@ -164,7 +164,8 @@ def _exported(
     try:
         way = lift.run()
     except CannotLift as refusal:
-        yield Report(export.whole, message, declined=str(refusal), why=why)
+        if term or graph == Graph.YES:
+            yield Report(export.whole, message, declined=str(refusal), why=why)
         return
     if not way.joined:
         return
@@ -185,9 +186,11 @@ def _matters(node: ast.expr, export: Export, graph: Graph, demand: Demand, facts
         return False
     if graph < Graph.YES and (export.is_bare or is_made_number(node, export.source, facts)):
         return False
-    if graph == Graph.YES or demand.backward:
+    if graph == Graph.YES:
         return True
-    return in_loss_function(node, facts) or (export.form == Form.ARRAY and demand.carries)
+    if facts.value(export.source).why is None:
+        return in_loss_function(node, facts)  # nobody can tell where a graph might come from
+    return demand.backward or (export.form == Form.ARRAY and demand.carries)
 
 
 def _stopped(
