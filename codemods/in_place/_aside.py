@@ -6,7 +6,7 @@ import ast
 import re
 
 from autofix.flow.facts import Facts
-from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.uses import uses_in
 
 _NOT_TRAINED = re.compile(
@@ -16,6 +16,8 @@ _NOT_TRAINED = re.compile(
 """What functions are called that work on data and results."""
 _TOOL = re.compile(r"(?i)(?:pre|post)_?process|augment|visuali[sz]|beam_?search")
 """What classes are called of which all methods do."""
+_STATE = re.compile(r"(?i)(?:^|_)(?:states?|caches?|past|kv)(?:_|$)")
+"""What callers keep from call to call, of whose graph nothing is wanted."""
 _DEPTH = 4
 """Calls between a class of data and what works for it."""
 
@@ -62,3 +64,18 @@ def _sets_weights(function: FunctionNode, facts: Facts) -> bool:
             ) if method.endswith("_") and name in names:
                 return True
     return False
+
+
+def is_kept_state(written: ast.expr, handed: bool, facts: Facts) -> bool:
+    """Is it a state or cache that the caller keeps, as `state` or `state[1]`?"""
+    base = written
+    while isinstance(base, ast.Subscript):
+        base = base.value
+    if not isinstance(base, ast.Name) or not _STATE.search(base.id):
+        return False
+    function = facts.index.function_of(written)
+    if handed or not isinstance(function, FUNCTIONS):
+        return handed
+    return base is not written and base.id in {
+        a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)
+    }

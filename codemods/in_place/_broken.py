@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autofix.codemods.in_place import in_place_row_loop
-from autofix.codemods.in_place._aside import works_on_data
+from autofix.codemods.in_place._aside import is_kept_state, works_on_data
 from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -23,8 +23,6 @@ from autofix.rule import Report
 _ASKS = re.compile(r"grad|in_?place|not [\w.]*is_floating_point")
 _LOSS = re.compile(r"(?i)loss|nll|log_?p|likelihood|elbo|energy|penalty|objective|divergence")
 """What functions are called whose result somebody differentiates, seen or not."""
-_STATE = re.compile(r"(?i)(?:^|_)(?:states?|caches?|past|kv)(?:_|$)")
-"""What callers keep from call to call, of whose graph nothing is wanted."""
 _ARRAY = re.compile(r"^([\w.]+): (?:isinstance\(\1, (?:torch\.)?Tensor\)|torch\.is_tensor\(\1\))$")
 _WITHOUT = re.compile(
     r"(?i)\b(?:only (?:\w+ )?(?:for|at|in|during)|used (?:for|at|during)) inference\b"
@@ -119,7 +117,7 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
     """Nobody is seen to differentiate it: is it likely that nobody does?"""
     if isinstance(place.node, ast.Call) and last_name(place.node.func) == "copy_" and write.handed:
         return True  # a state or cache that the caller keeps
-    if write.handed and isinstance(place.base, ast.Name) and _STATE.search(place.base.id):
+    if is_kept_state(place.base, write.handed, facts):
         return True
     if graph == Graph.YES:
         return False
