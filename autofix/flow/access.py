@@ -32,7 +32,8 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
     index = frame.eval(node.slice)
     if owner.is_tensor:
         shape = shapes.index(owner.shape, node.slice, frame)
-        return frame.derive("an index", node, [owner], shape, owner.dtype, **_view_of(owner, index))
+        memory = _memory_of_part(owner, index, frame)
+        return frame.derive("an index", node, [owner], shape, owner.dtype, **memory)
     if owner.kind == Kind.SEQUENCE:
         return _element(owner, node.slice, index, frame)
     if owner.kind == Kind.DICT:
@@ -72,15 +73,17 @@ def _is_told_apart(node: ast.Subscript, frame: Frame) -> bool:
     return False
 
 
-def _view_of(owner: Value, index: Value) -> dict[str, Any]:
-    """Basic indexing is a view; an index tensor (but for one that is a number) or list makes a
-    copy."""
+def _memory_of_part(owner: Value, index: Value, frame: Frame) -> dict[str, Any]:
+    """Basic indexing is a view; an index tensor (but for one that is a number), a mask or a list
+    makes a copy. What is not known may be either."""
     parts = index.items if index.items is not None else (index,)
-    copied = any(
-        part.kind & (Kind.TENSOR | Kind.SEQUENCE | Kind.NUMPY) and not part.is_scalar
-        for part in parts
-    )
-    return {} if copied else {"storage": owner.storage}
+    for part in parts:
+        several = part.kind & (Kind.TENSOR | Kind.SEQUENCE | Kind.NUMPY) and not part.is_scalar
+        if several or (part.kind == Kind.OTHER and part.dtype == "bool"):
+            return {}
+    if any(part.kind == Kind.UNKNOWN for part in parts):
+        return {"storage": frame.program.writes.doubt(owner.storage)}
+    return {"storage": owner.storage}
 
 
 def _element(owner: Value, slice_node: ast.expr, index: Value, frame: Frame) -> Value:

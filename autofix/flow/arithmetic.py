@@ -51,9 +51,12 @@ def _compare(node: ast.Compare, frame: Frame) -> Value:
             cuts |= frame.program.cuts.step(node, live)
         return tensor(Graph.NO, shapes.broadcast(values), "bool", cuts=cuts)
     if any(v.kind & (Kind.UNKNOWN | Kind.NUMPY | Kind.TENSOR) for v in values):
-        return Value(Kind.OTHER)
+        return _MASK
     return NUMBER
 
+
+_MASK = Value(Kind.OTHER, dtype="bool")
+"""What a comparison gives of something that is not known."""
 
 _SIGNS = {
     ast.Add: "+",
@@ -89,6 +92,8 @@ def operate(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame) -
         return Value(Kind.NUMPY, cuts=a.cuts | b.cuts)
     if kinds & Kind.STRING and not kinds & Kind.TENSOR:
         return STRING
+    if isinstance(op, (ast.BitAnd, ast.BitOr, ast.BitXor)) and "bool" in (a.dtype, b.dtype):
+        return _MASK
     return Value(
         Kind.UNKNOWN,
         max(a.graph, b.graph) if frame.state.grad else Graph.NO,

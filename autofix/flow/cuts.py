@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,13 @@ from autofix.flow.terms import Terms
 from autofix.flow.values import EMPTY, INTEGRAL, Graph, Value
 
 _MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
+
+_NO_LOSS = re.compile(
+    r"(?i)^_(?!.*(?:loss|nll|log_?p|likelihood|elbo|energy|penalty|objective|divergence|criterion))"
+    r"|(?:^|_)(?:search|decod(?:e|ing)|predict|generate|infer|evaluate)(?:_|$)"
+)
+"""What functions are called whose number nobody outside of a project minimizes: helpers of its own,
+and those that look for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +143,20 @@ class Cuts:
             self.carried.made(token, self.loops, self.turns)
 
     def need(
-        self, value: Value, text: str, line: int, backward: bool = False, *, supposed: bool = False
+        self, value: Value, text: str, line: int, backward: bool = False, supposed: str = ""
     ) -> None:
-        """The gradient of `value` is needed, so every cut on the way to it matters."""
+        """The gradient of `value` is needed, so every cut on the way to it matters. It is only
+        `supposed` to be where the function of that name is called."""
         self.terms.need(value, backward)
         if backward:
             self.trained.update(self.loops)
         self._need(value, text, line, backward, supposed)
 
-    def _need(self, value: Value, text: str, line: int, backward: bool, supposed: bool) -> None:
+    def _need(self, value: Value, text: str, line: int, backward: bool, name: str) -> None:
         if not backward and (value.is_number or value.dtype in INTEGRAL):
             return  # whoever is handed a number, or whole numbers, asks for no gradient
-        supposed = supposed and not value.is_scalar  # one number is likely a loss
+        # one number is likely a loss
+        supposed = bool(name) and not (value.is_scalar and not _NO_LOSS.search(name))
         carries = value.graph > Graph.NO and not value.leaf
         for token in value.cuts:
             inside = self.behind.get(token, EMPTY)
@@ -160,11 +170,11 @@ class Cuts:
             if old is None or demand.weight > old.weight:
                 self.demands[token] = demand
         for item in value.items or ():
-            self._need(item, text, line, backward, supposed)
+            self._need(item, text, line, backward, name)
         if value.elem is not None and value.items is None:
-            self._need(value.elem, text, line, backward, supposed)
+            self._need(value.elem, text, line, backward, name)
         for entry in (value.entries or {}).values():
-            self._need(entry, text, line, backward, supposed)
+            self._need(entry, text, line, backward, name)
 
     def step(self, node: ast.AST, graph: Graph) -> frozenset[int]:
         """A cut by an operation that has no useful derivative."""

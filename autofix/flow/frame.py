@@ -106,7 +106,8 @@ class Frame:
     def give(self, value: Value, line: int) -> None:
         """A value is given to the caller."""
         if self.needed is not None:
-            self.program.cuts.need(value, self.needed, line, supposed=self.supposed)
+            name = getattr(self.function, "name", "") if self.supposed else ""
+            self.program.cuts.need(value, self.needed, line, supposed=name)
 
     def run(self, body: Sequence[ast.stmt]) -> None:
         for node in body:
