@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 _IMPORT = re.compile(
     rb"^[ \t]*(?:\"[ \t]*)?(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n#]*)"
@@ -12,6 +13,8 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _TELLING = (b"backward(", b"autograd.grad(", b"no_grad", b"inference_mode")
+_DOES = re.compile(rb"^(?:[ \t]*\")?(?:for |while |with |[\w.]+\()", re.MULTILINE)
+"""A statement at the top of a file, or of a notebook's cell, that does something by itself."""
 _WORD = re.compile(rb"[^\W\d]\w*")
 
 
@@ -35,6 +38,8 @@ class Importers:
     telling: set[str] = field(default_factory=set)
     _programs: dict[str, frozenset[bytes]] = field(default_factory=dict)
     """What the files that can be run as a program import."""
+    _scripts: set[str] = field(default_factory=set)
+    """Those that are programs only if nobody imports them."""
 
     def note(self, path: str, data: bytes) -> None:
         if path not in self.sizes:
@@ -42,8 +47,10 @@ class Importers:
             if any(text in data for text in _TELLING):
                 self.telling.add(path)
             imported = words(data)
-            if b"__main__" in data:
+            if b"__main__" in data or _DOES.search(data):
                 self._programs[path] = imported
+            if b"__main__" not in data:
+                self._scripts.add(path)
             for word in imported:
                 self._files.setdefault(word, []).append(path)
 
@@ -56,4 +63,6 @@ class Importers:
     def runs(self, path: str, modules: Iterable[str]) -> bool:
         """Is the file a program that imports one of the modules with these names?"""
         imported = self._programs.get(path, frozenset())
+        if path in self._scripts and self.mentioning({PurePath(path).stem}):
+            return False
         return bool(imported) and any(name.encode() in imported for name in modules)

@@ -91,6 +91,7 @@ def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
         evidence, made = told
         value = facts.value(store.value)
         floating = _floating(value, store) or facts.value(made[0]).dtype in FLOATING
+        floating = floating or (evidence == Evidence.TRAINS and value.dtype is None)
         if not value.is_tensor or value.parameter or not floating:
             continue
         flag = flag_of(facts, store, made)
