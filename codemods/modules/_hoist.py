@@ -67,7 +67,7 @@ def hoisted(
 def _condition(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
     """When the layer is made, as far as `__init__` can tell; nothing if always. None if the
     conditions are others than that."""
-    tests: list[str] = []
+    found: list[tuple[ast.expr, bool]] = []
     inner: ast.AST = fresh.call
     for owner in facts.index.ancestors(fresh.call):
         if owner is fresh.method:
@@ -77,10 +77,23 @@ def _condition(facts: Facts, table: ClassTable, fresh: Fresh) -> str | None:
             if inner is owner.test or calls or not _fits(facts, table, owner.test, fresh.method):
                 return None
             body = owner.body if isinstance(owner.body, list) else [owner.body]
-            text = facts.source.segment(owner.test)
-            tests.insert(0, text if inner in body else _negated(facts, owner.test))
+            found.insert(0, (owner.test, inner in body))
         inner = owner
+    equal = {_equality(test) for test, holds in found if holds}
+    tests = [
+        facts.source.segment(test) if holds else _negated(facts, test)
+        for test, holds in found
+        if holds or _equality(test) is None or _equality(test) not in equal
+    ]
     return " and ".join(f"({t})" if len(tests) > 1 else t for t in tests)
+
+
+def _equality(test: ast.expr) -> str | None:
+    """What is compared with a constant: if it equals one, it equals no other."""
+    match test:
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Constant()]):
+            return ast.dump(left)
+    return None
 
 
 def _negated(facts: Facts, test: ast.expr) -> str:
@@ -177,8 +190,8 @@ def _local(facts: Facts, table: ClassTable, name: ast.Name, method: Method) -> s
     statement = facts.index.statement_of(stores[0]) if len(stores) == 1 else None
     if not isinstance(statement, ast.Assign) or statement.targets != [stores[0]]:
         return None
-    if facts.index.parents.get(statement) is not method:
-        return None
+    if not set(facts.index.block_of(statement)) & {*facts.index.ancestors(name)}:
+        return None  # another path may have left it unbound
     if any(isinstance(n, ast.Call) for n in walk(statement.value)):
         return None
     if not _fits(facts, table, statement.value, method):
