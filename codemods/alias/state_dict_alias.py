@@ -61,6 +61,7 @@ from autofix.codemods.alias._kept_state import How, Kept, kept_state
 from autofix.codemods.alias._kept_weights import kept_weights
 from autofix.codemods.alias._stale import restores, stale
 from autofix.codemods.alias._weights import Of
+from autofix.codemods.leaf._kept import is_initialiser
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.objects import Closure
@@ -91,6 +92,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     if not (optimizer or _is_model(node.func.value, facts)):
         return
+    if optimizer and is_initialiser(facts, node):
+        return  # it has no moments yet that could be shared
     kept = kept_state(facts, node)
     if kept is None or (optimizer and not (kept.certain and kept.how == How.LOADED)):
         return
