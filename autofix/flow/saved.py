@@ -76,6 +76,8 @@ def save(
         return
     for kept in {s for name in needed for s in held.get(name, ())} if held else op.saves:
         for_whom = [n for n in needed if not held or kept in held.get(n, ())]
+        if kept not in for_whom and for_whom and all(_is_guessed(inputs[n]) for n in for_whom):
+            continue
         graph = max((inputs[n].graph for n in for_whom), default=result.graph)
         own = kept == "result" or (kept == "self" and op.alias == "self" and name != "pow_")
         value = result if own else inputs.get(kept)
@@ -90,6 +92,13 @@ def save(
 
 def _is_tensor(value: Value | None) -> bool:
     return value is not None and bool(value.kind & Kind.TENSOR)
+
+
+def _is_guessed(value: Value) -> bool:
+    """A tensor that is made here, of something unknown: nobody can tell where a graph might come
+    from. (An argument may well have one.)"""
+    unsure = value.graph == Graph.MAYBE and value.why is None
+    return unsure and bool(value.storage) and not value.assumed
 
 
 def _is_each(node: ast.AST) -> bool:
