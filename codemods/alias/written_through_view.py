@@ -8,7 +8,8 @@ trained), and `part` is read together with `x`, as if it still held the old valu
 `history.append(x)` in a loop that writes `x` in place, which keeps the same memory many times; and
 functions that write into an argument and return it, where the caller hands in the same tensor again
 in each epoch; and `xb = x[i : i + k]` with `xb /= 255` in a training loop that comes to the same
-data again, be it in a function, a method or a `forward`.
+data again, be it in a function, a method or a `forward`; and `x = self.data[i]` with `x.mul_(gain)`
+in a `__getitem__`.
 
 ## Why is this bad
 
@@ -58,6 +59,7 @@ from collections.abc import Iterator
 from autofix.codemods.alias._aliases import aliases_in
 from autofix.codemods.alias._argument_written import argument_written
 from autofix.codemods.alias._history import written_in_turns
+from autofix.codemods.alias._items import item_written
 from autofix.codemods.alias._rewritten import rewritten
 from autofix.codemods.alias._stale import stale
 from autofix.codemods.alias._weights import Of
@@ -136,6 +138,20 @@ def check_argument(node: ast.FunctionDef, facts: Facts) -> Iterator[Report]:
     first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
     edit = insert_before(facts, first, f"{name} = {name}.clone()")
     yield Report(found.statement, message, fix=fix(Applicability.UNSAFE, edit))
+
+
+@rule.visit(ast.FunctionDef)
+def check_item(node: ast.FunctionDef, facts: Facts) -> Iterator[Report]:
+    """`def __getitem__(self, i): x = self.data[i]; x.mul_(gain); return x`"""
+    found = item_written(facts, node)
+    if found is None:
+        return
+    message = (
+        f"`{found.name}` is the memory of `{facts.source.segment(found.kept)}`: each access "
+        "changes the data that the next one gets"
+    )
+    end = facts.source.span(found.kept)[1]
+    yield Report(found.write, message, fix=fix(Applicability.UNSAFE, Edit(end, end, ".clone()")))
 
 
 @rule.visit(ast.AugAssign, ast.Assign, ast.Expr)
