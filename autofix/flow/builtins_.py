@@ -23,6 +23,7 @@ from autofix.flow.values import (
     Kind,
     Value,
     fresh,
+    library,
     number,
 )
 
@@ -184,6 +185,8 @@ def _getattr(given: Arguments, frame: Frame) -> Value:
     found: Value | None = None
     if isinstance(name, str) and isinstance(owner.ref, Instance):
         found = class_attribute(owner, name, frame)
+    if owner.kind == Kind.LIBRARY and owner.ref == "torch.nn.init":
+        return library("torch.nn.init.chosen_")  # whichever: it returns the tensor it is given
     if found is None:
         return Value(Kind.UNKNOWN, owner.graph, cuts=owner.cuts) if owner.kind else UNKNOWN
     return join(found, given.values[2]) if len(given.values) > 2 else found
