@@ -258,6 +258,20 @@ def _compared(first: Value | None, given: Arguments, start: int) -> Shape | None
     return shapes.reduced(shapes.broadcast_dims(a, b), [at], False)
 
 
+def _drawn(first: Value | None, given: Arguments, start: int) -> Shape | None:
+    """`randint(high, size)` or `randint(low, high, size)`."""
+    size = given.keywords.get("size")
+    if size is None:
+        listed = [v for v in given.values[1:3] if v.kind & Kind.SEQUENCE]
+        size = listed[0] if len(listed) == 1 else None
+    return tuple(map(shapes.as_dim, size.items)) if size is not None and size.items else None
+
+
+def _one_dimension(first: Value | None, given: Arguments, start: int) -> Shape | None:
+    """As many elements as the data says."""
+    return (None,)
+
+
 SHAPE_RULES: dict[str, Rule] = {
     **dict.fromkeys(("zeros", "ones", "rand", "randn", "empty"), _created),
     **dict.fromkeys(("new_zeros", "new_ones", "new_empty"), _new),
@@ -286,4 +300,6 @@ SHAPE_RULES: dict[str, Rule] = {
     "expand": _expanded,
     "diag": _diagonal,
     "repeat": _unknown,
+    "randint": _drawn,
+    **dict.fromkeys(("bincount", "histc", "masked_select"), _one_dimension),
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from autofix.flow.joins import sequence
 from autofix.flow.syntax import is_none
-from autofix.flow.values import Dim, Kind, Value, fresh, number
+from autofix.flow.values import INTEGRAL, Dim, Kind, Value, fresh, number
 
 if TYPE_CHECKING:
     from autofix.flow.frame import Frame
@@ -113,6 +113,8 @@ def index(shape: Shape | None, node: ast.expr, frame: Frame) -> Shape | None:
     parts = list(node.elts) if isinstance(node, ast.Tuple) else [node]
     if shape is None:
         return None
+    if len(parts) == 1 and (chosen := _chosen(shape, frame.program.values.get(parts[0]))):
+        return chosen
     used = sum(not is_none(p) and not _is_ellipsis(p) for p in parts)
     result: list[Dim] = []
     left = list(shape)
@@ -137,6 +139,15 @@ def index(shape: Shape | None, node: ast.expr, frame: Frame) -> Shape | None:
                 return None
             left.pop(0)
     return (*result, *left)
+
+
+def _chosen(shape: Shape, index: Value | None) -> Shape | None:
+    """The shape of `x[index]` with a tensor of indices, or a mask."""
+    if index is None or not index.is_tensor or not index.shape or not shape:
+        return None
+    if index.dtype == "bool":
+        return (None, *shape[len(index.shape) :]) if len(index.shape) <= len(shape) else None
+    return (*index.shape, *shape[1:]) if index.dtype in INTEGRAL else None
 
 
 def _consumed(parts: list[ast.expr], until: ast.expr) -> int:
