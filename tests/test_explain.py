@@ -103,3 +103,15 @@ def test_no_facts(tmp_path: Path, content: str | None, at: str, said: str) -> No
         file.write_text(content)
     with pytest.raises(PlaceError, match=said):
         describe(f"{file}:{at}")
+
+
+def test_files_that_bring_one_another_all_their_names(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    names = [f"part{i}" for i in range(9)]
+    for one in names:
+        stars = [f"from {other} import *\n" for other in names if other != one]
+        (tmp_path / f"{one}.py").write_text("".join(stars))
+    (tmp_path / "part8.py").write_text("import torch\nfrom part0 import *\nt = torch.ones(2)\n")
+    path = tmp_path / "main.py"
+    path.write_text("from part0 import *\nx = [print(missing), t]\n")
+    assert any("kind: tensor" in line for line in describe(f"{path}:2:22"))

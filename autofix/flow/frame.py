@@ -136,13 +136,15 @@ class Frame:
             return self.home.lookup(name)
         return found
 
-    def starred(self, name: str) -> Value | None:
-        """A name that `from module import *` brings."""
+    def starred(self, name: str, seen: set[str]) -> Value | None:
+        """A name that `from module import *` brings. Files that bring one another all their names
+        are looked into once (`seen`), and not by each of the ways that lead there."""
         for module in self.home.star_imports:
             if isinstance(module, Origin):
-                if not self.program.skims:
+                if not self.program.skims and module.path not in seen:
+                    seen.add(module.path)
                     origin = Origin(module.path, name)
-                    found = self.program.modules.member(origin, name, self)
+                    found = self.program.modules.member(origin, name, self, seen)
                     if found is not None:
                         return found
                 continue

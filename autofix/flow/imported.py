@@ -66,7 +66,7 @@ class Module:
             return None
         return self.project.find(dotted, level, self.unit.path, self.unit.may_be_script)
 
-    def lookup(self, name: str) -> Value | None:
+    def lookup(self, name: str, seen: set[str] | None = None) -> Value | None:
         """What a name of this module is bound to; None if nothing binds it."""
         if not self.whole and name not in self._asked:
             self._asked.add(name)
@@ -77,7 +77,7 @@ class Module:
             self.run()
             found = self.frame.state.bound.get(name)
         if found is None and self.star_names(name):
-            found = self.frame.starred(name)
+            found = self.frame.starred(name, {self.unit.path} if seen is None else seen)
         return found
 
     def star_names(self, name: str) -> bool:
@@ -169,13 +169,15 @@ class Modules:
             value = found
         return value
 
-    def member(self, origin: Origin, dotted: str, frame: Frame) -> Value | None:
+    def member(
+        self, origin: Origin, dotted: str, frame: Frame, seen: set[str] | None = None
+    ) -> Value | None:
         """`origin.name`: a name that the module binds, or a module below it."""
         name = origin.name
         if self.project is None or name is None or self.program.spent_abroad > LOOKED_UP:
             return None
         module = self.at(origin.path)
-        found = module.lookup(name) if module is not None else None
+        found = module.lookup(name, seen) if module is not None else None
         if found is not None and module is not None:
             _bring_heap(module, frame)
             return found
