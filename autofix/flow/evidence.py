@@ -76,6 +76,35 @@ def used_as_size(name: str, function: FunctionNode, frame: Frame) -> bool:
     return False
 
 
+def used_as_counts(name: str, function: FunctionNode, frame: Frame) -> bool:
+    """Is what argument `name` holds added up and compared with a size: `(shapes[:, 0] * shapes[:,
+    1]).sum() == length`? Then these are whole numbers."""
+    for node in _mentions(function, frame.index).compared:
+        if isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            for side, other in ((node.left, node.comparators[0]), (node.comparators[0], node.left)):
+                if isinstance(other, (ast.Name, ast.Attribute)) and _adds_up(side, name):
+                    return True
+    return False
+
+
+def _adds_up(node: ast.expr, name: str) -> bool:
+    """`name.sum()`, `(name[:, 0] * name[:, 1]).sum()`"""
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr="sum" | "item")):
+            return _adds_up(owner, name) or _is_product(owner, name)
+    return False
+
+
+def _is_product(node: ast.expr, name: str) -> bool:
+    """Of nothing but (elements of) a name"""
+    match node:
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _is_product(left, name) and _is_product(right, name)
+        case ast.Call(func=ast.Attribute(value=owner, attr="prod")):
+            return _is_product(owner, name)
+    return _is(node, {name})
+
+
 def _used_as_tensor(name: str, function: FunctionNode, frame: Frame) -> bool:
     """Does the body do something with argument `name` that only a tensor can do, and nothing that
     tests what it is or gives it another value?"""

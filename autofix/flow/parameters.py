@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 
 from autofix.flow.annotations import annotated
-from autofix.flow.evidence import used_as_size, used_as_tensor
+from autofix.flow.evidence import used_as_counts, used_as_size, used_as_tensor
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.index import FunctionNode
 from autofix.flow.joins import join, sequence
@@ -73,8 +73,13 @@ def parameter_value(
         promised = UNKNOWN if actual is None else actual
         if actual is None and default is not None:
             promised = join(promised, _default(frame, default))
-    data = names_data(parameter.arg) or (
-        promised.kind & Kind.UNKNOWN and _stands_for_number(parameter.arg, default, function, frame)
+    data = (
+        names_data(parameter.arg)
+        or (
+            promised.kind & Kind.UNKNOWN
+            and _stands_for_number(parameter.arg, default, function, frame)
+        )
+        or used_as_counts(parameter.arg, function, frame)
     )
     if actual is not None:
         told = actual.graph == Graph.NO or (data and actual.why is None)

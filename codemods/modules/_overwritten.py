@@ -14,6 +14,7 @@ from autofix.flow import torch_api
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.objects import Closure
 from autofix.flow.roles import optimizer_class
 from autofix.flow.syntax import all_arguments, calls_any, calls_in
 from autofix.flow.values import FLOATING, Graph, Kind
@@ -56,6 +57,16 @@ class Overwritten:
 
     def fits(self, facts: Facts) -> bool:
         return same_shape(facts, self.data, self.target)
+
+    def is_frozen_behind(self, facts: Facts) -> bool:
+        """`self.weight.requires_grad = False` in the same block: a table that nobody trains"""
+        name = ast.unparse(self.target)
+        block = facts.index.block_of(self.statement)
+        later = block[block.index(self.statement) + 1 :]
+        return any(
+            ast.unparse(one) in (f"{name}.requires_grad = False", f"{name}.requires_grad_(False)")
+            for one in later
+        )
 
 
 def overwritten(facts: Facts, node: ast.Assign) -> Overwritten | None:
@@ -164,8 +175,21 @@ def _is_given(facts: Facts, call: ast.Call, layer: ast.expr) -> bool:
     if not isinstance(made, ast.Assign) or not call.args:
         return False
     text = ast.unparse(layer)
-    bound = any(ast.unparse(one) == text for one in made.targets)
-    return bound and facts.value(call.args[0]).kind == Kind.MODULE
+    if not any(ast.unparse(one) == text for one in made.targets):
+        return False
+    return facts.value(call.args[0]).kind == Kind.MODULE or _changes_what_it_makes(facts, call)
+
+
+def _changes_what_it_makes(facts: Facts, call: ast.Call) -> bool:
+    """`return spectral_norm(conv)` in a function that makes a layer"""
+    ref = facts.value(call.func).ref
+    if not isinstance(ref, Closure):
+        return False
+    returned = [n.value for n in walk(ref.node) if isinstance(n, ast.Return)]
+    return any(
+        isinstance(one, ast.Call) and not (last_name(one.func) or "")[:1].isupper()
+        for one in returned
+    )
 
 
 def _registered(facts: Facts, table: ClassTable, target: ast.Attribute) -> bool:

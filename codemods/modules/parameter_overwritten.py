@@ -109,6 +109,8 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
 def _report(facts: Facts, found: Overwritten) -> Report | None:
     name = facts.source.segment(found.target)
     message = f"`{name}` is a registered Parameter: {found.change.value}"
+    if found.is_frozen_behind(facts):
+        return None
     if found.for_this_call:
         used = used_in_this_call(facts, found)
         if isinstance(used, str):
