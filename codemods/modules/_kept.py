@@ -24,6 +24,7 @@ from autofix.flow.syntax import is_none
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.walk import walk
 
 _PLAIN = ("int", "float", "bool", "str")
 _CONTAINERS = Kind.SEQUENCE | Kind.DICT
@@ -61,6 +62,8 @@ class Kept:
     classes: tuple[ast.ClassDef, ...]
     """Those of this file that the parts are of."""
     is_dict: bool
+    instead: bool = False
+    """On another way it is one module rather than several."""
 
 
 def may_keep(facts: Facts, node: ast.ClassDef) -> bool:
@@ -116,7 +119,7 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
         if not any(_may_be_container(facts, s.value) for s in assigned):
             continue
         roots = [s for s in assigned if _is_container(facts, s)]
-        rest = [s for s in assigned if s not in roots and not is_none(s.value)]
+        rest = [s for s in assigned if s not in roots and not _is_instead(facts, s, roots)]
         fills = [s for s in stores if s.how in _FILLING]
         if not roots or rest or not any(s.owner is table.node for s in (*roots, *fills)):
             continue
@@ -143,7 +146,30 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
                 made=made,
                 classes=tuple(classes),
                 is_dict=True in dicts,
+                instead=any(s not in roots and not is_none(s.value) for s in assigned),
             )
+
+
+def _is_instead(facts: Facts, store: Store, roots: list[Store]) -> bool:
+    """`self.x = None`, or one module on the other branch: `if n == 1: self.x = nn.Linear(2, 2)`."""
+    if store.value is None or is_none(store.value):
+        return True
+    if facts.value(store.value).kind != Kind.MODULE:
+        return False
+    around = list(facts.index.ancestors(store.statement))
+    return all(
+        any(
+            isinstance(owner, ast.If)
+            and owner in around
+            and _is_in(owner.body, store.statement) != _is_in(owner.body, root.statement)
+            for owner in facts.index.ancestors(root.statement)
+        )
+        for root in roots
+    )
+
+
+def _is_in(block: list[ast.stmt], statement: ast.stmt) -> bool:
+    return any(statement is inner for part in block for inner in walk(part))
 
 
 def _here(facts: Facts) -> set[ast.AST]:

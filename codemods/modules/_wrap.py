@@ -43,6 +43,8 @@ def repaired(facts: Facts, kept: Kept, *, parameters: bool) -> Repair | str:
         edits = _wrapped(facts, kept, parameters)
         if edits is not None:
             return Repair((*edits, *moved), True)
+    if kept.instead:
+        return "it is one module on another way"
     added = _beside(facts, kept, parameters)
     return added if isinstance(added, str) else Repair((*added, *moved), False)
 
@@ -121,6 +123,8 @@ def _works(facts: Facts, read: ast.expr, kept: Kept, parameters: bool) -> bool:
             return not isinstance(ctx, ast.Del) or not parameters
         case ast.BinOp(left=left, op=ast.Add()):
             return left is read and not parameters and not kept.is_dict
+        case ast.Call(func=func) if func is read:
+            return kept.instead
         case ast.Call(func=func, args=args) if read in args:
             if isinstance(func, ast.Name) and func.id in _TAKES_ANY:
                 return True
