@@ -25,7 +25,7 @@ def _if(node: ast.If, frame: Frame) -> None:
     frame.eval(node.test)
     literal = node.test.value if isinstance(node.test, ast.Constant) else None
     other = frame.state.fork()
-    unreached = is_main_guard(node) and not frame.index.trains
+    unreached = is_main_guard(node) and not (frame.index.trains or _starts(frame))
     if unreached or literal is False or narrow(node.test, True, frame) is None:
         frame.state.dead = True
     frame.run(node.body)
@@ -35,6 +35,10 @@ def _if(node: ast.If, frame: Frame) -> None:
         frame.state.dead = True
     frame.run(node.orelse)
     frame.state = merge(after_body, frame.state)
+
+
+def _starts(frame: Frame) -> bool:
+    return frame.own_module is not None and frame.own_module.starts
 
 
 @statement(ast.For, ast.AsyncFor)

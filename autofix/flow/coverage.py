@@ -173,6 +173,7 @@ class Coverage:
         program = self.program
         tested = user.project is not None and user.project.is_test(user.unit.path)
         called, reached = set(program.called), set(program.reached)
+        user.starts = True
         if isinstance(top, ast.ClassDef):
             names = names | _subclasses(names, user)
             names |= {function.name} - _UNNAMED - {"__init__"}

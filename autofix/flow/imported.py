@@ -55,6 +55,8 @@ class Module:
     project: Project | None = None
     whole: bool = False
     """Its body is interpreted from the beginning to the end."""
+    starts: bool = False
+    """It is looked into for what it starts: what it does as a program counts."""
     star_imports: list[str | Origin] = field(default_factory=list)
     _done: set[int] = field(default_factory=set)
     _asked: set[str] = field(default_factory=set)

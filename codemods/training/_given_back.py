@@ -11,8 +11,7 @@ from autofix.flow.values import Graph, Kind, Value
 
 
 def graph_of(value: Value) -> Graph:
-    inner = [v for v in (*(value.items or ()), value.elem) if v is not None]
-    return max([value.graph, *(graph_of(v) for v in inner)])
+    return max([value.graph, *(graph_of(v) for v in value.inner)])
 
 
 def returned_by_the_model(facts: Facts, made: ast.stmt, key: str, bound: ast.expr) -> Value | None:

@@ -21,8 +21,8 @@ _RESETS = ("reset", "init_hidden", "zero_state")
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """`key` is bound by `made`, lives through `backward`, and is read again in the next turn (of a
-    loop; None: the next call of the function)."""
+    """`key`, a variable or an entry of a dict, is bound by `made`, lives through `backward`, and is
+    read again in the next turn (of a loop; None: the next call of the function)."""
 
     key: str
     made: ast.stmt
@@ -134,18 +134,33 @@ def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None
         if not inside(graphs, made, turn) or bound is None or isinstance(made, ast.For):
             continue
         value = stored_value(facts, made, key) if made in stores else facts.value(read)
+        place = key
+        if value is not None and value.kind == Kind.DICT and made not in stores:
+            place, value = _entry(facts, made, key)
         doubtful = value is not None and value.kind == Kind.UNKNOWN
         if doubtful:
             value = returned_by_the_model(facts, made, key, bound)
-        if value is None or value.kind == Kind.DICT or graph_of(value) != Graph.YES:
+        if value is None or graph_of(value) != Graph.YES:
+            continue
+        if value.kind == Kind.DICT and not all(part.is_tensor for part in value.inner):
             continue
         if _lives_on(graphs, made, turn, kills) and _shared(graphs, key, bound, backward):
             several = doubtful and len(forwards(facts)) > 1
-            filled = bool(graphs.elements.get(key)) and not value.is_tensor
+            filled = place == key and bool(graphs.elements.get(key)) and not value.is_tensor
             if filled and value.kind != Kind.SEQUENCE:
                 continue
-            return Carried(key, made, value, read, backward, turn, several, filled)
+            return Carried(place, made, value, read, backward, turn, several, filled)
     return None
+
+
+def _entry(facts: Facts, made: ast.stmt, key: str) -> tuple[str, Value | None]:
+    """`state["h"]`, where a statement sets that one."""
+    for node in ast.walk(made):
+        match node:
+            case ast.Subscript(value=owner, slice=ast.Constant(), ctx=ast.Store()):
+                if key_of(owner) == key and not isinstance(owner, ast.Subscript):
+                    return facts.source.segment(node), facts.value(node)
+    return key, None
 
 
 def _is_run_later(
@@ -183,7 +198,7 @@ def _shared(graphs: Graphs, key: str, bound: ast.expr, backward: Backward) -> bo
 
 def _handled(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
     """Is it detached or begun anew somewhere in the loop, if only now and then?"""
-    for store, bound in graphs.stores.get(key, ()):
+    for store, bound in (*graphs.stores.get(key, ()), *graphs.elements.get(key, ())):
         if bound is None or not inside(graphs, store, turn):
             continue
         if isinstance(bound, ast.Constant):

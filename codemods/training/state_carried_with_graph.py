@@ -67,7 +67,7 @@ from autofix.codemods.training._state import (
     steps_in,
 )
 from autofix.flow.facts import Facts
-from autofix.flow.values import Graph
+from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.arguments import append_method
 from autofix.rewrite.statements import insert_after, insert_before
@@ -114,6 +114,8 @@ def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
     if backward.retains and not steps_in(graphs, state.turn):
         return  # gradients of one graph after the other, over weights that stay
     text = _detached(state.key, is_tuple(state.value), state.filled)
+    if state.value.kind == Kind.DICT:
+        text = f"{{name: part.detach() for name, part in {state.key}.items()}}"
     if state.filled and holds_sequences(state.value):  # the states of several LSTMs
         text = f"[tuple(part.detach() for part in pair) for pair in {state.key}]"
     anchor = backward.statement
