@@ -30,6 +30,7 @@ class How(Enum):
     AUGMENTED = "self.x += value"
     ELEMENT = "self.x[key] = value"
     ADDED = "self.x.append(value)"
+    INSIDE = "self.x[key].append(value)"
     REGISTERED = "self.register_parameter('x', value)"
     BUFFER = "self.register_buffer('x', value)"
     DELETED = "del self.x"
@@ -203,6 +204,9 @@ def _added(call: ast.Call, me: str) -> Iterator[Stored]:
         last = call.args[-1] if call.args else None
         at = call.args[0] if func.attr in ("insert", "setdefault") and call.args else None
         yield How.ADDED, call, name, last, at
+    elif func.attr in ("append", "extend") and isinstance(func.value, ast.Subscript):
+        if (name := attribute_of(func.value.value, me)) is not None and call.args:
+            yield How.INSIDE, call, name, call.args[-1], func.value.slice
     elif func.attr in _REGISTERING and isinstance(func.value, ast.Name) and func.value.id == me:
         both = all_arguments(call)
         if both:

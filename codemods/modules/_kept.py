@@ -34,7 +34,7 @@ _REARRANGED = re.compile(r"\b(?:dict|list|tuple|iter|sorted|zip|enumerate)\(\w+\
 _BEHIND_IN = re.compile(r"in\b(?<!\win)([^\n]*)")
 _RANGE = re.compile(r"range\([^()]*\)")
 _ATTRIBUTE = re.compile(r"\.(\w+)")
-_FILLING = (How.ELEMENT, How.ADDED, How.AUGMENTED)
+_FILLING = (How.ELEMENT, How.ADDED, How.AUGMENTED, How.INSIDE)
 _MIXED = Kind.NUMBER | Kind.STRING | Kind.FUNCTION | Kind.LIBRARY | Kind.OTHER | Kind.UNKNOWN
 """What may stand in a list beside modules."""
 
@@ -258,7 +258,10 @@ def _content(facts: Facts, roots: list[Store], fills: list[Store]) -> tuple[list
             continue
         value = facts.value(store.value)
         called = last_name(store.node.func) if isinstance(store.node, ast.Call) else ""
-        if store.how == How.AUGMENTED or called in ("extend", "update"):
+        several = store.how == How.AUGMENTED or called in ("extend", "update")
+        if store.how == How.INSIDE:
+            elements.append(value if several else Value(Kind.SEQUENCE, elem=value))
+        elif several:
             elements += _elements(value)
         else:
             elements.append(value)
