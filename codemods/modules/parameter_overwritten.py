@@ -43,8 +43,9 @@ What `__init__` computes from Parameters is computed in each call instead. This 
 call gives the same values, and after the first step the program raised, or went on with old ones.
 
 There is no fix where the new values may have another shape, and none in `forward` where other
-methods read them. What is set from values of its own (weights that are loaded), and weights that
-are computed from other parameters in place of a deleted one, are left alone.
+methods read them. What is set from values of its own (weights that are loaded), weights that are
+computed from other parameters in place of a deleted one, and tables that are frozen right behind
+are left alone.
 
 ## How it is verified
 

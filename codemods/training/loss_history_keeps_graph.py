@@ -34,8 +34,9 @@ The fix detaches what is added. Values, shapes and dtypes stay (`.item()` would 
 float of it, in double precision, which `total.item()` further down could not be asked for). It is
 safe: a backward pass through the sum would have raised, because the graph is freed. It is unsafe
 where what is added may be a number as well: there it becomes one, with `float(...)`. Sums that a
-backward pass runs through, graphs that are kept with `retain_graph=True`, and sums that begin anew
-in each turn are left alone.
+backward pass runs through, or that are returned to a caller who may run it where a condition has
+left it out, graphs that are kept with `retain_graph=True`, and sums that begin anew in each turn
+are left alone.
 
 ## How it is verified
 
