@@ -5,10 +5,15 @@ from __future__ import annotations
 import ast
 
 from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.objects import Closure
+from autofix.flow.syntax import is_true, keyword
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 
 Origin = tuple[ast.expr, ...]
 """The expressions that lead to a value, the last one first."""
+ALWAYS = ast.Constant(value=True)
 _DEPTH = 3
 
 
@@ -29,8 +34,34 @@ def _origins(facts: Facts, node: ast.expr, depth: int) -> list[Origin]:
         return [o for value in bound for o in _origins(facts, value, depth - 1)] or [(node,)]
     base = _base(facts, node)
     if base is None:
-        return [(node,)]
+        given = _given_by(facts, node) if depth else []
+        inside = [o for value in given for o in _origins(facts, value, depth - 1)]
+        return [(node, *origin) for origin in inside] or [(node,)]
     return [(node, *origin) for origin in _origins(facts, base, depth)]
+
+
+def _given_by(facts: Facts, node: ast.expr) -> list[ast.expr]:
+    """What the function of this file that is called returns; nothing where an argument says whether
+    that requires grad."""
+    names = uses_in(facts).names
+    if not isinstance(node, ast.Call) or last_name(node.func) not in names.definitions:
+        return []
+    ref = facts.value(node.func).ref
+    function = ref.node if isinstance(ref, Closure) else None
+    if function is None or isinstance(function, ast.Lambda) or is_foreign(function):
+        return []
+    inner = list(facts.index.body_nodes(function))
+    flags = [switch_of(n) for n in inner if isinstance(n, ast.Call)]
+    returned = [n.value for n in inner if isinstance(n, ast.Return)]
+    sure = all(flag is None or is_true(flag) for flag in flags)
+    return [value for value in returned if value is not None] if sure and all(returned) else []
+
+
+def switch_of(call: ast.Call) -> ast.expr | None:
+    """The flag of `torch.zeros(3, requires_grad=flag)` and `x.requires_grad_(flag)`."""
+    if last_name(call.func) == "requires_grad_":
+        return next(iter([*call.args, *(k.value for k in call.keywords)]), ALWAYS)
+    return keyword(call, "requires_grad")
 
 
 def _base(facts: Facts, node: ast.expr) -> ast.Name | None:

@@ -5,21 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from autofix.codemods.modules._origins import Origin
+from autofix.codemods.modules._origins import ALWAYS, Origin, switch_of
 from autofix.flow.class_table import Store
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
-from autofix.flow.syntax import is_true, keyword
+from autofix.flow.syntax import is_true
 from autofix.flow.walk import walk
-
-_ALWAYS = ast.Constant(value=True)
-
-
-def switch_of(call: ast.Call) -> ast.expr | None:
-    """The flag of `torch.zeros(3, requires_grad=flag)` and `x.requires_grad_(flag)`."""
-    if last_name(call.func) == "requires_grad_":
-        return next(iter([*call.args, *(k.value for k in call.keywords)]), _ALWAYS)
-    return keyword(call, "requires_grad")
 
 
 def wants_grad(facts: Facts, calls: Iterable[ast.Call]) -> bool:
@@ -45,7 +35,7 @@ def _switched(facts: Facts, store: Store) -> Iterator[tuple[ast.AST, ast.expr]]:
             case ast.Call(
                 func=ast.Attribute(value=ast.Attribute(attr=name), attr="requires_grad_")
             ):
-                flag = switch_of(node) or _ALWAYS
+                flag = switch_of(node) or ALWAYS
                 if name == store.attribute and not _is_off(facts, flag):
                     yield facts.index.statement_of(node) or node, flag
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeGuard
 
 from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._built import places_of
 from autofix.codemods.modules._idle import changes_nothing
 from autofix.codemods.modules._origins import Origin, origins
 from autofix.codemods.modules._reads import reads_of
 from autofix.codemods.modules._switches import flag_of, set_later, wants_grad
-from autofix.flow.class_table import ClassTable, How, Store
+from autofix.flow.class_table import ClassTable, Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name, root_name
 from autofix.flow.syntax import is_none
@@ -74,6 +75,9 @@ _IS_CONSTANT = re.compile(r"zero|one(?:s|_|$)|empty|pad|start|begin|end|blank|di
 _NO_MODEL = re.compile(r"loss|criterion|metric|noise|augment|sampl|fourier|buffer|reservoir|random")
 _RANDOM = frozenset({"randn", "rand", "empty", "normal", "Tensor", "FloatTensor", "randn_like"})
 _CREATED = _RANDOM | {"zeros", "ones", "full", "eye", "rand_like", "tensor", "zeros_like"}
+_GIVEN = frozenset({"linspace", "arange", "logspace", "from_numpy", "as_tensor", "empty_like"})
+"""What makes constants, unless the result is told to require grad."""
+MAKING = _CREATED | _GIVEN | {"Variable", "ones_like", "full_like"}
 _INITIALISERS = re.compile(
     r"^(?:xavier|kaiming|glorot|normal|uniform|trunc_normal|orthogonal|sparse|init)\w*$"
 )
@@ -83,38 +87,42 @@ _GRADIENTS = frozenset({"grad", "backward", "retain_grad"})
 
 
 def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
-    for attribute, stores in table.stores.items():
-        store = _single(table, stores)
-        told = _tells(facts, table, store) if store is not None and store.value else None
-        if store is None or store.value is None or told is None:
-            continue
-        evidence, made = told
-        value = facts.value(store.value)
-        floating = _floating(value, store) or facts.value(made[0]).dtype in FLOATING
-        floating = floating or (evidence == Evidence.TRAINS and value.dtype is None)
-        if not value.is_tensor or value.parameter or not floating:
-            continue
-        flag = flag_of(facts, store, made)
-        trains = _trains(value, store.value) or (set_later(facts, store) and flag is None)
-        if evidence == Evidence.TRAINS and not (trains or (flag and value.graph != Graph.YES)):
-            continue
-        reads = tuple(reads_of(facts, table, attribute))
-        if not reads and evidence in (Evidence.NAMED, Evidence.RANDOM, Evidence.IDLE):
-            continue
-        if not any(_tells_otherwise(facts, table, store, read, evidence) for read in reads):
-            used = any(_computes(facts, r, store) for r in reads)
-            yield Weight(table, store, store.value, evidence, reads, used, flag, trains)
+    for stores in table.stores.values():
+        places = (_if_any(store) for store in places_of(facts, table, stores))
+        found = [_weight(facts, table, store) for store in places]
+        if None not in found:
+            yield from (weight for weight in found if weight is not None)
 
 
-def _single(table: ClassTable, stores: list[Store]) -> Store | None:
-    """The one place that sets the attribute, when the object is made."""
-    real = [s for s in stores if not is_none(s.value) and s.how not in (How.ELEMENT, How.AUGMENTED)]
-    if any(s.method is not real[0].method for s in stores[:9] if real and not is_none(s.value)):
-        return None  # updated later
-    if len(real) != 1 or real[0].how != How.ASSIGNED or real[0].owner is not table.node:
+def _if_any(store: Store) -> Store:
+    """Of `torch.zeros(3) if bias else None`, the tensor."""
+    match store.value:
+        case ast.IfExp(body=body, orelse=other) if is_none(body) != is_none(other):
+            return replace(store, value=other if is_none(body) else body)
+    return store
+
+
+def _weight(facts: Facts, table: ClassTable, store: Store) -> Weight | None:
+    told = _tells(facts, table, store) if store.value is not None else None
+    if store.value is None or told is None:
         return None
-    made = real[0].method.name
-    return real[0] if made in ("__init__", "build", "reset_parameters", "setup") else None
+    evidence, made = told
+    value = facts.value(store.value)
+    floating = _floating(value, store) or facts.value(made[0]).dtype in FLOATING
+    floating = floating or (evidence == Evidence.TRAINS and value.dtype is None)
+    if not value.is_tensor or value.parameter or not floating:
+        return None
+    flag = flag_of(facts, store, made)
+    trains = _trains(value, store.value) or (set_later(facts, store) and flag is None)
+    if evidence == Evidence.TRAINS and not (trains or (flag and value.graph != Graph.YES)):
+        return None
+    reads = tuple(reads_of(facts, table, store.attribute))
+    if not reads and evidence in (Evidence.NAMED, Evidence.RANDOM, Evidence.IDLE):
+        return None
+    if any(_tells_otherwise(facts, table, store, read, evidence) for read in reads):
+        return None
+    used = any(_computes(facts, r, store) for r in reads)
+    return Weight(table, store, store.value, evidence, reads, used, flag, trains)
 
 
 def _floating(value: Value, store: Store) -> bool:
@@ -148,9 +156,11 @@ def _holds_parameter(facts: Facts, value: ast.expr) -> bool:
     return any(facts.value(n).parameter for n in walk(value) if isinstance(n, ast.Call))
 
 
-def _may_be_created(value: ast.expr) -> bool:
+def _may_be_created(facts: Facts, way: Origin) -> bool:
     """Is it made by a function that creates tensors, whatever is done with the result?"""
-    return any(isinstance(n, ast.Call) and last_name(n.func) in _CREATED for n in walk(value))
+    calls = [n for one in way for n in walk(one) if isinstance(n, ast.Call)]
+    names = {last_name(call.func) for call in calls}
+    return bool(names & _CREATED) or (bool(names & _GIVEN) and wants_grad(facts, calls))
 
 
 def _tells(facts: Facts, table: ClassTable, store: Store) -> tuple[Evidence, Origin] | None:
@@ -161,7 +171,7 @@ def _tells(facts: Facts, table: ClassTable, store: Store) -> tuple[Evidence, Ori
     if any(_holds_parameter(facts, one) for way in found for one in way):
         return None
     ways = [o for o in found if not _is_copied(o)]
-    if not all(any(_may_be_created(one) for one in way) for way in ways):
+    if not all(_may_be_created(facts, way) for way in ways):
         return None
     if ways and _is_own_leaf(facts.value(store.value)):
         return Evidence.TRAINS, ways[0]

@@ -51,14 +51,17 @@ parameter must be missing before and listed after, and one optimizer step must m
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._built import exclude
 from autofix.codemods.modules._lines import line_after, statement_in
-from autofix.codemods.modules._weights import Evidence, Weight, weights_in
+from autofix.codemods.modules._weights import MAKING, Evidence, Weight, weights_in
 from autofix.flow.class_table import How, methods_of, self_name, stores_of
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.syntax import is_none
+from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
@@ -67,17 +70,14 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(
     __name__,
     code="AG503",
-    names=(
-        *("requires_grad", "requires_grad_", "Tensor", "FloatTensor", "normal", "empty", "full"),
-        *("rand", "randn", "zeros", "ones", "rand_like", "randn_like", "zeros_like", "ones_like"),
-        *("empty_like", "full_like"),
-    ),
+    trigger=r"class\b.*\(",
+    needs=("requires_grad", "Tensor(", "normal", "empty", "full", "rand", "zeros", "ones"),
 )
 
 
 @rule.visit(ast.ClassDef)
 def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
-    if not node.bases or not _may_have(node):
+    if not node.bases or not _may_have(facts, node):
         return
     table = facts.class_table(node)
     if not table.may_be_module or table.keeps_own_books:
@@ -86,13 +86,24 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
         yield _report(facts, weight)
 
 
-def _may_have(node: ast.ClassDef) -> bool:
+def _may_have(facts: Facts, node: ast.ClassDef) -> bool:
+    """By the syntax alone: is an attribute set to what a function makes that creates tensors?"""
+    definitions = uses_in(facts).names.definitions
     return any(
         store.how == How.ASSIGNED
-        and isinstance(store.value, (ast.Call, ast.BinOp, ast.Name, ast.IfExp))
+        and store.value is not None
+        and (isinstance(store.value, (ast.Name, ast.IfExp)) or _is_made(store.value, definitions))
         for method in methods_of(node)
         for store in stores_of(method, node)
     )
+
+
+def _is_made(value: ast.expr, definitions: Mapping[str, Sequence[ast.AST]]) -> bool:
+    for node in walk(value):
+        name = (last_name(node.func) if isinstance(node, ast.Call) else None) or ""
+        if name in MAKING or any(isinstance(d, FUNCTIONS) for d in definitions.get(name, ())):
+            return True
+    return False
 
 
 def _report(facts: Facts, weight: Weight) -> Report:
@@ -127,7 +138,11 @@ def _repaired(facts: Facts, weight: Weight) -> tuple[Edit, ...] | str:
     last: ast.stmt | None = None
     for node in _touches(facts, weight):
         if facts.index.function_of(node) is method:
-            statement = statement_in(facts, node, method)
+            statement = _beside(facts, node, weight)
+            if statement is None:
+                continue  # in another branch
+            if isinstance(statement, str):
+                return statement
             last = max(filter(None, [last, statement]), key=lambda s: s.lineno)
         elif _writes(facts, node) and not without_gradient(facts, node):
             return f"it is written in place (line {node.lineno}), which a leaf refuses"
@@ -140,11 +155,30 @@ def _repaired(facts: Facts, weight: Weight) -> tuple[Edit, ...] | str:
     return (line_after(facts, last, code), *spelling.edits)
 
 
+def _beside(facts: Facts, node: ast.expr, weight: Weight) -> ast.stmt | str | None:
+    """The statement with the node in the block that makes the tensor, or around both; None where
+    only one of them is run."""
+    store = weight.store
+    block = facts.index.block_of(store.statement)
+    statement = facts.index.statement_of(node)
+    around = [statement, *facts.index.ancestors(node)]
+    found = next((one for one in block if one in around), None)
+    written = store.statement.value if isinstance(store.statement, ast.Assign) else store.value
+    optional = isinstance(written, ast.IfExp) and store.value is not written
+    if (found is not None and not optional) or statement is None:
+        return found
+    if exclude(facts, statement, store.statement):
+        return None
+    if optional or any(is_none(other.value) for other in weight.table.stores[store.attribute]):
+        return f"it may be None where it is changed (line {node.lineno})"
+    return statement_in(facts, node, store.method)
+
+
 def _touches(facts: Facts, weight: Weight) -> Iterator[ast.expr]:
     """What writes into the tensor or, in `__init__`, does anything else with it."""
-    for read in (*weight.reads, *(s.node for s in weight.table.stores[weight.store.attribute])):
-        if read is weight.store.node:
-            continue
+    stores = weight.table.stores[weight.store.attribute]
+    changed = [s.node for s in stores if s.how in (How.ELEMENT, How.AUGMENTED)]
+    for read in (*weight.reads, *changed):
         parent = facts.index.parents.get(read)
         inside = facts.index.function_of(read) is weight.store.method
         own = isinstance(parent, ast.Call) and (last_name(parent.func) or "").endswith("_")
