@@ -52,6 +52,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from autofix.codemods.graph._declared import is_declared, is_only_converted
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -99,7 +100,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if found is None and value.graph == Graph.MAYBE and facts.grad_enabled(node):
         return
     partly = found is not None and found[1].carries
-    if not surely and _is_only_converted(data, value.assumed and partly, facts):
+    if not surely and is_only_converted(data, value.assumed and partly, facts):
         return
     yield _report(node, data, value, found, facts)
 
@@ -123,39 +124,6 @@ def _is_constructor(node: ast.Call, facts: Facts) -> bool:
     if isinstance(node.func, ast.Attribute) and node.func.attr == "new_tensor":
         return facts.value(node.func.value).is_tensor
     return facts.library_name(node.func) == "torch.tensor"
-
-
-def _is_only_converted(data: ast.expr, told: bool, facts: Facts) -> bool:
-    """An argument that an annotation says may be an array, or (`told`) of which only an annotation
-    says that it is a tensor: nothing else is done with it, and it is not all of the result."""
-    function = facts.index.function_of(data)
-    annotation = _annotation(data, facts)
-    if function is None or annotation is None or not isinstance(data, ast.Name):
-        return False
-    before = uses_in(facts).names.argument_loads(function, data.id)
-    return _says_either(annotation) or (told and before == [data])
-
-
-def _annotation(data: ast.expr, facts: Facts) -> str | None:
-    """What is written of an argument."""
-    function = facts.index.function_of(data)
-    if not isinstance(data, ast.Name) or function is None:
-        return None
-    spec = function.args
-    for given in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
-        if given.arg == data.id and given.annotation is not None:
-            return facts.source.segment(given.annotation)
-    return None
-
-
-def _says_either(annotation: str) -> bool:
-    return "Tensor" in annotation and ("Union" in annotation or "|" in annotation)
-
-
-def _is_declared(data: ast.expr, facts: Facts) -> bool:
-    """Is it an argument that is a tensor and nothing else, by its annotation?"""
-    annotation = _annotation(data, facts)
-    return annotation is not None and annotation.rpartition(".")[2] == "Tensor"
 
 
 def _report(
@@ -183,7 +151,7 @@ def _report(
     if found is not None and facts.is_carried(node):
         return Report(node, message, declined=CARRIED, why=why)
     tier, note = _tier(node, data, found, facts)
-    if value.is_tensor and (not value.assumed or _is_declared(data, facts)):
+    if value.is_tensor and (not value.assumed or is_declared(data, facts)):
         edits = replace(facts, node, _copy(node, data, facts, keep_graph=found is not None))
     else:  # an array or list on other paths, which only `as_tensor` takes as well
         edits = _converted(node, facts)
