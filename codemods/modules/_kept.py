@@ -68,11 +68,31 @@ class Kept:
 
 def may_keep(facts: Facts, node: ast.ClassDef) -> bool:
     """By the syntax alone, which spares the analysis most classes."""
-    return bool(node.bases) and any(
+    return any(
         _may_be_kept(facts, store)
         for method in methods_of(node)
         for store in stores_of(method, node)
+        if node.bases or method.name != "__init__"  # before that of Module has run, perhaps
     )
+
+
+def is_mixin(facts: Facts, table: ClassTable) -> bool:
+    """Is it no Module by itself, but together with a class that is known?"""
+    if table.node.bases or table.info is None or "__init__" in table.methods:
+        return False
+    for stores in table.stores.values():
+        facts.value(stores[0].node)  # with it, whoever calls the method
+    return bool(heirs(facts, table))
+
+
+def heirs(facts: Facts, table: ClassTable) -> list[ast.ClassDef]:
+    """The Modules that are known to derive from a class without bases."""
+    return [
+        info.node
+        for info in list(facts.program.classes.values())
+        if not table.node.bases and info.is_module
+        if any(one.node is table.node for one in info.lineage)
+    ]
 
 
 def _may_be_kept(facts: Facts, store: Store) -> bool:

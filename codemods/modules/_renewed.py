@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autofix.codemods.modules._built import building
-from autofix.codemods.modules._kept import Kept
+from autofix.codemods.modules._kept import Kept, heirs
 from autofix.flow.facts import Facts
 from autofix.flow.uses import uses_in
 
@@ -12,7 +12,7 @@ def made_while_running(facts: Facts, kept: Kept) -> bool:
     """Is every list with something in it made by a method that neither the constructor nor code
     outside of the class calls here? An optimizer has what it trains by then."""
     filled = [root for root in kept.roots if getattr(root.value, "elts", None) != []]
-    built = building([kept.roots[0].owner])
+    built = building([*heirs(facts, kept.table), kept.roots[0].owner])
     return (
         bool(filled)
         and not kept.fills

@@ -61,7 +61,7 @@ from collections.abc import Iterator
 from autofix.codemods.modules._comma import stray_comma
 from autofix.codemods.modules._elsewhere import known_elsewhere, reads_of
 from autofix.codemods.modules._holders import holders_in, may_hold, registered_beside
-from autofix.codemods.modules._kept import Kept, kept_in, may_keep
+from autofix.codemods.modules._kept import Kept, is_mixin, kept_in, may_keep
 from autofix.codemods.modules._renewed import made_while_running
 from autofix.codemods.modules._tier import tier
 from autofix.codemods.modules._weightless import has_no_weights
@@ -71,7 +71,7 @@ from autofix.flow.facts import Facts
 from autofix.model import Applicability
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG501", trigger=r"class\b.*\(")
+rule = Rule(__name__, code="AG501", trigger=r"class\b")
 
 
 @rule.visit(ast.ClassDef)
@@ -79,7 +79,7 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not may_keep(facts, node):
         return
     table = facts.class_table(node)
-    if not table.may_be_module:
+    if not (table.may_be_module or is_mixin(facts, table)):
         return
     for kept in kept_in(facts, table, parameters=False):
         if not kept.certain and has_no_weights(facts, kept):

@@ -54,13 +54,13 @@ from collections.abc import Iterator
 
 from autofix.codemods.modules._comma import stray_comma
 from autofix.codemods.modules._elsewhere import known_elsewhere
-from autofix.codemods.modules._kept import Kept, kept_in, may_keep
+from autofix.codemods.modules._kept import Kept, is_mixin, kept_in, may_keep
 from autofix.codemods.modules._tier import tier
 from autofix.codemods.modules._wrap import repaired
 from autofix.flow.facts import Facts
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG502", trigger=r"class\b.*\(", needs=("requires_grad", "Parameter"))
+rule = Rule(__name__, code="AG502", trigger=r"class\b", needs=("requires_grad", "Parameter"))
 
 
 @rule.visit(ast.ClassDef)
@@ -68,7 +68,7 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not may_keep(facts, node):
         return
     table = facts.class_table(node)
-    if not table.may_be_module:
+    if not (table.may_be_module or is_mixin(facts, table)):
         return
     for kept in kept_in(facts, table, parameters=True):
         if not known_elsewhere(facts, kept):
