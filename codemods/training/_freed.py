@@ -12,6 +12,14 @@ from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 
 
+def parts_of_record(added: ast.expr) -> list[ast.expr]:
+    """What is kept of `(step, loss)`, `[loss]` and `{"loss": loss}`."""
+    match added:
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Dict(values=parts):
+            return [one for part in parts for one in parts_of_record(part)]
+    return [added]
+
+
 def dead_at(
     graphs: Graphs, node: ast.AST, key: str, added: ast.expr, layers: int
 ) -> list[ast.expr]:

@@ -2,9 +2,9 @@
 
 ## What it does
 
-Finds `total += loss`, `total = total + loss`, `losses.append(loss)` and `stats["loss"] += loss`
-where the loss had its backward pass (or its `torch.autograd.grad`) in the same turn, and nothing
-runs backward through the sum.
+Finds `total += loss`, `total = total + loss`, `losses.append(loss)`, `losses[step] = loss`,
+`rows.append({"loss": loss})` and `stats["loss"] += loss` where the loss had its backward pass (or
+its `torch.autograd.grad`) in the same turn, and nothing runs backward through the sum.
 
 ## Why is this bad
 
@@ -53,7 +53,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.training._freed import dead_at, roots, surely_tensor
+from autofix.codemods.training._freed import dead_at, parts_of_record, roots, surely_tensor
 from autofix.codemods.training._graphs import Graphs, graphs_around, key_of, keys, reads
 from autofix.codemods.training._meters import handed_to_meter
 from autofix.codemods.training._returned import freed_by_callee
@@ -66,11 +66,12 @@ rule = Rule(
     __name__,
     code="AG604",
     names=("append", "update", "add"),
-    trigger=r"\+",
+    trigger=r"\+|\] *= ",
     needs=("backward(", "autograd"),
 )
 
 _LAYERS = 3
+_CONTAINERS = (Kind.DICT, Kind.SEQUENCE)
 
 
 @rule.visit(ast.AugAssign)
@@ -84,6 +85,8 @@ def check_assigned_sum(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     """`total = total + loss`, `sums[k] = sums.get(k, 0) + loss`, `m = 0.9 * m + 0.1 * loss`."""
     target = node.targets[0]
     if not (isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add)):
+        if isinstance(target, ast.Subscript) and _is_place_of_turn(target, node, facts):
+            yield from _reports(node, target, node.value, facts)
         return
     key = key_of(target)
     for mine, other in (
@@ -126,16 +129,17 @@ def _reports(
     key = key_of(target)
     if key is None or not any(True for _ in reads(added)):
         return
-    if not facts.may_hold_tensor(added):
-        return
+    parts = [part for part in parts_of_record(added) if _may_keep_graph(facts, part)]
     graphs = graphs_around(facts, node)
     passes = [*graphs.backwards, *graphs.gradients]
     if any(key in graphs.made_of(keys(b.root)) for b in passes):
         return  # it is backpropagated itself
     if not _is_kept(graphs, node, key):
         return
-    places = dead_at(graphs, node, key, added, _LAYERS) or freed_by_callee(graphs, key, added)
-    if not places:
+    found = (
+        dead_at(graphs, node, key, p, _LAYERS) or freed_by_callee(graphs, key, p) for p in parts
+    )
+    if not (places := [place for several in found for place in several]):
         return
     sure = all(_is_surely_tensor(facts, place) for place in places)
     edits = [edit for place in places for edit in _detached(facts, place, sure)]
@@ -148,6 +152,22 @@ def _reports(
     tier = Applicability.SAFE if sure and freed else Applicability.UNSAFE
     note = None if sure else "it may be a number as well: what is kept becomes a Python float"
     yield Report(node, message, fix=fix(tier, *edits), note=note)
+
+
+def _may_keep_graph(facts: Facts, node: ast.expr) -> bool:
+    """A leaf has none to keep."""
+    return facts.may_hold_tensor(node) and not facts.value(node).leaf
+
+
+def _is_place_of_turn(target: ast.Subscript, node: ast.Assign, facts: Facts) -> bool:
+    """`losses[step] = loss` in a list or dict: another place in each turn."""
+    loop = next(iter(facts.index.loops_around(node)), None)
+    if not isinstance(loop, (ast.For, ast.AsyncFor)) or isinstance(target.slice, ast.Slice):
+        return False
+    turning = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    named = {n.id for n in ast.walk(target.slice) if isinstance(n, ast.Name)}
+    kept = isinstance(target.value, (ast.Name, ast.Attribute)) and len(node.targets) == 1
+    return kept and bool(named & turning) and facts.value(target.value).kind in _CONTAINERS
 
 
 def _records(addition: ast.AugAssign | ast.BinOp, added: ast.expr, facts: Facts) -> bool:
