@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 import verdict_beside
+import verdict_follow
 import verdict_gradients
 import verdict_later
 import verdict_leaves
@@ -44,6 +45,7 @@ PAIRS: list[Expected] = [
     *verdict_used.USED,
     *verdict_starts.STARTS,
     *verdict_later.LATER,
+    *verdict_follow.FOLLOW,
     *verdict_leaves.LEAVES,
     *verdict_leaves.ONE_WAY,
     *verdict_others.CLEAN,

@@ -9,6 +9,7 @@ from typing import Any
 
 from autofix.verify.changes import Change
 from autofix.verify.judge.case import Side, Trace, key
+from autofix.verify.judge.reads import missing
 from autofix.verify.pair import Version
 from autofix.verify.spans import Trial
 
@@ -79,6 +80,18 @@ def executions(
     exact = {"mode": "exact", "seed": seed, "recipe": recipe, "wanted": wanted}
     stands = [stand, *[brief] * (plain - 1), *[{**brief, "apart": True}] * apart]
     return [*(stands if seed == SEEDS[0] else ()), exact]
+
+
+def healing(plain: Trace, recipe: dict[str, Any] | None) -> Job | None:
+    """Once more as it was meant, if that is not as it stands: what changed lines keep is copied
+    where it lies in the memory of something else, and no gradient is asked for in vain."""
+    kept = plain["probes"].items()
+    aliases = [int(number) for number, one in kept if one["shared"] and one["changed"]]
+    missed = [read["of"] for read in plain["reads"] if missing(read)]
+    if not aliases and not missed:
+        return None
+    given = {"aliases": aliases, "missed": missed}
+    return {"mode": "healed", "seed": plain["seed"], "recipe": recipe, **given}
 
 
 FOUND: Recipes = ({"found": 0}, {"found": 1, "style": "graph"})

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from autofix.ignores import tokens
 from autofix.source import lines
+from autofix.verify.pair import Pair
 
 _TOLD = frozenset("print log debug info warning warn error exception write set_description".split())
 
@@ -50,3 +51,21 @@ def _is_told(node: ast.AST) -> bool:
     func = node.value.func if isinstance(node.value, ast.Call) else None
     name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
     return name in _TOLD
+
+
+def changed(pair: Pair, which: int) -> Iterator[str]:
+    """The lines of one side that are in its changes."""
+    version = pair.after if which else pair.before
+    lines = code_lines(version.text)
+    for change in pair.changes:
+        first, last = change.after if which else change.before
+        if not change.imports:
+            yield from lines[first - 1 : last]
+
+
+def gone_functions(old: str, new: str, tree: ast.Module) -> Iterator[str]:
+    """The functions of a module that the changed lines have called, and do not call any more."""
+    called = {*re.findall(r"(\w+)\(", old)} - {*re.findall(r"(\w+)\(", new)}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in called:
+            yield ast.unparse(node)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +17,7 @@ from autofix.verify.jobs import (
     Recipes,
     Subject,
     executions,
+    healing,
     side,
     subject,
     varied,
@@ -31,7 +30,7 @@ from autofix.verify.names import unbound
 from autofix.verify.outcome import Judged, Outcome, Settings
 from autofix.verify.pair import Pair
 from autofix.verify.spans import trials
-from autofix.verify.texts import code_lines, other_texts
+from autofix.verify.texts import changed, gone_functions, other_texts
 from autofix.verify.zygote import Zygote
 
 NOTHING_TO_CONFIRM = "nothing to confirm: both versions are the same program"
@@ -70,8 +69,8 @@ def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:
     wide = replace(trial[1], regions=(*trial[1].regions, *pair.blocks))
     before = subject(pair.before, trial[0], pair.changes, after=False)
     after = subject(pair.after, wide, pair.changes, after=True)
-    texts = "\n".join(_lines(pair, 0)), "\n".join(_lines(pair, 1))
-    gone = "\n".join(_gone(*texts, parse(pair.before.text)))
+    texts = "\n".join(changed(pair, 0)), "\n".join(changed(pair, 1))
+    gone = "\n".join(gone_functions(*texts, parse(pair.before.text)))
     data = other_texts(parse(pair.before.text), parse(pair.after.text))
     host = pair.after.host if pair.before.host else ""
     for drive in drives(parse(pair.after.text), pair.changes, host):
@@ -79,23 +78,6 @@ def _tries(pair: Pair, zygote: Zygote) -> Iterator[Tried]:
         case = replace(case, old=texts[0], new=texts[1], gone=gone, alone=pair.alone, data=data)
         found = judge(case)
         yield Tried(drive, found, frozenset(case.hits()))
-
-
-def _lines(pair: Pair, which: int) -> Iterator[str]:
-    version = pair.after if which else pair.before
-    lines = code_lines(version.text)
-    for change in pair.changes:
-        first, last = change.after if which else change.before
-        if not change.imports:
-            yield from lines[first - 1 : last]
-
-
-def _gone(old: str, new: str, tree: ast.Module) -> Iterator[str]:
-    """The functions of a module that the changed lines have called, and do not call any more."""
-    called = {*re.findall(r"(\w+)\(", old)} - {*re.findall(r"(\w+)\(", new)}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name in called:
-            yield ast.unparse(node)
 
 
 def _run(drive: Drive, before: Subject, after: Subject, pair: Pair, zygote: Zygote) -> Case:
@@ -141,7 +123,13 @@ def _both(
     # Where the rewritten version got no further, the original is still run as it stands.
     asked = asked or executions(SEEDS[0], recipes, [], plain=2)[:2]
     ran = zygote.run(before.job(drive.target, asked, hosted=drive.host))
-    return Case(side(ran.results, ran.failure), new, pair.changes, "", "", called=drive.called)
+    old, meant = side(ran.results, ran.failure), None
+    if old.plain and new.plain:
+        meant = healing(old.plain, recipes[0])
+    if meant is not None:
+        ran = zygote.run(before.job(drive.target, [meant], hosted=drive.host))
+        old = replace(old, healed=next(iter(ran.results), None))
+    return Case(old, new, pair.changes, "", "", called=drive.called)
 
 
 def _without_odd(found: Side) -> Side:
@@ -226,19 +214,20 @@ def _best(tried: Sequence[Tried]) -> Tried:
     return min(tried, key=rank)
 
 
-_SEEN = frozenset("stop surrogate passes freezing optimizer values".split())
+_SEEN = frozenset("stop surrogate passes freezing optimizer values follow veiled".split())
 """Doubts about what was seen, not about whether it could be seen."""
 
 
 def _stopped(tried: Sequence[Tried]) -> Tried | None:
     """A run of the program that leaves a doubt about what the change does weighs more than a call
     with made inputs that does not show it. Where all that speaks for a change is that it tidies
-    up, so does a drive that sees it stop a gradient."""
+    up, so does a drive that sees it stop a gradient, or write to what is shared."""
     best = _best(tried)
     if best.verification.verdict is not Verdict.CONFIRMED:
         return None
     if _kinds(best, "gain") == {"equivalent"}:
-        return next((one for one in tried if _kinds(one, "doubt") & {"gradient", "stop"}), None)
+        seen = {"gradient", "stop", "aliasing"}
+        return next((one for one in tried if _kinds(one, "doubt") & seen), None)
     whole = [one for one in tried if not one.drive.called and best.reached <= one.reached]
     return next((one for one in whole if _objects(one)), None)
 

@@ -39,6 +39,8 @@ class Execution:
     returned: list[Any] = field(default_factory=list)
     modules: list[torch.nn.Module] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    printed: str = ""
+    """The beginning of what it has printed."""
     written: int = 0
     """How many of the given tensors the call has written to."""
 
@@ -51,10 +53,15 @@ class Drive:
     recipe: dict[str, Any] | None = None
 
 
+PRINTED = 20_000
+"""So many letters of what a program prints are kept."""
+
+
 class _Sink(io.StringIO):
-    """Takes what the program prints; nobody reads it."""
+    """Takes what the program prints, and keeps the beginning of it."""
 
     def write(self, text: str) -> int:
+        super().write(text[: max(PRINTED - self.tell(), 0)])
         return len(text)
 
 
@@ -65,13 +72,15 @@ def execute(
     plan: Plan,
     tape: Any = None,
     missed: dict[tuple[int, ...], set[str]] | None = None,
+    heals: frozenset[int] = frozenset(),
 ) -> Execution:
-    """Run once. Raises only what ends the process. `missed`: tensors to catch the gradients of."""
+    """Run once. Raises only what ends the process. `missed`: tensors to catch the gradients of.
+    `heals`: changes that are to keep copies."""
     session = Session(program.path, mode, plan)
     session.homes = tuple(root + os.sep for root in program.roots)
     session.reads.missed = missed or {}
     session.tape = tape if tape is not None else []
-    run = Execution(session, Probes(session=session))
+    run = Execution(session, Probes(session=session, heals=heals))
     chance.seed(mode.seed)
     constructors.set_precision(mode.frozen)
     torch.set_grad_enabled(not mode.values_only)
@@ -224,8 +233,10 @@ def _quiet(run: Execution, path: str) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always" if run.session.mode.name == "plain" else "ignore")
         warnings.showwarning = keep  # type: ignore[assignment]
-        with contextlib.redirect_stdout(_Sink()), contextlib.redirect_stderr(_Sink()):
+        sink = _Sink()
+        with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(_Sink()):
             yield
+        run.printed = sink.getvalue()
 
 
 def _described(error: BaseException, path: str) -> dict[str, Any]:

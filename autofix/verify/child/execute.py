@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
             recipe = {**recipes[min(recipe["found"], len(recipes) - 1)], **recipe}
         drive = Drive(job["target"], recipe)
         plan = Plan(given["spans"], given["regions"])
-        if asked["mode"] == "plain":
+        if asked["mode"] == "healed":
+            emit(_healed(program, drive, plan, asked))
+        elif asked["mode"] == "plain":
             mode = Mode("plain", asked["seed"], brief=asked["brief"], apart=asked["apart"])
             run = execute(program, drive, mode, plan, missed=missed)
             missed = run.session.reads.deaf()
@@ -56,6 +59,17 @@ def handle(job: Mapping[str, Any], emit: Emit) -> None:
             wanted = asked["wanted"]
             found = Exact(program, drive, plan, asked["seed"]).result(wanted)
             emit(found)
+
+
+def _healed(program: Program, drive: Drive, plan: Plan, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The program as it was meant."""
+    missed: dict[tuple[int, ...], set[str]] = {}
+    for shape, digest in asked["missed"]:
+        missed.setdefault(tuple(shape), set()).add(digest)
+    healing = replace(program, healing=True, skipped=[])
+    mode = Mode("plain", asked["seed"], healed=True)
+    aliases = frozenset(asked["aliases"])
+    return told.plain(execute(healing, drive, mode, plan, missed=missed, heals=aliases), healing)
 
 
 def _search(program: Program, job: Mapping[str, Any], emit: Emit) -> list[dict[str, Any]]:

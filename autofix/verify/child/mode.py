@@ -19,6 +19,9 @@ class Mode:
     sign: float = 0.0
     apart: bool = False
     """What is expanded is copied, so that each row has a place of its own."""
+    healed: bool = False
+    """What the changed statements keep is copied, and what is asked in vain for its gradient keeps
+    it: the original as it was meant."""
     brief: bool = False
     """The first few backward passes are enough."""
     values_only: bool = False

@@ -17,8 +17,8 @@ _FLAG = re.compile(r"requires?d?_?grads?_?")
 class Prober(ast.NodeTransformer):
     """Reports each changed statement when it is reached, with the value it computes."""
 
-    def __init__(self, changes: Sequence[Lines]) -> None:
-        self.changes = changes
+    def __init__(self, changes: Sequence[Lines], *, healing: bool = False) -> None:
+        self.changes, self.healing = changes, healing
 
     def visit(self, node: ast.AST) -> Any:
         for name in ("body", "orelse", "finalbody"):
@@ -40,7 +40,8 @@ class Prober(ast.NodeTransformer):
             if number is None or docstring or isinstance(statement, Unprobed):
                 result.append(statement)
             else:
-                result.extend(_probed(statement, number))
+                probed = _probed(statement, number)
+                result.extend(_healed(probed) if self.healing else probed)
         return result
 
     def _change(self, statement: ast.stmt) -> int | None:
@@ -91,6 +92,41 @@ def _probed(statement: ast.stmt, number: int) -> list[ast.stmt]:
     if isinstance(statement, ast.ClassDef):
         return [statement, _statement(statement, number, None)]
     return [_statement(statement, number, None), statement]
+
+
+def _healed(probed: list[ast.stmt]) -> list[ast.stmt]:
+    """The same, with what the probe makes of a value that is assigned or returned in its place."""
+    statement, probe = probed[0], probed[-1]
+    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Call):
+        statement.value.keywords.append(_heal())
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or probe is statement:
+        return probed
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    target = targets[0]
+    place = _place(target) if len(targets) == 1 else None
+    if place is None or not (isinstance(probe, ast.Expr) and isinstance(probe.value, ast.Call)):
+        return probed
+    call = probe.value
+    number, rest = call.args[0], call.args[2:]
+    healing = ast.Call(call.func, [number, _copied(target), *rest], [_heal()])
+    assign = ast.copy_location(ast.Assign([place], healing), statement)
+    return [statement, ast.fix_missing_locations(assign)]
+
+
+def _heal() -> ast.keyword:
+    return ast.keyword("heal", ast.Constant(True))
+
+
+def _place(target: ast.expr) -> ast.expr | None:
+    """The target to assign to once more; None where to evaluate it again could have effects."""
+    plain = isinstance(target, (ast.Name, ast.Attribute))
+    entry = isinstance(target, ast.Subscript) and isinstance(target.slice, (ast.Constant, ast.Name))
+    if _as_load(target) is None or not (plain or entry):
+        return None
+    place = _copied(target)
+    assert isinstance(place, (ast.Name, ast.Attribute, ast.Subscript))
+    place.ctx = ast.Store()
+    return place
 
 
 def _as_load(target: ast.expr) -> ast.expr | None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from . import tensors
+from .keeps import copied, same
 from .tensors import Tensor
 
 HITS = 3
@@ -37,14 +38,14 @@ class Seen:
     """Tensors in sight."""
 
     def changed(self) -> int:
-        return sum(not _same(tensor, kept) for tensor, kept in self.held)
+        return sum(not same(tensor, kept) for tensor, kept in self.held)
 
     def written(self, *, unseen: bool) -> list[str]:
         """Tensors in sight that were changed; `unseen`: by a write that autograd did not see."""
         return [
             name
             for name, tensor, kept, version, _ in self.others
-            if not _same(tensor, kept) and (not unseen or tensors.version(tensor) == version)
+            if not same(tensor, kept) and (not unseen or tensors.version(tensor) == version)
         ]
 
 
@@ -71,11 +72,22 @@ class Probes:
     seen: dict[int, list[Seen]] = field(default_factory=dict)
     session: Any = None
     meant: list[Meant] = field(default_factory=list)
+    heals: frozenset[int] = frozenset()
+    """The changes whose values are to be copied."""
+    healed: set[int] = field(default_factory=set)
+    """Those of which one was."""
 
     def __call__(
-        self, number: int, value: Any = None, owner: Any = None, *wanted: Any, key: Any = None
+        self,
+        number: int,
+        value: Any = None,
+        owner: Any = None,
+        *wanted: Any,
+        key: Any = None,
+        heal: bool = False,
     ) -> Any:
-        """`key`: the place in a container that was written to."""
+        """`key`: the place in a container that was written to. `heal`: what comes back takes the
+        place of the value."""
         if isinstance(value, dict) and key in value:
             value = value[key]
         self.hits[number] = self.hits.get(number, 0) + 1
@@ -87,6 +99,9 @@ class Probes:
             try:
                 self._note(number, value)
                 self._mean(owner, wanted[0] if wanted else value)
+                if heal and number in self.heals:
+                    self.healed.add(number)
+                    return copied(value)
             finally:
                 session.paused = False
         return value
@@ -98,6 +113,7 @@ class Probes:
         found = [tensor for _, tensor in tensors.deep(value)][:MANY]
         found = [tensor for tensor in found if tensor.numel() <= 1_000_000]
         held = [(_memory(tensor), tensors.plain(tensor)) for tensor in found]
+        self.session.keeps.note(number, held)
         digests = [tensors.digest(kept) for _, kept in held]
         nodes = max((tensors.nodes_behind(one)[0] for one in found), default=0)
         known.append(
@@ -139,6 +155,8 @@ class Probes:
                 "written": _names(seen, unseen=False),
                 "data": sorted({one[0] for one in seen[0].others if one[4]}),
                 "written_unseen": _names(seen, unseen=True),
+                "fresh": self.session.keeps.fresh.get(number, 0),
+                "stale": self.session.keeps.stale.get(number, 0),
             }
             for number, seen in self.seen.items()
         }
@@ -226,8 +244,3 @@ def _shared(session: Any, value: Any, found: list[Tensor]) -> int:
     if isinstance(value, torch.nn.Module):
         return _with_others(session, value, found)
     return sum(where in places | names for where in map(tensors.storage, found) if where)
-
-
-def _same(tensor: Tensor, kept: Tensor) -> bool:
-    now = tensors.plain(tensor)
-    return now.shape == kept.shape and bool(torch.equal(now.nan_to_num(), kept.nan_to_num()))

@@ -27,6 +27,9 @@ Probe = Callable[..., Any]
 Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
+_CLOCKS = ("time", "datetime", "timeit", "uuid", "psutil", "resource", "tempfile")
+
+
 class _Relay:
     """What all copies of a program report to: the probe of the execution that is going on."""
 
@@ -49,6 +52,8 @@ class Program:
     changes: Sequence[Lines] = ()
     host: str = ""
     """A script to run instead, which imports the file."""
+    healing: bool = False
+    """Changed statements keep what the probe makes of their values."""
     skipped: list[str] = field(default_factory=list)
     """Top-level statements that failed where only the definitions were wanted."""
     _loaded: bool = False
@@ -80,7 +85,9 @@ class Program:
         ]
 
     def tree(self) -> ast.Module:
-        tree: ast.Module = Prober(self.changes).visit(ast.parse(self.text, self.path))
+        tree: ast.Module = Prober(self.changes, healing=self.healing).visit(
+            ast.parse(self.text, self.path)
+        )
         return tree
 
     def run(self, probe: Probe) -> dict[str, Any]:
@@ -109,6 +116,16 @@ class Program:
             except Exception as error:
                 self.skipped.append(f"line {line}: {type(error).__name__}: {error}")
         return module.__dict__
+
+    def clocked(self, namespace: dict[str, Any]) -> bool:
+        """Whether the program's own files know a clock: what they print may never be the same."""
+        spaces = [namespace, *(vars(sys.modules[name]) for name in _own_modules(self.roots))]
+        return any(
+            getattr(value, "__module__", None) in _CLOCKS
+            or (isinstance(value, types.ModuleType) and value.__name__ in _CLOCKS)
+            for space in spaces
+            for value in list(space.values())
+        )
 
     def _fresh(self, probe: Probe) -> types.ModuleType:
         self._relay.probe = probe

@@ -10,12 +10,14 @@ import torch
 
 from . import tensors
 from .event import INNER, Event
+from .keeps import Keeps
 from .leaf import Leaf
 from .mode import Mode
 from .plan import Plan
 from .reads import Reads
 from .tensors import Tensor
 from .training import Training, empty
+from .veiled import Veiled
 
 EVENTS = 4
 """How many backward passes of a program are compared."""
@@ -103,6 +105,8 @@ class Session:
         """The sizes of all graphs that are held, at some passes."""
         self.opaque: set[str] = set()
         self.reads = Reads()
+        self.keeps = Keeps()
+        self.veiled = Veiled()
         self.inside_function = 0
         self.stopped_in: list[Any] = []
         """The code of the program that has switched gradients off, from the outside in."""

@@ -33,6 +33,9 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "mode": "plain",
         "seed": session.mode.seed,
         "apart": session.mode.apart,
+        "healed": session.mode.healed,
+        "whole": run.probes.heals <= run.probes.healed,
+        "printed": "" if program.clocked(run.namespace) else run.printed,
         "raised": run.raised,
         "events": [event(one) for one in session.events[:200]],
         "leaves": [
@@ -51,6 +54,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
                 "options": session.options.get(id(leaf.tensor), {}),
                 "late": id(leaf.tensor) in late,
                 "dtype": str(leaf.tensor.dtype)[6:],
+                "end": _sums(leaf.value),
             }
             for leaf in session.leaves[:2000]
         ],
@@ -70,6 +74,8 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "made_with": session.made_with,
         "repeated": session.repeated,
         "inner_writes": session.inner_writes,
+        "veiled": session.veiled.writes,
+        "mixed": session.veiled.mixed,
         "kept": session.kept,
         "idle_steps": session.idle_steps,
         "flat_steps": session.flat_steps,
@@ -87,6 +93,11 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         **session.reads.told(),
         "skipped": program.skipped,
     }
+
+
+def _sums(value: torch.Tensor) -> list[float]:
+    """What a tensor holds, in short."""
+    return [float(value.sum()), float(value.abs().sum())]
 
 
 def held(run: Execution) -> set[int]:

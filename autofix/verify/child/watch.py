@@ -19,6 +19,7 @@ from .places import direct, where
 from .session import Session
 from .tape import keep, replay
 from .tensors import Tensor
+from .veiled import BARES
 from .widening import widened
 
 _SKIP = frozenset(
@@ -63,6 +64,7 @@ class Watch(TorchFunctionMode):
             found = self.kinds[func] = _classify(func)
         kind, writes = found
         if kind == "skip":
+            session.keeps.take(args[:1], whole=False)
             return func(*args, **kwargs)
         if kind == "grad.get":
             return self._read(func, args)
@@ -74,6 +76,9 @@ class Watch(TorchFunctionMode):
             func, args, kwargs = widened(func, kind, args, kwargs)
         given = [*tensors.inside(args), *tensors.inside(kwargs)]
         session.reads.take(given)
+        session.keeps.take(given)
+        if session.mode.name == "plain":
+            session.veiled.look(kind, given)
         self._before(kind, writes, given)
         if self._is_update(kind, writes, args):
             session.left_out += 1
@@ -83,6 +88,8 @@ class Watch(TorchFunctionMode):
         if session.stack and (kind == "data.set" or writes) and self._is_hidden(kind, args):
             session.inner_writes += 1
         result = func(*args, **kwargs)
+        if (kind in BARES or writes) and session.mode.name == "plain":
+            self._veil(kind, given, result)
         if func is torch.nn.functional.embedding:
             self._pad(*args[1:], **kwargs)
         if session.mode.apart and kind in _SPREADS:
@@ -98,6 +105,14 @@ class Watch(TorchFunctionMode):
             return self._exit(kind, result, writes, given)
         return result
 
+    def _veil(self, kind: str, given: list[Tensor], result: Any) -> None:
+        """What the changed lines do to the inside of a graph."""
+        veiled = self.session.veiled
+        if not given or not veiled.concerns(kind, given[0]):
+            return
+        if veiled.known(given[0]) or where(self.session)[1]:
+            veiled.note(kind, result)
+
     def _pad(self, weight: Tensor, padding_idx: int | None = None, *_: Any, **__: Any) -> None:
         leaf = self.session.by_id.get(id(weight))
         if leaf is not None:
@@ -106,7 +121,10 @@ class Watch(TorchFunctionMode):
     def _listen(self, result: Tensor) -> None:
         if result.requires_grad and tuple(result.shape) in self.session.reads.missed:
             with unwatched(self.session):
-                self.session.reads.listen(result)
+                if self.session.mode.healed:
+                    result.retain_grad()
+                else:
+                    self.session.reads.listen(result)
 
     def _read(self, func: Any, args: tuple[Any, ...]) -> Any:
         """A gradient is read: by the program, or by torch on its behalf."""

@@ -47,6 +47,9 @@ class Side:
     exact: tuple[Trace, ...] = ()
     failure: str | None = None
     """Why there is less than there should be."""
+    healed: Trace | None = None
+    """A run in which changed statements keep copies, and no gradient is asked for in vain; there
+    is none where that is no other than as it stands."""
 
     @property
     def raised(self) -> Trace | None:

@@ -84,7 +84,7 @@ def _lost(case: Case) -> Iterator[Sign]:
     had = {of(read["of"]) for read in old["reads"] if read["found"] and read["used"]}
     has = {of(read["of"]) for read in new["reads"] if read["found"]}
     for read in new["reads"]:
-        if _missed(read) and of(read["of"]) in had - has:
+        if missing(read) and of(read["of"]) in had - has:
             text = f"`.grad` was a gradient where line {read['line']} reads it, and is None now"
             yield Sign(Weight.LOSS, "read", text)
             return
@@ -93,6 +93,14 @@ def _lost(case: Case) -> Iterator[Sign]:
 def mended(case: Case) -> bool:
     """Whether a gradient is there now that was missed when it was read."""
     return any(one.mended for one in _gains(case))
+
+
+def same_tensors(case: Case) -> bool:
+    """Whether each gradient that was missed is now read of the tensor that was asked for it."""
+    return all(
+        one.after is not None and of(one.after["of"]) == of(one.before["of"])
+        for one in _gains(case)
+    )
 
 
 def comparable(case: Case) -> int | None:
@@ -108,7 +116,7 @@ def _gains(case: Case) -> Iterator[_Gained]:
     if old is None or new is None or case.after.raised is not None:
         return
     leaves = {of(leaf["key"]) for leaf in case.before.leaves}
-    first = {of(read["of"]): read for read in reversed(old["reads"]) if _missed(read)}
+    first = {of(read["of"]): read for read in reversed(old["reads"]) if missing(read)}
     for tensor, read in first.items():
         same = [one for one in new["reads"] if of(one["of"]) == tensor]
         if same:
@@ -121,7 +129,8 @@ def _gains(case: Case) -> Iterator[_Gained]:
                 yield _Gained(read, other)
 
 
-def _missed(read: Trace) -> bool:
+def missing(read: Trace) -> bool:
+    """Whether a gradient was asked for in vain, of a tensor that does not keep it."""
     return bool(read["deaf"] and not read["found"] and read["turn"])
 
 
@@ -144,7 +153,7 @@ def chosen(case: Case, old: Trace, new: Trace) -> list[Trace]:
     optimizer, or reads its gradient, though it is none; and nothing that is trained has lost its
     gradient by that."""
     refused = {of(one) for one in old["refused"]}
-    missed = {of(read["of"]) for read in old["reads"] if _missed(read)}
+    missed = {of(read["of"]) for read in old["reads"] if missing(read)}
     missed &= {of(read["of"]) for read in new["reads"] if read["found"]}
     found = [
         leaf

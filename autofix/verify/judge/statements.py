@@ -11,7 +11,6 @@ from autofix.verify.judge import edit, rows, values
 from autofix.verify.judge.case import Case, Sign, Trace, Weight
 
 _COPIES = re.compile(r"\b(?:clone|deepcopy|copy|dict|list|state_dict|detach|items|tolist)\b")
-_DATA = re.compile(r"\.data\s*(?:=(?!=)|[-+*/]=|\.\w+_\(|\[.*\]\s*[-+*/]?=(?!=))")
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -24,7 +23,7 @@ def signs(case: Case) -> Iterator[Sign]:
     if old["repeated"] and new["repeated"]:
         text = "a tensor that is written to is still joined with itself"
         yield Sign(Weight.DOUBT, "aliasing", text)
-    for seen, now in _probes(case):
+    for seen, now in probes(case):
         yield from _kept(case, seen, now)
         yield from _separate(case, seen, now)
         yield from _joined(case, seen, now)
@@ -58,7 +57,7 @@ def _only_computes(call: ast.Call, case: Case) -> bool:
 
 
 def _has_tensors(case: Case) -> bool:
-    return any(new["tensors"] for _, new in _probes(case))
+    return any(new["tensors"] for _, new in probes(case))
 
 
 def _unused(case: Case) -> Iterator[Sign]:
@@ -71,7 +70,7 @@ def _unused(case: Case) -> Iterator[Sign]:
             return
 
 
-def _probes(case: Case) -> Iterator[tuple[Trace, Trace]]:
+def probes(case: Case) -> Iterator[tuple[Trace, Trace]]:
     """What a changed statement computed, before and after."""
     old, new = case.before.plain, case.after.plain
     if old is not None and new is not None:
@@ -132,7 +131,7 @@ def _joined(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     """Data that lies in one memory with what is written to, as it did not before."""
     if old["shared"] or not new["shared"] or not _starts_alike(old, new):
         return
-    own = {name for text in (case.old, case.new) for name in _written(text)}
+    own = {name for text in (case.old, case.new) for name in written(text)}
     hit = set(old["data"]) & set(new["written"]) - set(old["written"]) - own
     if hit:
         names = " and ".join(f"`{one}`" for one in sorted(hit))
@@ -140,7 +139,7 @@ def _joined(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
         yield Sign(Weight.LOSS, "aliasing", text)
 
 
-def _written(text: str) -> Iterator[str]:
+def written(text: str) -> Iterator[str]:
     """The names of all that changed lines write to, or call something of."""
     for node in _parsed(text):
         targets = node.targets if isinstance(node, ast.Assign) else []
@@ -159,7 +158,7 @@ def shares(case: Case) -> bool:
         return False
     if _only_copies(case):
         return True
-    return any(set(old["written"]) - set(new["written"]) for old, new in _probes(case))
+    return any(set(old["written"]) - set(new["written"]) for old, new in probes(case))
 
 
 def _only_copies(case: Case) -> bool:
@@ -187,7 +186,7 @@ def otherwise(case: Case) -> bool:
             for first in [found for found in old["sums"] if found][:most]
             for one in first
         )
-        for old, new in _probes(case)
+        for old, new in probes(case)
     )
 
 
@@ -239,7 +238,7 @@ def used_result(case: Case) -> Sign | None:
             return None
         if target not in {ast.unparse(node) for node in ast.walk(before.value)}:
             return None
-    seen = [*_probes(case)]
+    seen = [*probes(case)]
     if not seen or not _starts_alike(*seen[0]):
         return None
     thrown = ast.unparse(old[0])
@@ -263,24 +262,3 @@ def _parsed(text: str) -> list[ast.stmt]:
         return ast.parse("\n".join(line.strip() for line in text.splitlines())).body
     except SyntaxError:
         return []
-
-
-def cleaned_up(case: Case) -> Sign | None:
-    """Nothing but a warning, or a write that autograd cannot see, went away."""
-    old, new = case.before.plain, case.after.plain
-    if old is None or new is None:
-        return None
-    gone = {said for said in _warned(old) - _warned(new) if "copy construct" in said}
-    if gone:
-        text = (
-            f"the same values and the same gradients, without the warning `{sorted(gone)[0][:70]}`"
-        )
-        return Sign(Weight.GAIN, "equivalent", text)
-    if _DATA.search(case.old) and not _DATA.search(case.new):
-        text = "the same values and the same gradients, without `.data`"
-        return Sign(Weight.GAIN, "equivalent", text)
-    return None
-
-
-def _warned(trace: Trace) -> set[str]:
-    return {said.split(": ", 1)[1] for said in trace["warnings"] if ": " in said}

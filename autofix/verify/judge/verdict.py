@@ -15,11 +15,14 @@ from autofix.verify.judge import (
     freezing,
     gradient,
     growth,
+    healed,
     reads,
     renewal,
     statements,
+    tidied,
     training,
     values,
+    veiled,
 )
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, listed, name, told
 from autofix.verify.judge.gradient import Look
@@ -65,6 +68,8 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     signs += training.signs(case)
     signs += growth.signs(case)
     signs += reads.signs(case)
+    signs += healed.signs(case, signs)
+    signs += veiled.signs(case)
     if used is not None:
         signs.insert(0, used)
     gains = any(sign.weight is Weight.GAIN for sign in signs)
@@ -72,7 +77,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
         signs = [one for one in signs if one.weight is Weight.LOSS or one.kind == "determinism"]
     signs += _frozen(case, signs)
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
-        equivalent = statements.cleaned_up(case)
+        equivalent = tidied.cleaned_up(case)
         if equivalent is not None and not any(sign.kind == "dead" for sign in signs):
             moved = [*values.later(case)]
             signs = [*map(_doubtful, signs), *(moved or [equivalent])]
