@@ -240,6 +240,9 @@ def moved_up(
 ) -> tuple[Edit, ...] | str:
     """The edits that put the call in front of what needs it, or why there are none."""
     assert isinstance(call.node, ast.Call)
+    wanted = _asked_by_bases(facts, method, call)
+    if wanted is not None:
+        return f"`__init__` of the base class asks for `{wanted}`, which may need what is set here"
     if not isinstance(call.statement, ast.Expr) or call.statement.value is not call.node:
         return "the call is part of another statement"
     removed = remove_statement(facts, call.statement)
@@ -268,6 +271,28 @@ def moved_up(
         Edit(start, start, f"{indent_of(facts, at)}{code}{facts.source.newline(start)}"),
         removed,
     )
+
+
+def _asked_by_bases(facts: Facts, method: Method, call: BaseCall) -> str | None:
+    """A method, or an attribute that is set before the call, that a base's `__init__` reads."""
+    owner = facts.index.class_of(method)
+    table = facts.class_table(owner) if owner is not None else None
+    if table is None:
+        return None
+    early = {
+        name
+        for name, stores in table.stores.items()
+        if any(s.method is method and s.statement.lineno < call.node.lineno for s in stores)
+    }
+    for base in table.lineage[1:]:
+        made = own_initialiser(base)
+        me = self_name(made) if made is not None else None
+        for node in ast.walk(made) if made is not None else ():
+            name = attribute_of(node, me) if isinstance(node, ast.Attribute) else None
+            loaded = isinstance(getattr(node, "ctx", None), ast.Load)
+            if name is not None and loaded and name in {*table.methods, *early}:
+                return name
+    return None
 
 
 def unbound(facts: Facts, node: ast.expr | None) -> bool:

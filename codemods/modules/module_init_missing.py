@@ -36,8 +36,9 @@ class Net(nn.Module):
 The call is inserted in front, moved up, completed, or taken away where it is the second. The fix is
 safe, since the class cannot be used without it. It is unsafe where the base class is one of this
 file that takes arguments: those of the same name are handed on, with a default or without. There is
-no fix where the arguments cannot be told. Classes with base classes from elsewhere, with `__new__`,
-and dataclasses are left alone.
+no fix where the arguments cannot be told, nor where the call would move in front of what a base
+class asks for when it is made. Classes with base classes from elsewhere, with `__new__`, and
+dataclasses are left alone.
 
 ## How it is verified
 
