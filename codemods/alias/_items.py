@@ -62,10 +62,10 @@ def _kept(facts: Facts, name: ast.Name, arguments: list[str]) -> ast.expr | None
 
 
 def _shares(facts: Facts, index: ast.expr) -> bool:
-    """Is an index no list or tensor, which would make a copy?"""
-    return not facts.value(index).kind & (Kind.TENSOR | Kind.SEQUENCE | Kind.NUMPY) or isinstance(
-        index, (ast.Slice, ast.Tuple)
-    )
+    """Is there no list or tensor in an index, which would make a copy?"""
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    several = Kind.TENSOR | Kind.SEQUENCE | Kind.NUMPY
+    return not any(facts.value(part).kind & several for part in parts)
 
 
 def _asks_for_item(

@@ -98,6 +98,8 @@ def check_shared(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         other = _weight(node.value.value)
     if mine is None or other is None or ast.unparse(mine) == ast.unparse(other):
         return
+    if _is_replaced(node, other, facts):
+        return
     first, second = facts.source.segment(mine), facts.source.segment(other)
     message = f"`{first}` and `{second}` share memory from now on: training one trains both"
     end = facts.source.span(node.value)[1]
@@ -170,7 +172,14 @@ def check_rewritten(node: ast.AugAssign | ast.Assign | ast.Expr, facts: Facts) -
     yield Report(node, message, fix=fix(Applicability.UNSAFE, *found.edits))
 
 
-def _weight(node: ast.expr) -> ast.expr | None:
+def _is_replaced(node: ast.Assign, weight: ast.Attribute, facts: Facts) -> bool:
+    """Does another layer take the place of the one that gives the memory: `model.last = new`?"""
+    layer, block = ast.unparse(weight.value), facts.index.block_of(node)
+    later = (s for s in block[block.index(node) + 1 :] if isinstance(s, ast.Assign))
+    return any(ast.unparse(target) == layer for s in later for target in s.targets)
+
+
+def _weight(node: ast.expr) -> ast.Attribute | None:
     """`a.weight` of `a.weight.data`."""
     match node:
         case ast.Attribute(attr="data", value=ast.Attribute(attr="weight" | "bias") as weight):

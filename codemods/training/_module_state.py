@@ -19,6 +19,8 @@ from autofix.flow.objects import ClassInfo, Instance
 from autofix.flow.values import Graph, Kind, Value
 
 Path = tuple[str, ...]
+DEPTH = 4
+"""Modules inside of modules."""
 _MADE = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.Lambda)
 _NO_MODEL = frozenset({"backward", "step", "zero_grad"})
 
@@ -62,19 +64,19 @@ def module_states(graphs: Graphs, backward: Backward) -> Iterator[ModuleState]:
             return  # of several calls in one turn, the first will do
 
 
-def _runs_once(facts: Facts, node: ast.ClassDef, call: ast.Call) -> bool:
+def _runs_once(facts: Facts, node: ast.ClassDef, call: ast.Call, depth: int = DEPTH) -> bool:
     """Does a turn that makes this call run the `forward` of the class once? Then its state may be
     detached there: otherwise that would part one step from the next, too."""
     calls = [c for c in facts.index.of_kind(ast.Call) if _calls_instance(facts, c, node)]
     if calls == [call] or (not calls and facts.value(call.func).kind == Kind.UNKNOWN):
         return True
-    if len(calls) != 1 or calls[0] is call or _is_repeated(facts, calls[0]):
+    if not depth or len(calls) != 1 or _is_repeated(facts, calls[0]):
         return False
     outer = facts.index.class_of(calls[0])
     function = facts.index.function_of(calls[0])
     if outer is None or outer is node or getattr(function, "name", "") != "forward":
         return False
-    return _runs_once(facts, outer, call)
+    return _runs_once(facts, outer, call, depth - 1)
 
 
 def _calls_instance(facts: Facts, call: ast.Call, node: ast.ClassDef) -> bool:
@@ -124,7 +126,7 @@ def _classes_called(facts: Facts, call: ast.Call) -> dict[ast.ClassDef, Path | N
         return {}
     value = facts.value(call.func)
     found: dict[ast.ClassDef, Path | None] = {}
-    for info, path in _modules_in(value, 4, ()):
+    for info, path in _modules_in(value, DEPTH, ()):
         found[info.node] = path if info.node not in found else None
     if found or value.kind != Kind.UNKNOWN or last_name(call.func) in _NO_MODEL:
         return found

@@ -58,11 +58,12 @@ from collections.abc import Iterator
 from autofix.codemods.training._derivative import tier_of_derivative
 from autofix.codemods.training._extent import criterion_of, is_many
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of
+from autofix.flow.engines import may_train
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, keyword
 from autofix.flow.uses import uses_in
-from autofix.flow.values import Graph
+from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability
 from autofix.rewrite.arguments import append_method
 from autofix.rewrite.nodes import replace
@@ -80,7 +81,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     graphs = graphs_around(facts, node)
     backward = next((b for b in graphs.backwards if b.call is node), None)
-    if backward is None or _has_gradient(node, backward):
+    if backward is None or _has_gradient(node, backward) or _may_be_gradient(backward, facts):
         return
     root = _unscaled(backward.root)
     if facts.value(root).graph == Graph.NO or not is_many(facts, root):
@@ -146,6 +147,14 @@ def _is_reduced_in_vain(graphs: Graphs, root: ast.expr) -> bool:
 def _has_gradient(call: ast.Call, backward: Backward) -> bool:
     given = [a for a in call.args if a is not backward.root]
     return bool(given) or any(k.arg in ("gradient", "grad_tensors", None) for k in call.keywords)
+
+
+def _may_be_gradient(backward: Backward, facts: Facts) -> bool:
+    """`out.backward(given)` of what is not known: `out` may be a tensor as well as an engine."""
+    func = backward.call.func
+    if backward.root not in backward.call.args or not isinstance(func, ast.Attribute):
+        return False
+    return bool(facts.value(func.value).kind & Kind.UNKNOWN) and not may_train(func.value)
 
 
 def _unscaled(root: ast.expr) -> ast.expr:
