@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autofix.flow.carried import Carried
 from autofix.flow.index import last_name
+from autofix.flow.labels import names_no_loss
 from autofix.flow.provenance import Provenance, is_log_probability
 from autofix.flow.terms import Terms
 from autofix.flow.values import EMPTY, INTEGRAL, Graph, Value
 
 _MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
-
-_NO_LOSS = re.compile(
-    r"(?i)^_(?!.*(?:loss|nll|log_?p|likelihood|elbo|energy|penalty|objective|divergence|criterion))"
-    r"|(?:^|_)(?:search|decod(?:e|ing)|predict|generate|infer|evaluate)(?:_|$)"
-)
-"""What functions are called whose number nobody outside of a project minimizes: helpers of its own,
-and those that look for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +149,7 @@ class Cuts:
         if not backward and (value.is_number or value.dtype in INTEGRAL):
             return  # whoever is handed a number, or whole numbers, asks for no gradient
         # one number is likely a loss
-        supposed = bool(name) and not (value.is_scalar and not _NO_LOSS.search(name))
+        supposed = bool(name) and not (value.is_scalar and not names_no_loss(name))
         carries = value.graph > Graph.NO and not value.leaf
         for token in value.cuts:
             inside = self.behind.get(token, EMPTY)

@@ -14,6 +14,7 @@ from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.labels import names_loss
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
@@ -21,8 +22,6 @@ from autofix.flow.writes import Break, Write
 from autofix.rule import Report
 
 _ASKS = re.compile(r"grad|in_?place|not [\w.]*is_floating_point")
-_LOSS = re.compile(r"(?i)loss|nll|log_?p|likelihood|elbo|energy|penalty|objective|divergence")
-"""What functions are called whose result somebody differentiates, seen or not."""
 _ARRAY = re.compile(r"^([\w.]+): (?:isinstance\(\1, (?:torch\.)?Tensor\)|torch\.is_tensor\(\1\))$")
 _WITHOUT = re.compile(
     r"(?i)\b(?:only (?:\w+ )?(?:for|at|in|during)|used (?:for|at|during)) inference\b"
@@ -125,7 +124,7 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
         return True
     name = getattr(facts.index.function_of(place.node), "name", "")
     if kind == INPUT:  # helpers for data and for search look the same
-        return _LOSS.search(name) is None
+        return not names_loss(name)
     return works_on_data(place.node, facts)
 
 
