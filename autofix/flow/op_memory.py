@@ -15,7 +15,7 @@ from autofix.flow.values import (
     Value,
     tensor,
 )
-from autofix.flow.writes import NOT_WRITES
+from autofix.flow.writes import NOT_WRITES, is_unseen
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
@@ -99,4 +99,6 @@ def write_in_place(
         current = frame.name(node.id)
         if current.kind & Kind.TENSOR:
             return current
+    if is_unseen(node):
+        return first
     return first.but(graph=max(first.graph, written.graph), cuts=first.cuts | written.cuts)

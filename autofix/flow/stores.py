@@ -8,8 +8,8 @@ from autofix.flow.frame import Frame
 from autofix.flow.joins import join, sequence
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.state import written_into
-from autofix.flow.values import INTEGRAL, UNKNOWN, Graph, Kind, Value, Why
-from autofix.flow.writes import overwrite
+from autofix.flow.values import INTEGRAL, UNKNOWN, Graph, Kind, Value, Why, tensor
+from autofix.flow.writes import is_unseen, overwrite
 
 
 def assign(target: ast.expr, value: Value, frame: Frame) -> None:
@@ -93,6 +93,8 @@ def store_attribute(
         frame.state.bound[owner.ref.identity, attribute] = value
         if not frame.program.skims:
             owner.ref.info.note(attribute, value)
+    elif owner.is_tensor and attribute == "data" and frame.state.grad:
+        _write_unseen(node, owner, value, frame)
     elif owner.kind == Kind.MODULE and attribute in ("weight", "bias") and value.is_tensor:
         for identity in owner.aliases:
             frame.state.bound[identity, attribute] = value
@@ -171,6 +173,9 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
     overwrite(target, owner, frame)
     if not frame.state.grad:
         return
+    if is_unseen(target):
+        _write_unseen(target, owner, value, frame)
+        return
     if owner.leaf and owner.graph == Graph.YES:
         return  # it raises
     if owner.dtype in INTEGRAL:
@@ -192,6 +197,16 @@ def write_into(target: ast.expr, owner: Value, value: Value, frame: Frame) -> No
         current = frame.name(name.id)
         if current.kind & Kind.TENSOR:
             frame.bind(name.id, written_into(current, written))
+
+
+def _write_unseen(target: ast.AST, owner: Value, value: Value, frame: Frame) -> None:
+    """A write through `.data`: the values change, the graph of what is written is left behind."""
+    if value.graph == Graph.NO:
+        return
+    written = tensor(Graph.NO, cuts=value.cuts | frame.cut(target, value))
+    frame.state.mutate(owner, written)
+    for other in (*frame.scopes, *frame.program.callers):
+        other.state.mutate(owner, written)
 
 
 def _store_item(

@@ -148,7 +148,7 @@ class Writes:
         return storage.difference(self.expanded, self.parted, self.doubtful, self.uncounted)
 
 
-def _is_unseen(target: ast.AST) -> bool:
+def is_unseen(target: ast.AST) -> bool:
     """`x.data[0]`, `x.data`: autograd does not count such writes, so nothing raises."""
     owner = unsubscripted(target) if isinstance(target, ast.expr) else target
     return isinstance(owner, ast.Attribute) and owner.attr == "data"
@@ -161,7 +161,7 @@ def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None
     if program.skims:
         return
     program.writes.note(target, owner.storage, program.cuts)
-    if not frame.state.grad or _is_unseen(target):
+    if not frame.state.grad or is_unseen(target):
         return
     writes, state = program.writes, frame.state
     write = Write()

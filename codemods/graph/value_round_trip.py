@@ -6,7 +6,9 @@ Finds `x.item()`, `float(x)`, `x.tolist()` and `x.detach().numpy()` where the nu
 in a tensor again (arithmetic with a tensor, `torch.tensor`, `torch.from_numpy`) on the way from
 parameters to a loss, through names, lists, loops, `math.*` and `numpy.*`, and functions of the
 file. Finds `x.detach()`, `x.data` and `Variable(x)` where the constant is all of what a backward
-pass runs through, or a term of it, and where a parameter is read in no other way.
+pass runs through, or a term of it, where a parameter is read in no other way, and where a loop
+gathers results and each turn cuts off those of the turns before
+(`outs = torch.cat([outs.detach(), out])`).
 
 ## Why is this bad
 
@@ -62,6 +64,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from autofix.codemods.graph._exports import Export, Form, export_at
+from autofix.codemods.graph._gathered import is_gathered
+from autofix.codemods.graph._habits import is_old, is_old_habit, is_own_scale, is_variable
 from autofix.codemods.graph._intent import (
     in_loss_function,
     is_dead_loss,
@@ -76,7 +80,7 @@ from autofix.codemods.graph._number_uses import needs_number
 from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._optimized import comes_from_untrained
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
-from autofix.codemods.graph._stops import freed, is_layers_weight, is_written, stopped, tidied
+from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -197,7 +201,7 @@ def _stopped(
     node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
 ) -> Iterator[Report]:
     graph, demand = found
-    if graph < Graph.YES and _is_variable(node):
+    if graph < Graph.YES and is_variable(node):
         return  # data, as it was written for old versions
     whole = demand.is_sole or (facts.is_term(node) and not demand.carries)
     term = (
@@ -205,12 +209,14 @@ def _stopped(
         or facts.is_term(node)
         or (facts.is_term_of_result(node) and in_loss_function(node, facts))
     )
-    if not whole and is_handed_on(node, facts):
+    gathered = is_gathered(node, source, demand, facts)
+    if not (whole or gathered) and is_handed_on(node, facts):
         return
     dead = not term and is_dead_loss(node, facts)
     untrained = is_wanted(demand, node, facts) and is_only_read_cut(source, facts)
-    scale = _is_own_scale(node, source, facts)
-    if not (term or dead or untrained or scale) and not _is_old_habit(node, source, found, facts):
+    scale = is_own_scale(node, source, facts)
+    known = term or dead or untrained or scale or gathered
+    if not known and not is_old_habit(node, source, found, facts):
         return
     weight = facts.is_weight(node) and not scale
     meant = names_constant(node, facts) or facts.is_target(node) or weight
@@ -223,7 +229,7 @@ def _stopped(
             reason = REPEATED if demand.repeated else CARRIED
             yield Report(node, message, declined=reason, why=why)
         return
-    certain = whole or (untrained and demand.backward) or (facts.is_term(node) and _is_old(node))
+    certain = whole or (untrained and demand.backward) or (facts.is_term(node) and is_old(node))
     tier, note = _tier(node, certain, term, facts)
     try:
         edits = _without_stop(node, source, demand, facts)
@@ -240,33 +246,6 @@ def _without_stop(node: ast.expr, source: ast.expr, demand: Demand, facts: Facts
         return freed(node, source, facts)
     export = Export(node, node, source, Form.NUMBER, ".detach()")
     return list(Lift(facts, export, demand.backward).run().edits)
-
-
-def _is_own_scale(node: ast.expr, source: ast.expr, facts: Facts) -> bool:
-    """`w / (u @ w.data @ v)`: a weight that is scaled by what is computed from it."""
-    return isinstance(node, ast.Attribute) and facts.value(source).leaf and facts.is_weight(node)
-
-
-def _is_variable(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and last_name(node.func) not in ("detach", "data")
-
-
-def _is_old(node: ast.expr) -> bool:
-    """`x.data`, and `Variable(x)`: written where nothing is meant to stop."""
-    return not (isinstance(node, ast.Call) and last_name(node.func) == "detach")
-
-
-def _is_old_habit(
-    node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
-) -> bool:
-    """`h.data` and `Variable(h)` in the middle of a model, also `F.linear(h, emb.weight.data)`:
-    `detach` would say that it is meant."""
-    graph, demand = found
-    if not _is_old(node):
-        return False
-    computed = facts.value(source).computed and not facts.value(source).leaf
-    middle = computed or is_layers_weight(node, source, facts)
-    return graph == Graph.YES and middle and is_wanted(demand, node, facts)
 
 
 def _tier(

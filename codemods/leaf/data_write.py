@@ -3,7 +3,9 @@
 ## What it does
 
 Finds `h.data = h.data / h.data.norm()`, `h.data -= shift` and `h.data.mul_(mask)` where `h` was
-computed in the same function from tensors that have a graph, and is used further. Also
+computed in the same function from tensors that have a graph, and is used further; and
+`x.data.add_(v)` where `x` is the state of a simulation or a sum, made in the same function, and `v`
+has a graph that is lost so. Also
 `g * v / v.data.norm()`, where a weight is divided by its own norm, and weights that are brought
 into bounds (`p.data.clamp_(-c, c)`) when a loss is computed and its backward pass is yet to come.
 
@@ -61,7 +63,7 @@ from collections.abc import Iterator
 from autofix.codemods.leaf._between import between
 from autofix.codemods.leaf._cut_norm import divided_by
 from autofix.codemods.leaf._kept import without_gradient
-from autofix.codemods.leaf._operations import MOVES
+from autofix.codemods.leaf._state_written import is_fresh, lost_by
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -92,10 +94,16 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
         return
     if not words & _FILLS and any(isinstance(n, ast.Compare) for n in ast.walk(node)):
         return
-    if facts.index.function_of(node) is None or not _is_on_the_way(facts, node, place.value):
-        return
     name = place.value.id
-    message = f"`{name}` is changed through `.data`: its gradient is that of what it was before"
+    if _is_on_the_way(facts, node, place.value):
+        message = f"`{name}` is changed through `.data`: its gradient is that of what it was before"
+    elif (demand := lost_by(facts, node, place)) is not None:
+        message = (
+            f"what is written through `{name}.data` leaves its graph behind, and a gradient is "
+            f"needed ({demand.text}, line {demand.line})"
+        )
+    else:
+        return
     edits = _rewritten(facts, node, place)
     why = facts.value(place.value).why
     steps = why.steps() if why is not None else ()
@@ -165,7 +173,7 @@ def _is_on_the_way(facts: Facts, node: ast.stmt, owner: ast.Name) -> bool:
     if len(stores) != 1 or without_gradient(facts, node):
         return False
     bound = facts.index.parents.get(stores[0])
-    if not isinstance(bound, ast.Assign) or not _is_fresh(bound.value):
+    if not isinstance(bound, ast.Assign) or not is_fresh(bound.value):
         return False
     if facts.index.parents.get(bound) is not facts.index.parents.get(node):
         return False
@@ -182,13 +190,6 @@ def _is_on_the_way(facts: Facts, node: ast.stmt, owner: ast.Name) -> bool:
             return False
         later = later or not (before or through_data)
     return later
-
-
-def _is_fresh(value: ast.expr) -> bool:
-    """A result with memory of its own: no view, and no other name of something."""
-    if isinstance(value, ast.BinOp):
-        return True
-    return isinstance(value, ast.Call) and last_name(value.func) not in MOVES
 
 
 def _rewritten(facts: Facts, node: ast.stmt, place: ast.Attribute) -> list[Edit]:

@@ -1,0 +1,39 @@
+"""What the way in which a stop is written tells of whether it is meant."""
+
+from __future__ import annotations
+
+import ast
+
+from autofix.codemods.graph._intent import is_wanted
+from autofix.codemods.graph._stops import is_layers_weight
+from autofix.flow.cuts import Demand
+from autofix.flow.facts import Facts
+from autofix.flow.index import last_name
+from autofix.flow.values import Graph
+
+
+def is_own_scale(node: ast.expr, source: ast.expr, facts: Facts) -> bool:
+    """`w / (u @ w.data @ v)`: a weight that is scaled by what is computed from it."""
+    return isinstance(node, ast.Attribute) and facts.value(source).leaf and facts.is_weight(node)
+
+
+def is_variable(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and last_name(node.func) not in ("detach", "data")
+
+
+def is_old(node: ast.expr) -> bool:
+    """`x.data`, and `Variable(x)`: written where nothing is meant to stop."""
+    return not (isinstance(node, ast.Call) and last_name(node.func) == "detach")
+
+
+def is_old_habit(
+    node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
+) -> bool:
+    """`h.data` and `Variable(h)` in the middle of a model, also `F.linear(h, emb.weight.data)`:
+    `detach` would say that it is meant."""
+    graph, demand = found
+    if not is_old(node):
+        return False
+    computed = facts.value(source).computed and not facts.value(source).leaf
+    middle = computed or is_layers_weight(node, source, facts)
+    return graph == Graph.YES and middle and is_wanted(demand, node, facts)
