@@ -97,10 +97,11 @@ def examine(data: bytes, path: str, shown: str, plan: Plan) -> FileResult:
         return failed(path, shown, f"{_REPORT}: {type(error).__name__}: {error}")
 
 
-def could_be_fixed(result: FileResult) -> bool:
-    """Whether there is a fix that a verdict could have written, whatever its tier."""
-    wide = Plan(rules=(), unsafe=True)
-    return any(wide.accepts(found.finding) for found in result.findings)
+def could_be_fixed(result: FileResult, project: Project | None = None) -> bool:
+    """Whether there is a fix that is not written and that a verdict could have written, whatever
+    its tier; with a project, also one that needs other files of it to be repaired along."""
+    wide = Plan(rules=(), unsafe=True, project=project)
+    return any(wide.accepts(found.finding) for found in result.findings if not found.applied)
 
 
 def is_candidate(data: bytes) -> bool:

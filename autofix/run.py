@@ -17,7 +17,7 @@ from autofix.config import Config, ConfigError, Resolver, settings
 from autofix.files import Discovery, discover
 from autofix.pipeline import Plan, examine, labels
 from autofix.project.project import Project
-from autofix.project.together import together
+from autofix.project.together import together, widely
 from autofix.registry import UnknownRuleError, choose, matching
 from autofix.report.patch import patch, relative
 from autofix.results import FileResult, Problem, Report
@@ -100,7 +100,7 @@ def run(
     work = Batch(tuple(tasks), tuple(plans), planner.project)
     done = together(work, batch.run(work, jobs, progress(len(tasks))), jobs)
     planned = [(one, plans[task.plan]) for one, task in zip(done, tasks, strict=True)]
-    results = verified(planned, work.read, verifying)
+    results = verified(planned, work.read, verifying, lambda: widely(work, jobs))
     report = Report(
         files=0,
         problems=tuple(Problem(shown(path, here), said) for path, said in found.errors),

@@ -27,29 +27,33 @@ class Verifying:
     """Told what came of the command."""
 
 
+Planned = Sequence[tuple[FileResult, Plan]]
+"""What was found in each file, and what to do with it."""
+
+
 def verified(
-    planned: Sequence[tuple[FileResult, Plan]],
+    planned: Planned,
     read: Callable[[int], bytes | FileResult],
     verifying: Verifying | None = None,
+    jointly: Callable[[], Sequence[FileResult]] | None = None,
 ) -> list[FileResult]:
     """The results, repaired as far as running the code allows where the plan says so; `read` gives
-    the contents of a file, or the result that says why there are none."""
+    the contents of a file, or the result that says why there are none. `jointly` repairs them all,
+    with no regard to what running them says: some are right only together."""
     found = [result for result, _ in planned]
-    wanted = [
-        index
-        for index, (result, plan) in enumerate(planned)
-        if plan.verify and could_be_fixed(result)
-    ]
-    if not wanted:
+    wanted = [index for index, (_, plan) in enumerate(planned) if plan.verify]
+    if not any(could_be_fixed(found[index], planned[index][1].project) for index in wanted):
         return found
     # Imported late: only this runs any code of the user.
     from autofix.verify.workshop import Workshop
 
     with Workshop(verifying or Verifying()) as workshop:
-        for index in wanted:
+        for index in filter(lambda index: could_be_fixed(found[index]), wanted):
             data = read(index)
             if isinstance(data, FileResult):
                 found[index] = data
             else:
                 found[index] = workshop.repair(found[index], data, planned[index][1])
+        if jointly is not None and len(wanted) > 1:
+            found = workshop.join(planned, found, jointly())
         return workshop.check(found, planned[wanted[0]][1].python)

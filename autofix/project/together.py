@@ -13,6 +13,14 @@ from autofix.results import FileResult
 ROUNDS = 4
 
 
+def widely(work: Batch, jobs: int) -> list[FileResult]:
+    """The results with the fixes of every tier in all files that a verdict is to decide about, as
+    if all of them had been confirmed."""
+    plans = (replace(one, unsafe=True, repair=one.verify, verify=False) for one in work.plans)
+    wide = replace(work, plans=tuple(plans))
+    return together(wide, batch.run(wide, jobs), jobs)
+
+
 def together(work: Batch, results: Sequence[FileResult], jobs: int) -> list[FileResult]:
     """The results, once each file was looked at with the others as they will be.
 

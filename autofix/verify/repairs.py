@@ -73,7 +73,7 @@ def verified(bench: Bench) -> FileResult:
     compared = bench.outcome(whole.after)
     verdict = compared.outcome.verification
     if verdict.verdict is Verdict.CONFIRMED:
-        return _all(whole, compared)
+        return told(whole, compared, verdict)
     if len(fixes) == 1 and len([found for found in whole.findings if found.applied]) == 1:
         verdicts = {fixes[0]: verdict}
     else:
@@ -89,9 +89,9 @@ def _nothing(shown: str) -> Both:
     return Both(shown, empty, empty)
 
 
-def _all(whole: FileResult, compared: Compared) -> FileResult:
-    """Every fix confirmed: each with the verdict of the changes that it made."""
-    verification = compared.outcome.verification
+def told(whole: FileResult, compared: Compared, verification: Verification) -> FileResult:
+    """The result with every fix confirmed: each with the verdict of the changes that it made, or
+    that of all together."""
     before = compared.both.before
     lines: dict[tuple[int | None, int], list[Verification]] = {}
     for one in compared.outcome.changes:
@@ -100,7 +100,7 @@ def _all(whole: FileResult, compared: Compared) -> FileResult:
             place = before.place(line)
             lines.setdefault((place.cell, place.line), []).append(one.verification)
 
-    def told(found: Located) -> Located:
+    def of(found: Located) -> Located:
         if not found.applied:
             return found
         spans = [(found.start, found.end), *((one.start, one.end) for one in found.changes)]
@@ -111,9 +111,10 @@ def _all(whole: FileResult, compared: Compared) -> FileResult:
             for part in lines.get((start.cell, line), ())
         ]
         own = together(list({id(part): part for part in touched}.values()))
-        return replace(found, verification=verification if not own.evidence else own)
+        sure = own.verdict is Verdict.CONFIRMED and own.evidence
+        return replace(found, verification=own if sure else verification)
 
-    return replace(whole, findings=tuple(told(found) for found in whole.findings))
+    return replace(whole, findings=tuple(of(found) for found in whole.findings))
 
 
 def _alone(bench: Bench, document: Document, finding: Finding) -> Verification:

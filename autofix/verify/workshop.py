@@ -12,8 +12,8 @@ from typing import Any
 from autofix.model import Verdict, Verification
 from autofix.pipeline import Plan
 from autofix.results import FileResult, Located
-from autofix.verified import Verifying
-from autofix.verify import compare
+from autofix.verified import Planned, Verifying
+from autofix.verify import compare, joint
 from autofix.verify.command import CommandResult, Swap, run_command
 from autofix.verify.compare import Judge
 from autofix.verify.outcome import Settings
@@ -27,6 +27,8 @@ class Workshop:
     asked: Verifying
     _stack: ExitStack = field(default_factory=ExitStack)
     _judges: dict[str, Judge] = field(default_factory=dict)
+    _joined: list[frozenset[str]] = field(default_factory=list)
+    """The paths of files that are right only together."""
 
     def __enter__(self) -> Workshop:
         return self
@@ -45,6 +47,23 @@ class Workshop:
         judge = self._judge(plan.python, Path(result.path).absolute().parent)
         return verified(Bench(data, result.path, result.shown, plan, judge, self.asked.only))
 
+    def join(
+        self, planned: Planned, found: Sequence[FileResult], repaired: Sequence[FileResult]
+    ) -> list[FileResult]:
+        """The results with what is confirmed only together; `repaired` has every fix in it."""
+        results = list(found)
+        for group in joint.groups(found, repaired):
+            self.asked.announce(" and ".join(repaired[index].shown for index in group))
+            first = planned[group[0]]
+            judge = self._judge(first[1].python, Path(first[0].path).absolute().parent)
+            done = joint.confirmed([repaired[index] for index in group], judge)
+            if done is None:
+                continue
+            self._joined.append(frozenset(one.path for one in done))
+            for index, one in zip(group, done, strict=True):
+                results[index] = replace(one, unrepaired=planned[index][0].findings)
+        return results
+
     def _judge(self, python: str | None, folder: Path) -> Judge:
         found = compare.interpreter(python, folder)
         if found not in self._judges:
@@ -59,7 +78,7 @@ class Workshop:
         if line is None or not changed:
             return list(results)
         self.asked.announce(f"`{line}`")
-        refuted = _refuted(line, changed, python)
+        refuted = _refuted(line, changed, python, self._joined)
         self.asked.tell(refuted.whole.reason)
         return [_judged(result, refuted) for result in results]
 
@@ -72,21 +91,35 @@ class _Refuted:
     whole: CommandResult
 
 
-def _refuted(line: str, changed: Sequence[FileResult], python: str | None) -> _Refuted:
-    """Run the command with everything; if that goes wrong, with each file by itself."""
+def _refuted(
+    line: str,
+    changed: Sequence[FileResult],
+    python: str | None,
+    joined: Sequence[frozenset[str]],
+) -> _Refuted:
+    """Run the command with everything; if that goes wrong, with each file by itself, or with those
+    that are right only together."""
     whole = run_command(line, _swaps(changed), python)
     if not whole.refuted:
         return _Refuted({}, whole)
-    alone = {}
-    if len(changed) > 1:
-        alone = {one.path: run_command(line, _swaps([one]), python) for one in changed}
-    guilty = {path: result for path, result in alone.items() if result.refuted}
+    sets = {
+        next((one for one in joined if path in one), frozenset({path})) for path in _paths(changed)
+    }
+    units = [[one for one in changed if one.path in paths] for paths in sorted(sets, key=min)]
+    guilty: dict[str, CommandResult] = {}
+    for unit in units if len(units) > 1 else ():
+        alone = run_command(line, _swaps(unit), python)
+        guilty |= dict.fromkeys(_paths(unit), alone) if alone.refuted else {}
     innocent = [one for one in changed if one.path not in guilty]
     if guilty and innocent:
         rest = run_command(line, _swaps(innocent), python)
         if not rest.refuted:
             return _Refuted(guilty, rest)
     return _Refuted({one.path: guilty.get(one.path, whole) for one in changed}, whole)
+
+
+def _paths(results: Iterable[FileResult]) -> list[str]:
+    return [result.path for result in results]
 
 
 def _swaps(results: Iterable[FileResult]) -> list[Swap]:
