@@ -274,10 +274,10 @@ class Cuts:
         return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
 
     def hide(self, value: Value) -> None:
-        """A constant is detached once more."""
-        if value.cuts:
-            for storage in value.storage:
-                self.hidden[storage] = self.hidden.get(storage, EMPTY) | value.cuts
+        """A constant is detached once more. (A stop is right behind what a write has broken.)"""
+        cuts = frozenset(t for t in value.cuts if not isinstance(self.places[t].node, ast.Pass))
+        for storage in value.storage if cuts else ():
+            self.hidden[storage] = self.hidden.get(storage, EMPTY) | cuts
 
     def all_before(self, value: Value) -> frozenset[int]:
         """The cuts on the way to a value, those behind another stop included."""

@@ -172,9 +172,7 @@ def _inner(node: ast.Await, frame: Frame) -> Value:
 @expression(ast.Yield, ast.YieldFrom)
 def _yield(node: ast.Yield, frame: Frame) -> Value:
     if node.value is not None:
-        value = frame.eval(node.value)
-        frame.give(value, node.lineno)
-        frame.yielded.append(value)
+        frame.yielded.append(frame.eval(node.value))  # data for whoever asks: see `Frame.give`
     modes, function = frame.program.modes, frame.function
     if function is not None:
         modes[function] = modes.get(function, False) or frame.state.grad

@@ -15,7 +15,7 @@ from autofix.flow.narrowing import narrow, remember
 from autofix.flow.objects import ClassInfo, Closure, setter_of
 from autofix.flow.state import RETURNED
 from autofix.flow.stores import assign
-from autofix.flow.values import NONE, Graph, Kind, Value, Why
+from autofix.flow.values import EMPTY, NONE, Graph, Kind, Value, Why
 from autofix.flow.writes import overwrite
 
 
@@ -95,7 +95,7 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
             overwrite(node.target, old, frame)
         if old.graph > Graph.NO and (old.leaf or not frame.state.grad):
             new = old  # changed (or an error), but what it is to autograd stays
-        spoiled = frame.program.writes.spoiled(old.storage)
+        spoiled = frame.program.writes.spoiled(old.storage) if old.graph > Graph.NO else EMPTY
         new = new.but(
             storage=old.storage,
             shape=old.shape,

@@ -129,6 +129,8 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     if owner.graph == Graph.YES or not owner.is_tensor or owner.has_no_elements:
         return owner
     cuts = frame.program.cuts
+    for storage in owner.storage:  # what writes broke before is behind the new leaf
+        frame.program.writes.tainted.pop(storage, None)
     changed = owner.but(leaf=True, cuts=cuts.all_before(owner))
     if not cuts.is_silencer(changed, frame.index.asks_for_gradients):
         changed = changed.but(graph=Graph.YES, why=Why(text, line))

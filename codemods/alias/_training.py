@@ -68,6 +68,8 @@ def _trains(facts: Facts, node: ast.AST, layers: int, seen: set[FunctionNode]) -
 
 def _function(facts: Facts, call: ast.Call) -> FunctionNode | None:
     """The function of this file that a call runs, also by a name that only one method has."""
+    if facts.library_name(call.func) is not None:
+        return None  # `torch.save`, beside a method `save`
     names = uses_in(facts).names
     known = names.function_named(call.func)
     if known is not None:

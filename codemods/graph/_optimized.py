@@ -10,7 +10,8 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import Index, last_name, root_name
 from autofix.flow.modules import has_parameters, identity
 from autofix.flow.objects import Instance
-from autofix.flow.syntax import all_arguments
+from autofix.flow.syntax import all_arguments, keyword
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.flow.walk import walk
 
@@ -87,6 +88,49 @@ def comes_from_untrained(tensor: ast.expr, facts: Facts) -> bool:
     if any(facts.value(a).graph > Graph.NO for a in given if not isinstance(a, ast.Call)):
         return False
     return bool(modules) and not any(is_optimized(n, facts.value(n), facts) for n in modules)
+
+
+def has_own_optimizer(tensor: ast.expr, facts: Facts) -> bool:
+    """Is an expression made of one leaf alone, such as the temperature of an agent, which one of
+    several optimizers gets as all that it trains? It learns by a loss of its own."""
+    optimizers = _optimizers(facts)
+    if len(optimizers) < 2:
+        return False
+    own = {text for call in optimizers if (text := _only_argument(call)) is not None}
+    roots = {ast.unparse(n): facts.value(n).graph for n in _roots(tensor, facts)} if own else {}
+    surest = max(roots.values(), default=Graph.NO)
+    return surest > Graph.NO and {text for text, graph in roots.items() if graph == surest} <= own
+
+
+def _roots(tensor: ast.expr, facts: Facts) -> Iterator[ast.expr]:
+    """The leaves, names and attributes that an expression is made of, and what its names were
+    bound to."""
+    names, todo, seen = uses_in(facts).names, [tensor], {tensor}
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Call):
+            todo += all_arguments(node)
+            if isinstance(node.func, ast.Attribute):
+                todo.append(node.func.value)
+        elif isinstance(node, ast.Attribute) or facts.value(node).leaf:
+            yield node
+        elif isinstance(node, ast.Name):
+            stores = [facts.index.parents.get(store) for store in names.stores(node)]
+            bound = [s.value for s in stores if isinstance(s, ast.Assign) and len(s.targets) == 1]
+            todo += [value for value in bound if value not in seen]
+            seen.update(bound)
+            if not bound:
+                yield node
+        else:
+            todo += [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.expr)]
+
+
+def _only_argument(optimizer: ast.Call) -> str | None:
+    given = optimizer.args[0] if optimizer.args else keyword(optimizer, "params")
+    match given:
+        case ast.List(elts=[only]) | ast.Tuple(elts=[only]):
+            return ast.unparse(only)
+    return None
 
 
 def _modules_in(tensor: ast.expr, facts: Facts) -> Iterator[ast.expr]:

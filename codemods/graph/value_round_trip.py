@@ -78,7 +78,7 @@ from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._number_uses import needs_number
 from autofix.codemods.graph._only_cut import is_only_read_cut
-from autofix.codemods.graph._optimized import comes_from_untrained
+from autofix.codemods.graph._optimized import comes_from_untrained, has_own_optimizer
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
 from autofix.flow.cuts import Demand
@@ -162,8 +162,15 @@ def _exported(
     term = facts.is_term(node) or demand.is_sole
     if not term and not _matters(node, export, graph, demand, facts):
         return
+    if not term and has_own_optimizer(export.source, facts):
+        return
     message = _message(export.whole, demand, facts)
     why = _why(export.source, facts)
+    if demand.repeated or facts.is_carried(node):
+        if term and (demand.repeated or demand.is_sole):
+            reason = REPEATED if demand.repeated else CARRIED
+            yield Report(export.whole, message, declined=reason, why=why)
+        return
     lift = Lift(facts, export, demand.backward)
     try:
         way = lift.run()
@@ -172,11 +179,6 @@ def _exported(
             yield Report(export.whole, message, declined=str(refusal), why=why)
         return
     if not way.joined:
-        return
-    if demand.repeated or facts.is_carried(node):
-        if term and (demand.repeated or demand.is_sole):
-            reason = REPEATED if demand.repeated else CARRIED
-            yield Report(export.whole, message, declined=reason, why=why)
         return
     certain = term and (graph == Graph.YES or not demand.carries)
     tier, note = _tier(node, certain and lift.exact, term, facts)
@@ -216,7 +218,9 @@ def _stopped(
     untrained = is_wanted(demand, node, facts) and is_only_read_cut(source, facts)
     scale = is_own_scale(node, source, facts)
     known = term or dead or untrained or scale or gathered
-    if not known and not is_old_habit(node, source, found, facts):
+    if not known and not (
+        is_old_habit(node, source, found, facts) and not has_own_optimizer(source, facts)
+    ):
         return
     weight = facts.is_weight(node) and not scale
     meant = names_constant(node, facts) or facts.is_target(node) or weight

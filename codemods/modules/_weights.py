@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TypeGuard
 
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._built import places_of
+from autofix.codemods.modules._floating import is_floating
 from autofix.codemods.modules._idle import changes_nothing
 from autofix.codemods.modules._origins import Origin, origins
 from autofix.codemods.modules._reads import reads_of
@@ -108,7 +108,7 @@ def _weight(facts: Facts, table: ClassTable, store: Store) -> Weight | None:
         return None
     evidence, made = told
     value = facts.value(store.value)
-    floating = _floating(value, store) or facts.value(made[0]).dtype in FLOATING
+    floating = is_floating(value, store) or facts.value(made[0]).dtype in FLOATING
     floating = floating or (evidence == Evidence.TRAINS and value.dtype is None)
     if not value.is_tensor or value.parameter or not floating:
         return None
@@ -121,34 +121,17 @@ def _weight(facts: Facts, table: ClassTable, store: Store) -> Weight | None:
         return None
     if any(_tells_otherwise(facts, table, store, read, evidence) for read in reads):
         return None
+    if evidence == Evidence.NAMED and _is_one_hot(facts, made, reads):
+        return None
     used = any(_computes(facts, r, store) for r in reads)
     return Weight(table, store, store.value, evidence, reads, used, flag, trains)
 
 
-def _floating(value: Value, store: Store) -> bool:
-    """Also `torch.full(size, fill)` where the fill is made by a division, or of a float."""
-    if value.dtype is not None:
-        return value.dtype in FLOATING
-    assert store.value is not None
-    spec = store.method.args
-    defaults = zip(reversed(spec.args), reversed(spec.defaults), strict=False)
-    floats = {a.arg for a, d in defaults if isinstance(getattr(d, "value", None), float)}
-    fills = [n.args[1] for n in walk(store.value) if _is_full(n) and len(n.args) > 1]
-    return bool(fills) and all(any(_is_float(n, floats) for n in walk(fill)) for fill in fills)
-
-
-def _is_full(node: ast.AST) -> TypeGuard[ast.Call]:
-    return (
-        isinstance(node, ast.Call)
-        and last_name(node.func) == "full"
-        and not any(k.arg == "dtype" for k in node.keywords)
-    )
-
-
-def _is_float(node: ast.AST, floats: set[str]) -> bool:
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, float)
-    return isinstance(node, ast.Div) or (isinstance(node, ast.Name) and node.id in floats)
+def _is_one_hot(facts: Facts, made: Origin, reads: tuple[ast.expr, ...]) -> bool:
+    """`torch.eye(n)` of which rows are taken."""
+    calls = (n for one in made for n in walk(one) if isinstance(n, ast.Call))
+    eye = any(last_name(call.func) == "eye" for call in calls)
+    return eye and any(isinstance(facts.index.parents.get(r), ast.Subscript) for r in reads)
 
 
 def _holds_parameter(facts: Facts, value: ast.expr) -> bool:
