@@ -1,22 +1,23 @@
-"""States that the `forward` of a module keeps from one call to the next, graph and all."""
+"""States that the methods of an object keep from one call to the next, graph and all."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import TypeGuard
 
-from autofix.codemods.training._detaching import detaches
-from autofix.codemods.training._given_back import graph_of
-from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, reads
-from autofix.codemods.training._state import is_tuple, steps_in, stored_value
+from autofix.codemods.training._graphs import Backward, Graphs, key_of
+from autofix.codemods.training._kept_states import Kept, kept_by
+from autofix.codemods.training._renewals import is_renewed, is_repeated
+from autofix.codemods.training._state import is_tuple, steps_in
+from autofix.flow.class_table import Method, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
-from autofix.flow.objects import ClassInfo, Instance
-from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.objects import ClassInfo, Closure, Instance
+from autofix.flow.unit import is_foreign
+from autofix.flow.values import Kind, Value
 
 Path = tuple[str, ...]
 DEPTH = 4
@@ -29,39 +30,85 @@ _NO_MODEL = frozenset({"backward", "step", "zero_grad"})
 class ModuleState:
     attribute: str
     made: ast.stmt
-    """Where `forward` sets it."""
-    owner: str
-    """How the module is called where the fix goes."""
+    """What sets it, or the call here that does so in another file."""
+    place: str
+    """How it is called where the fix goes."""
     backward: Backward
     forward: ast.stmt | None
     """The first statement of `forward`, if it is to be detached there."""
     several: bool | None
     may_be_none: bool
+    elements: ast.expr | None
+    """It is a list or dict, of which the elements with such an index are states."""
+    foreign: int | None
+    """The line of the other file that sets it."""
+    doubtful: bool
+    """The model is an argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """A method that a call runs, of an object or of a part of it."""
+
+    info: ClassInfo
+    method: Method
+    path: Path | None
+    """The attributes that lead to the part; None if there is no way to name it."""
 
 
 def module_states(graphs: Graphs, backward: Backward) -> Iterator[ModuleState]:
     facts = graphs.facts
-    turn = graphs.facts.index.loops_around(backward.call)[:1]
-    if backward.retains and (
-        len(graphs.backwards) > 1 or not steps_in(graphs, turn[0] if turn else None)
-    ):
+    turn = next(iter(graphs.facts.index.loops_around(backward.call)), None)
+    if backward.retains and (len(graphs.backwards) > 1 or not steps_in(graphs, turn)):
         return
+    if not is_repeated(graphs, turn):
+        return
+    seen: set[tuple[ast.ClassDef, str]] = set()
     for call in (n for n in graphs.nodes if isinstance(n, ast.Call)):
-        around = graphs.facts.index.loops_around(call)
-        if turn and turn[0] not in around:
+        if turn and turn not in facts.index.loops_around(call):
             continue
-        once = len(around) == len(graphs.facts.index.loops_around(backward.call))
-        classes = _classes_called(facts, call)
-        for node, path in classes.items():
-            alone = once and _runs_once(facts, node, call)
-            if not alone and path is None:
-                continue  # a part of what is called: there is no name for it here
-            owner = None if alone else ".".join((ast.unparse(call.func), *(path or ())))
-            for attribute, made in _kept_attributes(facts, node):
-                if not _is_reset(graphs, node, attribute, turn):
-                    yield _state(facts, node, attribute, made, owner, backward)
-        if classes:
+        called = _called_by(facts, call)
+        for one in called.values():
+            for state in _states(graphs, backward, call, one, turn):
+                if (one.info.node, state.attribute) not in seen:
+                    seen.add((one.info.node, state.attribute))
+                    yield state
+        if any(one.method.name == "forward" for one in called.values()):
             return  # of several calls in one turn, the first will do
+
+
+def _states(
+    graphs: Graphs, backward: Backward, call: ast.Call, called: _Called, turn: ast.stmt | None
+) -> Iterator[ModuleState]:
+    facts, node = graphs.facts, called.info.node
+    loops = facts.index.loops_around
+    once = len(loops(call)) == len(loops(backward.call))
+    here = not is_foreign(called.method) and called.method.name == "forward"
+    alone = here and once and _runs_once(facts, node, call)
+    if not alone and called.path is None:
+        return  # a part of what is called: there is no name for it here
+    owner = _owner(call, called) if not alone else self_name(called.method)
+    if owner is None or (not alone and not _is_named(call.func)):
+        return
+    for kept in kept_by(facts, called.info, called.method):
+        if not is_renewed(graphs, called.info, called.method, kept.attribute, call, turn):
+            state = _state(facts, called, kept, owner, backward, call, alone)
+            if state is not None:
+                yield state
+
+
+def _owner(call: ast.Call, called: _Called) -> str:
+    """`model`, `self.model.encoder`, and `self` of `self.compute_loss()`."""
+    func = call.func
+    if called.method.name != "forward" or last_name(func) == "forward":
+        func = func.value if isinstance(func, ast.Attribute) else func
+    return ".".join((ast.unparse(func), *(called.path or ())))
+
+
+def _is_named(func: ast.expr) -> bool:
+    while isinstance(func, ast.Attribute):
+        func = func.value
+    return isinstance(func, ast.Name)
 
 
 def _runs_once(facts: Facts, node: ast.ClassDef, call: ast.Call, depth: int = DEPTH) -> bool:
@@ -92,51 +139,106 @@ def _is_repeated(facts: Facts, call: ast.Call) -> bool:
 
 def _state(
     facts: Facts,
-    info: ast.ClassDef,
-    attribute: str,
-    made: ast.stmt,
-    owner: str | None,
+    called: _Called,
+    kept: Kept,
+    owner: str,
     backward: Backward,
-) -> ModuleState:
-    function = facts.index.function_of(made)
-    assert function is not None
-    value = stored_value(facts, made, f"{_me(function)}.{attribute}")
-    body = function.body
+    call: ast.Call,
+    alone: bool,
+) -> ModuleState | None:
+    body = called.method.body
     documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
     first = body[1] if documented and len(body) > 1 else body[0]
+    place, elements = f"{owner}.{kept.attribute}", kept.element
+    if isinstance(elements, ast.Constant):
+        key = elements.value
+        text = f'"{key}"' if isinstance(key, str) and '"' not in repr(key) else repr(key)
+        place, elements = f"{place}[{text}]", None
+    if elements is not None and not _is_list(called.info, kept):
+        return None
+    foreign = is_foreign(kept.made)
+    statement = facts.index.statement_of(call)
+    made = kept.made if not foreign else statement
+    if made is None:
+        return None
     return ModuleState(
-        attribute,
+        kept.attribute,
         made,
-        owner or _me(function),
+        place,
         backward,
-        first if owner is None else None,
-        is_tuple(value) if value is not None else None,
-        _may_be_none(info, attribute),
+        first if alone else None,
+        is_tuple(kept.value),
+        _may_be_none(called.info, kept),
+        elements,
+        kept.made.lineno if foreign else None,
+        foreign and _is_argument(facts, call),
     )
 
 
-def _me(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    return function.args.args[0].arg
+def _is_list(info: ClassInfo, kept: Kept) -> bool:
+    """`self.states`, of which each element is one tensor?"""
+    value = info.table.get(kept.attribute)
+    return value is not None and value.kind == Kind.SEQUENCE and kept.value.is_tensor
 
 
-def _classes_called(facts: Facts, call: ast.Call) -> dict[ast.ClassDef, Path | None]:
-    """The modules of this file that a call runs, parts included, and the attributes that lead to
-    each. An argument is taken for the only one that the file defines."""
+def _is_argument(facts: Facts, call: ast.Call) -> bool:
+    function = facts.index.function_of(call)
+    names = [a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)] if function else []
+    root = call.func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(root, ast.Name) and root.id in names and root.id != "self"
+
+
+def _may_be_none(info: ClassInfo, kept: Kept) -> bool:
+    if kept.element is not None:
+        value = info.table.get(kept.attribute)
+        return value is None or any(part.kind & Kind.NONE for part in value.inner)
+    return any(
+        isinstance(n, ast.Assign)
+        and isinstance(n.value, ast.Constant)
+        and any(isinstance(t, ast.Attribute) and t.attr == kept.attribute for t in n.targets)
+        for one in info.lineage
+        for n in ast.walk(one.node)
+    )
+
+
+def _called_by(facts: Facts, call: ast.Call) -> dict[ast.ClassDef, _Called]:
+    """The methods that a call runs: of the object, and the `forward` of its parts."""
     if key_of(call.func) is None:
         return {}
     value = facts.value(call.func)
-    found: dict[ast.ClassDef, Path | None] = {}
+    if isinstance(value.ref, Closure):
+        method, owner = value.ref.node, value.ref.bound_to
+        ref = owner.ref if owner is not None else None
+        if not isinstance(ref, Instance) or not isinstance(method, FUNCTIONS):
+            return {}
+        if method is facts.index.function_of(call):
+            return {}
+        return {ref.info.node: _Called(ref.info, method, ())}
+    return _modules_called(facts, call, value)
+
+
+def _modules_called(facts: Facts, call: ast.Call, value: Value) -> dict[ast.ClassDef, _Called]:
+    """The modules that a call runs, parts included. An argument is taken for the only one that the
+    file defines."""
+    found: dict[ast.ClassDef, _Called] = {}
     for info, path in _modules_in(value, DEPTH, ()):
-        found[info.node] = path if info.node not in found else None
+        if (forward := _forward(info)) is not None:
+            found[info.node] = _Called(info, forward, path if info.node not in found else None)
     if found or value.kind != Kind.UNKNOWN or last_name(call.func) in _NO_MODEL:
         return found
     modules = [
-        info.node
+        (info, forward)
         for info in list(facts.program.classes.values())  # more are found meanwhile
-        if info.is_module and _forward(info.node)
+        if info.is_module and not is_foreign(info.node)
+        if (forward := _forward(info)) is not None
     ]
     is_model = re.search(r"model|net|rnn|cell|filter|module", ast.unparse(call.func))
-    return dict.fromkeys(modules, ()) if len(modules) == 1 and is_model else {}
+    if len(modules) != 1 or not is_model:
+        return {}
+    info, forward = modules[0]
+    return {info.node: _Called(info, forward, ())}
 
 
 def _modules_in(
@@ -155,107 +257,7 @@ def _modules_in(
             yield from _modules_in(part, depth - 1, way)
 
 
-def _forward(node: ast.ClassDef) -> ast.FunctionDef | None:
-    return next(
-        (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "forward"), None
-    )
-
-
-def _kept_attributes(facts: Facts, node: ast.ClassDef) -> Iterator[tuple[str, ast.stmt]]:
-    """The attributes that `forward` reads from the call before, and sets with a graph."""
-    forward = _forward(node)
-    if forward is None or not forward.args.args:
-        return
-    graphs = graphs_around(facts, forward.body[0])
-    for key, stores in graphs.stores.items():
-        owner, _, attribute = key.rpartition(".")
-        if owner != _me(forward) or _is_detached_somewhere(facts, node, attribute):
-            continue
-        if _is_parameter(facts, node, attribute):
-            continue  # AG505: it takes no tensor in its place
-        statements = {s for s, _ in stores}
-        statements |= {p for s in statements for p in facts.index.ancestors(s) if _asks_mode(p)}
-        first = forward.body[0]
-        seen = {first} | (
-            graphs.order.after(first, statements) if first not in statements else set()
-        )
-        read = any(
-            key_of(r) == key and isinstance(r, ast.Attribute) for s in seen for r in _reads_of(s)
-        )
-        for made, _ in stores:
-            value = stored_value(facts, made, key)
-            carries = value is not None and graph_of(value) == Graph.YES and not value.leaf
-            if read and carries:
-                yield attribute, made
-                break
-
-
-def _is_parameter(facts: Facts, node: ast.ClassDef, attribute: str) -> bool:
-    stores = facts.class_table(node).stores.get(attribute, [])
-    return any(s.value is not None and facts.value(s.value).parameter for s in stores)
-
-
-def _asks_mode(node: ast.AST) -> TypeGuard[ast.stmt]:
-    """`if self.training:`: what it sets, it sets whenever there is a backward pass."""
-    return isinstance(node, ast.If) and any(
-        isinstance(n, ast.Attribute) and n.attr == "training" for n in ast.walk(node.test)
-    )
-
-
-def _reads_of(statement: ast.stmt) -> Iterator[ast.expr]:
-    """The reads of a statement, of a compound one those of its head."""
-    match statement:
-        case ast.If(test=head) | ast.While(test=head) | ast.For(iter=head):
-            yield from reads(head)
-        case ast.With() | ast.Try() | ast.FunctionDef() | ast.ClassDef():
-            return
-        case _:
-            for node in reads(statement):
-                if not isinstance(getattr(node, "ctx", None), ast.Store):
-                    yield node
-
-
-def _is_detached_somewhere(facts: Facts, node: ast.ClassDef, attribute: str) -> bool:
-    for inner in ast.walk(node):
-        match inner:
-            case ast.Assign(targets=[ast.Attribute(attr=name)], value=value) if name == attribute:
-                if detaches(facts, value):
-                    return True
-            case ast.Attribute(attr="detach_" | "data", value=ast.Attribute(attr=name)):
-                if name == attribute:
-                    return True
-    return False
-
-
-def _may_be_none(node: ast.ClassDef, attribute: str) -> bool:
-    return any(
-        isinstance(n, ast.Assign)
-        and isinstance(n.value, ast.Constant)
-        and any(isinstance(t, ast.Attribute) and t.attr == attribute for t in n.targets)
-        for n in ast.walk(node)
-    )
-
-
-def _is_reset(graphs: Graphs, node: ast.ClassDef, attribute: str, turn: Sequence[ast.stmt]) -> bool:
-    """Is it set by another method that every turn calls, or from outside?"""
-    facts = graphs.facts
-    methods = {
-        n.name
-        for n in node.body
-        if isinstance(n, FUNCTIONS) and n.name not in ("forward", "__init__")
-        if any(
-            isinstance(a, ast.Attribute) and a.attr == attribute and isinstance(a.ctx, ast.Store)
-            for a in ast.walk(n)
-        )
-    }
-    inside = turn[0] if turn else graphs.scope
-    for inner in ast.walk(inside):
-        if isinstance(inner, ast.Call) and last_name(inner.func) in methods:
-            return True
-    return any(
-        isinstance(n, ast.Attribute)
-        and n.attr == attribute
-        and not isinstance(n.ctx, ast.Load)
-        and facts.index.class_of(n) is not node
-        for n in ast.walk(facts.tree)
-    )
+def _forward(info: ClassInfo) -> Method | None:
+    value = info.find("forward")
+    ref = value.ref if value is not None else None
+    return ref.node if isinstance(ref, Closure) and isinstance(ref.node, FUNCTIONS) else None

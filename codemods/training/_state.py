@@ -231,7 +231,7 @@ def _read_in_next_turn(
 
 def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backward) -> bool:
     """Does the value that is read here go, with its graph, into the backward pass?"""
-    if not any(r is node for r in reads(statement)) or _without_grad(graphs, statement):
+    if not any(r is node for r in reads(statement)) or without_grad(graphs, statement):
         return False
     if statement is backward.statement:
         return True
@@ -244,7 +244,7 @@ def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backwa
     return bool(targets & roots) or isinstance(statement, (ast.AugAssign, ast.Expr))
 
 
-def _without_grad(graphs: Graphs, statement: ast.stmt) -> bool:
+def without_grad(graphs: Graphs, statement: ast.stmt) -> bool:
     for parent in graphs.facts.index.ancestors(statement):
         if isinstance(parent, (ast.With, ast.AsyncWith)):
             names = [ast.unparse(item.context_expr) for item in parent.items]

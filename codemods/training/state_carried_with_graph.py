@@ -4,7 +4,8 @@
 
 Finds hidden states, memories, running means and baselines that a turn computes with a graph, and
 that the next turn reads, where each turn has a backward pass of its own. The state may be a local
-variable or an attribute that the `forward` of a module keeps.
+variable, or an attribute, or an element of one, that the methods of an object keep: those of a
+module, here or in another file, or of the trainer itself.
 
 ## Why is this bad
 
@@ -33,11 +34,12 @@ for x, y in batches:
 
 ## Fix safety
 
-The state is detached after the backward pass, or where `forward` begins if a module keeps it; its
-values stay. It is safe where this file shows the loop and what computes the state: the program
-raised in its second turn. It is unsafe where the model is one that the file only defines, and where
-`retain_graph=True` goes away together with the graph. States that are detached anywhere, or begun
-anew in the loop, are left alone. Of a state with several parts (`h, c`) all are detached if one is.
+The state is detached after the backward pass, or where `forward` begins if a module of this file
+keeps it; its values stay. It is safe where this file shows the loop and what computes the state:
+the program raised in its second turn. It is unsafe where the model is one that the file only
+defines or gets as an argument, and where `retain_graph=True` goes away together with the graph.
+States that are detached anywhere, or begun anew in the loop, are left alone. Of a state with
+several parts (`h, c`) all are detached if one is.
 
 ## How it is verified
 
@@ -164,19 +166,26 @@ def _released(graphs: Graphs, backward: Backward) -> list[Edit]:
 
 
 def _module(kept: ModuleState, graphs: Graphs) -> Report:
-    facts = graphs.facts
-    name = f"{kept.owner}.{kept.attribute}"
-    text = f"{name} = {_detached(name, kept.several)}"
-    if kept.may_be_none and kept.forward is not None:
-        text = f"{text} if {name} is not None else None"
+    facts, name = graphs.facts, kept.place
+    if kept.elements is not None:
+        part = (
+            "part.detach() if part is not None else None" if kept.may_be_none else "part.detach()"
+        )
+        text = f"{name} = [{part} for part in {name}]"
+    else:
+        text = f"{name} = {_detached(name, kept.several)}"
+        if kept.may_be_none and kept.forward is not None:
+            text = f"{text} if {name} is not None else None"
     if kept.forward is not None:
         edit = insert_before(facts, kept.forward, text)
     else:
         edit = insert_after(facts, kept.backward.statement, text)
     edits = [edit, *_released(graphs, kept.backward)]
+    where = f" (line {kept.foreign})" if kept.foreign is not None else ""
     message = (
-        f"`{kept.attribute}` is kept with its graph for the next call, which the backward pass "
-        f"(line {kept.backward.call.lineno}) has freed by then"
+        f"`{kept.attribute}` is kept with its graph{where} for the next call, which the backward "
+        f"pass (line {kept.backward.call.lineno}) has freed by then"
     )
-    tier = Applicability.SAFE if not kept.backward.retains else Applicability.UNSAFE
+    doubtful = kept.doubtful or kept.backward.retains
+    tier = Applicability.UNSAFE if doubtful else Applicability.SAFE
     return Report(kept.made, message, fix=fix(tier, *edits))
