@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from autofix.verify.compare import compare
 from autofix.verify.outcome import Settings
-from autofix.verify.sides import of_paths
+from autofix.verify.sides import of_paths, side
 from autofix.verify.verify import verify
 from autofix.verify.zygote import Limits, Zygote
 
@@ -88,3 +88,82 @@ def test_a_loss_that_is_reduced_in_another_way_than_elsewhere(
 ) -> None:
     after = WEIGHTED.replace("loss.backward()", f"loss.{reduced}().backward()")
     assert said(WEIGHTED, after, tmp_path, zygote).startswith(verdict)
+
+
+LOGGED = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+net, total = nn.Linear(3, 1), 0.0
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(6):
+    opt.zero_grad()
+    loss = net(torch.randn(4, 3)).pow(2).mean()
+    loss.backward()
+    opt.step()
+    total += loss
+print(float(total))
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        ("total += loss.item()", "confirmed: "),
+        ("total = loss.item()", "refuted: the change shows no effect, and a repair of line 12"),
+    ],
+)
+def test_a_change_without_effect_where_a_repair_has_one(
+    line: str, verdict: str, tmp_path: Path, zygote: Zygote
+) -> None:
+    after = LOGGED.replace("total += loss", line)
+    assert said(LOGGED, after, tmp_path, zygote).startswith(verdict)
+
+
+LATE = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        self.weigh = nn.Linear(3, 4)
+        self.out = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.out(self.weigh(x))
+
+
+net = Net()
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+net(torch.ones(2, 3)).sum().backward()
+opt.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        ("self.weigh", "confirmed: "),
+        ("self.out = ", "refuted: line 7 is still wrong (AG506: "),
+    ],
+)
+def test_a_crash_in_front_of_the_change(
+    line: str, verdict: str, tmp_path: Path, zygote: Zygote
+) -> None:
+    after = LATE.replace(f"        {line}", f"        super().__init__()\n        {line}", 1)
+    assert said(LATE, after, tmp_path, zygote).startswith(verdict)
+
+
+def test_a_script_that_imports_a_package(tmp_path: Path) -> None:
+    package = tmp_path / "pack/parts"
+    package.mkdir(parents=True)
+    (tmp_path / "train.py").write_text("from pack import Net\n\nnet = Net()\nnet.fit()\n")
+    (tmp_path / "pack/__init__.py").write_text("from .parts.nets import Net\n")
+    (package / "__init__.py").write_text("")
+    (package / "nets.py").write_text("from .mixed import Mixed\n\nclass Net(Mixed): ...\n")
+    (package / "mixed.py").write_text("class Mixed: ...\n")
+    assert side(b"class Mixed: ...\n", package / "mixed.py").version.host == str(
+        tmp_path / "train.py"
+    )

@@ -21,6 +21,7 @@ import verdict_starts
 import verdict_steps
 import verdict_training
 import verdict_used
+import verdict_whole
 from verdict_case import HEAD, Expected
 
 from autofix.model import Verdict
@@ -48,6 +49,7 @@ PAIRS: list[Expected] = [
     *verdict_follow.FOLLOW,
     *verdict_leaves.LEAVES,
     *verdict_leaves.ONE_WAY,
+    *verdict_whole.WHOLE,
     *verdict_others.CLEAN,
     *verdict_others.UNCERTAIN,
     *verdict_others.SAME,

@@ -114,7 +114,8 @@ def _outcome(both: Both, judge: Judge, alone: bool) -> Outcome:
     asked = replace(paired(both), alone=alone)
     if asked.same and both.before.magics() != both.after.magics():
         return Outcome(Verification(Verdict.INCONCLUSIVE, MAGICS))
-    return with_leftovers(judged(judge, asked), both, lambda other: judged(judge, other))
+    outcome = judged(judge, asked)
+    return with_leftovers(outcome, both, lambda other: judged(judge, other), alone=alone)
 
 
 def together(parts: Sequence[Verification]) -> Verification:

@@ -17,15 +17,20 @@ _FIRST = ("main", "__main__", "train", "run", "demo", "example")
 def host_of(path: Path, roots: Sequence[str]) -> str:
     """The script that imports a file, by itself or through others of the same folders."""
     texts = dict(_beside(path, roots))
-    users = {path.stem}
+    users = {_called(path)}
     imports = {one: _imported(tree) for one, tree in texts.items()}
     while True:
-        more = {one.stem for one, names in imports.items() if names & users} - users
+        more = {_called(one) for one, names in imports.items() if names & users} - users
         if not more:
             break
         users |= more
-    found = [one for one, tree in texts.items() if one.stem in users and runs(tree)]
+    found = [one for one, tree in texts.items() if _called(one) in users and runs(tree)]
     return str(min(found, key=_rank)) if found else ""
+
+
+def _called(path: Path) -> str:
+    """The last part of the name by which a file is imported."""
+    return path.parent.name if path.stem == "__init__" else path.stem
 
 
 def _rank(path: Path) -> tuple[int, str]:
@@ -33,8 +38,11 @@ def _rank(path: Path) -> tuple[int, str]:
 
 
 def _beside(path: Path, roots: Sequence[str]) -> Iterator[tuple[Path, ast.Module]]:
-    """The files of the folder, and of those that it imports from."""
-    folders = dict.fromkeys([path.parent, *map(Path, roots)])
+    """The files of the folder, of those above it in its package, and of those that it imports
+    from; and of the packages that lie there."""
+    packages = [one for one in path.parents if (one / "__init__.py").exists()]
+    below = [one.parent for root in roots for one in sorted(Path(root).glob("*/__init__.py"))]
+    folders = dict.fromkeys([path.parent, *packages, *map(Path, roots), *below])
     files = [one for folder in folders for one in sorted(folder.glob("*.py")) if one != path]
     for one in list(dict.fromkeys(files))[:_MOST_FILES]:
         if one.stem.startswith(("test_", "conftest", "setup")):

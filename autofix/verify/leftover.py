@@ -16,7 +16,7 @@ from autofix.model import Applicability, Finding, Verdict, Verification
 from autofix.pipeline import Plan, examine, is_candidate, look
 from autofix.rewrite.edits import merged
 from autofix.verify import spared
-from autofix.verify.judge.verdict import NOTHING
+from autofix.verify.judge.verdict import NOTHING, STOPPED
 from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair, pair
 from autofix.verify.sides import Both, Side, SideError, Sides, side
@@ -28,23 +28,29 @@ _MOST = 100
 Lines = tuple[int, int]
 
 
-def with_leftovers(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> Outcome:
+def with_leftovers(
+    outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome], *, alone: bool = True
+) -> Outcome:
     """A confirmed change confirms no more than itself: if the file that comes out still has a bug,
     whether it was there before or not, the repair is not complete; and if it is complete without
     some part that lets a gradient through, nobody knows whether that part is meant. A change that
-    has no effect on what it is about does not repair what the rules found there."""
+    has no effect on what it is about does not repair what the rules found there. `alone`: no other
+    file has changed, that it could have its effect with."""
     verification = outcome.verification
     if verification.verdict is Verdict.CONFIRMED:
         return _confirmed(outcome, both, judge)
     if verification.verdict is not Verdict.INCONCLUSIVE:
         return outcome
-    if verification.reason == NOTHING:
+    if verification.reason == NOTHING or verification.reason.startswith(STOPPED):
         left = _sure(both.after)
         same = _unrepaired(outcome, both, left, whole_functions=True)
         if same:
             reason = f"{_still(both.after.document, same[0])}; {verification.reason}"
             return _with(outcome, Verdict.REFUTED, reason)
-    elif _stops(verification):
+        shown = alone and verification.reason == NOTHING
+        idle = _idle(outcome, both, judge) if shown else None
+        return outcome if idle is None else _with(outcome, Verdict.REFUTED, idle)
+    if _stops(verification):
         found = [one for one, direct in _before(outcome, both) if direct]
         if found and _stops(verification, changed=False):
             reason = f"{verification.reason}; it was {found[0].rule}: {found[0].message}"
@@ -54,6 +60,19 @@ def with_leftovers(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome
             reason = f"{_still(both.after.document, one)}; {verification.reason}"
             return _with(outcome, Verdict.REFUTED, reason)
     return outcome
+
+
+def _idle(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
+    """Why a change that shows no effect repairs nothing: what the rules make of the original in its
+    place has one."""
+    for found, _ in _before(outcome, both):
+        if _shows(found, both.before, judge):
+            where = _place(both.before.document, found)
+            return (
+                f"the change shows no effect, and a repair of {where} would have had one "
+                f"({found.rule}: {found.message})"
+            )
+    return None
 
 
 def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> Outcome:
@@ -153,9 +172,12 @@ def _with(outcome: Outcome, verdict: Verdict, reason: str) -> Outcome:
 
 
 def _still(document: Document, found: Finding) -> str:
+    return f"{_place(document, found)} is still wrong ({found.rule}: {found.message})"
+
+
+def _place(document: Document, found: Finding) -> str:
     place = document.position(found.start)
-    where = f"line {place.line}" if place.cell is None else f"cell {place.cell} line {place.line}"
-    return f"{where} is still wrong ({found.rule}: {found.message})"
+    return f"line {place.line}" if place.cell is None else f"cell {place.cell} line {place.line}"
 
 
 def _sure(side: Side) -> list[Finding]:
@@ -192,7 +214,8 @@ def _unfinished(
 ) -> list[Finding]:
     """What the change set out to repair, and has not."""
     same = _unrepaired(outcome, both, left, whole_functions=False)
-    return [one for one in same or _in_part(outcome, both, left) if _shows(one, both, judge)]
+    found = same or _in_part(outcome, both, left)
+    return [one for one in found if _shows(one, both.after, judge)]
 
 
 def _in_part(outcome: Outcome, both: Both, left: Sequence[Finding]) -> list[Finding]:
@@ -203,13 +226,13 @@ def _in_part(outcome: Outcome, both: Both, left: Sequence[Finding]) -> list[Find
     return [found for found in news if count[found.rule] < olds[found.rule]]
 
 
-def _shows(found: Finding, both: Both, judge: Callable[[Pair], Outcome]) -> bool:
+def _shows(found: Finding, there: Side, judge: Callable[[Pair], Outcome]) -> bool:
     """Whether a run shows that it is a bug: the rule's own repair of it is one."""
-    after = both.after
+    version = there.version
     try:
-        data = after.document.apply(merged([found]))
-        repaired = side(data, Path(after.version.path), after.version.argv, after.version.roots)
-        asked = pair(after.version, repaired.version)
+        data = there.document.apply(merged([found]))
+        repaired = side(data, Path(version.path), version.argv, version.roots)
+        asked = pair(version, repaired.version)
     except (DocumentError, ValueError, SideError, SyntaxError):
         return False
     return judge(asked).verification.verdict is Verdict.CONFIRMED

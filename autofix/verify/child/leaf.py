@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,8 +30,6 @@ class Leaf:
     turn: int = 0
     """How many backward passes, or calls, were over when it was first used."""
     gradient: bool = False
-    flat: bool = False
-    """All that a backward pass has given it since the last step is zeros."""
     state: str = "clean"
     passed: bool = False
     """A step of another optimizer went by while it had a gradient."""
@@ -73,11 +70,3 @@ class Leaf:
                 event.wasted = True
         self.pending.clear()
         self.state, self.mixed, self.passed = "clean", False, False
-
-
-def flat(leaves: Iterable[Leaf]) -> bool:
-    """Whether a pass since the last step has given zeros to some of these, and no more."""
-    found = False
-    for leaf in leaves:
-        found, leaf.flat = found or leaf.flat, False
-    return found

@@ -13,10 +13,9 @@ from torch.optim import Optimizer, lr_scheduler
 
 from . import tensors
 from .current import current, unwatched
-from .leaf import flat
 from .session import Session
 from .tensors import Tensor
-from .training import empty
+from .training import empty, flat
 
 
 def install() -> None:
@@ -70,11 +69,11 @@ def _step(self: Any, closure: Any = None, *args: Any, **kwargs: Any) -> Any:
             held = parameters_of(self)
             _note_options(session, self)
             session.steps += 1
+            session.training.take(self, held, len(session.events))
             idle = all(empty(tensor) for tensor in held)
             session.idle_steps += idle
-            session.flat_steps += idle and flat(
-                session.by_id[id(one)] for one in held if id(one) in session.by_id
-            )
+            known = {session.by_id[id(one)].index for one in held if id(one) in session.by_id}
+            session.flat_steps += idle and flat(session.events, known)
             session.consumed(held)
     else:
         session.steps += 1

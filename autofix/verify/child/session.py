@@ -12,6 +12,7 @@ from . import tensors
 from .event import INNER, Event
 from .keeps import Keeps
 from .leaf import Leaf
+from .means import Means
 from .mode import Mode
 from .plan import Plan
 from .reads import Reads
@@ -107,6 +108,7 @@ class Session:
         self.reads = Reads()
         self.keeps = Keeps()
         self.veiled = Veiled()
+        self.means = Means()
         self.inside_function = 0
         self.stopped_in: list[Any] = []
         """The code of the program that has switched gradients off, from the outside in."""
@@ -271,8 +273,7 @@ class Session:
                 leaf.passed = leaf.passed or leaf.state == "pending"
 
     def received(self, leaf: Leaf, contribution: Tensor, event: Event) -> None:
-        leaf.flat = not bool(contribution.abs().sum() > 0)
-        if leaf.flat:
+        if not bool(contribution.abs().sum() > 0):
             return
         leaf.mixed = leaf.mixed or leaf.state == "used" or leaf.passed
         leaf.state, leaf.read = "pending", False

@@ -76,6 +76,8 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "inner_writes": session.inner_writes,
         "veiled": session.veiled.writes,
         "mixed": session.veiled.mixed,
+        "means": session.means.taken,
+        "doubled": session.training.doubled,
         "kept": session.kept,
         "idle_steps": session.idle_steps,
         "flat_steps": session.flat_steps,
@@ -221,10 +223,10 @@ def _freed(run: Execution, meant: Meant) -> Iterator[int]:
 
 
 def _attributes(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Tensors that modules hold as plain attributes, where nothing lists them."""
+    """Tensors that modules hold as plain attributes or as buffers: no optimizer is given these."""
     for root in roots:
         for module in root.modules():
-            for name, value in vars(module).items():
+            for name, value in {**vars(module), **module._buffers}.items():
                 if isinstance(value, torch.Tensor):
                     yield f"self.{name}", value
 

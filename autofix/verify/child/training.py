@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,10 @@ class Training:
     """The numbers that clipping and schedules were given, by their names."""
     barren: list[Tensor] = field(default_factory=list)
     """What an optimizer was given though it required no grad then."""
+    doubled: int = 0
+    """How many steps use nothing but what the step before them has used."""
+    _used: dict[int, tuple[int, list[float]]] = field(default_factory=dict)
+    """The gradients of the last step of an optimizer, in short, and how many passes were over."""
     _clock: int = 0
     _made: dict[int, int] = field(default_factory=dict)
     _last: dict[int, int] = field(default_factory=dict)
@@ -41,6 +45,13 @@ class Training:
     def step(self, optimizer: Any) -> None:
         self._clock += 1
         self._last[id(optimizer)] = self._clock
+
+    def take(self, optimizer: Any, held: Iterable[Tensor], passes: int) -> None:
+        """What a step finds: gradients that it has not used before?"""
+        found = (one.grad for one in held if not empty(one))
+        sums = [float(tensors.plain(one).sum()) for one in found if one is not None]
+        self.doubled += bool(sums) and self._used.get(id(optimizer)) == (passes, sums)
+        self._used[id(optimizer)] = (passes, sums)
 
     def clip(self, name: str, given: Iterable[Tensor], numbers: Iterable[Any]) -> None:
         self.clips += 1
@@ -74,6 +85,15 @@ def _numbers(given: Iterable[Any]) -> tuple[float, ...]:
 def empty(tensor: Tensor) -> bool:
     """Whether there is no gradient, or one of zeros."""
     return tensor.grad is None or not bool(tensors.plain(tensor.grad).abs().sum() > 0)
+
+
+def flat(events: Sequence[Any], indices: set[int]) -> bool:
+    """Whether the last pass that has given these leaves anything has given zeros to all of them."""
+    for event in reversed(events):
+        found = [given for index, given in event.gradients.items() if index in indices]
+        if found:
+            return not any(bool(given.any()) for given in found)
+    return False
 
 
 def torn(events: Iterable[Any]) -> int:

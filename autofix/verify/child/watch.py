@@ -39,6 +39,7 @@ _ARBITRARY = frozenset("svd linalg_svd qr linalg_qr eig linalg_eig linalg_eigh l
 _OVERWRITES = frozenset("copy_ fill_ zero_ uniform_ normal_".split())
 _JOINS = frozenset("stack cat vstack hstack concat".split())
 _SPREADS = frozenset("expand expand_as broadcast_to".split())
+_NOTED = (*BARES, "mean")
 _Kind = tuple[str, bool]
 """What to do with a function, and whether it writes into its first argument."""
 
@@ -88,8 +89,8 @@ class Watch(TorchFunctionMode):
         if session.stack and (kind == "data.set" or writes) and self._is_hidden(kind, args):
             session.inner_writes += 1
         result = func(*args, **kwargs)
-        if (kind in BARES or writes) and session.mode.name == "plain":
-            self._veil(kind, given, result)
+        if (kind in _NOTED or writes) and session.mode.name == "plain":
+            self._note(kind, given, result)
         if func is torch.nn.functional.embedding:
             self._pad(*args[1:], **kwargs)
         if session.mode.apart and kind in _SPREADS:
@@ -105,12 +106,13 @@ class Watch(TorchFunctionMode):
             return self._exit(kind, result, writes, given)
         return result
 
-    def _veil(self, kind: str, given: list[Tensor], result: Any) -> None:
-        """What the changed lines do to the inside of a graph."""
+    def _note(self, kind: str, given: list[Tensor], result: Any) -> None:
+        """Means, and what the changed lines do to the inside of a graph."""
         veiled = self.session.veiled
-        if not given or not veiled.concerns(kind, given[0]):
-            return
-        if veiled.known(given[0]) or where(self.session)[1]:
+        if kind == "mean":
+            self.session.means.note(where(self.session)[0].line, given, result)
+        seen = kind != "mean" and bool(given) and veiled.concerns(kind, given[0])
+        if seen and (veiled.known(given[0]) or where(self.session)[1]):
             veiled.note(kind, result)
 
     def _pad(self, weight: Tensor, padding_idx: int | None = None, *_: Any, **__: Any) -> None:

@@ -68,7 +68,8 @@ def signs(case: Case, seen: list[Look]) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "gradient", text)
         return
     if wrong:
-        yield from _wrong(case, wrong)
+        hides = [sign for sign in made.signs(case) if sign.weight is Weight.REST]
+        yield from hides or _wrong(case, wrong)
         return
     right = [look for look in seen if look.after is Fit.YES]
     gained = [look for look in right if look.changed or (look.changed is None and _starts(case))]
@@ -152,8 +153,7 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
             text = f"the gradient of {where} is not the derivative of its values: {slope}"
             yield Sign(Weight.REST, "gradient", text, evidence)
         else:
-            text = f"the gradient of {where} differs from finite differences in both versions"
-            yield Sign(Weight.DOUBT, "gradient", text, evidence)
+            yield from _own(case, wrong, where, evidence)
         return
     yield Sign(
         Weight.GAIN, "gradient", "each backward pass ends where the changed lines cut the graph"
@@ -172,6 +172,19 @@ def _surrogate(case: Case) -> bool:
     before = {key(leaf) for leaf in case.before.leaves if leaf["gradient"]}
     after = {key(leaf) for leaf in case.after.leaves if leaf["gradient"]}
     return before < after or (before == after and discrete(case.new))
+
+
+def _own(case: Case, wrong: list[Look], where: str, evidence: dict[str, object]) -> Iterator[Sign]:
+    """A gradient that the program defines by itself is to be what it was, as far as the original
+    came before it raised."""
+    raised = [number for number, event in enumerate(case.before.events) if event["raised"]]
+    known = [look.changed for look in wrong if look.number < min(raised, default=0)]
+    if any(known):
+        text = "the gradients of the passes before the crash have changed too"
+        yield Sign(Weight.DOUBT, "passes", text, evidence)
+    elif not (known and _opaque(case)):
+        text = f"the gradient of {where} differs from finite differences in both versions"
+        yield Sign(Weight.DOUBT, "gradient", text, evidence)
 
 
 def _where(look: Look) -> str:
@@ -282,14 +295,3 @@ def _counts(case: Case) -> str:
         count = len(leaves)
         return f"{then} of {count} parameters had a gradient before, {now} of {count} after"
     return "the gradient was not the derivative of the loss, and is now"
-
-
-def measured(case: Case, seen: list[Look]) -> dict[str, object]:
-    """The numbers behind a verdict."""
-    errors = [look.worst.error for look in seen if look.worst is not None and look.after is Fit.YES]
-    return {
-        "backward_passes": len(seen),
-        "directions": 3,
-        "worst_error": max(errors, default=None),
-        "seeds": sorted({new["seed"] for _, new in case.exact()}),
-    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autofix.verify.judge.case import Case, Trace
+from collections.abc import Iterator
+
+from autofix.verify.judge.case import Case, Sign, Trace, Weight
 
 
 def close(a: float, b: float, relative: float) -> bool:
@@ -22,6 +24,25 @@ SCALED = (
     "the gradient that is read is that of a mean, so it is smaller than the derivative of each "
     "value; which one is meant only its author knows"
 )
+
+
+def signs(case: Case) -> Iterator[Sign]:
+    """A vector that could not be differentiated became its sum, and the program itself takes its
+    mean: to show it, or to compare it."""
+    plain = case.after.plain
+    if plain is None or not case.reduced:
+        return
+    losses = [event["value"] for event in plain["events"] if event["kind"] == "backward"]
+    for line, total, mean in plain["means"]:
+        apart = not close(total, mean, 1e-3)
+        if apart and any(close(total, value, 1e-5) for value in losses):
+            where = f"line {line}" if line else "another file"
+            text = (
+                f"the loss is the sum of what {where} takes the mean of; which one is meant only "
+                "its author knows"
+            )
+            yield Sign(Weight.DOUBT, "values", text)
+            return
 
 
 def hands_out(case: Case) -> bool:

@@ -25,6 +25,9 @@ def order(case: Case) -> Iterator[Sign]:
     still = _trains(new["events"]) and any(new["optimizers"]) and not new["steps"]
     if still and not new["raised"] and ".step" in case.new:
         yield Sign(Weight.REST, "training", "no optimizer takes a step")
+    if new["doubled"] and not (old["doubled"] or case.called):
+        which = f"{new['doubled']} of {new['steps']} optimizer steps"
+        yield Sign(Weight.LOSS, "training", f"{which} use the gradients of the step before again")
     if old["raised"] and not new["raised"]:
         yield from _steps(case, new)
     if old["raised"] or new["raised"]:

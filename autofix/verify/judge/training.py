@@ -27,6 +27,7 @@ def _registration(case: Case) -> Iterator[Sign]:
     old, new = _listed(case.before.leaves), _listed(case.after.leaves)
     lost = [leaf for where, leaf in old.items() if where in after]
     yield from _merged(case)
+    yield from _resized(case)
     if lost:
         text = (
             f"{listed([name(leaf) for leaf in lost])} was listed by `parameters()` and is no longer"
@@ -83,6 +84,26 @@ def _merged(case: Case) -> Iterator[Sign]:
     if twins and len(new) < len(old):
         text = f"{listed([name(leaf) for leaf in twins])} was a weight of its own and is none now"
         yield Sign(Weight.LOSS, "registration", text)
+
+
+def _resized(case: Case) -> Iterator[Sign]:
+    """Weights that have more numbers than before, or fewer, though the values stay."""
+    if case.before.raised is not None or case.after.raised is not None:
+        return
+    old, new = _named(case.before.leaves), _named(case.after.leaves)
+    for called in old.keys() & new.keys():
+        sizes = [math.prod(leaf["key"][0]) for leaf in (old[called], new[called])]
+        if sizes[0] != sizes[1]:
+            text = f"`{called}` was {sizes[0]} numbers to train, and is {sizes[1]} now"
+            yield Sign(Weight.LOSS, "registration", text)
+            return
+
+
+def _named(leaves: Sequence[Trace]) -> dict[str, Trace]:
+    """The weights of modules by their own names, where these tell one from another."""
+    found = [leaf for leaf in leaves if (leaf["listed"] or leaf["attribute"]) and leaf["name"]]
+    names = [leaf["name"].rpartition(".")[2] for leaf in found]
+    return {one: leaf for one, leaf in zip(names, found, strict=True) if names.count(one) == 1}
 
 
 def _returned(case: Case) -> Iterator[Sign]:

@@ -69,6 +69,7 @@ def signs(case: Case, *, expected: bool, most: int | None = None) -> Iterator[Si
         yield from _moved(case, most)
         yield from _outputs(case)
         yield from elsewhere.signs(case, most)
+    yield from reductions.signs(case)
 
 
 def refused(error: Trace | None) -> bool:

@@ -32,6 +32,7 @@ _WHOLE = frozenset("gradient crash result equivalent registration read freezing"
 _APART = frozenset("aliasing result freezing growth crash".split())
 """What a repair changes the values by that follow, and what looks for values by itself."""
 NOTHING = "nothing to confirm: both versions behave the same"
+STOPPED = "the changed lines were not reached: the program stops with "
 
 
 def judge(case: Case) -> Verification:
@@ -228,7 +229,7 @@ def _supports(case: Case, looks: list[Look], signs: Sequence[Sign]) -> list[str]
 
 def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str, Any]:
     return {
-        **gradient.measured(case, looks),
+        **_measured(case, looks),
         "signs": [
             {"weight": sign.weight.value, "kind": sign.kind, "text": sign.text, **sign.evidence}
             for sign in signs
@@ -236,6 +237,17 @@ def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str,
         "changes_reached": sorted(case.hits()),
         "compared": case.before.raised is None or _same(case),
         "with_gradient": sum(bool(leaf["gradient"]) for leaf in case.after.leaves),
+    }
+
+
+def _measured(case: Case, seen: list[Look]) -> dict[str, object]:
+    """The numbers behind a verdict."""
+    errors = [look.worst.error for look in seen if look.worst is not None and look.after is Fit.YES]
+    return {
+        "backward_passes": len(seen),
+        "directions": 3,
+        "worst_error": max(errors, default=None),
+        "seeds": sorted({new["seed"] for _, new in case.exact()}),
     }
 
 
@@ -249,5 +261,5 @@ def _unrun(case: Case, failed: str | None) -> str:
 def _unreached(case: Case) -> str:
     raised = case.after.raised or case.before.raised
     if raised is not None:
-        return f"the changed lines were not reached: the program stops with {told(raised)}"
+        return f"{STOPPED}{told(raised)}"
     return "the changed lines were never run"
