@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, Index
-from autofix.flow.objects import Closure
+from autofix.flow.objects import Closure, Instance
+from autofix.flow.reaching import Names
+from autofix.flow.values import Value
 from autofix.source import Line
 
 _TAKERS = ("torch.", "builtins.sum", "builtins.print")
@@ -40,30 +42,34 @@ def _uses_abroad(
         if module is None or module is facts.program.module.home:
             continue
         index = module.unit.index
+        names = Names(index)
         for call in index.of_kind(ast.Call):
-            target = facts.program.values.get(call.func)
-            ref = target.ref if target is not None else None
-            if not (isinstance(ref, Closure) and ref.node is function):
+            if not _runs(facts.program.values.get(call.func), function):
                 continue
-            for read, within in _reads(call, index):
-                outer = within.function_of(read)
-                returned = isinstance(within.parents.get(read), ast.Return)
+            for read in _reads(call, names):
+                outer = index.function_of(read)
+                returned = isinstance(index.parents.get(read), ast.Return)
                 if returned and outer is not None and outer not in seen:
                     yield from _uses_abroad(outer, facts, seen)
                 else:
-                    yield read, within
-
-
-def _reads(call: ast.Call, index: Index) -> Iterator[tuple[ast.expr, Index]]:
-    match index.parents.get(call):
-        case ast.Assign(targets=[ast.Name(id=name)]):
-            scope = index.function_of(call)
-            for read in index.of_kind(ast.Name):
-                loaded = read.id == name and isinstance(read.ctx, ast.Load)
-                if loaded and index.function_of(read) is scope:
                     yield read, index
+
+
+def _runs(called: Value | None, function: FunctionNode) -> bool:
+    """Is it the function, or an object that runs it where it is called?"""
+    ref = called.ref if called is not None else None
+    if isinstance(ref, Instance):
+        found = ref.info.find("forward") or ref.info.find("__call__")
+        ref = found.ref if found is not None else None
+    return isinstance(ref, Closure) and ref.node is function
+
+
+def _reads(call: ast.Call, names: Names) -> Iterator[ast.expr]:
+    match names.index.parents.get(call):
+        case ast.Assign(targets=[ast.Name() as target]):
+            yield from names.loads(target)
         case _:
-            yield call, index
+            yield call
 
 
 def _takes_tensor(node: ast.expr, index: Index, facts: Facts) -> bool:

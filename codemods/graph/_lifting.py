@@ -287,7 +287,7 @@ class Lift:
                 case ast.Assign() | ast.Starred():
                     ways.append((call, spread(self, call, position, form)))
         joined = any(way.joined for _, way in ways)
-        if not joined and form != Form.ARRAY and position is None and not mixed:
+        if not joined and form != Form.ARRAY and position is None:
             joined = is_needed_abroad(function, self.export.cut, self.facts)
         if not joined:
             return OFF

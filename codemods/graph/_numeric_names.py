@@ -48,7 +48,7 @@ _MATH = {
 
 _NUMPY = {
     **_BOTH,
-    **_elementwise("abs square reciprocal negative sinc deg2rad rad2deg"),
+    **_elementwise("abs sign square reciprocal negative sinc deg2rad rad2deg"),
     **_elementwise("", absolute="abs", fabs="abs", degrees="rad2deg", radians="deg2rad"),
     **_elementwise("", arcsin="asin", arccos="acos", arctan="atan"),
     **_elementwise("", arcsinh="asinh", arccosh="acosh", arctanh="atanh"),

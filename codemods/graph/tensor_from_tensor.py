@@ -213,9 +213,14 @@ def _is_kept_for_a_layer(node: ast.Call, facts: Facts) -> bool:
     """`skips.append(torch.tensor(h))` in a `forward`: what later layers are given is no stop."""
     function = facts.index.function_of(node)
     around = facts.index.parents.get(node)
-    if isinstance(around, ast.List):
+    begun = isinstance(around, ast.List)
+    if begun:
         around = facts.index.parents.get(around)
-    if getattr(function, "name", "") != "forward" or not isinstance(around, ast.Call):
+    if getattr(function, "name", "") != "forward":
+        return False
+    if begun and isinstance(around, ast.Assign):  # `skips = [torch.tensor(h)]`
+        return True
+    if not isinstance(around, ast.Call):
         return False
     listed = last_name(around.func) in ("append", "cat", "concat", "stack")
     return listed or facts.value(around.func).kind == Kind.MODULE
