@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from autofix.codemods.graph._exports import Form
 from autofix.codemods.graph._lifted_calls import passed
-from autofix.codemods.graph._lifted_dicts import received
+from autofix.codemods.graph._lifted_returns import returned, spread
+from autofix.codemods.graph._only_cut import never_learns
 from autofix.codemods.graph._way import OFF, Way
 from autofix.flow.index import last_name
 
@@ -42,7 +43,7 @@ def collected(lift: Lift, node: ast.expr, parent: ast.expr, form: Form, mixed: b
     around = lift.facts.index.parents.get(parent)
     match around, parent:
         case ast.Return(), ast.Tuple(elts=parts):
-            return lift.returned(parent, form, mixed, parts.index(node))
+            return returned(lift, parent, form, mixed, parts.index(node))
         case ast.Assign(targets=[ast.Tuple(elts=names)]), ast.Tuple(elts=parts) if len(
             names
         ) == len(parts):
@@ -58,30 +59,9 @@ def collected(lift: Lift, node: ast.expr, parent: ast.expr, form: Form, mixed: b
     return OFF
 
 
-def spread(lift: Lift, holder: ast.expr, position: int, form: Form) -> Way:
-    """A tuple with the value in one place: where it is unpacked, read there, or handed on as the
-    arguments of a function."""
-    parent = lift.facts.index.parents.get(holder)
-    match parent:
-        case ast.Assign(targets=[ast.Tuple(elts=names)]) if position < len(names):
-            return lift.bind(names[position], form, True)
-        case ast.Assign(targets=[ast.Name() as target]):
-            names_ = lift.uses.names
-            loads = dict.fromkeys([*names_.loads(target), *names_.next_turn(target)])
-            return lift.both(*(spread(lift, load, position, form) for load in loads))
-        case ast.Subscript(slice=ast.Constant(value=at), ctx=ast.Load()) if at == position:
-            return lift.loads([parent], form, lambda load: True)
-        case ast.Starred():
-            call = lift.facts.index.parents.get(parent)
-            if isinstance(call, ast.Call) and call.args[-1:] == [parent]:
-                reads = received(lift, call, len(call.args) - 1 + position, None)
-                return lift.loads(reads, form, lambda load: True)
-    return OFF
-
-
 def zipped(lift: Lift, node: ast.expr, call: ast.Call, form: Form) -> Way:
-    """`for a, b in zip(x, node)`: what the loop calls the elements of a state. (Losses and their
-    weights are zipped as well, and weights are numbers on purpose.)"""
+    """`for a, b in zip(x, node)`: what the loop calls the elements of a state, or weights that
+    could not learn otherwise. (Losses are zipped with their weights, numbers on purpose.)"""
     loop = lift.facts.index.parents.get(call)
     around = lift.facts.index.parents.get(loop) if isinstance(loop, ast.comprehension) else loop
     target = getattr(loop, "target", None)
@@ -90,7 +70,11 @@ def zipped(lift: Lift, node: ast.expr, call: ast.Call, form: Form) -> Way:
         return OFF
     names = target.elts if isinstance(target, ast.Tuple) else []
     way = elements(lift, names[at], around, form) if at < len(names) else OFF
-    if way.joined and not lift.facts.is_recurrent(lift.export.cut):
+    export = lift.export
+    wanted = lift.facts.is_recurrent(export.cut) or never_learns(
+        export.whole, export.source, lift.facts
+    )
+    if way.joined and not wanted:
         lift.withheld = True
         return OFF
     return way

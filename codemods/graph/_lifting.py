@@ -14,7 +14,6 @@ from functools import cached_property
 from autofix.codemods.graph._exports import Export, Form
 from autofix.codemods.graph._intent import is_loss
 from autofix.codemods.graph._landing import CannotLift
-from autofix.codemods.graph._lifted_abroad import is_needed_abroad
 from autofix.codemods.graph._lifted_calls import attribute, passed
 from autofix.codemods.graph._lifted_dicts import stored_under, under_key
 from autofix.codemods.graph._lifted_holders import (
@@ -22,13 +21,13 @@ from autofix.codemods.graph._lifted_holders import (
     element,
     elements,
     is_listed,
-    spread,
     zipped,
 )
 from autofix.codemods.graph._lifted_rest import kept
+from autofix.codemods.graph._lifted_returns import returned
 from autofix.codemods.graph._translating import Translator
 from autofix.codemods.graph._unwrapping import unwrapped, wrapped
-from autofix.codemods.graph._way import OFF, Way, calls_of
+from autofix.codemods.graph._way import OFF, Way
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.syntax import plain_name
@@ -168,7 +167,7 @@ class Lift:
             case ast.For(iter=inner, target=target) if inner is node:
                 return elements(self, target, parent, form)
             case ast.Return():
-                return self.returned(node, form, mixed)
+                return returned(self, node, form, mixed)
         return OFF
 
     def both(self, *ways: Way) -> Way:
@@ -230,7 +229,7 @@ class Lift:
             case ast.Attribute():
                 self.exact = False
                 return self.loads(self.uses.attribute_loads(target), form, lambda load: mixed)
-            case ast.Tuple(elts=parts) if form == Form.NUMBERS:
+            case ast.Tuple(elts=parts) if form == Form.NUMBERS or self._is_flat(form):
                 return self.both(*(self.bind(part, Form.NUMBER, mixed) for part in parts))
             case ast.Subscript(value=owner):
                 value = self.facts.value(owner)
@@ -240,6 +239,10 @@ class Lift:
                 if value.kind == Kind.DICT:
                     return stored_under(self, target, form)
         return OFF
+
+    def _is_flat(self, form: Form) -> bool:
+        """Are the elements numbers?"""
+        return form == Form.ARRAY and self.facts.value(self.export.source).rank == 1
 
     def _may_be_number(self, load: ast.expr, others: Iterable[ast.Name]) -> bool:
         """Can the read see another binding, of a number that is not lifted?"""
@@ -265,40 +268,3 @@ class Lift:
     def leads_on(self, node: ast.expr, form: Form, mixed: bool) -> bool:
         """Is it known already that this read leads to a tensor?"""
         return self._seen.get((node, form, mixed), OFF).joined
-
-    def returned(self, node: ast.expr, form: Form, mixed: bool, position: int | None = None) -> Way:
-        function = self.facts.index.function_of(node)
-        if function is None:
-            return OFF
-        ways: list[tuple[ast.expr, Way]] = []
-        for read in self.uses.property_reads(function) if position is None else ():
-            ways.append((read, self.follow(read, form, mixed)))
-        for call in calls_of(function, self.uses):
-            self.exact = self.exact and form == Form.NUMBER
-            if position is None:
-                ways.append((call, self.follow(call, form, mixed)))
-                continue
-            parent = self.facts.index.parents.get(call)
-            match parent:
-                case ast.Assign(targets=[ast.Tuple(elts=names)]) if position < len(names):
-                    ways.append((call, self.bind(names[position], form, mixed)))
-                case ast.Subscript(slice=ast.Constant(value=at)) if at == position:
-                    ways.append((parent, self.follow(parent, form, mixed)))
-                case ast.Assign() | ast.Starred():
-                    ways.append((call, spread(self, call, position, form)))
-        joined = any(way.joined for _, way in ways)
-        if not joined and form != Form.ARRAY and position is None:
-            joined = is_needed_abroad(function, self.export.cut, self.facts)
-        if not joined:
-            return OFF
-        self.exact = False  # whoever else calls it gets a tensor now
-        edits: list[Edit] = []
-        for result, way in ways:
-            if way.joined:
-                edits += way.edits
-            elif position is None and (edited := kept(self, result, form, mixed)):
-                if form == Form.ARRAY and self.facts.index.class_of(function) is not None:
-                    name = getattr(function, "name", "the method")
-                    raise CannotLift(f"`{name}` is there to give arrays to other callers, too")
-                edits += edited
-        return Way(True, tuple(dict.fromkeys(edits)))

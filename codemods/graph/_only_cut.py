@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from typing import TypeGuard
 
 from autofix.codemods.graph._stops import IN_SETUP, is_written, stopped
 from autofix.flow.facts import Facts
 from autofix.flow.syntax import plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
+from autofix.flow.walk import walk
 
 _ASKED = frozenset(
     {"grad", "shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad", "item"}
@@ -30,15 +32,50 @@ def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
     return bool(reads) and all(_is_dead(read, learns, facts) for read in reads)
 
 
+def never_learns(cut: ast.expr, source: ast.expr, facts: Facts) -> bool:
+    """Is what is cut at `cut` computed from one leaf, of which every other read is dead as well?"""
+    whole = _iterated(source, facts) or source
+    leaves = [n for n in walk(whole) if _is_leaf(n, facts)]
+    if not leaves or len({ast.unparse(leaf) for leaf in leaves}) > 1:
+        return False
+    inside = {*walk(cut), *walk(whole)}
+    reads = [read for read in _reads(leaves[0], facts) if read not in inside]
+    return bool(_reads(leaves[0], facts)) and all(_is_dead(r, False, facts) for r in reads)
+
+
+def _iterated(source: ast.expr, facts: Facts) -> ast.expr | None:
+    """`w` of `[x.item() for x in w]`."""
+    name = plain_name(source)
+    for around in facts.index.ancestors(source) if name is not None else ():
+        if isinstance(around, (ast.ListComp, ast.GeneratorExp)):
+            for generator in around.generators:
+                if plain_name(generator.target) == name:
+                    return generator.iter
+    return None
+
+
+def _is_leaf(node: ast.AST, facts: Facts) -> TypeGuard[ast.expr]:
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return False
+    value = facts.value(node)
+    return value.is_tensor and value.leaf and value.graph == Graph.YES and not value.computed
+
+
 def _reads(source: ast.expr, facts: Facts) -> list[ast.expr]:
     names = uses_in(facts).names
     match source:
         case ast.Attribute(value=ast.Name(id="self"), attr=attr):
             owner = facts.index.class_of(source)
-            stores = names.stored.get(attr, ())
-            if not any(facts.index.class_of(store) is owner for store in stores):
+            owners = {facts.index.class_of(store) for store in names.stored.get(attr, ())}
+            if owner not in owners:
                 return []
-            return list(names.attributes.get(attr, ()))
+            others = owners - {owner, None}  # they have one of their own
+            reads = names.attributes.get(attr, ())
+            return [
+                r
+                for r in reads
+                if not (plain_name(r.value) == "self" and facts.index.class_of(r) in others)
+            ]
         case ast.Name():
             return list(names.all_loads(source))
     return []

@@ -52,12 +52,12 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from autofix.codemods.graph._copied import has_twin, is_kept_for_a_layer, is_used_alive
 from autofix.codemods.graph._declared import is_declared, is_only_converted
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_true, keyword
-from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
@@ -166,9 +166,9 @@ def _tier(
     if found is None:
         return Applicability.SAFE, None
     graph, demand = found
-    if facts.is_target(node) and not _has_twin(node, data, facts):
+    if facts.is_target(node) and not has_twin(node, data, facts):
         return Applicability.DISPLAY, "it is the target of a loss: the stop may be meant"
-    if _is_used_alive(data, facts) and not _is_kept_for_a_layer(node, facts):
+    if is_used_alive(data, facts) and not is_kept_for_a_layer(node, facts):
         return Applicability.DISPLAY, "the tensor itself is used as well: the stop may be meant"
     flag = keyword(node, "requires_grad")
     spelled_out = flag is not None and not is_true(flag)
@@ -176,74 +176,6 @@ def _tier(
     if graph == Graph.YES and only_way and not spelled_out:
         return Applicability.SAFE, None
     return Applicability.UNSAFE, "the copy may be meant as a stop; with the fix more is trained"
-
-
-def _has_twin(node: ast.Call, data: ast.expr, facts: Facts) -> bool:
-    """`a = torch.tensor(z[i])` and `b = torch.tensor(z[j])`, of which one is no target: where one
-    is an accident, so is the other."""
-    if not isinstance(data, ast.Subscript) or not isinstance(data.value, ast.Name):
-        return False
-    function = facts.index.function_of(node)
-    for call in facts.index.of_kind(ast.Call):
-        if call is node or facts.index.function_of(call) is not function or not call.args:
-            continue
-        match call.args[0]:
-            case ast.Subscript(value=ast.Name(id=name)) if name == data.value.id:
-                if ast.unparse(call.func) == ast.unparse(node.func) and not facts.is_target(call):
-                    return True
-    return False
-
-
-def _is_used_alive(data: ast.expr, facts: Facts) -> bool:
-    """Is the tensor that is copied used with its graph, too? Then somebody has made two of it.
-    (A copy that takes the very name of the tensor is no second one.)"""
-    if not isinstance(data, ast.Name) or _takes_its_name(data, facts):
-        return False
-    names = uses_in(facts).names
-    for store in names.stores(data):
-        reads = names.loads(store)
-        if any(read is data for read in reads) and any(
-            read is not data and _is_alive(read, facts) for read in reads
-        ):
-            return True
-    return False
-
-
-def _is_kept_for_a_layer(node: ast.Call, facts: Facts) -> bool:
-    """`skips.append(torch.tensor(h))` in a `forward`: what later layers are given is no stop."""
-    function = facts.index.function_of(node)
-    around = facts.index.parents.get(node)
-    begun = isinstance(around, ast.List)
-    if begun:
-        around = facts.index.parents.get(around)
-    if getattr(function, "name", "") != "forward":
-        return False
-    if begun and isinstance(around, ast.Assign):  # `skips = [torch.tensor(h)]`
-        return True
-    if not isinstance(around, ast.Call):
-        return False
-    listed = last_name(around.func) in ("append", "cat", "concat", "stack")
-    return listed or facts.value(around.func).kind == Kind.MODULE
-
-
-def _takes_its_name(data: ast.Name, facts: Facts) -> bool:
-    statement = facts.index.statement_of(data)
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return any(isinstance(t, ast.Name) and t.id == data.id for t in targets)
-
-
-def _is_alive(read: ast.Name, facts: Facts) -> bool:
-    """Does a graph go on from here?"""
-    user = facts.index.parents.get(read)
-    if isinstance(user, ast.Attribute):
-        call = facts.index.parents.get(user)
-        user = call if isinstance(call, ast.Call) and call.func is user else user
-    elif isinstance(user, ast.keyword):
-        user = facts.index.parents.get(user)
-    if not isinstance(user, (ast.Call, ast.BinOp, ast.Attribute, ast.Subscript)):
-        return False
-    result = facts.value(user)
-    return bool(result.kind & Kind.TENSOR) and result.graph > Graph.NO
 
 
 def _converted(node: ast.Call, facts: Facts) -> tuple[Edit, ...]:
@@ -291,7 +223,8 @@ def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst
     given = {k: expression(facts, v) for k, v in (("dtype", dtype), ("device", device)) if v}
     like = None
     if isinstance(node.func, ast.Attribute) and node.func.attr == "new_tensor":
-        like = expression(facts, node.func.value)
+        same = ast.unparse(node.func.value) == ast.unparse(data)  # `h.new_tensor(h)`
+        like = None if same and not given else expression(facts, node.func.value)
     if like is not None and given:
         owner = code(tight(like))
         given = {
