@@ -55,6 +55,8 @@ def call_method(
     if distributions.is_distribution(receiver):
         found = distributions.member(receiver, name, given.values, given.node, frame)
         return found or Value(Kind.UNKNOWN, receiver.graph, cuts=receiver.cuts)
+    if receiver.kind == Kind.NUMBER and receiver.cuts and not hasattr(float, name):
+        return tensor(Graph.NO, cuts=receiver.cuts)  # it raises, as only tensors have this method
     if receiver.kind in (Kind.OTHER, Kind.NUMBER):
         return Value(Kind.OTHER) if receiver.kind == Kind.OTHER else NUMBER
     if receiver.kind == Kind.OPTIMIZER:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, Index
 from autofix.flow.objects import Closure, Instance
@@ -74,6 +75,8 @@ def _reads(call: ast.Call, names: Names) -> Iterator[ast.expr]:
 
 def _takes_tensor(node: ast.expr, index: Index, facts: Facts) -> bool:
     match index.parents.get(node):
+        case ast.Attribute(attr=attr):  # `loss.backward()`: no number has it
+            return not hasattr(float, attr) and torch_api.method(attr) is not None
         case ast.BinOp() | ast.AugAssign() | ast.UnaryOp() | ast.FormattedValue() | ast.Compare():
             return True
         case ast.Call(func=func, args=args) if node in args:

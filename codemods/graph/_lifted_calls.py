@@ -25,7 +25,12 @@ def attribute(
     if form == Form.ARRAY and name == "T":
         return lift.follow(parent, form)
     call = lift.facts.index.parents.get(parent)
-    if not isinstance(call, ast.Call) or call.func is not parent or form != Form.ARRAY:
+    if not isinstance(call, ast.Call) or call.func is not parent:
+        return OFF
+    if form == Form.NUMBER and name == "backward":  # of a number that raises
+        lift.partners.append(Value())
+        return Way(True)
+    if form != Form.ARRAY:
         return OFF
     translated = lift.translator.method(call, name)
     if translated is None:
