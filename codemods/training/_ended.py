@@ -84,3 +84,12 @@ def detached_in_place(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[as
                 ):
                     found.add(node)
     return found
+
+
+def without_grad(graphs: Graphs, statement: ast.stmt) -> bool:
+    for parent in graphs.facts.index.ancestors(statement):
+        if isinstance(parent, (ast.With, ast.AsyncWith)):
+            names = [ast.unparse(item.context_expr) for item in parent.items]
+            if any("no_grad" in name or "inference_mode" in name for name in names):
+                return True
+    return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, keys
+from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, keys, reads
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.syntax import calls_in
@@ -202,13 +202,25 @@ def _dead_at_callers(graphs: Graphs, key: str, added: ast.expr, layers: int) -> 
         given = _given(call, function, arguments)
         if any(part.graph > Graph.NO for g in given for part in facts.value(g).inner):
             return []  # `**terms`: there is no one place to detach
-        alive = [g for g in given if facts.value(g).graph > Graph.NO]
+        alive = [g for g in given if facts.value(g).graph > Graph.NO and not _is_count(caller, g)]
         for argument in alive:
             places = dead_at(caller, call, "", argument, layers - 1)
             if not places:
                 return []
             found += places
     return found
+
+
+def _is_count(graphs: Graphs, given: ast.expr) -> bool:
+    """`x.size(0)`, `len(x)`, or a name for such: there is no graph in it, whatever `x` is."""
+    names = list(reads(given))
+    if not isinstance(given, ast.Name):
+        return not names
+    stores = graphs.stores.get(given.id, [])
+    return bool(stores) and all(
+        isinstance(s, (ast.Assign, ast.AnnAssign)) and v is not None and not any(reads(v))
+        for s, v in stores
+    )
 
 
 def _arguments_in(graphs: Graphs, added: ast.expr) -> set[str]:

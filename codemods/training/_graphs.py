@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from autofix.codemods.training._by_helper import helper_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.order import Order, Scope
@@ -141,6 +142,10 @@ class Graphs:
                 kept = [flags[n] for n in ("retain_graph", "create_graph") if n in flags]
                 retains = any(not (isinstance(k, ast.Constant) and not k.value) for k in kept)
                 self.backwards.append(Backward(node, root, statement, retains))
+        elif statement is not None and (helper := helper_of(self.facts, node)) is not None:
+            given = helper.given(node) if helper.function is not self.scope else None
+            if given is not None:
+                self.backwards.append(Backward(node, given, statement, helper.retains))
         elif name in _EMPTYING and isinstance(func, ast.Attribute) and statement is not None:
             if (key := key_of(func.value)) is not None:
                 self.emptied[key].append(statement)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from autofix.codemods.training._detaching import detaches
+from autofix.codemods.training._ended import without_grad
 from autofix.codemods.training._given_back import graph_of
 from autofix.codemods.training._graphs import Graphs, graphs_around, reads
-from autofix.codemods.training._state import without_grad
 from autofix.flow.abroad import seen_from
 from autofix.flow.class_table import Method, self_name
 from autofix.flow.facts import Facts

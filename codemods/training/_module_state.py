@@ -10,7 +10,8 @@ from itertools import takewhile
 
 from autofix.codemods.training._graphs import Backward, Graphs, key_of
 from autofix.codemods.training._kept_states import Kept, kept_by
-from autofix.codemods.training._renewals import is_renewed, is_repeated
+from autofix.codemods.training._renewals import is_renewed
+from autofix.codemods.training._repeated import is_repeated
 from autofix.codemods.training._state import is_tuple, steps_in
 from autofix.flow.class_table import Method, self_name
 from autofix.flow.facts import Facts

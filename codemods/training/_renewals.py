@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from autofix.codemods.training._graphs import Graphs
 from autofix.codemods.training._kept_states import reachable
+from autofix.codemods.training._renewed_around import is_renewed_around, is_set, sets
 from autofix.flow.class_table import Method, methods_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name, root_name
@@ -18,34 +19,6 @@ from autofix.flow.values import Kind
 
 _DEPTH = 3
 _RENEWING = re.compile(r"detach|repackage|reset|init|clear|begin")
-_MADE = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
-
-
-def is_repeated(graphs: Graphs, turn: ast.stmt | None) -> bool:
-    """Does the turn run again, as that of a loop does, or a function that others call?"""
-    if turn is not None:
-        return True
-    if isinstance(graphs.scope, ast.Module):
-        return False
-    return _is_called_again(graphs.facts, graphs.scope, _DEPTH)
-
-
-def _is_called_again(facts: Facts, function: Method, depth: int) -> bool:
-    calls = uses_in(facts).names.calls.get(function.name, ())
-    if not calls or not depth:
-        return True
-    if len(calls) > 1:
-        return True
-    around = facts.index.function_of(calls[0])
-    if facts.index.loops_around(calls[0]) or _is_comprised(facts, calls[0]):
-        return True
-    return (
-        around is not None and around is not function and _is_called_again(facts, around, depth - 1)
-    )
-
-
-def _is_comprised(facts: Facts, call: ast.Call) -> bool:
-    return any(isinstance(n, _MADE) for n in facts.index.ancestors(call))
 
 
 def is_renewed(
@@ -65,7 +38,7 @@ def is_renewed(
         method.name
         for one in info.lineage
         for method in methods_of(one.node)
-        if method not in mine and method.name != "__init__" and _sets(method, attribute)
+        if method not in mine and method.name != "__init__" and sets(method, attribute)
         if not any(last_name(c.func) in around for c in calls_in(method))
     }
     inside = turn if turn is not None else graphs.scope
@@ -74,9 +47,9 @@ def is_renewed(
     for node in _run_by(facts, inside, mine, _DEPTH):
         if isinstance(node, ast.Call) and last_name(node.func) in names:
             return True
-        if _is_set(node, attribute) or _may_renew(facts, node, root_name(call.func), attribute):
+        if is_set(node, attribute) or _may_renew(facts, node, root_name(call.func), attribute):
             return True
-    return turn is None and _is_renewed_around(graphs, names, attribute, mine)
+    return turn is None and is_renewed_around(graphs, f"self.{attribute}", names, mine)
 
 
 def _is_made_in(graphs: Graphs, root: str | None, inside: ast.AST) -> bool:
@@ -103,18 +76,6 @@ def _run_by(facts: Facts, inside: ast.AST, mine: set[Method], depth: int) -> Ite
                     todo.append((function, left - 1))
 
 
-def _sets(method: Method, attribute: str) -> bool:
-    return any(_is_set(node, attribute) for node in ast.walk(method))
-
-
-def _is_set(node: ast.AST, attribute: str) -> bool:
-    return (
-        isinstance(node, ast.Attribute)
-        and node.attr == attribute
-        and not isinstance(node.ctx, ast.Load)
-    )
-
-
 def _may_renew(facts: Facts, node: ast.AST, root: str | None, attribute: str) -> bool:
     """`detach_states(model)` of a function in another file"""
     if not isinstance(node, ast.Call):
@@ -124,27 +85,6 @@ def _may_renew(facts: Facts, node: ast.AST, root: str | None, attribute: str) ->
         return False
     ref = facts.value(node.func).ref
     if isinstance(ref, Closure) and isinstance(ref.node, FUNCTIONS):
-        return _sets(ref.node, attribute)
+        return sets(ref.node, attribute)
     unknown = facts.value(node.func).kind & Kind.UNKNOWN
     return bool(unknown) and _RENEWING.search(last_name(node.func) or "") is not None
-
-
-def _is_renewed_around(graphs: Graphs, names: set[str], attribute: str, mine: set[Method]) -> bool:
-    """Does whoever calls the function of the turn set the attribute before each call?"""
-    facts = graphs.facts
-    assert not isinstance(graphs.scope, ast.Module)
-    calls = uses_in(facts).names.calls.get(graphs.scope.name, ())
-    renewals = [
-        node
-        for node in ast.walk(facts.tree)
-        if (isinstance(node, ast.Call) and last_name(node.func) in names)
-        or (_is_set(node, attribute) and not _is_within(facts, node, names, mine))
-    ]
-    turns = {next(iter(facts.index.loops_around(c)), facts.index.function_of(c)) for c in calls}
-    where = {next(iter(facts.index.loops_around(r)), facts.index.function_of(r)) for r in renewals}
-    return bool(turns & where) or bool(names and not calls)
-
-
-def _is_within(facts: Facts, node: ast.AST, names: set[str], mine: set[Method]) -> bool:
-    function = facts.index.function_of(node)
-    return function is not None and (function in mine or function.name in {*names, "__init__"})

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from autofix.codemods.training._freed import same_turn, shares_graph, surely_tensor
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, keys
+from autofix.flow.abroad import seen_from
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS
 from autofix.flow.objects import Closure
 from autofix.flow.syntax import is_none
-from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 
@@ -25,19 +25,24 @@ def freed_by_callee(graphs: Graphs, key: str, added: ast.expr) -> list[ast.expr]
         return []
     call, at = _made_by_call(graphs, added)
     ref = facts.value(call.func).ref if call is not None else None
-    if not isinstance(ref, Closure) or is_foreign(ref.node) or ref.node is graphs.scope:
+    if not isinstance(ref, Closure) or ref.node is graphs.scope:
         return []
-    given = list(_returned(ref.node, at, facts))
+    there = seen_from(facts, ref.node)
+    given = list(_returned(ref.node, at, there)) if there is not None else [None]
     known = [one for one in given if one is not None]
-    alive = [one for one in known if facts.value(one).graph > Graph.NO]
-    freed = all(_is_freed(one, key, facts) for one in alive)
+    alive = [one for one in known if there is None or there.value(one).graph > Graph.NO]
+    freed = there is not None and all(_is_freed(one, key, there) for one in alive)
     return [added] if alive and freed and len(known) == len(given) else []
 
 
-def _made_by_call(graphs: Graphs, added: ast.expr) -> tuple[ast.Call | None, int | None]:
+def _made_by_call(graphs: Graphs, added: ast.expr) -> tuple[ast.Call | None, int | str | None]:
     """The call that gives a value, and which of its results it is, if it gives several."""
-    if isinstance(added, ast.Call):
-        return added, None
+    match added:
+        case ast.Call():
+            return added, None
+        case ast.Subscript(value=whole, slice=ast.Constant(value=int() | str() as at)):
+            call, already = _made_by_call(graphs, whole)
+            return (call, at) if already is None else (None, None)
     if not isinstance(added, ast.Name):
         return None, None
     names = uses_in(graphs.facts).names
@@ -53,7 +58,7 @@ def _made_by_call(graphs: Graphs, added: ast.expr) -> tuple[ast.Call | None, int
     return None, None
 
 
-def _returned(function: ast.AST, at: int | None, facts: Facts) -> Iterator[ast.expr | None]:
+def _returned(function: ast.AST, at: int | str | None, facts: Facts) -> Iterator[ast.expr | None]:
     """What each way out of a function gives; None for what is not known."""
     if not isinstance(function, FUNCTIONS) or isinstance(function, ast.Lambda):
         yield None
@@ -63,13 +68,27 @@ def _returned(function: ast.AST, at: int | None, facts: Facts) -> Iterator[ast.e
             yield None
         if not isinstance(node, ast.Return) or facts.index.function_of(node) is not function:
             continue
-        value = node.value
-        if at is not None and isinstance(value, ast.Tuple) and at < len(value.elts):
-            value = value.elts[at]
-        elif at is not None:
-            value = None
+        value = node.value if at is None else _entry(node.value, at)
         if value is None or not is_none(value):
             yield value
+
+
+def _entry(value: ast.expr | None, at: int | str) -> ast.expr | None:
+    """What stands at a place of a tuple or dict that is written out."""
+    match value:
+        case ast.Tuple(elts=parts) if isinstance(at, int) and 0 <= at < len(parts):
+            return parts[at]
+        case ast.Dict(keys=names, values=parts):
+            found = [
+                part
+                for name, part in zip(names, parts, strict=True)
+                if isinstance(name, ast.Constant) and name.value == at
+            ]
+            return found[-1] if found and None not in names else None
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=words):
+            named = {word.arg: word.value for word in words}
+            return named.get(at) if isinstance(at, str) and None not in named else None
+    return None
 
 
 def _is_freed(value: ast.expr, key: str, facts: Facts) -> bool:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from autofix.codemods.training._detaching import detaches
-from autofix.codemods.training._ended import detached_in_place, guards, inside
+from autofix.codemods.training._ended import detached_in_place, guards, inside, without_grad
 from autofix.codemods.training._given_back import forwards, graph_of, returned_by_the_model
 from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, reads
+from autofix.codemods.training._renewed_around import is_renewed_around
+from autofix.codemods.training._repeated import is_repeated
 from autofix.flow.facts import Facts
 from autofix.flow.frame import only_leaves
 from autofix.flow.roles import optimizer_class
@@ -40,7 +42,7 @@ def carried_states(graphs: Graphs, backward: Backward) -> list[Carried]:
     """What the innermost loop around a backward pass carries, or what a function without a loop
     hands to its next call: in an attribute of `self`, or by returning what was its argument."""
     turn = next(iter(graphs.facts.index.loops_around(backward.call)), None)
-    if turn is None and isinstance(graphs.scope, ast.Module):
+    if not is_repeated(graphs, turn):
         return []
     keys_ = _candidates(graphs, turn)
     return [c for key in keys_ if (c := _carried(graphs, key, backward, turn)) is not None]
@@ -57,6 +59,7 @@ def steps_in(graphs: Graphs, turn: ast.stmt | None) -> bool:
 def _candidates(graphs: Graphs, turn: ast.stmt | None) -> list[str]:
     """Variables that the turn binds, and that have a value before it."""
     found = []
+    shared, arguments = _shared_names(graphs.scope), _arguments(graphs)
     for key in {**graphs.stores, **graphs.elements}:
         stores = [*graphs.stores.get(key, ()), *graphs.elements.get(key, ())]
         mine = [s for s, _ in stores if inside(graphs, s, turn)]
@@ -65,11 +68,20 @@ def _candidates(graphs: Graphs, turn: ast.stmt | None) -> list[str]:
         if _is_optimized(graphs, key):
             continue  # a weight: AG302, AG307
         if turn is None:
-            if key.startswith("self.") or (_is_argument(graphs, key) and _returned(graphs, key)):
+            kept = key.startswith("self.") or key in shared
+            if (key in arguments and _returned(graphs, key)) or (
+                kept and not is_renewed_around(graphs, key)
+            ):
                 found.append(key)
-        elif mine and (len(mine) < len(stores) or "." in key or _is_argument(graphs, key)):
+        elif mine and (len(mine) < len(stores) or "." in key or key in (arguments | shared)):
             found.append(key)
     return found
+
+
+def _shared_names(scope: ast.AST) -> set[str]:
+    """Those that outlive the call: `global hidden`, `nonlocal hidden`."""
+    found = [n.names for n in ast.walk(scope) if isinstance(n, (ast.Global, ast.Nonlocal))]
+    return {name for names in found for name in names}
 
 
 def _is_optimized(graphs: Graphs, key: str) -> bool:
@@ -113,10 +125,10 @@ def _is_rebound_leaf(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
     return False
 
 
-def _is_argument(graphs: Graphs, key: str) -> bool:
+def _arguments(graphs: Graphs) -> set[str]:
     spec = getattr(graphs.scope, "args", None)
     names = (*spec.posonlyargs, *spec.args, *spec.kwonlyargs) if spec is not None else ()
-    return any(a.arg == key for a in names)
+    return {a.arg for a in names}
 
 
 def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None) -> Carried | None:
@@ -242,15 +254,6 @@ def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backwa
         if isinstance(n, ast.expr) and isinstance(getattr(n, "ctx", None), ast.Store)
     }
     return bool(targets & roots) or isinstance(statement, (ast.AugAssign, ast.Expr))
-
-
-def without_grad(graphs: Graphs, statement: ast.stmt) -> bool:
-    for parent in graphs.facts.index.ancestors(statement):
-        if isinstance(parent, (ast.With, ast.AsyncWith)):
-            names = [ast.unparse(item.context_expr) for item in parent.items]
-            if any("no_grad" in name or "inference_mode" in name for name in names):
-                return True
-    return False
 
 
 def is_tuple(value: Value) -> bool | None:

@@ -4,7 +4,8 @@
 
 Finds `total += loss`, `total = total + loss`, `losses.append(loss)`, `losses[step] = loss`,
 `rows.append({"loss": loss})` and `stats["loss"] += loss` where the loss had its backward pass (or
-its `torch.autograd.grad`) in the same turn, and nothing runs backward through the sum.
+its `torch.autograd.grad`) in the same turn, here or in a function that is called, and nothing runs
+backward through the sum.
 
 ## Why is this bad
 
@@ -67,42 +68,52 @@ rule = Rule(
     code="AG604",
     names=("append", "update", "add"),
     trigger=r"\+|\] *= ",
-    needs=("backward(", "autograd"),
+    needs=("backward(", "autograd", "optim"),
 )
 
 _LAYERS = 3
-_CONTAINERS = (Kind.DICT, Kind.SEQUENCE)
+_CONTAINERS = (Kind.DICT, Kind.SEQUENCE, Kind.TENSOR)
 
 
 @rule.visit(ast.AugAssign)
 def check_sum(node: ast.AugAssign, facts: Facts) -> Iterator[Report]:
     if isinstance(node.op, ast.Add) and _records(node, node.value, facts):
-        yield from _reports(node, node.target, node.value, facts)
+        yield from _reports(node, node.target, [node.value], facts)
 
 
 @rule.visit(ast.Assign)
 def check_assigned_sum(node: ast.Assign, facts: Facts) -> Iterator[Report]:
     """`total = total + loss`, `sums[k] = sums.get(k, 0) + loss`, `m = 0.9 * m + 0.1 * loss`."""
     target = node.targets[0]
-    if not (isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add)):
-        if isinstance(target, ast.Subscript) and _is_place_of_turn(target, node, facts):
-            yield from _reports(node, target, node.value, facts)
-        return
     key = key_of(target)
-    for mine, other in (
-        (node.value.left, node.value.right),
-        (node.value.right, node.value.left),
-    ):
-        found = key is not None and key in keys(mine) and key not in keys(other)
-        if found and _records(node.value, other, facts):
-            yield from _reports(node, target, other, facts)
+    if key is not None and (added := _added(node.value, key, facts)):
+        yield from _reports(node, target, added, facts)
+    elif isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add):
+        return  # a sum of which no part is known
+    elif isinstance(target, ast.Subscript) and _is_place_of_turn(target, node, facts):
+        yield from _reports(node, target, [node.value], facts)
+
+
+def _added(value: ast.expr, key: str, facts: Facts) -> list[ast.expr]:
+    """What a sum adds to what it was. It may be set at first: `loss if m is None else m + loss`."""
+    match value:
+        case ast.IfExp(body=left, orelse=right):
+            sums = [_added(left, key, facts), _added(right, key, facts)]
+            first = [[side] for side in (left, right) if key not in keys(side)]
+            if len(first) == 1 and any(sums):
+                return [*next(filter(None, sums)), *first[0]]
+        case ast.BinOp(op=ast.Add(), left=left, right=right):
+            for mine, other in ((left, right), (right, left)):
+                if key in keys(mine) and key not in keys(other) and _records(value, other, facts):
+                    return [other]
+    return []
 
 
 @rule.visit(ast.Call)
 def check_list(node: ast.Call, facts: Facts) -> Iterator[Report]:
     match node:
         case ast.Call(func=ast.Attribute(attr="append", value=owner), args=[value], keywords=[]):
-            yield from _reports(node, owner, value, facts)
+            yield from _reports(node, owner, [value], facts)
 
 
 @rule.visit(ast.Call)
@@ -124,23 +135,26 @@ def check_meter(node: ast.Call, facts: Facts) -> Iterator[Report]:
 
 
 def _reports(
-    node: ast.stmt | ast.Call, target: ast.expr, added: ast.expr, facts: Facts
+    node: ast.stmt | ast.Call, target: ast.expr, added: list[ast.expr], facts: Facts
 ) -> Iterator[Report]:
     key = key_of(target)
-    if key is None or not any(True for _ in reads(added)):
+    if key is None or not all(any(True for _ in reads(one)) for one in added):
         return
-    parts = [part for part in parts_of_record(added) if _may_keep_graph(facts, part)]
+    kept = [part for one in added for part in parts_of_record(one)]
+    parts = [part for part in kept if _may_keep_graph(facts, part)]
     graphs = graphs_around(facts, node)
     passes = [*graphs.backwards, *graphs.gradients]
     if any(key in graphs.made_of(keys(b.root)) for b in passes):
         return  # it is backpropagated itself
     if not _is_kept(graphs, node, key):
         return
-    found = (
+    found = [
         dead_at(graphs, node, key, p, _LAYERS) or freed_by_callee(graphs, key, p) for p in parts
-    )
+    ]
     if not (places := [place for several in found for place in several]):
         return
+    if len(added) > 1 and not all(found):
+        return  # of a sum with a first value, one without the other
     sure = all(_is_surely_tensor(facts, place) for place in places)
     edits = [edit for place in places for edit in _detached(facts, place, sure)]
     name = facts.source.segment(target)
@@ -160,7 +174,7 @@ def _may_keep_graph(facts: Facts, node: ast.expr) -> bool:
 
 
 def _is_place_of_turn(target: ast.Subscript, node: ast.Assign, facts: Facts) -> bool:
-    """`losses[step] = loss` in a list or dict: another place in each turn."""
+    """`losses[step] = loss` in a list, dict or tensor: another place in each turn."""
     loop = next(iter(facts.index.loops_around(node)), None)
     if not isinstance(loop, (ast.For, ast.AsyncFor)) or isinstance(target.slice, ast.Slice):
         return False

@@ -57,6 +57,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.training._by_helper import helpers
 from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around
 from autofix.codemods.training._module_state import ModuleState, module_states
@@ -69,6 +70,7 @@ from autofix.codemods.training._state import (
     steps_in,
 )
 from autofix.flow.facts import Facts
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.arguments import append_method
@@ -82,13 +84,19 @@ rule = Rule(__name__, code="AG605", trigger=r"backward\b|detach\b|\.data\b")
 def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if facts.index.called_name(node) not in ("backward", "manual_backward"):
         return
-    graphs = graphs_around(facts, node)
-    mine = [b for b in graphs.backwards if b.call is node]
-    for backward in mine:
-        for state in carried_states(graphs, backward):
-            yield from _local(state, graphs)
-        for kept in module_states(graphs, backward):
-            yield _module(kept, graphs)
+    for call in (node, *_calls_of_helper(node, facts)):
+        graphs = graphs_around(facts, call)
+        for backward in (b for b in graphs.backwards if b.call is call):
+            for state in carried_states(graphs, backward):
+                yield from _local(state, graphs)
+            for kept in module_states(graphs, backward):
+                yield _module(kept, graphs)
+
+
+def _calls_of_helper(node: ast.Call, facts: Facts) -> list[ast.Call]:
+    """`update(loss)`, where the backward pass stands in `update`, and runs through its argument."""
+    found = [h for many in helpers(facts).values() for h in many if h.backward is node]
+    return uses_in(facts).calls_of(found[0].function) if found else []
 
 
 @rule.visit(ast.Assign, ast.Return)
