@@ -58,6 +58,8 @@ def _covers(call: ast.Call, node: ast.expr, value: Value, facts: Facts) -> bool:
         owner = parameters.func.value if isinstance(parameters.func, ast.Attribute) else None
         if owner is None:
             continue
+        if ast.unparse(node).startswith(f"{ast.unparse(owner)}."):
+            return True  # a part of what is trained
         held = facts.value(owner)
         if identity(held) & identity(value) or held.kind == Kind.UNKNOWN:
             return True
