@@ -60,11 +60,25 @@ def call_closure(
     program.calls.pop()
     program.callers.pop()
     frame.state.saved, frame.state.broken = inner.state.saved, inner.state.broken
-    if _copy_back(inner.state, frame.state):
+    switched = _leaves_mode(inner, closure, frame)
+    if _copy_back(inner.state, frame.state) and not switched:
         program.memo[key] = result
         program.writes_of[key] = (began, program.writes.log[logged:])
     program.answers[function] = join(program.answers.get(function, result), result)
     return result
+
+
+def _leaves_mode(inner: Frame, closure: Closure, frame: Frame) -> bool:
+    """`torch.set_grad_enabled(False)` as a statement holds beyond the function. True if it does."""
+    before, after = frame.state, inner.state
+    if after.grad == before.grad or getattr(closure.node, "decorator_list", None):
+        return False
+    called = after.off if before.grad else before.off
+    stated = isinstance(inner.index.parents.get(called), ast.Expr) if called is not None else False
+    if before.grad and not stated:
+        return False
+    before.grad, before.off = after.grad, after.off
+    return True
 
 
 def _is_data(value: Value) -> bool:
