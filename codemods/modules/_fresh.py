@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._layer_uses import calls_elements, calls_layer, is_called
+from autofix.codemods.modules._maker_functions import is_made_by_function
 from autofix.flow.class_table import (
     ClassTable,
     Method,
@@ -107,7 +108,9 @@ def trains_itself(method: Method) -> bool:
 
 def fresh_in(facts: Facts, method: Method) -> Iterator[Fresh]:
     for node in facts.index.body_nodes(method):
-        if not isinstance(node, ast.Call) or not _looks_like_a_class(node.func):
+        if not isinstance(node, ast.Call):
+            continue
+        if not _looks_like_a_class(node.func) and not is_made_by_function(facts, node):
             continue
         if without_gradient(facts, node) or _guarded(facts, node, method):
             continue
@@ -124,7 +127,8 @@ def _looks_like_a_class(func: ast.expr) -> bool:
 
 
 def _is_name_of_class(name: str) -> bool:
-    return (name[:1].isupper() and not name.isupper()) or name in ("LSTM", "GRU", "RNN")
+    short = len(name) == 1 or name in ("LSTM", "GRU", "RNN")
+    return name[:1].isupper() and (short or not name.isupper())
 
 
 def _guarded(facts: Facts, node: ast.AST, method: Method) -> bool:

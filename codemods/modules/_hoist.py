@@ -16,7 +16,8 @@ from autofix.codemods.modules._keys import TAKEN
 from autofix.codemods.modules._layer_uses import is_drawn_again
 from autofix.codemods.modules._lazy import lazy_parts
 from autofix.codemods.modules._lines import indent_of, line_after, statement_in
-from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
+from autofix.codemods.modules._maker_functions import is_set_there, runs_in_initialiser
+from autofix.flow.class_table import ClassTable, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.syntax import all_arguments
@@ -171,17 +172,13 @@ def _known(facts: Facts, table: ClassTable, name: ast.Name, method: Method) -> b
         parent = facts.index.parents.get(name)
         if not isinstance(parent, ast.Attribute) or (init and self_name(init) != name.id):
             return False
-        return _set_once(table, parent.attr)
+        called = facts.index.parents.get(parent)
+        if isinstance(called, ast.Call) and called.func is parent:
+            return runs_in_initialiser(table, parent.attr)
+        return is_set_there(table, parent.attr)
     if init is not None and name.id in facts.index.bound_names(init):
         return False
     return name.id not in facts.index.bound_names(method)
-
-
-def _set_once(table: ClassTable, attribute: str) -> bool:
-    stores = table.stores.get(attribute, [])
-    return bool(stores) and all(
-        s.how in (How.ASSIGNED, How.REGISTERED) and s.method.name == "__init__" for s in stores
-    )
 
 
 def _local(facts: Facts, table: ClassTable, name: ast.Name, method: Method) -> str | None:
@@ -208,12 +205,16 @@ def _name(facts: Facts, table: ClassTable, fresh: Fresh, given: set[str]) -> str
     if fresh.stored and fresh.name is not None:
         others = [s for s in table.stores[fresh.name] if fresh.call not in walk(s.statement)]
         return fresh.name if not others else None
-    wanted = fresh.name or re.sub(
-        r"(?<=[a-z])(?=[A-Z])", "_", last_name(fresh.call.func) or "layer"
-    )
+    wanted = fresh.name or _named_by(last_name(fresh.call.func) or "")
     wanted = wanted.lower() if fresh.name is None else wanted
     candidates = [wanted, f"{wanted}_layer", *(f"{wanted}_{i}" for i in range(2, 50))]
     return next(c for c in candidates if c not in taken)
+
+
+def _named_by(name: str) -> str:
+    """`conv_block` of `ConvBlock`, `head` of `_make_head`"""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return re.sub(r"^_*(?:(?:make|build|get|create|new)(?:_|$))?", "", words) or "layer"
 
 
 def _added(facts: Facts, table: ClassTable, code: str) -> Edit | str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autofix.codemods.modules._inherited import only_run_through
 from autofix.flow.class_table import (
     ClassTable,
     How,
@@ -64,6 +65,11 @@ class Kept:
     is_dict: bool
     instead: bool = False
     """On another way it is one module rather than several."""
+
+    @property
+    def place(self) -> Store:
+        """Where to tell of it: what makes it, or what fills it if that is in another file."""
+        return next(s for s in (*self.roots, *self.fills) if not is_foreign(s.owner))
 
 
 def may_keep(facts: Facts, node: ast.ClassDef) -> bool:
@@ -143,7 +149,7 @@ def kept_in(facts: Facts, table: ClassTable, *, parameters: bool) -> Iterator[Ke
         fills = [s for s in stores if s.how in _FILLING]
         if not roots or rest or not any(s.owner is table.node for s in (*roots, *fills)):
             continue
-        if any(s.owner not in _here(facts) for s in (*roots, *fills)):
+        if not _is_here(facts, table, roots, fills):
             continue  # of another file
         elements, nested = _content(facts, roots, fills)
         if _hold(elements, parameters):
@@ -192,8 +198,25 @@ def _is_in(block: list[ast.stmt], statement: ast.stmt) -> bool:
     return any(statement is inner for part in block for inner in walk(part))
 
 
-def _here(facts: Facts) -> set[ast.AST]:
-    return {n for names in uses_in(facts).names.definitions.values() for n in names}
+def _is_here(facts: Facts, table: ClassTable, roots: list[Store], fills: list[Store]) -> bool:
+    """Does this file make and fill the container? Or does it fill one that a base class of another
+    file has made, and only runs through?"""
+    here = {n for names in uses_in(facts).names.definitions.values() for n in names}
+    if any(s.owner not in here for s in fills):
+        return False
+    others = [s for s in roots if s.owner not in here]
+    if not others:
+        return True
+    return len(roots) == 1 and _is_empty(roots[0].value) and only_run_through(table, roots[0])
+
+
+def _is_empty(value: ast.expr | None) -> bool:
+    match value:
+        case ast.List(elts=[]) | ast.Dict(keys=[]):
+            return True
+        case ast.Call(func=ast.Name(id="list" | "dict"), args=[], keywords=[]):
+            return True
+    return False
 
 
 def _is_dict(facts: Facts, value: ast.expr | None) -> bool:
@@ -234,6 +257,8 @@ def _makes_container(facts: Facts, value: ast.expr) -> bool:
 def _is_container(facts: Facts, store: Store) -> bool:
     if store.value is None or not _may_be_container(facts, store.value):
         return False
+    if is_foreign(store.owner) and _is_empty(store.value):
+        return True  # nobody here may have made an object yet
     if _ordered_pairs(store.value) is not None:
         return True
     kind = _value(facts, store.value).kind

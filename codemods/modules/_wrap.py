@@ -14,6 +14,7 @@ from autofix.flow.class_table import How, Method, Store, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import is_none
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.model import Edit
 from autofix.rewrite.names import spell
@@ -39,7 +40,7 @@ def repaired(facts: Facts, kept: Kept, *, parameters: bool) -> Repair | str:
     moved = _moved_super(facts, kept)
     if isinstance(moved, str):
         return moved
-    if not kept.mixed and _wraps(facts, kept, parameters):
+    if not kept.mixed and not _is_inherited(kept) and _wraps(facts, kept, parameters):
         edits = _wrapped(facts, kept, parameters)
         if edits is not None:
             return Repair((*edits, *moved), True)
@@ -49,9 +50,14 @@ def repaired(facts: Facts, kept: Kept, *, parameters: bool) -> Repair | str:
     return added if isinstance(added, str) else Repair((*added, *moved), False)
 
 
+def _is_inherited(kept: Kept) -> bool:
+    """Is it filled here, and made by a base class of another file?"""
+    return any(is_foreign(root.owner) for root in kept.roots)
+
+
 def _moved_super(facts: Facts, kept: Kept) -> tuple[Edit, ...] | str:
     """The edits that call `super().__init__()` first, if it is called only after."""
-    for root in kept.roots:
+    for root in kept.roots if not _is_inherited(kept) else ():
         calls = base_calls(facts, root.method) if root.method.name == "__init__" else []
         if not calls or calls[0].node.lineno < root.statement.lineno:
             continue
@@ -208,7 +214,7 @@ def _around(facts: Facts, value: ast.expr, name: str) -> list[Edit]:
 
 def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | str:
     """Keep the container as it is, and register its contents in a list beside it."""
-    method = kept.roots[0].method
+    method = (kept.fills if _is_inherited(kept) else kept.roots)[0].method
     last = _last_in(facts, kept, method)
     if last is None:
         return "it is filled in more than one method"
@@ -240,7 +246,7 @@ def _last_in(facts: Facts, kept: Kept, method: Method) -> ast.stmt | None:
     """The last statement of a method that makes or fills the container, itself or by a method that
     only this one calls; None if others do so, too."""
     found: list[ast.stmt] = []
-    for store in (*kept.roots, *kept.fills):
+    for store in (*(() if _is_inherited(kept) else kept.roots), *kept.fills):
         if store.method is method:
             found.append(statement_in(facts, store.statement, method))
             continue

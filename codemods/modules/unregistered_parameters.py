@@ -76,7 +76,7 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
 
 
 def _report(facts: Facts, kept: Kept) -> Report:
-    root = kept.roots[0]
+    root = kept.place
     kind = "dict" if kept.is_dict else "list"
     message = f"`{kept.attribute}` is a plain {kind} of parameters: they are not registered"
     comma = stray_comma(facts, kept)
