@@ -44,7 +44,7 @@ def call_closure(
     if key in program.memo:
         known = program.memo[key]
         handed = EMPTY.union(*(all_cuts(v) for v in (*given, *keywords.values())))
-        program.cuts.again(all_cuts(known) - handed)
+        program.cuts.again((all_cuts(known) | _cuts_in_object(known, frame)) - handed)
         program.writes.again(*program.writes_of[key], memory_in(known), program.cuts)
         return known
     program.called.add(function)
@@ -66,6 +66,14 @@ def call_closure(
         program.writes_of[key] = (began, program.writes.log[logged:])
     program.answers[function] = join(program.answers.get(function, result), result)
     return result
+
+
+def _cuts_in_object(value: Value, frame: Frame) -> frozenset[int]:
+    if not isinstance(value.ref, Instance):
+        return EMPTY
+    mine = value.ref.identity
+    held = (v for k, v in frame.state.bound.items() if isinstance(k, tuple) and k[0] == mine)
+    return EMPTY.union(*map(all_cuts, held))
 
 
 def _leaves_mode(inner: Frame, closure: Closure, frame: Frame) -> bool:

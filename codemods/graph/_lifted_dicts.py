@@ -14,6 +14,8 @@ from autofix.flow.objects import ClassInfo, Closure, Instance
 if TYPE_CHECKING:
     from autofix.codemods.graph._lifting import Lift
 
+ANY = object()
+"""Every key: `{k: v.item() for k, v in terms.items()}`."""
 _MOST = 60
 """Places that one dict is followed to."""
 
@@ -110,13 +112,13 @@ def _step(lift: Lift, holder: ast.expr, key: object) -> Iterator[tuple[ast.expr,
     parent = parents.get(holder)
     match parent:
         case ast.Subscript(slice=ast.Constant(value=value), ctx=ast.Load()):
-            if value == key:
+            if key in (value, ANY):
                 yield parent, False
         case ast.Attribute(attr="get" | "pop"):
             call = parents.get(parent)
             if isinstance(call, ast.Call) and call.args and call.func is parent:
                 first = call.args[0]
-                if isinstance(first, ast.Constant) and first.value == key:
+                if isinstance(first, ast.Constant) and key in (first.value, ANY):
                     yield call, False
         case ast.Attribute(attr="copy"):
             call = parents.get(parent)

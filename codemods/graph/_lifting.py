@@ -15,7 +15,7 @@ from autofix.codemods.graph._exports import Export, Form
 from autofix.codemods.graph._intent import is_loss
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifted_calls import attribute, passed
-from autofix.codemods.graph._lifted_dicts import stored_under, under_key
+from autofix.codemods.graph._lifted_dicts import ANY, stored_under, under_key
 from autofix.codemods.graph._lifted_holders import (
     collected,
     element,
@@ -138,6 +138,8 @@ class Lift:
                 if is_listed(self, node, self.facts.index.parents.get(parent)):
                     return OFF
                 return self.follow(parent, Form.NUMBERS) if form == Form.NUMBER else OFF
+            case ast.DictComp(value=made) if made is node:
+                return under_key(self, parent, ANY, form)
             case ast.comprehension(iter=inner, target=target) if inner is node:
                 return elements(self, target, self.facts.index.parents[parent], form)
             case ast.Attribute(attr=name):
