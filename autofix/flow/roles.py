@@ -46,6 +46,7 @@ def is_optimizer(node: ast.expr, facts: Facts) -> bool:
         return True
     many = _iterated(node, facts) or node
     names = [plain_name(many), *(value.id for _, value in kept_names(facts, many))]
+    names.append(plain_name(node))
     return any(name is not None and _OPTIMIZER.search(name) is not None for name in names)
 
 
@@ -74,14 +75,22 @@ def name_pairs(statement: ast.AST) -> Iterator[tuple[ast.Attribute, ast.Name]]:
 
 
 def _iterated(node: ast.expr, facts: Facts) -> ast.expr | None:
-    """`optimizers`, if `node` is the variable of `for o in optimizers`."""
-    if isinstance(node, ast.Name):
-        for store in uses_in(facts).names.stores(node):
-            match facts.index.parents.get(store):
-                case ast.For(target=target, iter=many) if target is store:
+    """`optimizers`, if `node` is the variable of `for o in optimizers`, or of `for o in
+    optimizers.values()`, `for name, o in optimizers.items()`."""
+    for store in uses_in(facts).names.stores(node) if isinstance(node, ast.Name) else ():
+        target: ast.AST = store
+        around = facts.index.parents.get(store)
+        several = isinstance(around, ast.Tuple) and around.elts[-1] is store
+        if around is not None and several:
+            target, around = around, facts.index.parents.get(around)
+        if not isinstance(around, (ast.For, ast.comprehension)) or around.target is not target:
+            continue
+        match around.iter:
+            case ast.Call(func=ast.Attribute(value=many, attr=attr), args=[]):
+                if attr == ("items" if several else "values"):
                     return many
-                case ast.comprehension(target=target, iter=many) if target is store:
-                    return many
+            case many if not several:
+                return many
     return None
 
 
