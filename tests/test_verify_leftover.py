@@ -121,6 +121,35 @@ def test_a_change_without_effect_where_a_repair_has_one(
     assert said(LOGGED, after, tmp_path, zygote).startswith(verdict)
 
 
+HOPS = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+net = nn.Linear(3, 3)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(3):
+    h = torch.tanh(net(torch.ones(2, 3)))
+    hops = [h.new_tensor(h)]
+    for _ in range(2):
+        h = torch.tanh(net(h))
+        hops.append(h.new_tensor(h))
+    hops[-1] = h
+    loss = torch.cat(hops, dim=-1).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+def test_a_part_whose_rest_the_rules_cannot_repair(tmp_path: Path, zygote: Zygote) -> None:
+    half = HOPS.replace("append(h.new_tensor(h))", "append(h.clone())")
+    found = said(HOPS, half, tmp_path, zygote)
+    assert found.startswith("inconclusive: line 9 is still wrong (AG102: ")
+    whole = half.replace("[h.new_tensor(h)]", "[h]")
+    assert said(HOPS, whole, tmp_path, zygote).startswith("confirmed: ")
+
+
 LATE = """\
 import torch
 from torch import nn

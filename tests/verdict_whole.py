@@ -131,6 +131,20 @@ for _ in range(4):
     loss.backward()
     opt.step()
 """
+BY_HAND = """
+torch.manual_seed(0)
+x, y = torch.randn(12, 2), torch.rand(12)
+slope, level = torch.zeros(2, requires_grad=True), torch.zeros(1, requires_grad=True)
+for _ in range(4):
+    loss = (torch.tanh(x @ slope + level) - y).pow(2).mean()
+    loss.backward()
+    slope = slope - 0.5 * slope.grad
+    with torch.no_grad():
+        level -= 0.5 * level.grad
+        level.grad.zero_()
+print(loss.item())
+"""
+STEPPED = "    slope = slope - 0.5 * slope.grad\n    with torch.no_grad():\n"
 CLEARED = "    opt.zero_grad()\n    rate"
 
 WHOLE = [
@@ -205,6 +219,30 @@ WHOLE = [
         "torch.tensor(math.exp(-self.rate), requires_grad=True)",
         "refuted",
         "`keep` gets a gradient, but nothing trains it",
+    ),
+    case(
+        "a step by hand into the weight, and its gradient reset behind it",
+        BY_HAND,
+        STEPPED,
+        "    with torch.no_grad():\n        slope -= 0.5 * slope.grad\n"
+        "        slope.grad.zero_()\n",
+        "confirmed",
+    ),
+    case(
+        "a step by hand, and its gradient never reset",
+        BY_HAND,
+        STEPPED,
+        "    with torch.no_grad():\n        slope -= 0.5 * slope.grad\n",
+        "refuted",
+    ),
+    case(
+        "a step by hand that is taken once",
+        BY_HAND,
+        STEPPED,
+        "    slope = slope if slope.grad is None else slope - 0.5 * slope.grad\n"
+        "    with torch.no_grad():\n",
+        "refuted",
+        "`.grad` is still None where line 10 reads it",
     ),
     case(
         "a state with a gradient of its own starts anew",

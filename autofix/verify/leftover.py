@@ -4,28 +4,24 @@ but the rules can.
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from autofix import registry
-from autofix.document import Document, DocumentError, load
-from autofix.model import Applicability, Finding, Verdict, Verification
-from autofix.pipeline import Plan, examine, is_candidate, look
+from autofix.document import DocumentError, load
+from autofix.model import Finding, Verdict, Verification
+from autofix.pipeline import Plan, examine, is_candidate
 from autofix.rewrite.edits import merged
-from autofix.verify import spared
+from autofix.verify import bugs, spared
 from autofix.verify.judge.verdict import NOTHING, STOPPED
 from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair, pair
 from autofix.verify.sides import Both, Side, SideError, Sides, side
 
-_COPIES = "AG102"
-_SURE = (Applicability.SAFE, Applicability.UNSAFE)
 _MOST = 100
 """So many files that have not changed are looked at."""
-Lines = tuple[int, int]
 
 
 def with_leftovers(
@@ -42,22 +38,22 @@ def with_leftovers(
     if verification.verdict is not Verdict.INCONCLUSIVE:
         return outcome
     if verification.reason == NOTHING or verification.reason.startswith(STOPPED):
-        left = _sure(both.after)
+        left = bugs.sure(both.after)
         same = _unrepaired(outcome, both, left, whole_functions=True)
         if same:
-            reason = f"{_still(both.after.document, same[0])}; {verification.reason}"
+            reason = f"{bugs.still(both.after.document, same[0])}; {verification.reason}"
             return _with(outcome, Verdict.REFUTED, reason)
         shown = alone and verification.reason == NOTHING
         idle = _idle(outcome, both, judge) if shown else None
         return outcome if idle is None else _with(outcome, Verdict.REFUTED, idle)
     if _stops(verification):
-        found = [one for one, direct in _before(outcome, both) if direct]
+        found = [one for one, direct in bugs.before(outcome, both) if direct]
         if found and _stops(verification, changed=False):
             reason = f"{verification.reason}; it was {found[0].rule}: {found[0].message}"
             return _with(outcome, Verdict.REFUTED, reason)
-        left = _sure(both.after)
+        left = bugs.sure(both.after)
         for one in _unfinished(outcome, both, left, judge):
-            reason = f"{_still(both.after.document, one)}; {verification.reason}"
+            reason = f"{bugs.still(both.after.document, one)}; {verification.reason}"
             return _with(outcome, Verdict.REFUTED, reason)
     return outcome
 
@@ -65,9 +61,9 @@ def with_leftovers(
 def _idle(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
     """Why a change that shows no effect repairs nothing: what the rules make of the original in its
     place has one."""
-    for found, _ in _before(outcome, both):
+    for found, _ in bugs.before(outcome, both):
         if _shows(found, both.before, judge):
-            where = _place(both.before.document, found)
+            where = bugs.place(both.before.document, found)
             return (
                 f"the change shows no effect, and a repair of {where} would have had one "
                 f"({found.rule}: {found.message})"
@@ -77,12 +73,14 @@ def _idle(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str
 
 def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> Outcome:
     said = outcome.verification.reason
-    left = _sure(both.after)
+    left = bugs.sure(both.after)
     if left:
         same = _unfinished(outcome, both, left, judge)
-        reason = f"{_still(both.after.document, [*same, *left][0])}; of the changes: {said}"
+        reason = f"{bugs.still(both.after.document, [*same, *left][0])}; of the changes: {said}"
         return _with(outcome, Verdict.REFUTED if same else Verdict.INCONCLUSIVE, reason)
-    if both.before.document.notebook is not None:
+    outcome = in_part(outcome, both)
+    sure = outcome.verification.verdict is Verdict.CONFIRMED
+    if not sure or both.before.document.notebook is not None:
         return outcome
     for doubt in (_narrowed, _otherwise, _spared):
         found = doubt(outcome, both, judge)
@@ -91,18 +89,27 @@ def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
     return outcome
 
 
+def in_part(outcome: Outcome, both: Both) -> Outcome:
+    """The outcome, no more confirmed where the change repairs a part of what the rules find."""
+    left = bugs.in_part(outcome, both)
+    if left is None:
+        return outcome
+    reason = f"{left}; of the changes: {outcome.verification.reason}"
+    return _with(outcome, Verdict.INCONCLUSIVE, reason)
+
+
 def elsewhere(sides: Sides) -> str | None:
     """What the rules by which the changed files were wrong find in those that are as they were."""
-    about = {found.rule for both in sides.files for found in _sure(both.before)}
+    about = {found.rule for both in sides.files for found in bugs.sure(both.before)}
     for path in sides.same[:_MOST]:
         data = path.read_bytes()
         try:
             one = side(data, path)
         except SideError:
             continue
-        for found in _sure(one) if about and is_candidate(data) else ():
+        for found in bugs.sure(one) if about and is_candidate(data) else ():
             if found.rule in about:
-                return f"{path}: {_still(one.document, found)}"
+                return f"{path}: {bugs.still(one.document, found)}"
     return None
 
 
@@ -139,14 +146,16 @@ def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
 def _spared(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
     """A stop that is gone though nothing says that it was a bug."""
     path, source = Path(both.after.version.path), both.before.document.source
-    blamed = [(source.line_of(one.start), source.line_of(one.end)) for one in _sure(both.before)]
+    blamed = [
+        (source.line_of(one.start), source.line_of(one.end)) for one in bugs.sure(both.before)
+    ]
     line = spared.unneeded(
         outcome,
         both.before.version,
         both.after.version,
         judge,
         blamed,
-        lambda text: not _sure(side(text.encode(), path)),
+        lambda text: not bugs.sure(side(text.encode(), path)),
     )
     if line is None:
         return None
@@ -171,41 +180,14 @@ def _with(outcome: Outcome, verdict: Verdict, reason: str) -> Outcome:
     return replace(outcome, verification=whole)
 
 
-def _still(document: Document, found: Finding) -> str:
-    return f"{_place(document, found)} is still wrong ({found.rule}: {found.message})"
-
-
-def _place(document: Document, found: Finding) -> str:
-    place = document.position(found.start)
-    return f"line {place.line}" if place.cell is None else f"cell {place.cell} line {place.line}"
-
-
-def _sure(side: Side) -> list[Finding]:
-    findings = look(side.document, Plan(registry.load(), project=side.project)).findings
-    found = (one for one in findings if one.applicability in _SURE)
-    return [one for one in found if not _only_tidies(one)]
-
-
-def _only_tidies(found: Finding) -> bool:
-    """Whether it is about a warning: a copy that stops the gradient, and does so when repaired."""
-    if found.rule != _COPIES or found.fix is None:
-        return False
-    return all(".detach()" in edit.text for edit in found.fix.edits if edit.text)
-
-
-def _before(outcome: Outcome, both: Both) -> list[tuple[Finding, bool]]:
-    """What was found in the functions that are changed, and whether the change touches it."""
-    return _about(_sure(both.before), both.before.document, outcome, 0)
-
-
 def _unrepaired(
     outcome: Outcome, both: Both, left: Sequence[Finding], *, whole_functions: bool
 ) -> list[Finding]:
     """What was found where the change is, before and after; or anywhere in the functions that it
     changes."""
-    olds = _before(outcome, both)
+    olds = bugs.before(outcome, both)
     rules = {found.rule for found, direct in olds if direct or whole_functions}
-    news = _about(left, both.after.document, outcome, 1)
+    news = bugs.about(left, both.after.document, outcome, 1)
     return [found for found, direct in news if found.rule in rules and (direct or whole_functions)]
 
 
@@ -220,8 +202,8 @@ def _unfinished(
 
 def _in_part(outcome: Outcome, both: Both, left: Sequence[Finding]) -> list[Finding]:
     """What is left of findings of one rule, others of which the change has repaired."""
-    olds = Counter(found.rule for found, _ in _before(outcome, both))
-    news = [found for found, _ in _about(left, both.after.document, outcome, 1)]
+    olds = Counter(found.rule for found, _ in bugs.before(outcome, both))
+    news = [found for found, _ in bugs.about(left, both.after.document, outcome, 1)]
     count = Counter(found.rule for found in news)
     return [found for found in news if count[found.rule] < olds[found.rule]]
 
@@ -236,35 +218,3 @@ def _shows(found: Finding, there: Side, judge: Callable[[Pair], Outcome]) -> boo
     except (DocumentError, ValueError, SideError, SyntaxError):
         return False
     return judge(asked).verification.verdict is Verdict.CONFIRMED
-
-
-def _about(
-    findings: Sequence[Finding], document: Document, outcome: Outcome, which: int
-) -> list[tuple[Finding, bool]]:
-    """The findings in the functions that are changed, and whether the change touches them."""
-    changes = [one.change for one in outcome.changes if not one.change.imports]
-    units = {change.unit for change in changes}
-    spans = dict(_units(ast.parse(document.source.text)))
-    touched = [change.after if which else change.before for change in changes]
-    about = []
-    for found in findings:
-        lines = document.source.line_of(found.start), document.source.line_of(found.end)
-        unit = next((name for name, span in spans.items() if _meet(lines, span)), None)
-        direct = any(_meet(lines, span) for span in touched)
-        if direct or unit in units:
-            about.append((found, direct))
-    return about
-
-
-def _meet(one: Lines, other: Lines) -> bool:
-    return one[0] <= other[1] and other[0] <= one[1]
-
-
-def _units(tree: ast.Module) -> Iterator[tuple[str, Lines]]:
-    """Functions and methods by the names that changes have for them, with their lines."""
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield node.name, (node.lineno, node.end_lineno or node.lineno)
-        elif isinstance(node, ast.ClassDef):
-            for name, span in _units(ast.Module(node.body, [])):
-                yield f"{node.name}.{name}", span

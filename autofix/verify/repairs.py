@@ -13,6 +13,7 @@ from autofix.pipeline import Look, Plan, examine, look
 from autofix.results import FileResult, Located
 from autofix.rewrite.edits import merged, select
 from autofix.verify.compare import Compared, Judge, judged, paired, together
+from autofix.verify.leftover import in_part
 from autofix.verify.outcome import Outcome
 from autofix.verify.sides import Both, SideError, side
 
@@ -47,7 +48,7 @@ class Bench:
         try:
             path = Path(self.path)
             both = Both(self.shown, side(self.data, path), side(after, path))
-            return Compared(both, judged(self.judge, paired(both)))
+            return Compared(both, in_part(judged(self.judge, paired(both)), both))
         except SideError as error:
             verdict = Verification(Verdict.INCONCLUSIVE, str(error))
             return Compared(_nothing(self.shown), Outcome(verdict))

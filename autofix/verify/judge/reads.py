@@ -33,7 +33,7 @@ def signs(case: Case) -> Iterator[Sign]:
     other = next(_others(case, found), None)
     if other is not None:
         yield other
-    elif missing and (found or "retain_grad" in case.new):
+    elif missing and (found or "retain_grad" in case.new or _stumbled(case)):
         line = missing[0].before["line"]
         text = (
             f"`.grad` is still None where line {line} reads it: the tensor is no leaf and does "
@@ -46,6 +46,11 @@ def signs(case: Case) -> Iterator[Sign]:
         line = found[0].before["line"]
         text = f"`.grad` was None where line {line} reads it, and is the gradient now"
         yield Sign(Weight.GAIN, "read", text)
+
+
+def _stumbled(case: Case) -> bool:
+    """Whether the original raised because of what was not there."""
+    return case.before.raised is not None and "NoneType" in case.before.raised["message"]
 
 
 def _others(case: Case, found: Sequence[_Gained]) -> Iterator[Sign]:
@@ -119,6 +124,8 @@ def _gains(case: Case) -> Iterator[_Gained]:
     first = {of(read["of"]): read for read in reversed(old["reads"]) if missing(read)}
     for tensor, read in first.items():
         same = [one for one in new["reads"] if of(one["of"]) == tensor]
+        # What resets a gradient behind a step reads that of the pass before.
+        same = [one for one in same if one["turn"] >= read["turn"]] or same
         if same:
             found = next((one for one in same if one["found"]), None)
             if found or any(one["deaf"] or one["leaf"] for one in same) or len(first) == 1:
