@@ -145,6 +145,21 @@ for _ in range(4):
 print(loss.item())
 """
 STEPPED = "    slope = slope - 0.5 * slope.grad\n    with torch.no_grad():\n"
+COUNTS = """
+torch.manual_seed(0)
+net, x = nn.Linear(3, 1), torch.rand(4, 3)
+start = torch.tensor([3, 3, 5], requires_grad=True)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(3):
+    opt.zero_grad()
+    loss = net(x * start).pow(2).mean()
+    loss.backward()
+    opt.step()
+    with torch.no_grad():
+        if start.grad is not None:
+            start -= 0.1 * start.grad
+            start.grad = None
+"""
 CLEARED = "    opt.zero_grad()\n    rate"
 
 WHOLE = [
@@ -243,6 +258,22 @@ WHOLE = [
         "    with torch.no_grad():\n",
         "refuted",
         "`.grad` is still None where line 10 reads it",
+    ),
+    case(
+        "whole numbers become a leaf",
+        COUNTS,
+        "torch.tensor([3, 3, 5], requires_grad=True)",
+        "torch.tensor([3.0, 3.0, 5.0], requires_grad=True)",
+        "confirmed",
+        "runs to the end",
+    ),
+    case(
+        "whole numbers stay what they are",
+        COUNTS,
+        "torch.tensor([3, 3, 5], requires_grad=True)",
+        "torch.tensor([3, 3, 5])",
+        "refuted",
+        "now it does not ask for that gradient at all",
     ),
     case(
         "a state with a gradient of its own starts anew",

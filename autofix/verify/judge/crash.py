@@ -35,6 +35,9 @@ def _crash(case: Case, seen: Sequence[Look]) -> Iterator[Sign]:
     elif case.data:
         text = f"the original raises {told(old)}, and the data that it reads has changed"
         yield Sign(Weight.DOUBT, "crash", text)
+    elif "can require grad" in old["message"] and _no_longer_asks(case):
+        text = f"the original raises {told(old)}; now it does not ask for that gradient at all"
+        yield Sign(Weight.REST, "crash", text)
     elif reached or _held(case):
         yield Sign(
             Weight.GAIN,
@@ -46,6 +49,11 @@ def _crash(case: Case, seen: Sequence[Look]) -> Iterator[Sign]:
             f"the rewritten code no longer raises {told(old)}, but nothing gets a gradient either"
         )
         yield Sign(Weight.DOUBT, "crash", text)
+
+
+def _no_longer_asks(case: Case) -> bool:
+    words = ("requires_grad", "Parameter")
+    return "requires_grad" in case.old and not any(word in case.new for word in words)
 
 
 def _held(case: Case) -> bool:
