@@ -87,7 +87,7 @@ class Cuts:
     behind: dict[int, frozenset[int]] = field(default_factory=dict)
     """For each cut, the cuts on the way to what it cuts."""
     arrays: dict[ast.Call, frozenset[int]] = field(default_factory=dict)
-    """`x.numpy()` calls, and the cuts on the way to x: they raise once x has a graph."""
+    """`x.numpy()` and `np.f(x)` calls, and the cuts on the way to x: see `read_as_array`."""
     silencers: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
     """`x.requires_grad = True` statements (their targets), and the cuts on the way to x."""
     rewraps: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
@@ -297,6 +297,11 @@ class Cuts:
     def silenced_by(self, node: ast.AST) -> list[ast.AST]:
         tokens = self._tokens_of(node)
         return [target for target, cuts in self.silencers.items() if cuts & tokens]
+
+    def read_as_array(self, call: ast.Call, value: Value) -> None:
+        """A call takes a constant that would make it raise if it had its graph."""
+        if value.cuts and value.graph == Graph.NO:
+            self.arrays[call] = self.arrays.get(call, EMPTY) | value.cuts
 
     def read_as_arrays(self, node: ast.AST) -> list[ast.Call]:
         tokens = self._tokens_of(node)

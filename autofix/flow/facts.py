@@ -238,7 +238,7 @@ class Facts:
         return self.program.cuts.is_target_of(node)
 
     def arrays(self, node: ast.AST) -> list[ast.Call]:
-        """The `x.numpy()` calls where x is downstream of the cut at `node`."""
+        """The `x.numpy()` and `np.f(x)` calls where x is downstream of the cut at `node`."""
         self._cover(node)
         return [n for n in self.program.cuts.read_as_arrays(node) if not is_foreign(n)]
 
@@ -254,7 +254,7 @@ class Facts:
         for inner in walk(node):
             for call in self.program.cuts.read_as_arrays(inner):
                 if is_foreign(call):
-                    return f"`.numpy()` of it (line {call.lineno}) would raise"
+                    return f"what reads it as an array (line {call.lineno}) would raise"
         return None
 
     def silenced_elsewhere(self, node: ast.AST) -> list[Line]:

@@ -288,5 +288,6 @@ def _numpy(name: str, given: Arguments, frame: Frame) -> Value:
         cuts = cuts | all_cuts(value)
         if inner is not None and inner.kind & Kind.TENSOR:
             cuts = cuts | frame.cut(given.node, inner)
+            frame.program.cuts.read_as_array(given.node, inner)
         escape(value, given.node, frame)
     return Value(Kind.NUMPY, dtype=arrays.made_dtype(name, given), cuts=cuts)

@@ -233,9 +233,8 @@ def _plain(
     if op.ret == "list":
         return sequence(None, number(cuts=cuts))
     if op.ret == "numpy":
-        if first is not None and first.cuts and first.graph == Graph.NO:
-            earlier = frame.program.cuts.arrays.get(given.node, EMPTY)
-            frame.program.cuts.arrays[given.node] = earlier | first.cuts
+        if first is not None:
+            frame.program.cuts.read_as_array(given.node, first)
         return Value(Kind.NUMPY, cuts=cuts | (first.cuts if first is not None else EMPTY))
     if op.ret == "sizes" and first is not None:
         axis = given.get(0, "dim")

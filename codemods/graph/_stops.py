@@ -6,7 +6,7 @@ import ast
 import re
 
 from autofix.codemods.graph._landing import VARIABLE
-from autofix.codemods.graph._unwrapping import appended, unwrapped
+from autofix.codemods.graph._unwrapping import appended, constant_for, unwrapped
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
@@ -104,9 +104,7 @@ def freed(node: ast.expr, inner: ast.expr, facts: Facts) -> list[Edit]:
     """Edits that take the cut away, and what raises once there is a graph."""
     edits = unwrapped(facts, node, inner)
     for read in facts.arrays(node):
-        if isinstance(read.func, ast.Attribute):
-            at = facts.source.span(read.func.value)[1]
-            edits.append(Edit(at, at, ".detach()"))
+        edits += constant_for(facts, read)
     if facts.value(inner).parameter:  # it takes no format of a number
         for use in uses_in(facts).follow(node):
             if isinstance(use.user, ast.FormattedValue):

@@ -35,6 +35,16 @@ def appended(facts: Facts, node: ast.expr, after: str) -> list[Edit]:
     return [Edit(start, start, "("), Edit(end, end, ")" + after)]
 
 
+def constant_for(facts: Facts, read: ast.Call) -> list[Edit]:
+    """`x.detach().numpy()`, `np.f(x.detach())`: what raises once x has a graph reads the same."""
+    if facts.library_name(read.func) is None and isinstance(read.func, ast.Attribute):
+        at = facts.source.span(read.func.value)[1]
+        return [Edit(at, at, ".detach()")]
+    values = ((argument, facts.value(argument)) for argument in all_arguments(read))
+    cut = [argument for argument, value in values if value.is_tensor and value.cuts]
+    return [edit for argument in cut for edit in appended(facts, argument, ".detach()")]
+
+
 def wrapped(facts: Facts, node: ast.expr, function: str) -> list[Edit]:
     """Edits that put a call around an expression."""
     start, end = facts.source.span(node)

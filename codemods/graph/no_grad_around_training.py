@@ -71,6 +71,7 @@ from autofix.codemods.graph._no_grad_sources import (
     sources_of,
     stored_in,
 )
+from autofix.codemods.graph._unwrapping import constant_for
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.modes import OFF, SET
@@ -269,9 +270,7 @@ def _report(
             refusal = _no_way_back(read, demand, facts)
             if refusal is not None:
                 return Report(node, message, declined=refusal)
-            if isinstance(read.func, ast.Attribute):
-                at = facts.source.span(read.func.value)[1]
-                more[Edit(at, at, ".detach()")] = None
+            more.update(dict.fromkeys(constant_for(facts, read)))
     tier = Applicability.SAFE if doubt is None else Applicability.DISPLAY
     tier = Applicability.UNSAFE if doubt == _KEPT else tier
     return Report(node, message, fix=fix(tier, *more), note=doubt)

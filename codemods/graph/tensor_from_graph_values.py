@@ -76,6 +76,7 @@ from autofix.codemods.graph._stacking import (
     exported_tensor,
     like_what,
 )
+from autofix.codemods.graph._unwrapping import constant_for
 from autofix.flow.constructors import CONSTRUCTORS, TYPED
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -248,7 +249,7 @@ def _report(
         *replace(facts, node, new),
         *stacker.edits,
         *_unsilenced(node, facts),
-        *_detached_reads(node, facts),
+        *(edit for read in facts.arrays(node) for edit in constant_for(facts, read)),
     ]
     note = None if safe else _note(graph, by_hand, spelled_out)
     note = BUFFER if buffer else note
@@ -268,16 +269,6 @@ def _note(graph: Graph, exported: bool, spelled_out: bool) -> str:
     if graph < Graph.YES:
         return "the elements are arguments that may carry a graph"
     return "the kind of an element is not certain"
-
-
-def _detached_reads(node: ast.Call, facts: Facts) -> list[Edit]:
-    """`x.numpy()` raises once x has a graph: `x.detach().numpy()` reads the same."""
-    edits = []
-    for read in facts.arrays(node):
-        if isinstance(read.func, ast.Attribute):
-            at = facts.source.span(read.func.value)[1]
-            edits.append(Edit(at, at, ".detach()"))
-    return edits
 
 
 def _unsilenced(node: ast.Call, facts: Facts) -> list[Edit]:
