@@ -160,7 +160,7 @@ def _is_read_first(
     """Does the method read what was there before it was called?"""
     index = graphs.facts.index
     sets = {*stores.get(place, ()), *stores.get((place[0], ""), ())}
-    kills = sets | {p for s in sets for p in index.ancestors(s) if _asks_mode(p)}
+    kills = sets | {p for s in sets for p in index.ancestors(s) if _asks(p, graphs)}
     first = graphs.scope.body[0]
     seen = {first} | (graphs.order.after(first, kills) if first not in kills else set())
     calls = {call: index.statement_of(call) for call in inner}
@@ -191,9 +191,15 @@ def _holds(call: ast.Call, part: ast.expr) -> bool:
     return any(node is part for node in ast.walk(call))
 
 
-def _asks_mode(node: ast.AST) -> TypeGuard[ast.stmt]:
-    """`if self.training:`: what it sets, it sets whenever there is a backward pass."""
-    return isinstance(node, ast.If) and any(
+def _asks(node: ast.AST, graphs: Graphs) -> TypeGuard[ast.stmt]:
+    """`if self.training:`: what it sets, it sets whenever there is a backward pass. And `if reset:`
+    of an argument: the caller may say so each time."""
+    if not isinstance(node, ast.If):
+        return False
+    asked = node.test.operand if isinstance(node.test, ast.UnaryOp) else node.test
+    spec = getattr(graphs.scope, "args", None)
+    given = {a.arg for a in ast.walk(spec) if isinstance(a, ast.arg)} if spec is not None else set()
+    return (isinstance(asked, ast.Name) and asked.id in given) or any(
         isinstance(n, ast.Attribute) and n.attr == "training" for n in ast.walk(node.test)
     )
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from autofix.codemods.training._graphs import Backward, Graphs, key_of
+from autofix.codemods.training._ended import without_grad
+from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys
 from autofix.codemods.training._kept_states import Kept, kept_by
 from autofix.codemods.training._renewals import is_renewed
 from autofix.codemods.training._repeated import is_repeated
@@ -68,6 +69,8 @@ def module_states(graphs: Graphs, backward: Backward) -> Iterator[ModuleState]:
     for call in (n for n in graphs.nodes if isinstance(n, ast.Call)):
         if turn and turn not in facts.index.loops_around(call):
             continue
+        if not _feeds(graphs, call, backward):
+            continue
         called = _called_by(facts, call)
         for one in called.values():
             for state in _states(graphs, backward, call, one, turn):
@@ -83,7 +86,7 @@ def _states(
 ) -> Iterator[ModuleState]:
     facts, node = graphs.facts, called.info.node
     loops = facts.index.loops_around
-    once = len(loops(call)) == len(loops(backward.call))
+    once = len(loops(call)) == len(loops(backward.call)) and not _is_repeated(facts, call)
     here = not is_foreign(called.method) and called.method.name == "forward"
     alone = here and once and _runs_once(facts, node, call)
     if not alone and called.path is None:
@@ -96,6 +99,21 @@ def _states(
             state = _state(facts, called, kept, owner, backward, call, alone)
             if state is not None:
                 yield state
+
+
+def _feeds(graphs: Graphs, call: ast.Call, backward: Backward) -> bool:
+    """Does the backward pass run through what the call gives?"""
+    statement = graphs.facts.index.statement_of(call)
+    if statement is None or without_grad(graphs, statement):
+        return False
+    if statement is backward.statement:
+        return True
+    places = [n for n in ast.walk(statement) if isinstance(getattr(n, "ctx", None), ast.Store)]
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner))) if owner is not call.func:
+            places.append(owner)  # `outs.append(model(x))`
+    kept = {key_of(place) for place in places if isinstance(place, ast.expr)}
+    return bool(kept & graphs.made_of(keys(backward.root)))
 
 
 def _owner(call: ast.Call, called: _Called) -> str:
