@@ -86,7 +86,8 @@ def _states(
 ) -> Iterator[ModuleState]:
     facts, node = graphs.facts, called.info.node
     loops = facts.index.loops_around
-    once = len(loops(call)) == len(loops(backward.call)) and not _is_repeated(facts, call)
+    comprised = any(isinstance(n, _MADE) for n in facts.index.ancestors(call))
+    once = len(loops(call)) == len(loops(backward.call)) and not comprised
     here = not is_foreign(called.method) and called.method.name == "forward"
     alone = here and once and _runs_once(facts, node, call)
     if not alone and called.path is None:
