@@ -5,7 +5,7 @@
 Finds `h.data = h.data / h.data.norm()`, `h.data -= shift` and `h.data.mul_(mask)` where `h` was
 computed in the same function from tensors that have a graph, and is used further; and
 `x.data.add_(v)` where `x` is the state of a simulation or a sum, made in the same function, and `v`
-has a graph that is lost so. Also
+has a graph that is lost so, and `out.data[i] = v` of a buffer that is filled. Also
 `g * v / v.data.norm()`, where a weight is divided by its own norm, and weights that are brought
 into bounds (`p.data.clamp_(-c, c)`) when a loss is computed and its backward pass is yet to come.
 
@@ -37,9 +37,9 @@ return z @ self.prototypes.t()
 ## Fix safety
 
 The name is bound to the result of the same operation with the graph. All values stay; the gradient
-gains the factor that was missing. Of a norm `.data` is removed. This is unsafe, because a stop may
-have been meant. What brings weights into bounds moves behind the step of the optimizer, which is
-unsafe because all steps change.
+gains the factor that was missing. Of a norm and of a buffer `.data` is removed. This is unsafe,
+because a stop may have been meant. What brings weights into bounds moves behind the step of the
+optimizer, which is unsafe because all steps change.
 
 Parameters that are initialised, clipped or updated through `.data` are left alone: that is an old
 way that works. So are rounding, signs and clamps, which are passed straight through on purpose.
@@ -63,8 +63,9 @@ from collections.abc import Iterator
 from autofix.codemods.leaf._between import between
 from autofix.codemods.leaf._cut_norm import divided_by
 from autofix.codemods.leaf._kept import without_gradient
-from autofix.codemods.leaf._state_written import is_fresh, lost_by
+from autofix.codemods.leaf._state_written import is_fresh, is_read_between, lost_by, unflagged
 from autofix.flow import torch_api
+from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
@@ -97,11 +98,8 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
     name = place.value.id
     if _is_on_the_way(facts, node, place.value):
         message = f"`{name}` is changed through `.data`: its gradient is that of what it was before"
-    elif (demand := lost_by(facts, node, place)) is not None:
-        message = (
-            f"what is written through `{name}.data` leaves its graph behind, and a gradient is "
-            f"needed ({demand.text}, line {demand.line})"
-        )
+    elif (demand := lost_by(facts, place.value, place)) is not None:
+        message = _lost(name, demand)
     else:
         return
     edits = _rewritten(facts, node, place)
@@ -109,6 +107,31 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
     steps = why.steps() if why is not None else ()
     note = "a stop may have been meant"
     yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), why=steps, note=note)
+
+
+@rule.visit(ast.Assign, ast.AugAssign)
+def check_element(node: ast.Assign | ast.AugAssign, facts: Facts) -> Iterator[Report]:
+    """`out.data[i] = v`, which people write where `out[i] = v` raises for a leaf."""
+    target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
+    match target:
+        case ast.Subscript(value=ast.Attribute(value=ast.Name() as owner, attr="data") as place):
+            pass
+        case _:
+            return
+    demand = lost_by(facts, owner, target)
+    if demand is None or is_read_between(facts, owner, node):
+        return
+    start, end = facts.source.span(owner)[1], facts.source.span(place)[1]
+    edits = [Edit(start, end, ""), *unflagged(facts, owner)]
+    note = "a stop may have been meant"
+    yield Report(node, _lost(owner.id, demand), fix=fix(Applicability.UNSAFE, *edits), note=note)
+
+
+def _lost(name: str, demand: Demand) -> str:
+    return (
+        f"what is written through `{name}.data` leaves its graph behind, and a gradient is needed "
+        f"({demand.text}, line {demand.line})"
+    )
 
 
 @rule.visit(ast.Attribute)
