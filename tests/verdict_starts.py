@@ -94,7 +94,39 @@ for _ in range(2):
     opt.step()
 """
 
+ORTHOGONAL = """
+class Turned(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(3))
+        self.turns = {}
+        for name in ("left", "right"):
+            turn = nn.Parameter(torch.empty(3, 3))
+            nn.init.orthogonal_(turn)
+            self.turns[name] = turn
+
+    def forward(self, x, name):
+        return (x * self.scale) @ self.turns[name]
+
+torch.manual_seed(0)
+model = Turned()
+opt = torch.optim.SGD(model.parameters(), lr=0.1)
+x = torch.rand(4, 3)
+for name in ("left", "right"):
+    loss = model(x, name).pow(3).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
 STARTS = [
+    case(
+        "weights that an initialiser asks for their device",
+        ORTHOGONAL,
+        "self.turns = {}",
+        "self.turns = nn.ParameterDict()",
+        "confirmed",
+        "now lists",
+    ),
     case("a value that is spread", DRIFT, BEGIN, "begin = level.expand(5)", "confirmed"),
     case(
         "a leaf that nothing trains",

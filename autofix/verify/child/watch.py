@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from . import tensors
 from .current import unwatched
+from .kinds import Kind, classify
 from .places import direct, where
 from .session import Session
 from .tape import keep, replay
@@ -22,26 +23,17 @@ from .tensors import Tensor
 from .veiled import BARES
 from .widening import widened
 
-_SKIP = frozenset(
-    "requires_grad is_leaf grad_fn shape dtype device layout names ndim _version output_nr "
-    "grad _grad is_cuda is_sparse retains_grad _backward_hooks".split()
-)
-_PASS = frozenset(
-    "size dim numel nelement stride is_floating_point is_complex __len__ __repr__ __format__ "
-    "__str__ __hash__ register_hook requires_grad_ retain_grad backward is_contiguous data_ptr "
-    "storage_offset _set_grad_enabled set_grad_enabled untyped_storage element_size "
-    "__reduce_ex__ __deepcopy__ is_tensor is_same_size get_device has_names type_as_ __bool__ "
-    "__contains__ share_memory_ manual_seed _is_view is_shared allclose equal isnan isinf "
-    "argmax argmin".split()
-)
 _ARBITRARY = frozenset("svd linalg_svd qr linalg_qr eig linalg_eig linalg_eigh lobpcg".split())
 """Their factors may turn where the input moves a little: no slope is theirs alone."""
 _OVERWRITES = frozenset("copy_ fill_ zero_ uniform_ normal_".split())
 _JOINS = frozenset("stack cat vstack hstack concat".split())
 _SPREADS = frozenset("expand expand_as broadcast_to".split())
+_LIKE = frozenset(
+    "new_empty new_zeros new_ones new_full new_empty_strided empty_like zeros_like ones_like "
+    "full_like rand_like randn_like randint_like".split()
+)
+"""They ask a tensor for its shape and dtype, as `nn.init.orthogonal_` does: that is no use."""
 _NOTED = (*BARES, "mean")
-_Kind = tuple[str, bool]
-"""What to do with a function, and whether it writes into its first argument."""
 
 
 class Watch(TorchFunctionMode):
@@ -50,7 +42,7 @@ class Watch(TorchFunctionMode):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.kinds: dict[Any, _Kind] = {}
+        self.kinds: dict[Any, Kind] = {}
         self.wide = session.mode.frozen
 
     def __torch_function__(
@@ -62,7 +54,7 @@ class Watch(TorchFunctionMode):
             return func(*args, **kwargs)
         found = self.kinds.get(func)
         if found is None:
-            found = self.kinds[func] = _classify(func)
+            found = self.kinds[func] = classify(func)
         kind, writes = found
         if kind == "skip":
             session.keeps.take(args[:1], whole=False)
@@ -154,7 +146,7 @@ class Watch(TorchFunctionMode):
             with unwatched(session):
                 session.overwrite(given[0])
         leaves = [one for one in read if one.requires_grad and tensors.is_leaf(one)]
-        if not leaves or kind == "data.set":
+        if not leaves or kind == "data.set" or kind in _LIKE:
             return
         differentiable = torch.is_grad_enabled() or (session.mode.values_only and not writes)
         # Initialisers and evaluations use neither; in the changed lines both are on trial.
@@ -278,23 +270,3 @@ def _numbers(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_numbers(item) for item in value)
     return isinstance(value, float)
-
-
-def _classify(func: Any) -> _Kind:
-    name = getattr(func, "__name__", "") or ""
-    if name in ("__get__", "__set__"):
-        owner = getattr(getattr(func, "__self__", None), "__name__", "")
-        if owner == "data":
-            return ("data.get" if name == "__get__" else "data.set"), False
-        if owner == "grad" and name == "__get__":
-            return "grad.get", False
-        if owner == "requires_grad" and name == "__set__":
-            return "flag", False
-        return ("skip" if owner in _SKIP or name == "__set__" else owner), False
-    if name == "requires_grad_":
-        return "flag", False
-    if name in _PASS:
-        return "skip", False
-    return name, (name.endswith("_") and not name.endswith("__")) or name in (
-        "__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ipow__".split()
-    )
