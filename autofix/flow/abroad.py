@@ -26,7 +26,7 @@ def seen_from(facts: Facts, node: ast.AST) -> Facts | None:
     return _abroad(facts, node.lineno.path)  # type: ignore[attr-defined]
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=8)
 def _abroad(facts: Facts, path: str) -> Facts | None:
     unit = facts.project.unit(path) if facts.project is not None else None
     if unit is None:
