@@ -132,14 +132,18 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     for storage in owner.storage:  # what writes broke before is behind the new leaf
         frame.program.writes.tainted.pop(storage, None)
     changed = owner.but(leaf=True, cuts=cuts.all_before(owner))
-    if not cuts.is_silencer(changed, frame.index.asks_for_gradients):
+    begins = getattr(frame.function, "name", "") == "__init__"  # no loss is made there
+    if begins or not cuts.is_silencer(changed, frame.index.asks_for_gradients):
         changed = changed.but(graph=Graph.YES, why=Why(text, line))
         frame.program.writes.no_data |= owner.storage
+    made = frame.state.bound.get("self") if begins and not frame.program.skims else None
+    mine = made.ref if made is not None and isinstance(made.ref, Instance) else None
     for key, other in frame.state.bound.items():
         if other.is_tensor and other.storage == owner.storage and other.storage:
-            frame.state.bound[key] = other.but(
-                graph=changed.graph, leaf=True, cuts=changed.cuts, why=changed.why
-            )
+            new = other.but(graph=changed.graph, leaf=True, cuts=changed.cuts, why=changed.why)
+            frame.state.bound[key] = new
+            if mine is not None and isinstance(key, tuple) and key[0] == mine.identity:
+                mine.info.note(key[1], new)  # the other methods know it as a leaf
     return changed
 
 

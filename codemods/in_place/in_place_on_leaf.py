@@ -78,8 +78,15 @@ def check(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterator
         broken = diagnose(place, facts)
         if broken is None or broken.kind != LEAF or _follows_another(broken, facts):
             continue
-        if not _is_sometimes_a_leaf(place, facts):
+        if not (_is_sometimes_a_leaf(place, facts) or _is_asked_before(place, facts)):
             yield _report(broken, facts)
+
+
+def _is_asked_before(place: Place, facts: Facts) -> bool:
+    """`if not w.requires_grad: w.mul_(2)`"""
+    asked = f"{ast.unparse(place.base)}.requires_grad"
+    tests = (n.test for n in facts.index.ancestors(place.statement) if isinstance(n, ast.If))
+    return any(ast.unparse(n) == asked for test in tests for n in ast.walk(test))
 
 
 def _is_sometimes_a_leaf(place: Place, facts: Facts) -> bool:

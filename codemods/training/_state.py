@@ -156,7 +156,7 @@ def _carried(graphs: Graphs, key: str, backward: Backward, turn: ast.stmt | None
             continue
         if value.kind == Kind.DICT and not all(part.is_tensor for part in value.inner):
             continue
-        if _lives_on(graphs, made, turn, kills) and _shared(graphs, key, bound, backward):
+        if _lives_on(graphs, made, turn, kills) and _shared(graphs, made, bound, backward):
             several = doubtful and len(forwards(facts)) > 1
             filled = place == key and bool(graphs.elements.get(key)) and not value.is_tensor
             if filled and value.kind != Kind.SEQUENCE:
@@ -200,12 +200,16 @@ def stored_value(facts: Facts, made: ast.stmt, key: str) -> Value | None:
     return None
 
 
-def _shared(graphs: Graphs, key: str, bound: ast.expr, backward: Backward) -> bool:
+def _shared(graphs: Graphs, made: ast.stmt, bound: ast.expr, backward: Backward) -> bool:
     """Does the backward pass free what the new value was computed by? It does if both come out of
-    one computation, or the loss is made of the new value."""
-    made = keys(bound)
-    roots = graphs.made_of(keys(backward.root))
-    return bool(made & roots)
+    one computation, or the loss is made of the new value. (What is computed of a leaf behind the
+    pass has a graph of its own: `self.alpha = self.log_alpha.exp()`.)"""
+    parts = keys(bound)
+    if made.lineno > backward.call.lineno:
+        methods = {n.func for n in ast.walk(bound) if isinstance(n, ast.Call)}
+        values = ((n, graphs.facts.value(n)) for n in reads(bound) if n not in methods)
+        parts = {key_of(n) or "" for n, v in values if v.graph > Graph.NO and not v.leaf}
+    return bool(parts & graphs.made_of(keys(backward.root)))
 
 
 def _handled(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
