@@ -81,10 +81,10 @@ def _leaves_mode(inner: Frame, closure: Closure, frame: Frame) -> bool:
     before, after = frame.state, inner.state
     if after.grad == before.grad or getattr(closure.node, "decorator_list", None):
         return False
-    called = after.off if before.grad else before.off
-    stated = isinstance(inner.index.parents.get(called), ast.Expr) if called is not None else False
-    if before.grad and not stated:
-        return False
+    if not after.grad:
+        stated = after.off is not None and inner.index.parents.get(after.off)
+        if not isinstance(stated, ast.Expr):
+            return False  # a condition told so
     before.grad, before.off = after.grad, after.off
     return True
 

@@ -10,7 +10,7 @@ from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
 
 _JOINING = frozenset({"cat", "concat", "concatenate", "stack", "vstack", "hstack", "add"})
-_LOOKED_AT = frozenset({"item", "detach", "data", "shape", "size", "numel", "dim", "ndim", "dtype"})
+_LOOKED_AT = frozenset({"item", "shape", "size", "numel", "dim", "ndim", "dtype"})
 
 
 def is_gathered(node: ast.expr, source: ast.expr, demand: Demand, facts: Facts) -> bool:

@@ -51,6 +51,7 @@ must agree, and the gradient must equal finite differences of the original.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 
 from autofix.codemods.in_place._broken import LEAF, Broken, diagnose, shown
@@ -84,9 +85,12 @@ def check(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterator
 
 def _is_asked_before(place: Place, facts: Facts) -> bool:
     """`if not w.requires_grad: w.mul_(2)`"""
-    asked = f"{ast.unparse(place.base)}.requires_grad"
-    tests = (n.test for n in facts.index.ancestors(place.statement) if isinstance(n, ast.If))
-    return any(ast.unparse(n) == asked for test in tests for n in ast.walk(test))
+    asked = f"not {ast.unparse(place.base)}.requires_grad"
+    around = [place.statement, *facts.index.ancestors(place.statement)]
+    return any(
+        isinstance(owner, ast.If) and inner in owner.body and ast.unparse(owner.test) == asked
+        for inner, owner in itertools.pairwise(around)
+    )
 
 
 def _is_sometimes_a_leaf(place: Place, facts: Facts) -> bool:
