@@ -11,7 +11,7 @@ from autofix.flow.index import last_name
 from autofix.flow.roles import is_module_name
 from autofix.flow.syntax import all_arguments
 from autofix.flow.uses import uses_in
-from autofix.flow.values import Kind
+from autofix.flow.values import Graph, Kind
 
 if TYPE_CHECKING:
     from autofix.flow.facts import Facts
@@ -50,7 +50,17 @@ def sources(node: ast.expr, scope: Scope, facts: Facts) -> Sources:
                 parts |= handles(part, scope, facts)
             else:
                 todo += _values(part, facts)
+                complete = complete and not _came_with_graph(part, facts)
     return Sources(parts, complete)
+
+
+def _came_with_graph(name: ast.Name, facts: Facts) -> bool:
+    """Is it an argument that a caller has computed with a module?"""
+    function = facts.index.function_of(name)
+    given = () if function is None else ast.walk(function.args)
+    is_argument = any(isinstance(a, ast.arg) and a.arg == name.id for a in given)
+    value = facts.value(name)
+    return is_argument and value.graph == Graph.YES and not value.leaf
 
 
 def _is_module(name: ast.Name, facts: Facts) -> bool:

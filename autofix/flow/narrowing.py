@@ -160,9 +160,12 @@ def _isinstance(subject: ast.expr, types: ast.expr, holds: bool, frame: Frame) -
     found = [_kind_of(kind) for kind in kinds]
     if all(found):
         return _keep(subject, functools.reduce(operator.or_, found), holds, frame)
-    if holds and all(_is_tensor_type(kind) is False for kind in kinds):
+    if holds and all(
+        not known & Kind.TENSOR if known else _is_tensor_type(kind, frame) is False
+        for kind, known in zip(kinds, found, strict=True)
+    ):
         return _foreign(subject, frame)
-    if holds and all(map(_is_tensor_type, kinds)):
+    if holds and all(_is_tensor_type(kind, frame) for kind in kinds):
         return _keep(subject, Kind.TENSOR, holds, frame)
     return True
 
@@ -180,8 +183,11 @@ def _of_class(subject: ast.expr, kind: ast.expr, frame: Frame) -> bool:
     return True
 
 
-def _is_tensor_type(kind: ast.expr) -> bool | None:
+def _is_tensor_type(kind: ast.expr, frame: Frame) -> bool | None:
     """`torch.Tensor`, `nn.Parameter`, `DTensor`; None if the name of the type does not tell."""
+    value = frame.program.values.get(kind)
+    if value is not None and isinstance(value.ref, str) and value.ref.startswith("numpy."):
+        return False  # `np.generic`
     name = (last_name(kind) or "").lstrip("_")
     if name.endswith(("Tensor", "Parameter", "Variable")):
         return True
