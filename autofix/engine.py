@@ -45,12 +45,13 @@ def concerns(text: str) -> bool:
 
 
 _COMPUTES = ("import math", "from math", "import numpy", "from numpy")
+_LEAVES = (".item()", ".detach()", ".data", ".numpy()", ".tolist()")
 
 
 def may_serve(text: str) -> bool:
     """Does a module that never speaks of torch compute, so that what torch gives may go through
-    `math` there?"""
-    computes = any(word in text for word in _COMPUTES) and "def " in text
+    `math` there, or leave the graph by a method?"""
+    computes = any(word in text for word in (*_COMPUTES, *_LEAVES)) and "def " in text
     return computes and not any(name in text for name in _ALIKE)
 
 

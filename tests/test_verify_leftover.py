@@ -196,3 +196,57 @@ def test_a_script_that_imports_a_package(tmp_path: Path) -> None:
     assert side(b"class Mixed: ...\n", package / "mixed.py").version.host == str(
         tmp_path / "train.py"
     )
+
+
+CRITERION = """\
+import torch.nn.functional as F
+
+class Criterion:
+    def __call__(self, found, wanted):
+        squares = F.mse_loss(found, wanted).item()
+        total = (found.sum() - wanted.sum()).abs().item()
+        return squares + 0.1 * total
+"""
+ENGINE = """\
+import torch
+
+def train(net, criterion, opt):
+    x, y = torch.ones(4, 2), torch.zeros(4, 1)
+    for _ in range(3):
+        loss = criterion(net(x), y)
+        loss = torch.tensor(loss, requires_grad=True)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+"""
+WRAP = "        loss = torch.tensor(loss, requires_grad=True)\n"
+MAIN = """\
+import torch
+from parts.criterion import Criterion
+from parts.engine import train
+
+torch.manual_seed(0)
+net = torch.nn.Linear(2, 1)
+train(net, Criterion(), torch.optim.SGD(net.parameters(), lr=0.1))
+"""
+
+
+def test_a_rest_that_shows_by_another_file(tmp_path: Path, zygote: Zygote) -> None:
+    repaired = CRITERION.replace(".item()", "")
+    half = CRITERION.replace("wanted).item()", "wanted)")
+    assert _trees(half, tmp_path / "half", zygote).startswith("refuted: ")
+    assert _trees(repaired, tmp_path / "whole", zygote).startswith("confirmed: ")
+
+
+def _trees(criterion: str, folder: Path, zygote: Zygote) -> str:
+    sides = {"before": (CRITERION, ENGINE), "after": (criterion, ENGINE.replace(WRAP, ""))}
+    for name, texts in sides.items():
+        (folder / name / "parts").mkdir(parents=True)
+        (folder / name / "main.py").write_text(MAIN)
+        for file, text in zip(("criterion.py", "engine.py"), texts, strict=True):
+            (folder / name / "parts" / file).write_text(text)
+    found = compare(
+        of_paths(folder / "before", folder / "after"),
+        lambda asked: verify(asked, Settings(sys.executable), zygote),
+    )
+    return f"{found.verification.verdict.value}: {found.verification.reason}"

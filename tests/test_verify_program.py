@@ -18,20 +18,38 @@ from autofix.verify.child.program import PROBE, Program
 Seen = list[tuple[int, Any]]
 
 
+class Noted:
+    """A probe that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.seen: Seen = []
+        self.returned: list[tuple[str, Any]] = []
+
+    def __call__(self, number: int, value: Any = None, key: Any = None) -> Any:
+        self.seen.append((number, value))
+        return value
+
+    def handed(self, name: str, value: Any) -> Any:
+        self.returned.append((name, value))
+        return value
+
+
 def ran(text: str, *changes: tuple[int, int], load: bool = False) -> tuple[dict[str, Any], Seen]:
     """The namespace of a program, and what its probes reported; each line is a change unless
     told otherwise."""
+    namespace, noted = probed(text, *changes, load=load)
+    return namespace, noted.seen
+
+
+def probed(
+    text: str, *changes: tuple[int, int], load: bool = False
+) -> tuple[dict[str, Any], Noted]:
     text = dedent(text).lstrip("\n")
     lines = changes or tuple((line + 1, line + 1) for line in range(text.count("\n")))
-    seen: Seen = []
-
-    def probe(number: int, value: Any = None, key: Any = None) -> Any:
-        seen.append((number, value))
-        return value
-
+    noted = Noted()
     program = Program(text, "/nowhere/program.py", "_probed_program", changes=lines)
     try:
-        return (program.load if load else program.run)(probe), seen
+        return (program.load if load else program.run)(noted), noted
     finally:
         sys.modules.pop("_probed_program", None)
 
@@ -331,3 +349,24 @@ def test_other_files_import_the_version_on_trial(
     namespace = program.run(lambda number, value=None: seen.append((number, value)))
     assert namespace["result"] == "on trial"
     assert seen == [(0, "on trial")] * 2
+
+
+def test_what_functions_with_a_change_return_is_handed_over() -> None:
+    _, noted = probed(
+        """
+        class C:
+            def f(self, x):
+                def inner():
+                    return 1
+                if x:
+                    return x + inner()
+                return (lambda: 2)()
+
+        def g():
+            return 3
+
+        C().f(4), C().f(0), g()
+        """,
+        (5, 5),
+    )
+    assert noted.returned == [("C.f", 5), ("C.f", 2)]

@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 import verdict_beside
 import verdict_follow
 import verdict_gradients
+import verdict_handed
 import verdict_later
 import verdict_leaves
 import verdict_others
@@ -44,6 +45,7 @@ PAIRS: list[Expected] = [
     *verdict_training.PASSES,
     *verdict_steps.IN_PART,
     *verdict_beside.BESIDE,
+    *verdict_handed.HANDED,
     *verdict_used.USED,
     *verdict_starts.STARTS,
     *verdict_later.LATER,

@@ -93,7 +93,8 @@ def _compared(
 
 @contextmanager
 def _sides(paths: tuple[str, ...], revision: str | None, argv: list[str]) -> Iterator[Sides]:
-    from autofix.verify.sides import of_paths, of_revision
+    from autofix.verify.revision import of_revision
+    from autofix.verify.sides import of_paths
 
     if revision is not None:
         with of_revision(revision, paths, argv) as sides:

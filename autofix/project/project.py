@@ -16,7 +16,7 @@ from autofix.flow.index import Index
 from autofix.flow.unit import Unit
 from autofix.project.importers import Importers
 from autofix.project.resolving import find, submodule
-from autofix.project.roots import Folders, Root
+from autofix.project.roots import Folders, Root, below
 
 MOST_TEXT = 3_000_000
 """Characters of source that are kept parsed: a hundred times that in memory."""
@@ -44,16 +44,21 @@ class Project:
     changed: Mapping[str, bytes] = field(default_factory=dict)
     """New contents of files that are not written yet."""
     users: Importers = field(default_factory=Importers)
-    _folders: Folders = field(default_factory=Folders)
+    _folders: Folders = field(init=False)
     _units: OrderedDict[str, Unit | None] = field(default_factory=OrderedDict)
     _searched: set[str] = field(default_factory=set)
     _large: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._folders = Folders(self.given)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Project, (self.given, self.changed, self.users)
 
     def with_changes(self, changed: Mapping[str, bytes]) -> Project:
-        return Project(self.given, changed, self.users, self._folders)
+        project = Project(self.given, changed, self.users)
+        project._folders = self._folders
+        return project
 
     def find(self, dotted: str, level: int, importer: str, script: bool) -> str | None:
         return find(dotted, level, importer, script, self._folders)
@@ -63,7 +68,7 @@ class Project:
 
     def is_given(self, path: str) -> bool:
         """Is the run about this file, too?"""
-        return any(_below(path, given) for given in self.given)
+        return any(below(path, given) for given in self.given)
 
     def is_test(self, path: str) -> bool:
         root = self._folders.root(os.path.dirname(path)).path
@@ -76,7 +81,7 @@ class Project:
         if root.path not in self._large:
             self._search(root, folder)
             sizes = self.users.sizes.items()
-            total = sum(size for file, size in sizes if _below(file, root.path))
+            total = sum(size for file, size in sizes if below(file, root.path))
             self._large[root.path] = total > LARGE
         return self._large[root.path]
 
@@ -88,7 +93,7 @@ class Project:
         root = self._folders.root(folder)
         self._search(root, folder)
         users = self.users.mentioning({_stem(path)}) - {path}
-        return any(_below(user, root.path) for user in users)
+        return any(below(user, root.path) for user in users)
 
     def unit(self, path: str) -> Unit | None:
         """A file, parsed; None if that is not possible."""
@@ -132,7 +137,7 @@ class Project:
         root = self._folders.root(folder)
         self._search(root, folder)
         found = self.users.mentioning({_stem(path), *names}) - {path}
-        own = [p for p in found if _below(p, root.path)]
+        own = [p for p in found if below(p, root.path)]
 
         def distance(other: str) -> tuple[bool, int, str]:
             common = os.path.commonpath((folder, os.path.dirname(other)))
@@ -161,15 +166,18 @@ class Project:
 
     def _search(self, root: Root, folder: str) -> None:
         """Look for the files of a project that the run itself is not about."""
-        package = self._folders.search(folder).package
         if root.marked:
-            place = root.path
-        else:
-            place = os.path.join(root.path, package) if package else folder
-        if place in self._searched or self.is_given(place):
+            self._look(root.path, recursive=True)
             return
-        self._searched.add(place)
-        self._note_files(place, recursive=root.marked or bool(package))
+        package = self._folders.search(folder).package
+        inner = os.path.join(self._folders.outermost(folder), package) if package else folder
+        self._look(inner, recursive=bool(package))
+        self._look(root.path, recursive=False)
+
+    def _look(self, folder: str, *, recursive: bool) -> None:
+        if folder not in self._searched and not self.is_given(folder):
+            self._searched.add(folder)
+            self._note_files(folder, recursive)
 
     def _note_files(self, folder: str, recursive: bool) -> None:
         if recursive:
@@ -206,7 +214,3 @@ def _stem(path: str) -> str:
 
 def _is_package(path: str) -> bool:
     return os.path.basename(path) == "__init__.py"
-
-
-def _below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -21,7 +21,7 @@ class Root:
 
     path: str
     marked: bool
-    """A file or folder in it says so; else it is only where the outermost package lies."""
+    """A file or folder in it says so; else it is only where its programs seem to lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Search:
 class Folders:
     """What lies where; each folder is listed once."""
 
+    given: tuple[str, ...] = ()
+    """Files and folders that the run is about."""
     _names: dict[str, frozenset[str]] = field(default_factory=dict)
     _searches: dict[str, Search] = field(default_factory=dict)
     _roots: dict[str, Root] = field(default_factory=dict)
@@ -80,7 +82,20 @@ class Folders:
             if above == at:
                 break
             at = above
-        return Root(self.outermost(folder), False)
+        return Root(self._above(self.outermost(folder)), False)
+
+    def _above(self, top: str) -> str:
+        """Where the programs may lie that import from a folder without a marker: of the folders
+        around it that the run is about the outermost with a module, or else the next one."""
+        around = [top]
+        while around[-1] not in self.given and any(below(top, one) for one in self.given):
+            around.append(os.path.dirname(around[-1]))
+        if len(around) == 1 and top not in self.given:
+            around.append(os.path.dirname(top))
+        return next((one for one in reversed(around) if self.has_modules(one)), top)
+
+    def has_modules(self, folder: str) -> bool:
+        return any(name.endswith((".py", ".ipynb")) for name in self.names(folder))
 
     def search(self, folder: str) -> Search:
         found = self._searches.get(folder)
@@ -101,9 +116,11 @@ class Folders:
                 at = os.path.dirname(at)
                 bases.append(at)
             bases.append(os.path.join(root.path, "src"))
-        elif top == folder:
-            above = os.path.dirname(folder)
-            if any(name.endswith(".py") for name in self.names(above)):
-                bases.append(above)
+        else:
+            bases.append(root.path)
         kept = [base for base in bases if not self.is_package(base)]
         return Search(tuple(dict.fromkeys(kept)), folder if inside else None, inside)
+
+
+def below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -1,20 +1,17 @@
-"""The two sides of a comparison: files, notebooks, trees, or a revision and the work tree."""
+"""The two sides of a comparison: files, notebooks, trees, and what a version is made of."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from autofix.document import Document, DocumentError, load
 from autofix.model import Position
 from autofix.project.project import Project
+from autofix.project.roots import Folders
 from autofix.source import lines, parse
 from autofix.verified import VerifierError
 from autofix.verify.command import Swap
@@ -22,9 +19,7 @@ from autofix.verify.drives import runs
 from autofix.verify.hosts import host_of
 from autofix.verify.pair import Version
 
-_KINDS = (".py", ".ipynb")
-_MARKERS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
-_LARGEST = 1_000_000
+KINDS = (".py", ".ipynb")
 _PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
 
 
@@ -124,7 +119,7 @@ def roots_of(path: Path) -> tuple[str, ...]:
     folder = top = path.parent
     while (top / "__init__.py").exists() and top != top.parent:
         top = top.parent
-    project = next((at for at in (top, *top.parents) if _is_project(at)), top)
+    project = Path(Folders().root(str(top)).path)
     found = [top, project, project / "src", folder]
     return tuple(dict.fromkeys(str(at) for at in found if at.is_dir()))
 
@@ -140,7 +135,7 @@ def of_paths(before: Path, after: Path, argv: Sequence[str] = ()) -> Sides:
 
 
 def _files(before: Path, after: Path, argv: Sequence[str]) -> Sides:
-    old, new = _read(before), _read(after)
+    old, new = read(before), read(after)
     # A copy of a module outside of its package imports what the module itself does.
     home = after if (after.parent / "__init__.py").exists() else before
     packaged = (home.parent / "__init__.py").exists()
@@ -156,8 +151,9 @@ def _trees(before: Path, after: Path, argv: Sequence[str]) -> Sides:
     old, new = _below(before), _below(after)
     files = []
     same = []
+    projects = [_project(tree, names) for tree, names in ((before, old), (after, new))]
     for name in sorted(old & new):
-        was, now = _read(before / name), _read(after / name)
+        was, now = read(before / name), read(after / name)
         if was == now:
             same.append(after / name)
             continue
@@ -165,96 +161,20 @@ def _trees(before: Path, after: Path, argv: Sequence[str]) -> Sides:
         files.append(
             Both(
                 name,
-                side(was, before / name, argv, roots[0]),
-                side(now, after / name, argv, roots[1]),
+                replace(side(was, before / name, argv, roots[0]), project=projects[0]),
+                replace(side(now, after / name, argv, roots[1]), project=projects[1]),
             )
         )
     return Sides(tuple(files), tuple(sorted(new - old)), tuple(sorted(old - new)), tuple(same))
 
 
-@contextmanager
-def of_revision(revision: str, paths: Sequence[str], argv: Sequence[str] = ()) -> Iterator[Sides]:
-    """A revision of git, and the work tree as it is now."""
-    top = Path(_git("rev-parse", "--show-toplevel").decode().rstrip("\n"))
-    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    name = commit.decode().strip()
-    changed = _changed(name, paths)
-    both = [
-        Both(_shown(top / path), side(was, top / path, argv), side(now, top / path, argv))
-        for path, was, now in _contents(name, top, changed["M"])
-    ]
-    project = Project(changed={one.before.version.path: one.before.document.data for one in both})
-    both = [replace(one, before=replace(one.before, project=project)) for one in both]
-    added, removed = (tuple(_shown(top / path) for path in changed[kind]) for kind in ("A", "D"))
-    with tempfile.TemporaryDirectory(prefix="autofix-") as scratch:
-        if len(both) + len(added) + len(removed) > 1:
-            # The old version of a file needs the old versions of those that it imports.
-            _unpack(name, top, Path(scratch))
-            both = [replace(one, before=_from(one.before, top, scratch)) for one in both]
-        yield Sides(tuple(both), added, removed)
-
-
-def _from(old: Side, top: Path, scratch: str) -> Side:
-    """The side with its imports served from an old tree, where that has them."""
-    real = os.path.realpath(top)
-    moved = [
-        os.path.join(scratch, os.path.relpath(root, real))  # noqa: PTH118
-        for root in old.version.roots
-        if root == real or root.startswith(real + os.sep)
-    ]
-    roots = (*(os.path.normpath(root) for root in moved), *old.version.roots)
-    return replace(old, version=replace(old.version, roots=roots))
-
-
-def _changed(commit: str, paths: Sequence[str]) -> dict[str, list[str]]:
-    """Paths of Python files, from the top of the repository, by the letter git has for them."""
-    words = _git(
-        *("diff", "--name-status", "--no-renames", "-z", "--no-ext-diff"),
-        *(commit, "--", *(paths or ["."])),
-    )
-    parts = os.fsdecode(words).split("\0")[:-1]
-    found: dict[str, list[str]] = {"M": [], "A": [], "D": []}
-    for kind, path in zip(parts[::2], parts[1::2], strict=True):
-        if path.endswith(_KINDS) and kind in found:
-            found[kind].append(path)
-    return found
-
-
-def _contents(commit: str, top: Path, paths: Sequence[str]) -> Iterator[tuple[str, bytes, bytes]]:
-    for path in paths:
-        was = _git("cat-file", "blob", f"{commit}:{path}")
-        now = _read(top / path)
-        if was != now:
-            yield path, was, now
-
-
-def _unpack(commit: str, top: Path, scratch: Path) -> None:
-    """The small files of a revision: its code, not its data."""
-    with (
-        subprocess.Popen(
-            ["git", "-C", str(top), "archive", "--format=tar", commit], stdout=subprocess.PIPE
-        ) as running,
-        tarfile.open(fileobj=running.stdout, mode="r|") as archive,
-    ):
-        for member in archive:
-            parts = PurePosixPath(member.name).parts
-            if member.isfile() and member.size <= _LARGEST and ".." not in parts:
-                target = scratch / member.name
-                content = archive.extractfile(member)
-                assert content
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content.read())
-
-
-def _git(*words: str) -> bytes:
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, check=False)
-    except OSError as error:
-        raise SideError(f"git cannot be run: {(error.strerror or str(error)).lower()}") from None
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().split("\n")[0]
-        raise SideError(said.removeprefix("fatal: ") or f"git knows no revision `{words[-1][:-9]}`")
-    return done.stdout
+def _project(tree: Path, names: set[str]) -> Project:
+    """A tree as a project of its own: a file is used by others wherever they lie in it."""
+    folder = Path(os.path.realpath(tree))
+    project = Project((str(folder),))
+    for name in sorted(names):
+        project.note(str(folder / name), read(folder / name))
+    return project
 
 
 def _cells(document: Document) -> tuple[tuple[int, int], ...]:
@@ -277,22 +197,18 @@ def _below(tree: Path) -> set[str]:
         found |= {
             (Path(folder) / name).relative_to(tree).as_posix()
             for name in files
-            if name.endswith(_KINDS)
+            if name.endswith(KINDS)
         }
     return found
 
 
-def _is_project(folder: Path) -> bool:
-    return any((folder / name).exists() for name in _MARKERS)
-
-
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise SideError(f"{path}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     here = Path.cwd()
     return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)

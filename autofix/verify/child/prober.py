@@ -10,6 +10,7 @@ from typing import Any
 Lines = tuple[int, int]
 PROBE = "__autofix_probe__"
 Header = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try)
+Scope = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Unprobed = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
 _FLAG = re.compile(r"requires?d?_?grads?_?")
 
@@ -19,8 +20,21 @@ class Prober(ast.NodeTransformer):
 
     def __init__(self, changes: Sequence[Lines], *, healing: bool = False) -> None:
         self.changes, self.healing = changes, healing
+        self.scopes: list[str] = []
+        """The functions and classes around what is visited."""
 
     def visit(self, node: ast.AST) -> Any:
+        if not isinstance(node, Scope):
+            return self._visited(node)
+        changed = self._holds(node)
+        self.scopes.append(node.name)
+        self._visited(node)
+        if changed and not isinstance(node, ast.ClassDef) and not self.healing:
+            _hand_out(node, ".".join(self.scopes))
+        self.scopes.pop()
+        return node
+
+    def _visited(self, node: ast.AST) -> ast.AST:
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
@@ -44,12 +58,31 @@ class Prober(ast.NodeTransformer):
                 result.extend(_healed(probed) if self.healing else probed)
         return result
 
+    def _holds(self, node: ast.stmt) -> bool:
+        """Whether a change lies in a definition."""
+        first, last = node.lineno, node.end_lineno or node.lineno
+        return any(start <= last and first <= end for start, end in self.changes)
+
     def _change(self, statement: ast.stmt) -> int | None:
         first, last = _extent(statement)
         for number, (start, end) in enumerate(self.changes):
             if first <= end and start <= last:
                 return number
         return None
+
+
+def _hand_out(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> None:
+    """What a function with a change returns is reported as well, with the name of the function."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Return) and node.value is not None:
+            inner = node.value
+            report = ast.Attribute(ast.Name(PROBE, ast.Load()), "handed", ast.Load())
+            call = ast.copy_location(ast.Call(report, [ast.Constant(name), inner], []), inner)
+            node.value = ast.fix_missing_locations(call)
+        elif not isinstance(node, (*Scope, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
 
 
 def _is_text(statement: ast.stmt) -> bool:

@@ -13,17 +13,25 @@ import os
 import sys
 import tokenize
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from . import tensors
 from .prober import PROBE, Lines, Prober
 
-Probe = Callable[..., Any]
+
+class Probe(Protocol):
+    """What a program reports to."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def handed(self, name: str, value: Any) -> Any: ...
+
+
 Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -37,6 +45,9 @@ class _Relay:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.probe(*args, **kwargs)
+
+    def handed(self, name: str, value: Any) -> Any:
+        return self.probe.handed(name, value)
 
 
 @dataclass

@@ -67,7 +67,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "settings": sorted(session.training.settings),
         "torn": torn(session.events),
         "barren": [
-            [list(one.shape), tensors.digest(one)]
+            [list(one.shape), tensors.digest(one), isinstance(one, torch.nn.Parameter)]
             for one in session.training.barren[:500]
             if not one.requires_grad
         ],
@@ -86,6 +86,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "probes": run.probes.summary(),
         "outputs": run.outputs,
         "returned": run.returned,
+        "handed": run.probes.returned,
         "written": run.written,
         "frozen": _frozen(session.roots, has),
         "trainable": _trainable(run.modules),

@@ -53,11 +53,16 @@ def _settings(old: Sequence[Sequence[Any]], new: Sequence[Sequence[Any]]) -> Ite
 
 
 def _barren(case: Case) -> Iterator[Sign]:
-    """What no optimizer took, and takes now, though it can get no gradient."""
+    """What an optimizer has now and had not before, though it can get no gradient."""
     assert case.before.plain is not None and case.after.plain is not None
     refused = {of(one) for one in case.before.plain["refused"]}
     if refused & {of(one) for one in case.after.plain["barren"]}:
         text = "what the optimizer did not take requires no grad now, so it is not trained either"
+        yield Sign(Weight.REST, "training", text)
+        return
+    known = {of(one) for one in case.before.plain["barren"]}
+    if any(not one[2] and of(one) not in known for one in case.after.plain["barren"]):
+        text = "an optimizer has a tensor that is no Parameter and requires no grad: it never moves"
         yield Sign(Weight.REST, "training", text)
 
 

@@ -87,23 +87,26 @@ def _merged(case: Case) -> Iterator[Sign]:
 
 
 def _resized(case: Case) -> Iterator[Sign]:
-    """Weights that have more numbers than before, or fewer, though the values stay."""
+    """Weights of another shape than before, though the values stay."""
     if case.before.raised is not None or case.after.raised is not None:
         return
-    old, new = _named(case.before.leaves), _named(case.after.leaves)
-    for called in old.keys() & new.keys():
-        sizes = [math.prod(leaf["key"][0]) for leaf in (old[called], new[called])]
-        if sizes[0] != sizes[1]:
-            text = f"`{called}` was {sizes[0]} numbers to train, and is {sizes[1]} now"
+    old, new = _shapes(case.before.leaves), _shapes(case.after.leaves)
+    for called in sorted(old.keys() & new.keys()):
+        if len(old[called]) == len(new[called]) == 1 and old[called] != new[called]:
+            shapes = (*old[called], *new[called])
+            text = f"`{called}` was of shape {shapes[0]}, and is of shape {shapes[1]} now"
             yield Sign(Weight.LOSS, "registration", text)
             return
 
 
-def _named(leaves: Sequence[Trace]) -> dict[str, Trace]:
-    """The weights of modules by their own names, where these tell one from another."""
-    found = [leaf for leaf in leaves if (leaf["listed"] or leaf["attribute"]) and leaf["name"]]
-    names = [leaf["name"].rpartition(".")[2] for leaf in found]
-    return {one: leaf for one, leaf in zip(names, found, strict=True) if names.count(one) == 1}
+def _shapes(leaves: Sequence[Trace]) -> dict[str, set[tuple[int, ...]]]:
+    """The shapes of the weights of modules, by their own names."""
+    found: dict[str, set[tuple[int, ...]]] = {}
+    for leaf in leaves:
+        if (leaf["listed"] or leaf["attribute"]) and leaf["name"]:
+            own = leaf["name"].rpartition(".")[2]
+            found.setdefault(own, set()).add(tuple(leaf["key"][0]))
+    return found
 
 
 def _returned(case: Case) -> Iterator[Sign]:

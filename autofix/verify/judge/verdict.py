@@ -15,6 +15,7 @@ from autofix.verify.judge import (
     freezing,
     gradient,
     growth,
+    handed,
     healed,
     reads,
     renewal,
@@ -64,6 +65,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     if choice is not None:
         return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "values", choice)]
     signs += compared
+    signs += handed.signs(case) if not expected else []
     signs += crash.signs(case, looks)
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
