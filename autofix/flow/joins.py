@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from autofix.flow.values import COMPLEX, FLOATING, INTEGRAL, UNKNOWN, Dim, Either, Kind, Value
+from autofix.flow.values import (
+    COMPLEX,
+    FLOATING,
+    INTEGRAL,
+    UNKNOWN,
+    Dim,
+    Either,
+    Graph,
+    Kind,
+    Value,
+)
 
 
 def sequence(items: tuple[Value, ...] | None, elem: Value | None = None, **more: Any) -> Value:
@@ -70,7 +80,15 @@ def join(a: Value | None, b: Value | None) -> Value:
         a.const if type(a.const) is type(b.const) and a.const == b.const else None,
         a.symbol if a.symbol == b.symbol else None,
         a.aliases if a.aliases == b.aliases and a.ref is b.ref else _join_aliases(a, b),
+        _mixes(a, b),
     )
+
+
+def _mixes(a: Value, b: Value) -> bool:
+    if a.mixed or b.mixed or a.leaf == b.leaf:
+        return a.mixed or b.mixed
+    other = b if a.leaf else a
+    return bool(other.cuts) and other.graph < Graph.YES
 
 
 def _join_aliases(a: Value, b: Value) -> frozenset[int]:
@@ -98,6 +116,7 @@ def covers(a: Value, b: Value) -> bool:
         and (a.shape_id is None or a.shape_id == b.shape_id)
         and (a.dtype is None or a.dtype == b.dtype)
         and a.leaf >= b.leaf
+        and (a.mixed or not _mixes(a, b))
         and a.parameter <= b.parameter
         and a.assumed >= b.assumed
         and a.computed >= b.computed
@@ -202,6 +221,7 @@ def _join_kinds(a: Value, b: Value) -> Value:
         consts[0] if len(consts) == 1 else None,
         None,
         a.aliases | b.aliases,
+        _mixes(a, b),
     )
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 
+from autofix.flow import torch_api
 from autofix.flow.frame import Frame
+from autofix.flow.index import FunctionNode, last_name
 from autofix.flow.joins import join, sequence
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.state import written_into
 from autofix.flow.values import INTEGRAL, UNKNOWN, Graph, Kind, Value, Why, tensor
 from autofix.flow.writes import is_unseen, overwrite
+
+_SETUP = re.compile(r"_*(init|build|set_?up|create|make|configure|prepare|reset)")
 
 
 def assign(target: ast.expr, value: Value, frame: Frame) -> None:
@@ -132,7 +137,7 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     for storage in owner.storage:  # what writes broke before is behind the new leaf
         frame.program.writes.tainted.pop(storage, None)
     changed = owner.but(leaf=True, cuts=cuts.all_before(owner))
-    begins = getattr(frame.function, "name", "") == "__init__"  # no loss is made there
+    begins = frame.function is not None and _sets_up(frame.function, frame)
     if begins or not cuts.is_silencer(changed, frame.index.asks_for_gradients):
         changed = changed.but(graph=Graph.YES, why=Why(text, line))
         frame.program.writes.no_data |= owner.storage
@@ -145,6 +150,21 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
             if mine is not None and isinstance(key, tuple) and key[0] == mine.identity:
                 mine.info.note(key[1], new)  # the other methods know it as a leaf
     return changed
+
+
+def _sets_up(function: FunctionNode, frame: Frame) -> bool:
+    """Is it run before the training? No loss is made there."""
+    if isinstance(function, ast.Lambda) or function.name == "__init__":
+        return not isinstance(function, ast.Lambda)
+    makes_optimizer = False
+    for node in frame.index.body_nodes(function):
+        if isinstance(node, ast.Return) and node.value is not None:
+            return False
+        if isinstance(node, ast.Attribute) and node.attr == "backward":
+            return False
+        if isinstance(node, ast.Call) and (name := last_name(node.func)) is not None:
+            makes_optimizer |= torch_api.is_optimizer(f"torch.optim.{name}")
+    return makes_optimizer or _SETUP.match(function.name) is not None
 
 
 def _store_element(target: ast.Subscript, value: Value, frame: Frame) -> None:

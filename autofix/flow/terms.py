@@ -32,7 +32,7 @@ class Terms:
 
     def of(self, value: Value) -> frozenset[int]:
         """The cuts of the constants in the sum that a value is."""
-        if value.graph == Graph.NO or value.leaf:
+        if value.graph == Graph.NO or (value.leaf and not value.mixed):
             return value.cuts
         found = EMPTY
         for storage in value.storage:
@@ -54,7 +54,7 @@ class Terms:
             self.of_result |= self.of(value)
 
     def _part(self, value: Value, other: Value) -> frozenset[int]:
-        if not value.cuts or (value.graph > Graph.NO and not value.leaf):
+        if not value.cuts or (value.graph > Graph.NO and (value.mixed or not value.leaf)):
             return self.of(value)
         if not (_is_one(value) or (value.shape is None and other.is_scalar)):
             return EMPTY  # a baseline, an offset of many values

@@ -134,6 +134,8 @@ class Value:
     """The identity of a number that is not known."""
     aliases: frozenset[int] = field(default=EMPTY)
     """Identities of a mutable list or dict, so that a store through one name reaches another."""
+    mixed: bool = False
+    """A leaf on one path, and on another a constant that is none, of which its cuts may tell."""
 
     @property
     def is_tensor(self) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 
 from autofix.codemods.graph._intent import is_given_to_others, is_loss
+from autofix.codemods.graph._stops import stopped
 from autofix.flow import roles
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import mentions
 from autofix.flow.uses import Use, uses_in
+from autofix.flow.values import Graph
 
 
 def frozen(node: ast.AST, inner: ast.expr, facts: Facts) -> str | None:
@@ -61,6 +63,15 @@ def is_given_out(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> 
     if runs_backward(node, inner, facts):
         return False
     return is_given_to_others(_uses(node, inner, facts), facts)
+
+
+def begins_anew(cut: ast.AST, graph: Graph, inner: ast.expr, facts: Facts) -> bool:
+    """`x.detach().clone().requires_grad_()` of points that nobody knows to have a graph: a leaf to
+    differentiate for, such as the input of an equation."""
+    if graph == Graph.YES or not isinstance(cut, ast.expr) or stopped(cut, facts) is None:
+        return False
+    single = facts.value(inner).is_single or is_loss(inner)
+    return not single and any(cut is n for n in ast.walk(inner)) and last_name(cut) != "data"
 
 
 def ends_turn(node: ast.Assign | ast.Call, facts: Facts) -> bool:

@@ -60,7 +60,13 @@ from autofix.codemods.graph._hard_choice import softened
 from autofix.codemods.graph._intent import names_constant
 from autofix.codemods.graph._landing import VARIABLE, CannotLift, maker
 from autofix.codemods.graph._lifting import Lift
-from autofix.codemods.graph._new_leaf import ends_turn, frozen, is_given_out, runs_backward
+from autofix.codemods.graph._new_leaf import (
+    begins_anew,
+    ends_turn,
+    frozen,
+    is_given_out,
+    runs_backward,
+)
 from autofix.codemods.graph._numeric_names import counterpart
 from autofix.codemods.graph._stops import freed, stopped, tidied
 from autofix.codemods.graph._unwrapping import unwrapped
@@ -162,6 +168,8 @@ def _check(
     value = facts.value(inner)
     if any(_is_of_another_rule(cut, value, facts) for cut, _ in cuts):
         return
+    if any(begins_anew(cut, graph, inner, facts) for cut, graph in cuts):
+        return
     if not terms:
         yield from _bare(node, inner, facts)
         return
@@ -258,6 +266,7 @@ def _repair_cut(cut: ast.AST, graph: Graph, key: ast.AST, repair: _Repair, facts
             repair.reasons.append(_nothing(cut, facts))
             return
         repair.edits += freed(cut, source, facts)
+        repair.exact = repair.exact and graph == Graph.YES
         repair.done += 1
     elif isinstance(cut, ast.Call) and last_name(cut.func) in CONSTRUCTORS:
         repair.others = True

@@ -137,3 +137,18 @@ def reset_once(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     if removed is None:
         return "it cannot be taken out of its line"
     return removed, insert_before(facts, loop, facts.source.segment(statement))
+
+
+def takes_another(turn: Turn, step: Placed) -> bool:
+    """`for i, model in enumerate(models): ...; optimizers[i].step()`: every turn steps an optimizer
+    of its own."""
+    loop, optimizer = turn.node, step.event.receiver
+    if not isinstance(loop, (ast.For, ast.AsyncFor)) or optimizer is None:
+        return False
+    varied = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    match optimizer:
+        case ast.Name(id=name):
+            return name in varied
+        case ast.Subscript(slice=at):
+            return any(isinstance(n, ast.Name) and n.id in varied for n in ast.walk(at))
+    return False

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from autofix.codemods.training._each import reset_of_each
+from autofix.codemods.training._each import reset_of_each, takes_another
 from autofix.flow.events import Event, Loop, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode
@@ -236,9 +236,21 @@ def _never_reset(turn: Turn, step: Placed) -> bool:
     who = step.event.who
     if any(turn.resets(e.event, who) is not False for e in turn.events):
         return False
+    if takes_another(turn, step) and _reset_before(turn, step):
+        return False
     made = any(e.event.who & who for e in turn.of(What.MAKE))
     closures = any(loop.node is None for loop in step.loops)
     return not made and not closures
+
+
+def _reset_before(turn: Turn, step: Placed) -> bool:
+    """Are all the optimizers that the turns step reset before them, whenever the loop is run?"""
+    index, who = turn.facts.index, step.event.who
+    return any(
+        turn.resets(event, who) is not False
+        and set(index.loops_around(turn.node)) <= _loops_around(event, turn.facts)
+        for event in turn.before
+    )
 
 
 def _adds_up_in_closure(turn: Turn, step: Placed, facts: Facts) -> bool:
