@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autofix.codemods.training._each import reset_of_each, takes_another
+from autofix.codemods.training._now_and_then import reset_between
 from autofix.flow.events import Event, Loop, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode
@@ -30,6 +31,7 @@ class Kind(Enum):
     MISSING = "gradients are never reset"
     BETWEEN = "they are reset after the backward pass"
     IDLE = "the step comes first and finds nothing"
+    RARE = "they are reset in every turn, and the step is made in every n-th"
     EACH = "they are reset before each of the backward passes of one step"
     LATE = "the step comes first and finds what an earlier turn left"
 
@@ -64,7 +66,7 @@ def problems(facts: Facts) -> dict[ast.AST, Problem]:
     for root in _roots(facts):
         for turn in turns(facts, root):
             for problem in (*_in_turn(turn, facts), *_by_hand(turn, facts)):
-                late = problem.kind in (Kind.BETWEEN, Kind.EACH)
+                late = problem.kind in (Kind.BETWEEN, Kind.EACH, Kind.RARE)
                 blamed = problem.reset if late and problem.reset else problem.step
                 known = found.setdefault(blamed.event.node, problem)
                 if known.kind == problem.kind == Kind.MISSING and problem.reset_each_round(facts):
@@ -120,6 +122,9 @@ def _in_turn(turn: Turn, facts: Facts) -> Iterator[Problem]:
             continue
         if each := reset_of_each(turn, step, facts):
             yield Problem(Kind.EACH, turn, step, each, tuple(backwards))
+            continue
+        if rare := reset_between(turn, step, facts):
+            yield Problem(Kind.RARE, turn, step, rare, tuple(backwards))
             continue
         seen = turn.found_by(step)
         if seen == {NOTHING}:

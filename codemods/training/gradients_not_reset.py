@@ -4,7 +4,8 @@
 
 Finds training loops, and functions that are called for each batch, where an optimizer is stepped
 after a backward pass and `zero_grad()` is missing, stands outside of the loop, or stands between
-the backward pass and the step. The same for updates that are written by hand.
+the backward pass and the step, or where a reset in every turn undoes the accumulation for a step
+in every n-th. The same for updates that are written by hand.
 
 ## Why is this bad
 
@@ -45,6 +46,9 @@ A reset in a loop of backward passes that one step behind the loop is for moves 
 where the passes are parts of one: their losses are divided by their number, or they go over parts
 of one batch. Otherwise this is only shown, since the step may belong into the loop.
 
+A reset in every turn of a loop that makes a step in every n-th one only, with losses that are
+divided by n, is put behind the step: the step found the gradients of the last turn only.
+
 Gradients that are accumulated on purpose are left alone: any reset that the loop may come by, be
 it conditional, of the model, of single gradients or in code of another file, is taken for meant.
 So are optimizers that are made in the loop itself, and loops of one turn.
@@ -67,6 +71,7 @@ from collections.abc import Iterator
 
 from autofix.codemods.training._each import adds_up, in_loop_of_passes, reset_once
 from autofix.codemods.training._moved_reset import moved_reset
+from autofix.codemods.training._now_and_then import reset_behind_step
 from autofix.codemods.training._places import reset_edit
 from autofix.codemods.training._problems import Kind, Problem, problems, turn_holds
 from autofix.flow.events import updated
@@ -97,6 +102,8 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         yield _between(node, problem, facts)
     elif problem.kind == Kind.EACH:
         yield _of_each(node, problem, facts)
+    elif problem.kind == Kind.RARE:
+        yield _of_every_turn(node, problem, facts)
 
 
 @rule.visit(ast.AugAssign, ast.Assign, ast.Expr)
@@ -151,6 +158,18 @@ def _of_each(node: ast.Call, problem: Problem, facts: Facts) -> Report:
     note = "the reset may belong before the loop, or the step into it"
     shown = fix(Applicability.DISPLAY, *edits)
     return Report(node, message, fix=shown, why=_why(problem), note=note)
+
+
+def _of_every_turn(node: ast.Call, problem: Problem, facts: Facts) -> Report:
+    text, line = f"`{facts.source.segment(node)}`", problem.step.event.node.lineno
+    message = (
+        f"{text} throws away in every turn what is to add up until the step (line {line}), which "
+        "finds the gradients of the last turn only"
+    )
+    edits = reset_behind_step(problem, facts)
+    if isinstance(edits, str):
+        return Report(node, message, declined=edits, why=_why(problem))
+    return Report(node, message, fix=fix(Applicability.UNSAFE, *edits), why=_why(problem))
 
 
 def _is_one_of_two(problem: Problem, facts: Facts) -> bool:

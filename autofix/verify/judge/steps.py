@@ -59,6 +59,9 @@ def order(case: Case) -> Iterator[Sign]:
         text = f"{new['steps']} of {new['steps']} optimizer steps still find no gradient{how}"
         # An optimizer that was made up for a call need not be that of the weights.
         yield Sign(Weight.DOUBT if case.called else Weight.REST, "training", text)
+    elif lost[0] and not lost[1] and not idle[0]:
+        text = "gradients were thrown away before a step used them, and none are now"
+        yield Sign(Weight.GAIN, "training", text)
     elif idle[0] > idle[1] or (lost[0] and not lost[1]):
         text = (
             f"{idle[0]} of {old['steps']} optimizer steps found no gradient before, {idle[1]} now"
