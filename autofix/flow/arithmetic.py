@@ -180,6 +180,8 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
     if isinstance(op, (ast.Mult, ast.Div)) and (a.cuts or b.cuts):
         frame.program.cuts.multiplied(a, b)
     result = frame.derive(f"`{sign}`", node, [a, b], shape, dtype, **more)
+    if isinstance(op, ast.Mult) and 0 in (a.const, b.const):
+        result = result.but(cuts=EMPTY)  # whoever takes nothing of a value needs no gradient of it
     save_operator(node, op, a, b, result, frame)
     if isinstance(op, ast.Sub):
         frame.program.cuts.subtracted(a, b, result)

@@ -46,7 +46,7 @@ def repair(
         chosen = _chosen(document, findings, allowed)
         if not chosen:
             return Repaired(before, document, tuple(applied), tuple(findings))
-        fixed = _step(document, chosen)
+        fixed, chosen = _step(document, chosen)
         if fixed.data in seen:
             raise RepairError(f"{_rules(chosen)}: the fixes undo each other")
         seen.add(fixed.data)
@@ -73,12 +73,17 @@ def _chosen(
     return select(findings, fits)
 
 
-def _step(document: Document, chosen: Sequence[Finding]) -> Document:
-    """The document with these fixes made. If they break it, the fix that does so is named."""
+def _step(document: Document, chosen: list[Finding]) -> tuple[Document, list[Finding]]:
+    """The document with these fixes made, and those that were. Where they break it only together,
+    as when they take out all statements of a block, the first is made, and the others wait for
+    the next round. The fix that breaks it by itself is named."""
     fixed, problem = _made(document, chosen)
     if fixed:
-        return fixed
-    guilty = [finding for finding in chosen if not _made(document, [finding])[0]]
+        return fixed, chosen
+    alone = [_made(document, [finding])[0] for finding in chosen]
+    guilty = [finding for finding, made in zip(chosen, alone, strict=True) if made is None]
+    if not guilty and alone[0] is not None:
+        return alone[0], chosen[:1]
     raise RepairError(f"{_rules(guilty or chosen)}: the fixed file {problem}")
 
 

@@ -4,7 +4,7 @@
 
 Finds `argmax`, `one_hot`, comparisons, `round`, `sign`, `floor` and casts to integers
 that stand on the only way from a tensor with a graph to a `backward()`, or in a term of what it
-runs through.
+runs through; and weights of a Module that are used only through these.
 
 ## Why is this bad
 
@@ -33,16 +33,15 @@ Where `x + (x.round() - x)` lacks its `detach()`, that is added: safe, as values
 Where a hard `F.gumbel_softmax` sample is used for nothing but its `argmax`, to look up a row of an
 `nn.Embedding`, the product of sample and rows takes its place: unsafe, as rounding may differ.
 
-Unsafe, as the values of the loss differ: a probability that is rounded or compared with a number,
-and then used in a loss alone, goes there as it is (to a loss of logits, the logits do); a class
-index that a loss of torch compares with labels becomes `F.cross_entropy` of the scores. In a term
-beside others that train, this is shown only, unless the function or class is called a loss.
-Also unsafe: where nothing but `round`, `floor`, `ceil`, `trunc` or `sign` of a name leads to the
-loss, the gradient is passed straight through it; values stay the same.
+All else is only shown, as what to train with is the author's choice. Where one repair is usual,
+the edits are shown as well: a probability that is rounded or compared with a number goes into the
+loss as it is (into a loss of logits, the logits do); a class index that a loss of torch compares
+with labels becomes `F.cross_entropy` of the scores; where nothing but `round`, `floor`, `ceil`,
+`trunc` or `sign` of a name leads to the loss, the gradient is passed straight through it. Else the
+note says what is usual: a sigmoid for comparisons, a straight-through estimator for rounding.
 
-All else is only shown: what to train with instead is the author's choice. The note says what is
-usual: cross entropy for class indices, a sigmoid for comparisons, a straight-through estimator for
-rounding.
+A layer or weight of a Module that is used for nothing else is shown too: whatever the loss is, it
+is never trained.
 
 Nothing is said where the loss has a gradient on another way, and what is hard is no term of it:
 masks, metrics, hard assignments beside soft ones and straight-through estimators are right. A loss
@@ -65,6 +64,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.graph._hard_choice import Softened, softened
+from autofix.codemods.graph._only_hard import HARD, only_hard
 from autofix.codemods.graph._straight_through import (
     cancelled,
     detached,
@@ -96,7 +96,7 @@ _CALLS = {
     **dict.fromkeys(("long", "int", "short", "byte", "char", "bool", "type", "to"), _INTEGER),
 }
 
-rule = Rule(__name__, code="AG110", needs=("backward", "autograd"))
+rule = Rule(__name__, code="AG110")
 
 
 @rule.visit(ast.Call)
@@ -104,9 +104,11 @@ def check_call(node: ast.Call, facts: Facts) -> Iterator[Report]:
     name = facts.index.called_name(node)
     if name not in _CALLS:
         return
+    if not (facts.index.trains or name in HARD):
+        return
     passing = list(_to_pass(node, name, facts))
     yield from passing
-    if facts.index.trains and not passing:
+    if not passing:
         yield from _report(node, f"`{name}`", _CALLS[name], facts)
 
 
@@ -131,7 +133,7 @@ def _to_pass(node: ast.Call, name: str, facts: Facts) -> Iterator[Report]:
 @rule.visit(ast.Compare)
 def check_comparison(node: ast.Compare, facts: Facts) -> Iterator[Report]:
     plain = isinstance(node.ops[0], (ast.Is, ast.IsNot, ast.In, ast.NotIn))
-    if not plain and facts.index.trains and _may_be_loss(node, facts):
+    if not plain and _may_be_loss(node, facts):
         yield from _report(node, "a comparison", _SOFT, facts)
 
 
@@ -148,17 +150,19 @@ def _may_be_loss(node: ast.Compare, facts: Facts) -> bool:
 
 def _report(node: ast.expr, what: str, instead: str, facts: Facts) -> Iterator[Report]:
     found = facts.needed(node)
-    if found is None or found[0] < Graph.YES or not found[1].backward:
+    if found is None or found[0] < Graph.YES:
         return
     demand = found[1]
     whole = demand.alone and not demand.carries
-    if not whole and not (demand.alone and facts.is_term(node)):
+    if not demand.backward or not (whole or (demand.alone and facts.is_term(node))):
+        if not demand.supposed:
+            yield from _untrained(node, what, instead, facts)
         return
     repair = softened(node, facts)
     if repair is None and whole and not demand.leaf:
         through = passed_through(node, facts)
         repair = Softened(tuple(through), _THROUGH) if through is not None else None
-    if repair is None and (demand.leaf or not whole):
+    if repair is None and demand.leaf:
         return
     subject = "the loss depends" if whole else "a term of the loss depends"
     message = (
@@ -169,14 +173,15 @@ def _report(node: ast.expr, what: str, instead: str, facts: Facts) -> Iterator[R
         yield Report(node, message, fix=fix(Applicability.DISPLAY), note=instead)
         return
     edits = [*repair.edits, *_unsilenced(node, facts)]
-    tier = Applicability.UNSAFE if whole or _is_of_loss(node, facts) else Applicability.DISPLAY
-    yield Report(node, message, fix=fix(tier, *edits), note=repair.note)
+    yield Report(node, message, fix=fix(Applicability.DISPLAY, *edits), note=repair.note)
 
 
-def _is_of_loss(node: ast.expr, facts: Facts) -> bool:
-    """Is the term made by what calls itself a loss, and thereby is to train something?"""
-    around = (facts.index.function_of(node), facts.index.class_of(node))
-    return any("loss" in getattr(owner, "name", "").lower() for owner in around)
+def _untrained(node: ast.expr, what: str, instead: str, facts: Facts) -> Iterator[Report]:
+    source = only_hard(node, facts)
+    if source is not None:
+        text = facts.source.segment(source)
+        message = f"`{text}` is used only through {what}, so no gradient ever gets to its weights"
+        yield Report(node, message, fix=fix(Applicability.DISPLAY), note=instead)
 
 
 def _unsilenced(node: ast.expr, facts: Facts) -> Iterator[Edit]:

@@ -175,7 +175,7 @@ def _check(
         return
     if is_given_out(node, inner, facts):
         return
-    if value.graph < Graph.YES and any(is_foreign(cut) for cut, _ in terms):
+    if any(_waits_for(cut, value, facts) for cut, _ in terms):
         return  # mended where it stands: then the wrapper alone is left
     if isinstance(node, ast.Call) and _is_copied(node, cuts, facts):
         held = contents(value)
@@ -202,6 +202,15 @@ def _check(
     tier = Applicability.SAFE if repair.exact else Applicability.UNSAFE
     note = None if repair.exact else "a value on the way is not surely a tensor with a graph"
     yield Report(node, message, fix=fix(tier, *tidied(edits, facts)), why=why, note=note)
+
+
+def _waits_for(cut: ast.AST, wrapped: Value, facts: Facts) -> bool:
+    """Is it a cut of another file? Where there is a way beside it, one that is written there."""
+    if not is_foreign(cut) or wrapped.graph < Graph.YES:
+        return is_foreign(cut)
+    if not isinstance(cut, (ast.Call, ast.Attribute)):
+        return False
+    return (export_at(cut, facts) or stopped(cut, facts)) is not None
 
 
 def _is_of_another_rule(cut: ast.AST, wrapped: Value, facts: Facts) -> bool:

@@ -34,7 +34,8 @@ def reset_between(turn: Turn, step: Placed, facts: Facts) -> Placed | None:
     if not passes or not all(p.sure and resets[0].at < p.at < step.at for p in passes):
         return None
     counts = {ast.unparse(count) for count in _counts(around.test)}
-    parts = [turn.node, *run_by([turn.node], facts)]
+    body = [one for one in getattr(turn.node, "body", ()) if isinstance(one, ast.stmt)]
+    parts = [turn.node, *run_by(body, facts)]
     return resets[0] if any(_divides(part, counts) for part in parts) else None
 
 
