@@ -158,6 +158,8 @@ def _isinstance(subject: ast.expr, types: ast.expr, holds: bool, frame: Frame) -
     if holds and len(kinds) == 1 and _of_class(subject, kinds[0], frame):
         return True
     found = [_kind_of(kind) for kind in kinds]
+    if not holds and [last_name(kind) for kind in kinds] == ["Parameter"]:
+        return _no_parameter(subject, frame)
     if all(found):
         return _keep(subject, functools.reduce(operator.or_, found), holds, frame)
     if holds and all(
@@ -167,6 +169,14 @@ def _isinstance(subject: ast.expr, types: ast.expr, holds: bool, frame: Frame) -
         return _foreign(subject, frame)
     if holds and all(_is_tensor_type(kind, frame) for kind in kinds):
         return _keep(subject, Kind.TENSOR, holds, frame)
+    return True
+
+
+def _no_parameter(subject: ast.expr, frame: Frame) -> bool:
+    """`elif` behind `if isinstance(self.scale, nn.Parameter)`: a buffer, say."""
+    value = _current(subject, frame)
+    if value is not None and value.leaf and isinstance(subject, (ast.Name, ast.Attribute)):
+        assign(subject, value.but(leaf=False, parameter=False, storage=frozenset()), frame)
     return True
 
 

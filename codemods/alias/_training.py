@@ -17,6 +17,8 @@ _TRAINS = re.compile(r"train|fit|learn|epoch|optimi[sz]e|finetune|fine_tune|upda
 _NOT_TRAINS = re.compile(r"sched|warmup|lr_|pbar|tqdm|bar$|eval|valid|test|profil|timer", re.I)
 _OPTIMIZER = re.compile(r"opt(im(izer)?s?)?(_?\w)?$|_opt(im(izer)?s?)?$|^optim", re.I)
 _OF_OPTIMIZER = re.compile(r"(?:state|dict|params?|config|cfg|args|cls|class|name|type)s?$", re.I)
+_HANDS_ON = re.compile(r"state_dict|checkpoint|ckpt", re.I)
+"""What is loaded or saved with the help of an optimizer is not trained by that."""
 _REPLACES = frozenset({"load_state_dict", "apply", "reset_parameters", "vector_to_parameters"})
 _PARAMETERS = frozenset({"parameters", "named_parameters"})
 _LAYERS = 4
@@ -62,7 +64,11 @@ def _trains(facts: Facts, node: ast.AST, layers: int, seen: set[FunctionNode]) -
         seen.add(known)
         return any(_trains(facts, n, layers - 1, seen) for n in walk(known) if n is not known)
     if any(_is_optimizer(facts, a) for a in all_arguments(node)):
-        return name not in ("DataParallel", "prepare") and not name.endswith(("LR", "Scheduler"))
+        return (
+            not _HANDS_ON.search(name)
+            and name not in ("DataParallel", "prepare")
+            and not name.endswith(("LR", "Scheduler"))
+        )
     return bool(_TRAINS.search(name)) and not _NOT_TRAINS.search(name) and _given_model(facts, node)
 
 
@@ -79,6 +85,8 @@ def _function(facts: Facts, call: ast.Call) -> FunctionNode | None:
     if isinstance(node, FUNCTIONS):
         return node
     found = names.definitions.get(last_name(call.func) or "", [])
+    if facts.index.function_of(call) in found:
+        return None  # `super().build()` in a method `build`
     if isinstance(call.func, ast.Attribute) and len(found) == 1 and isinstance(found[0], FUNCTIONS):
         return found[0]
     return None

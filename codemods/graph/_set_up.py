@@ -17,8 +17,18 @@ _KEEPERS = frozenset({"setattr", "register_parameter", "ParameterList", "Paramet
 def is_set_up(node: ast.Call, facts: Facts) -> bool:
     """Is the Parameter kept by an object, and only by functions that no pass of a model runs (or
     once, before its first)?"""
+    if _is_initial(node, facts):
+        return True
     kept = [use for use in uses_in(facts).follow(node) if _keeps(use)]
     return bool(kept) and not any(_in_pass(use.user, facts, set()) for use in kept)
+
+
+def _is_initial(node: ast.Call, facts: Facts) -> bool:
+    """`self.scale = nn.Parameter(...).float()` in `__init__`."""
+    function, statement = facts.index.function_of(node), facts.index.statement_of(node)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    kept = any(isinstance(target, ast.Attribute) for target in targets)
+    return kept and function is not None and function.name == "__init__"
 
 
 def _keeps(use: Use) -> bool:
@@ -50,10 +60,25 @@ def _is_done_once(node: ast.AST, facts: Facts) -> bool:
     """`if self.weight is None: ...`, `if not self.built: ...`: asked of what is set there."""
     for around in facts.index.ancestors(node):
         if isinstance(around, FUNCTIONS):
-            return False
+            return _returns_early(node, around)
         if isinstance(around, ast.If) and _asked(around.test) & _set_in(around, facts):
             return True
     return False
+
+
+def _returns_early(node: ast.AST, function: FunctionNode) -> bool:
+    """`if isinstance(self.scale, nn.Parameter): return`, at the beginning of what sets it."""
+    inside = ast.walk(function)
+    stores = {
+        n.attr for n in inside if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+    }
+    return any(
+        isinstance(statement, ast.If)
+        and isinstance(statement.body[-1], ast.Return)
+        and statement.lineno < getattr(node, "lineno", 0)
+        and bool(_asked(statement.test) & stores)
+        for statement in (function.body if isinstance(function.body, list) else ())
+    )
 
 
 def _asked(test: ast.expr) -> set[str]:

@@ -52,8 +52,8 @@ def base_calls(facts: Facts, method: Method) -> list[BaseCall]:
             continue
         parent = facts.index.parents.get(node)
         statement = facts.index.statement_of(node)
-        if statement is None:
-            continue
+        if statement is None or facts.index.class_of(node) is not facts.index.class_of(method):
+            continue  # of a class that the method defines
         called = isinstance(parent, ast.Call) and parent.func is node
         whole: ast.expr = parent if isinstance(parent, ast.Call) and called else node
         found.append(_classified(node.value, whole, statement, called))

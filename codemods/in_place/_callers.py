@@ -1,0 +1,58 @@
+"""Functions that nobody calls while gradients are recorded."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.flow.facts import Facts
+from autofix.flow.index import FUNCTIONS, Index, last_name
+from autofix.flow.modes import OFF
+
+_OFF = frozenset(name.rpartition(".")[2] for name in OFF)
+MOST = 20
+"""Files that are asked for calls."""
+
+
+def is_run_without_gradients(node: ast.AST, facts: Facts) -> bool:
+    """Does every call of the function around, in the files that may know it, stand in `no_grad`?
+    (Methods of several classes are called by one name: `kind.make(...)`.)"""
+    function = facts.index.function_of(node)
+    if function is None or isinstance(function, ast.Lambda) or function.name.startswith("__"):
+        return False
+    found = [
+        (call, index)
+        for index in _files(function, facts)
+        for call in index.of_kind(ast.Call)
+        if last_name(call.func) == function.name
+    ]
+    return bool(found) and all(_is_off(call, index) for call, index in found)
+
+
+def _files(function: ast.AST, facts: Facts) -> Iterator[Index]:
+    yield facts.index
+    owner = facts.index.class_of(function)
+    name = getattr(function, "name", "")
+    names = (name,) if owner is None else (name, owner.name)
+    if facts.project is None:
+        return
+    path = facts.program.module.home.unit.path
+    for other, _ in facts.project.importers(path, names)[:MOST]:
+        module = facts.program.modules.at(other)
+        if module is not None:
+            yield module.unit.index
+
+
+def _is_off(node: ast.AST, index: Index) -> bool:
+    for around in index.ancestors(node):
+        items = around.items if isinstance(around, ast.With) else []
+        managers = [item.context_expr for item in items]
+        if isinstance(around, FUNCTIONS) and not isinstance(around, ast.Lambda):
+            managers = around.decorator_list
+        if any(_name(manager) in _OFF for manager in managers):
+            return True
+    return False
+
+
+def _name(manager: ast.expr) -> str | None:
+    return last_name(manager.func if isinstance(manager, ast.Call) else manager)
