@@ -33,7 +33,7 @@ SHARED = frozenset(
 )
 _OF_ARRAYS = frozenset({"clone", "expand", "view"})
 """Methods in `SHARED` that, where no other library of arrays is at hand, only tensors have."""
-_OF_TENSORS = frozenset(
+OF_TENSORS = frozenset(
     "H T mT mH real imag data grad grad_fn grad_dtype device dtype shape ndim layout name names "
     "itemsize nbytes is_leaf is_cpu is_cuda is_mps is_xpu is_meta is_nested is_quantized is_sparse "
     "is_sparse_csr requires_grad retains_grad output_nr volatile coalesce indices values index "
@@ -214,7 +214,7 @@ def _is_tensor_only(node: ast.expr, names: set[str], frame: Frame) -> bool:
 def _is_foreign(node: ast.Attribute, name: str) -> bool:
     """`name.set_xlabel`: no tensor has that."""
     mine = isinstance(node.value, ast.Name) and node.value.id == name
-    return mine and node.attr not in _OF_TENSORS and torch_api.method(node.attr) is None
+    return mine and node.attr not in OF_TENSORS and torch_api.method(node.attr) is None
 
 
 def _asks_for_none(node: ast.AST, name: str, elements: set[str]) -> bool:

@@ -27,6 +27,8 @@ def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
         return False
     reads = _reads(source, facts)
     learns = any(_attribute_of(read, facts) == "grad" for read in reads)
+    if any(_makes_leaf(read, facts) for read in reads):
+        return False  # it gives its values to a leaf that is used in its place
     if isinstance(source, ast.Name) and all(_says_nothing(read, facts) for read in reads):
         return False  # a tensor of its own that nobody wants to learn
     return bool(reads) and all(_is_dead(read, learns, facts) for read in reads)
@@ -93,6 +95,16 @@ def _says_nothing(read: ast.expr, facts: Facts) -> bool:
     if attr in ("data", "detach"):
         return isinstance(cut, ast.expr) and not is_written(cut, facts)
     return attr in _ASKED - {"grad"}
+
+
+def _makes_leaf(read: ast.expr, facts: Facts) -> bool:
+    """`x.detach().clone().requires_grad_()`"""
+    node: ast.AST | None = facts.index.parents.get(read)
+    while isinstance(node, (ast.Attribute, ast.Call)):
+        if isinstance(node, ast.Attribute) and node.attr == "requires_grad_":
+            return True
+        node = facts.index.parents.get(node)
+    return False
 
 
 def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from autofix.flow import torch_api
+from autofix.flow.evidence import OF_TENSORS
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.roles import is_module_name
@@ -85,6 +86,10 @@ def _method(call: ast.Call, func: ast.Attribute, facts: Facts) -> Discarded | No
         return None
     if torch_api.method(func.attr) is None or not _is_tensor(subject, func.attr, facts):
         return None
+    if func.attr not in ("to", "type") and any(_is_text(argument) for argument in call.args):
+        return None  # `boxes.flip("horizontal")`
+    if _does_more(subject, facts):
+        return None
     return Discarded(call, func.attr, subject, method=True)
 
 
@@ -100,6 +105,27 @@ def _is_tensor(subject: ast.expr, name: str, facts: Facts) -> bool:
         return True
     moved = name in ("to", "cuda", "float", "long") and value.kind == Kind.UNKNOWN
     return moved and _is_from_loader(subject, facts) and not _is_mapping(subject, facts)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _does_more(subject: ast.expr, facts: Facts) -> bool:
+    """Does it have methods that no tensor has? An object of that kind may well work in place."""
+    function = facts.index.function_of(subject)
+    if not isinstance(subject, ast.Name) or function is None:
+        return False
+    return any(
+        isinstance(n, ast.Call)
+        and isinstance(n.func, ast.Attribute)
+        and isinstance(n.func.value, ast.Name)
+        and n.func.value.id == subject.id
+        and torch_api.method(n.func.attr) is None
+        and not n.func.attr.endswith("_")
+        and n.func.attr not in OF_TENSORS
+        for n in facts.index.body_nodes(function)
+    )
 
 
 def _is_mapping(subject: ast.expr, facts: Facts) -> bool:

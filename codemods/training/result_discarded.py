@@ -28,9 +28,10 @@ weights = scores.softmax(-1)
 ## Fix safety
 
 The result is given to the name that the operation was applied to. What the program computes changes
-with that, so the fix is unsafe. A leaf, a `.grad`, a `.data`, or an element of what a loop goes
-through has to be changed where it is: there the operation becomes its variant that works in place
-(`clamp_`), if gradients are not recorded. Otherwise there is no fix.
+with that, so the fix is unsafe; where the result only has another shape, it is shown. A leaf, a
+`.grad`, a `.data`, or an element of what a loop goes through has to be changed where it is: there
+the operation becomes its variant that works in place (`clamp_`), if gradients are not recorded.
+Otherwise there is no fix.
 
 Left alone are modules (their `.to()` works in place), calls with `inplace=True` or `out=`, the
 expressions that a notebook shows, and statements that are expected to raise, tried or timed.
@@ -71,6 +72,8 @@ rule = Rule(
     code="AG608",
 )
 
+_SHAPES = frozenset({"view", "reshape", "flatten"})
+
 
 @rule.visit(ast.Expr)
 def check(node: ast.Expr, facts: Facts) -> Iterator[Report]:
@@ -86,8 +89,10 @@ def check(node: ast.Expr, facts: Facts) -> Iterator[Report]:
     if isinstance(edit, str):
         yield Report(node, message, declined=edit)
         return
-    note = "what is computed afterwards changes"
-    yield Report(node, message, fix=fix(Applicability.UNSAFE, edit), note=note)
+    note, tier = "what is computed afterwards changes", Applicability.UNSAFE
+    if found.name in _SHAPES:
+        note, tier = "what follows works with the shape as it is", Applicability.DISPLAY
+    yield Report(node, message, fix=fix(tier, edit), note=note)
 
 
 def _repair(node: ast.Expr, found: Discarded, facts: Facts) -> Edit | str | None:
