@@ -31,6 +31,26 @@ def is_needed_abroad(function: FunctionNode, cut: ast.expr, facts: Facts) -> boo
     return bool(uses) and all(_takes_tensor(node, index, facts) for node, index in uses)
 
 
+def takes_argument(function: FunctionNode, wanted: str, facts: Facts) -> bool:
+    """Does a function of another file only compute with a number that it is given, so that a
+    tensor may come in its place, and keeps its graph?"""
+    modules = facts.program.modules
+    homes = [module for path in sorted(modules.consulted) if (module := modules.at(path))]
+    index = next((one.unit.index for one in homes if function in one.unit.index.parents), None)
+    loads = Names(index).argument_loads(function, wanted) if index is not None else []
+    return index is not None and bool(loads) and all(_computes(n, index, facts) for n in loads)
+
+
+def _computes(load: ast.expr, index: Index, facts: Facts) -> bool:
+    match index.parents.get(load):
+        case ast.BinOp() | ast.UnaryOp(op=ast.USub() | ast.UAdd()):
+            return True
+        case ast.Call(func=func, args=[first, *_]) if first is load:
+            target = facts.program.values.get(func)
+            return target is not None and target.ref in ("torch.as_tensor", "torch.asarray")
+    return False
+
+
 def _uses_abroad(
     function: FunctionNode, facts: Facts, seen: set[FunctionNode]
 ) -> Iterator[tuple[ast.expr, Index]]:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from autofix.codemods.graph._exports import Form
 from autofix.codemods.graph._landing import CannotLift, landed
+from autofix.codemods.graph._lifted_abroad import takes_argument
 from autofix.codemods.graph._lifted_dicts import constructed, counted, updated
 from autofix.codemods.graph._lifted_numbers import into_torch
 from autofix.codemods.graph._unwrapping import unwrapped
 from autofix.codemods.graph._way import OFF, Way
 from autofix.flow.index import last_name
 from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.unit import is_foreign
 from autofix.flow.values import Kind, Value
 
 if TYPE_CHECKING:
@@ -126,13 +128,17 @@ def _received(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: boo
         return OFF
     if isinstance(ref.node, ast.Lambda):
         return _into_lambda(lift, node, call, ref.node, form)
-    if name not in lift.uses.names.definitions:
-        return OFF
     names = [a.arg for a in (*ref.node.args.posonlyargs, *ref.node.args.args)]
     names = names[int(ref.bound_to is not None) :]
     wanted = next((k.arg for k in call.keywords if k.value is node), None)
     if wanted is None and node in call.args and call.args.index(node) < len(names):
         wanted = names[call.args.index(node)]
+    if is_foreign(ref.node):
+        taken = form == Form.NUMBER and wanted and takes_argument(ref.node, wanted, lift.facts)
+        lift.partners += [Value()] if taken else []
+        return Way(True) if taken else OFF
+    if name not in lift.uses.names.definitions:
+        return OFF
     loads = lift.uses.names.argument_loads(ref.node, wanted)
     alone = len(lift.uses.calls_of(ref.node)) == 1
     way = lift.loads(loads, form, lambda load: mixed or not alone)
