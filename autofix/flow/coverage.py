@@ -4,16 +4,14 @@ those that call it, here or in other files of the project, and itself."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from autofix.flow.functions import enter
+from autofix.flow.handed_on import holders, local_names, subclasses, tables
 from autofix.flow.imported import Module
-from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
-from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.index import FUNCTIONS, FunctionNode
+from autofix.flow.objects import ClassInfo
 from autofix.flow.program import Program
-from autofix.flow.values import Either, Kind, Value
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -109,7 +107,7 @@ class Coverage:
 
     def _cover_callers(self, function: Function, module: Module, hops: int) -> None:
         """Those in the same file."""
-        for name in (function.name, *_holders(function, module)):
+        for name in (function.name, *holders(function, module)):
             self._cover_users(name, module, hops)
         owner = module.unit.index.parents.get(function)
         if isinstance(owner, ast.ClassDef) and function.name in _UNNAMED:
@@ -146,7 +144,7 @@ class Coverage:
         if function in self.program.reached and module.unit.index.trains:
             return True  # this file trains it, and is likely all there is to know
         seen, complete = 0, True
-        wanted = {top.name, *_holders(top, module)}
+        wanted = {top.name, *holders(top, module)}
         paths = project.importers(module.unit.path, (*sorted(wanted), function.name))
         for path, tells in paths:  # grows while it is read
             if not tells or seen == IMPORTERS or self.program.spent_abroad >= EXPLORED_ABROAD:
@@ -155,9 +153,11 @@ class Coverage:
             user = self.program.modules.at(path)
             if user is not None and user is not module:
                 seen += 1
-                names = set(_local_names(top.name, wanted, module, user))
+                names = set(local_names(top.name, wanted, module, user))
                 self._cover_importer(function, top, names, user, hops - 1)
-                handed = {*_tables(names, user), *(names if path.endswith("__init__.py") else ())}
+                handed = {*tables(names, user), *(names if path.endswith("__init__.py") else ())}
+                if isinstance(top, ast.ClassDef) and names:
+                    handed |= subclasses(names, user)
                 if handed:
                     wanted |= handed
                     known = {other for other, _ in paths} | {module.unit.path}
@@ -175,7 +175,7 @@ class Coverage:
         called, reached = set(program.called), set(program.reached)
         user.starts = True
         if isinstance(top, ast.ClassDef):
-            names = names | _subclasses(names, user)
+            names = names | subclasses(names, user)
             names |= {function.name} - _UNNAMED - {"__init__"}
         for name in sorted(names):
             if (user.unit.path, name) not in self._asked:
@@ -224,86 +224,3 @@ def _define(function: Function, module: Module) -> None:
     at = module.unit.position_of(function.lineno)
     if at is not None:
         module.execute(at)
-
-
-def _local_names(name: str, wanted: set[str], module: Module, user: Module) -> Iterator[str]:
-    """What `user` calls the function or class `name` of `module`, or a table with it, which other
-    files may hand on under the `wanted` names; nothing if it imports neither."""
-    home = module.unit.path
-    for node in user.unit.imports:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                path = user.find(alias.name)
-                if path is not None and (path == home or _holds(path, home)):
-                    yield name
-            continue
-        path = user.find(node.module or "", node.level)
-        if path is None:
-            continue
-        for alias in node.names:
-            if alias.name == "*" or alias.name in wanted:
-                for each in wanted if alias.name == "*" else {alias.name}:
-                    if (path == home and each == name) or _leads(user, path, each, module):
-                        yield alias.asname or each
-            elif user.project is not None and path != home:
-                inner = user.project.submodule(path, alias.name)
-                if inner is not None and (inner == home or _holds(inner, home)):
-                    yield name
-
-
-def _holds(package: str, path: str) -> bool:
-    """Does a module lie below a package?"""
-    folder, _, last = package.rpartition("/")
-    return last == "__init__.py" and path.startswith(f"{folder}/")
-
-
-def _leads(user: Module, path: str, name: str, module: Module) -> bool:
-    """Is `name` of the file at `path` what `module` defines, handed on, or a table with that?"""
-    modules = user.frame.program.modules
-    through = modules.at(path)
-    found = through.frame.binding(name) if through is not None else None
-    if found is None:
-        return False
-    known = (modules.resolve(part, user.frame).ref for part in (found, *found.inner))
-    return any(
-        ref.scopes[-1].own_module is module
-        for ref in known
-        if isinstance(ref, (Closure, ClassInfo)) and ref.scopes
-    )
-
-
-def _holders(top: ast.stmt, module: Module) -> list[str]:
-    """The tables of the module in which a function or class of it stands, by itself or because a
-    decorator has put it there."""
-    state = module.frame.state
-    return [
-        name
-        for name, value in state.bound.items()
-        if isinstance(name, str) and value.kind in (Kind.DICT, Kind.SEQUENCE)
-        if any(getattr(ref, "node", None) is top for ref in _inside(state.look(value)))
-    ]
-
-
-def _inside(table: Value) -> Iterator[Any]:
-    """What the values in a list or dict refer to."""
-    for part in table.inner:
-        chosen = part.ref.values if isinstance(part.ref, Either) else (part,)
-        yield from (one.ref for one in chosen)
-
-
-def _tables(names: set[str], user: Module) -> Iterator[str]:
-    """`LOSSES = {"l1": l1, "l2": norms.l2}`: through which others may call what stands in it."""
-    for node in user.unit.tree.body:
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-            read = (n for n in ast.walk(node.value) if isinstance(n, (ast.Name, ast.Attribute)))
-            if names & {last_name(one) for one in read}:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                yield from (one.id for one in targets if isinstance(one, ast.Name))
-
-
-def _subclasses(names: set[str], user: Module) -> set[str]:
-    return {
-        node.name
-        for node in user.unit.tree.body
-        if isinstance(node, ast.ClassDef) and names & {last_name(base) for base in node.bases}
-    }
