@@ -213,7 +213,8 @@ class Cuts:
                 self.differences.update(dict.fromkeys(difference.storage, constant.cuts))
 
     def distance(self, value: Value) -> None:
-        """`(target - output) ** 2`: what was cut is the target of a loss written by hand."""
+        """`(target - output) ** 2`: what was cut is the target of a loss written by hand; likewise
+        the old one of `exp(log_prob - old_log_prob)`."""
         for storage in value.storage:
             self.targets |= self.differences.get(storage, EMPTY)
 

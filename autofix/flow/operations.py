@@ -79,7 +79,7 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
         return _plain(op, name, first, tensors, given, frame)
     if op.shape == "loss" and (target := given.named("target", op.args)) is not None:
         inputs = _loss_inputs(first, target, inputs, given, frame)
-    if first is not None and name in ("pow", "square", "abs"):
+    if first is not None and name in ("pow", "square", "abs", "exp"):
         frame.program.cuts.distance(first)
     if name in _FRESH:
         inputs = _filled(name, inputs, first, given)

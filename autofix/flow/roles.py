@@ -125,6 +125,12 @@ def runs_backward(node: ast.AST, facts: Facts) -> bool:
     )
 
 
+def is_optimizer_name(node: ast.expr) -> bool:
+    """Does a reader take the name for that of an optimizer?"""
+    name = plain_name(node)
+    return name is not None and _OPTIMIZER.search(name) is not None
+
+
 def is_module_name(node: ast.expr) -> bool:
     """Does a reader take the name for that of a model?"""
     name = plain_name(node)

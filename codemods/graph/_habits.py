@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import ast
 
+from autofix.codemods.graph._exports import Export
 from autofix.codemods.graph._intent import is_wanted
 from autofix.codemods.graph._stops import is_layers_weight
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.values import Graph
+
+
+def is_advantage(export: Export, facts: Facts) -> bool:
+    """`value.detach().item()` that weighs a log-probability: two stops say that it is meant."""
+    chain = [n for n in ast.walk(export.whole) if isinstance(n, ast.Attribute)]
+    twice = len([n for n in chain if n.attr in ("detach", "data", "item")]) > 1
+    return twice and facts.weighs_log_probability(export.cut)
 
 
 def is_own_scale(node: ast.expr, source: ast.expr, facts: Facts) -> bool:

@@ -19,8 +19,28 @@ _LOSS = re.compile(
 _FORWARD = frozenset({"forward", "training_step"})
 _CONSTANT = re.compile(
     r"target|teacher|ema|(?:^|_)old|old$|^ref|_ref|frozen|momentum|baseline|advantage|return|fake"
-    r"|label|anchor|prior|reward|memory|queue|bank|history|proto|center|centroid|(?:^|_)gt|truth"
+    r"|avg_factor|normali[sz]er|label|anchor|prior|reward|memory|queue|bank|history|proto|center|centroid|(?:^|_)gt|truth"
 )
+
+
+_TARGETS = re.compile(r"(?i)(?:^|_)(?:targets?|labels?|gts?|ground_?truths?)(?:_|$)")
+
+
+def makes_targets(node: ast.AST, facts: Facts) -> bool:
+    """Does it stand in a function that is named for the targets that it makes?"""
+    function = facts.index.function_of(node)
+    return function is not None and _TARGETS.search(getattr(function, "name", "")) is not None
+
+
+def binds_targets(statement: ast.stmt) -> bool:
+    """`td_targets = ...`"""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    names = [last_name(n) or "" for target in targets for n in _names(target)]
+    return bool(names) and all(_TARGETS.search(name) for name in names)
+
+
+def _names(target: ast.expr) -> list[ast.expr]:
+    return list(target.elts) if isinstance(target, (ast.Tuple, ast.List)) else [target]
 
 
 def is_loss(node: ast.expr) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autofix.codemods.graph._optimized import is_optimized
+from autofix.codemods.graph._optimized import has_own_optimizer, is_optimized
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, root_name
@@ -59,7 +59,8 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
             found = found or bool(arguments)
         elif value.is_tensor and value.leaf and value.graph == Graph.YES:
             found = True
-            fresh += [node] if _is_trained_only_here(node, facts) else []
+            alone = _is_trained_only_here(node, facts) and not has_own_optimizer(node, facts)
+            fresh += [node] if alone else []
         elif not inner and _is_live(node, facts):
             found = True
     return Sources(tuple(fresh), tuple(live), tuple(shared), found)

@@ -10,9 +10,11 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import Index, last_name, root_name
 from autofix.flow.modules import has_parameters, identity
 from autofix.flow.objects import Instance
+from autofix.flow.roles import is_optimizer_name
 from autofix.flow.syntax import all_arguments, keyword
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
-from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.values import EMPTY, Graph, Kind, Value
 from autofix.flow.walk import walk
 
 
@@ -95,13 +97,50 @@ def comes_from_untrained(tensor: ast.expr, facts: Facts) -> bool:
 def has_own_optimizer(tensor: ast.expr, facts: Facts) -> bool:
     """Is an expression made of one leaf alone, such as the temperature of an agent, which one of
     several optimizers gets as all that it trains? It learns by a loss of its own."""
-    optimizers = _optimizers(facts)
-    if len(optimizers) < 2:
+    given = [only for call in _all_optimizers(facts) if (only := _only_argument(call)) is not None]
+    if not given or not _has_several(facts):
         return False
-    own = {text for call in optimizers if (text := _only_argument(call)) is not None}
-    roots = {ast.unparse(n): facts.value(n).graph for n in _roots(tensor, facts)} if own else {}
+    roots = {n: facts.value(n).graph for n in _roots(tensor, facts)}
     surest = max(roots.values(), default=Graph.NO)
-    return surest > Graph.NO and {text for text, graph in roots.items() if graph == surest} <= own
+    own = {ast.unparse(only) for only in given if not is_foreign(only)}
+    memory = EMPTY.union(*(facts.value(only).storage for only in given))
+    return surest > Graph.NO and all(
+        ast.unparse(n) in own or bool(facts.value(n).storage & memory)
+        for n, graph in roots.items()
+        if graph == surest
+    )
+
+
+def _all_optimizers(facts: Facts) -> dict[ast.Call, None]:
+    """What is made of a class of torch.optim, or of an argument, and named like an optimizer."""
+    modules = facts.program.modules
+    others = [m.unit.index for path in sorted(modules.consulted) if (m := modules.at(path))]
+    return {
+        call: None
+        for index in (facts.index, *others)
+        for call in index.of_kind(ast.Call)
+        if call.args
+        and (index is facts.index or call in facts.program.values)
+        and _makes_optimizer(call, index)
+    }
+
+
+def _makes_optimizer(call: ast.Call, index: Index) -> bool:
+    if torch_api.is_optimizer(f"torch.optim.{last_name(call.func)}"):
+        return True
+    match index.parents.get(call):
+        case ast.Assign(targets=targets):
+            return any(is_optimizer_name(target) for target in targets)
+        case ast.AnnAssign(target=target):
+            return is_optimizer_name(target)
+    return False
+
+
+def _has_several(facts: Facts) -> bool:
+    """Are there more optimizers than one, by what is made or by what is stepped?"""
+    steps = uses_in(facts).names.calls.get("step", ())
+    owners = {ast.unparse(c.func.value) for c in steps if isinstance(c.func, ast.Attribute)}
+    return len(_all_optimizers(facts)) > 1 or len(owners) > 1
 
 
 def _roots(tensor: ast.expr, facts: Facts) -> Iterator[ast.expr]:
@@ -127,11 +166,11 @@ def _roots(tensor: ast.expr, facts: Facts) -> Iterator[ast.expr]:
             todo += [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.expr)]
 
 
-def _only_argument(optimizer: ast.Call) -> str | None:
+def _only_argument(optimizer: ast.Call) -> ast.expr | None:
     given = optimizer.args[0] if optimizer.args else keyword(optimizer, "params")
     match given:
         case ast.List(elts=[only]) | ast.Tuple(elts=[only]):
-            return ast.unparse(only)
+            return only if isinstance(only, (ast.Name, ast.Attribute)) else None
     return None
 
 

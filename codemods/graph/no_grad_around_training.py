@@ -61,7 +61,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from autofix.codemods.graph._exports import export_at
-from autofix.codemods.graph._intent import is_for_inference
+from autofix.codemods.graph._intent import binds_targets, is_for_inference
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._no_grad_block import Block, freed, said_to_be_frozen
@@ -102,7 +102,7 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     wanted = {s: found for s in node.body if (found := _wanted(s, facts)) is not None}
     certain = [s for s, (demand, _) in wanted.items() if demand.is_sole]
     lost = [s for s, (_, sources) in wanted.items() if s in certain or _trains(sources)]
-    chosen = [s for s in lost if s in certain or not said_to_be_frozen(s, facts)]
+    chosen = [s for s in lost if s in certain or not _is_meant(s, facts)]
     if lost and not chosen:
         return
     if not chosen:
@@ -147,6 +147,10 @@ def check_call(node: ast.Expr, facts: Facts) -> Iterator[Report]:
             removed = remove_statement(facts, node)
             edits = (removed,) if removed is not None else "it stands where it cannot be removed"
             yield _report(call, demand, edits, _KEPT, [call], facts)
+
+
+def _is_meant(statement: ast.stmt, facts: Facts) -> bool:
+    return binds_targets(statement) or said_to_be_frozen(statement, facts)
 
 
 def _switches_off(node: ast.expr, facts: Facts, called: bool = False) -> bool:

@@ -67,6 +67,7 @@ import re
 from collections.abc import Iterator
 
 from autofix.codemods.graph._casting import DATA_NAMES, casts, data_of, kept_in_buffer
+from autofix.codemods.graph._intent import makes_targets
 from autofix.codemods.graph._listed import listed_in_array
 from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._stacking import (
@@ -132,7 +133,9 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     ):
         return
     graph, demand, exported = found
-    if facts.used_as_leaf(node):
+    if facts.used_as_leaf(node) or (demand.repeated and facts.is_target(node)):
+        return
+    if graph < Graph.YES and not demand.backward and makes_targets(node, facts):
         return
     elements = contents(value)
     certain = demand.backward and demand.alone and not demand.carries

@@ -65,7 +65,13 @@ from dataclasses import replace
 
 from autofix.codemods.graph._exports import Export, Form, export_at
 from autofix.codemods.graph._gathered import is_gathered
-from autofix.codemods.graph._habits import is_old, is_old_habit, is_own_scale, is_variable
+from autofix.codemods.graph._habits import (
+    is_advantage,
+    is_old,
+    is_old_habit,
+    is_own_scale,
+    is_variable,
+)
 from autofix.codemods.graph._intent import (
     in_loss_function,
     is_dead_loss,
@@ -162,7 +168,7 @@ def _exported(
     term = facts.is_term(node) or demand.is_sole
     if not term and not _matters(node, export, graph, demand, facts):
         return
-    if not term and has_own_optimizer(export.source, facts):
+    if not term and (has_own_optimizer(export.source, facts) or is_advantage(export, facts)):
         return
     message = _message(export.whole, demand, facts)
     why = _why(export.source, facts)

@@ -79,6 +79,7 @@ _STRAIGHT = frozenset(
     {"sign", "round", "floor", "ceil", "trunc", "argmax", "bernoulli", "clamp", "clip", "where"}
     | {"sign_", "round_", "floor_", "ceil_", "trunc_", "clamp_", "clip_", "copy_", "fill_"}
     | {"zero_", "set_", "resize_", "normal_", "uniform_", "bernoulli_", "random_", "dropout"}
+    | {"frac", "frac_", "fmod_", "remainder_"}  # their derivative is that of what it was before
 )
 _FILLS = frozenset({"masked_fill_", "index_fill_", "masked_scatter_"})
 """What these change has no gradient any more, whatever tells the elements."""

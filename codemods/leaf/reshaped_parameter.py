@@ -115,6 +115,8 @@ def _calls_of(name: str, facts: Facts) -> Iterator[Report]:
 
 def _reports(call: ast.Call, facts: Facts) -> Iterator[Report]:
     for lost in lost_parameters(facts, call):
+        if _is_lent(lost, facts):
+            continue
         if lost.declined is None or not _is_composed(lost, facts):
             yield _report(lost, facts)
 
@@ -124,6 +126,15 @@ def _is_composed(lost: Lost, facts: Facts) -> bool:
     statement = facts.index.statement_of(lost.node)
     found = composed_once(facts, statement) if isinstance(statement, ast.Assign) else None
     return found is not None and in_each_call(facts, found) is not None
+
+
+def _is_lent(lost: Lost, facts: Facts) -> bool:
+    """`Layer(self.a[0])` of a Parameter that is registered: what is written into it by a step is
+    seen through its rows as well."""
+    statement = facts.index.parents.get(lost.call)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    first = lost.keep.path[0].operations[0]
+    return first.name == "indexing" and any(isinstance(t, ast.Attribute) for t in targets)
 
 
 def _report(lost: Lost, facts: Facts) -> Report:
