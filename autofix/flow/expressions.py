@@ -9,6 +9,7 @@ from autofix.flow.access import iterate
 from autofix.flow.frame import Frame, expression
 from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.objects import Closure
+from autofix.flow.state import State
 from autofix.flow.stores import assign
 from autofix.flow.values import NONE, OTHER, STRING, UNKNOWN, Kind, Value, fresh
 
@@ -95,8 +96,14 @@ def _comprehension(node: ast.ListComp, frame: Frame) -> Value:
             parts.append(frame.eval(node.elt))
         items = tuple(parts)
     value = sequence(items, None if items is not None else frame.eval(node.elt))
-    frame.state = outer
+    _leave_comprehension(outer, frame)
     return value
+
+
+def _leave_comprehension(outer: State, frame: Frame) -> None:
+    """Its names are gone; what its operations have kept for a backward pass is not."""
+    outer.saved, outer.broken = frame.state.saved, frame.state.broken
+    frame.state = outer
 
 
 def _generators(generators: list[ast.comprehension], frame: Frame) -> Value | None:
@@ -128,7 +135,7 @@ def _dict_comprehension(node: ast.DictComp, frame: Frame) -> Value:
     elem = join_all(list(entries.values())) if known else frame.eval(node.value)
     frame.eval(node.key)
     value = Value(Kind.DICT, elem=elem, entries=entries if known else None)
-    frame.state = outer
+    _leave_comprehension(outer, frame)
     return value
 
 
@@ -137,12 +144,15 @@ def _conditional(node: ast.IfExp, frame: Frame) -> Value:
     from autofix.flow.narrowing import narrow
 
     frame.eval(node.test)
-    outer = frame.state
-    values = []
+    outer, began = frame.state, fresh()
+    values, saved = [], dict(outer.saved)
     for branch, holds in ((node.body, True), (node.orelse, False)):
         frame.state = outer.fork()
         if narrow(node.test, holds, frame) is not None:
             values.append(frame.eval(branch))
+            # In `x = x.clip(0) if c else x` nobody can write any more what `clip` has kept.
+            saved.update({m: kept for m, kept in frame.state.saved.items() if m > began})
+    outer.saved = saved if len(saved) > len(outer.saved) else outer.saved
     frame.state = outer
     return join_all(values) or UNKNOWN
 
