@@ -10,6 +10,7 @@ from autofix.flow.arrays import kept_dtype
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.index import has_decorator, is_property, last_name
 from autofix.flow.joins import join_all, sequence
+from autofix.flow.leaves import use_as_leaf
 from autofix.flow.mappings import entry, one_of
 from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.values import (
@@ -253,7 +254,7 @@ def tensor_attribute(owner: Value, name: str, node: ast.AST, frame: Frame) -> Va
         return OTHER
     if name == "grad":
         if owner.leaf:
-            frame.program.cuts.optimized |= owner.cuts
+            use_as_leaf(owner, frame)
         made = tensor(Graph.NO, owner.shape, owner.dtype)
         frame.program.writes.no_data |= made.storage
         return made

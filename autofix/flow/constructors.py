@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from autofix.flow import shapes
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.op_dtypes import dtype_name
+from autofix.flow.trails import note_trail
 from autofix.flow.values import COMPLEX, FLOATING, Dim, Graph, Kind, Value, Why, tensor
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def parameter(given: Arguments, frame: Frame) -> Value:
     if dtype is not None and dtype not in FLOATING | COMPLEX:
         trains = False
     frame.program.writes.no_data |= data.storage
+    note_trail(given.node, frame)
     return tensor(
         Graph.YES if trains else Graph.NO,
         shape,

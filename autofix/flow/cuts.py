@@ -95,6 +95,8 @@ class Cuts:
     the way to what they are given, and their own."""
     optimized: frozenset[int] = frozenset()
     """Cuts whose results are used as leaves: optimized, asked for their `.grad`, or given one."""
+    of_parameters: dict[int, frozenset[int]] = field(default_factory=dict)
+    """For the memory that stands for the parameters of a module, the cuts behind some of them."""
     steps: set[ast.AST] = field(default_factory=set)
     """The nodes of those cuts that are made by what has no useful derivative: argmax, comparisons,
     rounding. They are told apart from cuts that can be mended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,6 +21,7 @@ from autofix.flow.index import FUNCTIONS, FunctionNode, Index, root_name
 from autofix.flow.objects import ClassInfo
 from autofix.flow.program import Exhausted, Program
 from autofix.flow.state import Key
+from autofix.flow.trails import Trail
 from autofix.flow.unit import Unit, is_foreign
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value
 from autofix.flow.walk import walk
@@ -186,6 +188,11 @@ class Facts:
         """Is what comes out of the cut at `node` optimized, or asked for its own `.grad`?"""
         self._cover(node)
         return self.program.cuts.is_leaf_of(node)
+
+    def trails(self, node: ast.Call) -> Collection[Trail]:
+        """By which calls the Parameter that is made at `node` is reached."""
+        self._cover(node)
+        return () if self._silent else self.program.trails.get(node, ())
 
     def optimizer_of(self, node: ast.expr, leaf: ast.expr) -> ast.Call | None:
         """The optimizer, here or in another file, that is given the result of `node`, no leaf, and

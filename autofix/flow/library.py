@@ -13,6 +13,7 @@ from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functional import FUNCTIONAL
 from autofix.flow.functions import escape
 from autofix.flow.joins import sequence
+from autofix.flow.leaves import use_as_leaf
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import is_module_class
 from autofix.flow.operations import apply
@@ -175,8 +176,8 @@ def _autograd(name: str, given: Arguments, frame: Frame) -> Value:
         return NONE
     inputs = given.get(1, "inputs")
     for one in (inputs.items or (inputs,)) if inputs is not None else ():
-        if one.leaf:
-            frame.program.cuts.optimized |= one.cuts
+        if one.leaf or one.elem is not None:
+            use_as_leaf(one, frame)
     if inputs is not None and inputs.items is not None:
         return sequence(tuple(tensor(graph, v.shape, v.dtype) for v in inputs.items))
     shape = inputs.shape if inputs is not None and inputs.is_tensor else None
@@ -188,7 +189,7 @@ def _optimizer(given: Arguments, frame: Frame) -> Value:
     """What an optimizer is given is used as a leaf of its own."""
     parameters = given.get(0, "params")
     if parameters is not None:
-        frame.program.cuts.optimized |= all_cuts(parameters)
+        use_as_leaf(parameters, frame)
         trained = contents(parameters)
         if trained is not None and trained.parameter:
             frame.program.frozen -= trained.storage

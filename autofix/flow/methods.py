@@ -10,6 +10,7 @@ from autofix.flow.arrays import kept_dtype
 from autofix.flow.evidence import SHARED
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.joins import join, sequence
+from autofix.flow.leaves import use_as_leaf
 from autofix.flow.mappings import dict_method
 from autofix.flow.operations import apply
 from autofix.flow.stores import replace_contents, requires_grad
@@ -64,6 +65,7 @@ def call_method(
 
         for value in given.all():
             escape(value, given.node, frame)
+            use_as_leaf(value, frame)  # `add_param_group`
         return OTHER
     return _unknown_method(receiver, name, given, frame)
 

@@ -10,6 +10,7 @@ from autofix.flow import torch_api
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.joins import join, sequence
 from autofix.flow.labels import is_data
+from autofix.flow.leaves import note_parameters
 from autofix.flow.objects import Instance
 from autofix.flow.saved import KEPT_IN_PLACE, keep, save_module
 from autofix.flow.stores import replace_contents, store_attribute
@@ -226,6 +227,7 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
             storage=identity(module),
             why=Why("a parameter of the module", given.node.lineno),
         )
+        note_parameters(module, leaf.storage, frame)
         return sequence(None, leaf if name == "parameters" else sequence((OTHER, leaf)))
     if name in ("register_parameter", "register_buffer", "add_module", "register_module"):
         _register(module, given, frame)

@@ -14,6 +14,7 @@ from autofix.flow.index import Index
 from autofix.flow.joins import covers, join
 from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.state import Key
+from autofix.flow.trails import Trail
 from autofix.flow.values import Origin, Value
 from autofix.flow.writes import Logged, Writes
 
@@ -88,6 +89,8 @@ class Program:
     """The activations whose calls led here, outermost first."""
     calls: list[ast.AST] = field(default_factory=list)
     """The calls that led here, outermost first."""
+    trails: dict[ast.AST, set[Trail]] = field(default_factory=dict)
+    """The ways to where a Parameter is made."""
     writes: Writes = field(default_factory=Writes)
     spent: int = 0
     _spent_abroad: int = 0

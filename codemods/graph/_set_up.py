@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 from autofix.flow.facts import Facts
-from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
+from autofix.flow.index import FUNCTIONS, FunctionNode, Index, last_name
 from autofix.flow.objects import Closure
 from autofix.flow.syntax import calls_any, calls_in
+from autofix.flow.trails import Trail
 from autofix.flow.uses import Use, uses_in
 
 _STEPS = frozenset({"forward", "__call__", "training_step"})
@@ -17,10 +18,38 @@ _KEEPERS = frozenset({"setattr", "register_parameter", "ParameterList", "Paramet
 def is_set_up(node: ast.Call, facts: Facts) -> bool:
     """Is the Parameter kept by an object, and only by functions that no pass of a model runs (or
     once, before its first)?"""
+    if any(_is_in_pass(trail, facts) for trail in facts.trails(node)):
+        return False
     if _is_initial(node, facts):
         return True
     kept = [use for use in uses_in(facts).follow(node) if _keeps(use)]
     return bool(kept) and not any(_in_pass(use.user, facts, set()) for use in kept)
+
+
+def is_set_up_elsewhere(node: ast.Call, facts: Facts) -> bool:
+    """Is the Parameter kept by an object, and only set up by one of the calls that lead to it?"""
+    kept = _is_initial(node, facts) or any(map(_keeps, uses_in(facts).follow(node)))
+    return kept and any(
+        len(trail) > 1 and not _is_in_pass(trail, facts) for trail in facts.trails(node)
+    )
+
+
+def is_made_in_passes(node: ast.Call, facts: Facts) -> bool:
+    """Do all calls that lead to the Parameter come from the passes of models?"""
+    called = [trail for trail in facts.trails(node) if len(trail) > 1]
+    return bool(called) and all(_is_in_pass(trail, facts) for trail in called)
+
+
+def _is_in_pass(trail: Trail, facts: Facts) -> bool:
+    for index, node in trail:
+        if _in_training_step(node, index):
+            return True
+        function = index.function_of(node)
+        if function is None or _is_done_once(node, index, facts):
+            return False
+        if function.name in _STEPS:
+            return True
+    return False
 
 
 def _is_initial(node: ast.Call, facts: Facts) -> bool:
@@ -37,9 +66,9 @@ def _keeps(use: Use) -> bool:
 
 def _in_pass(node: ast.AST, facts: Facts, seen: set[FunctionNode]) -> bool:
     function = facts.index.function_of(node)
-    if _in_training_step(node, facts):
+    if _in_training_step(node, facts.index):
         return True
-    if function is None or function in seen or _is_done_once(node, facts):
+    if function is None or function in seen or _is_done_once(node, facts.index, facts):
         return False
     seen.add(function)
     return function.name in _STEPS or any(
@@ -47,18 +76,26 @@ def _in_pass(node: ast.AST, facts: Facts, seen: set[FunctionNode]) -> bool:
     )
 
 
-def _in_training_step(node: ast.AST, facts: Facts) -> bool:
-    """Does the very loop that it is in run a backward pass?"""
-    loops = facts.index.loops_around(node)
-    return any(
-        last_name(call.func) == "backward" and facts.index.loops_around(call)[0] is loops[0]
-        for call in (calls_in(loops[0]) if loops else ())
+def _in_training_step(node: ast.AST, index: Index) -> bool:
+    """Does the very loop that it is in run a backward pass, or the function further down?"""
+    loops, function = index.loops_around(node), index.function_of(node)
+    around = loops[0] if loops else function
+    return around is not None and any(
+        last_name(call.func) == "backward"
+        and index.loops_around(call) == loops
+        and (loops or (index.function_of(call) is function and call.lineno > _line(node)))
+        for call in calls_in(around)
     )
 
 
-def _is_done_once(node: ast.AST, facts: Facts) -> bool:
+def _line(node: ast.AST) -> int:
+    line: int = getattr(node, "lineno", 0)
+    return line
+
+
+def _is_done_once(node: ast.AST, index: Index, facts: Facts) -> bool:
     """`if self.weight is None: ...`, `if not self.built: ...`: asked of what is set there."""
-    for around in facts.index.ancestors(node):
+    for around in index.ancestors(node):
         if isinstance(around, FUNCTIONS):
             return _returns_early(node, around)
         if isinstance(around, ast.If) and _asked(around.test) & _set_in(around, facts):

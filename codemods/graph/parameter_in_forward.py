@@ -33,11 +33,13 @@ one, and where the result is set as an attribute: then the module no longer gain
 first call, and the `state_dict` no longer its key.
 
 The fix is only shown where the result is the target of a loss, or handed to code that this file
-does not show. There is none where a registered parameter would be replaced by a plain tensor, which
-raises: compute with the tensor, or call the layer with `torch.func.functional_call`.
+does not show, and where other calls of the same code set up a model. There is none where a
+registered parameter would be replaced by a plain tensor, which raises: compute with the tensor, or
+call the layer with `torch.func.functional_call`.
 
-Left alone are Parameters that are made in `__init__` and the like, from other parameters too, those
-that an optimizer gets or whose own `.grad` is read, and those with `requires_grad=False`.
+Left alone are Parameters that are made in `__init__` and the like, from other parameters too (but
+not where a `forward` or a training step makes the object anew each time), those that an optimizer
+gets or whose own `.grad` is read, and those with `requires_grad=False`.
 
 ## How it is verified
 
@@ -58,7 +60,7 @@ from collections.abc import Iterator
 from autofix.codemods.graph._intent import is_given_to_others
 from autofix.codemods.graph._layer_weights import CannotCall, functional_calls, given_weights
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET
-from autofix.codemods.graph._set_up import is_set_up
+from autofix.codemods.graph._set_up import is_made_in_passes, is_set_up, is_set_up_elsewhere
 from autofix.codemods.modules._overwritten import overwritten
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -73,6 +75,8 @@ from autofix.rule import Report, Rule, fix
 rule = Rule(__name__, code="AG106", names=("Parameter",))
 
 _PARAMETERS = frozenset({"torch.nn.Parameter", "torch.nn.parameter.Parameter"})
+_GAINED = "the module no longer gains a parameter at its first call"
+_LISTED = "the object no longer lists it among its parameters"
 _GENERIC = Kind.LIBRARY | Kind.FUNCTION | Kind.CLASS | Kind.MODULE
 
 
@@ -125,7 +129,8 @@ def _is_factory(node: ast.Call, facts: Facts) -> bool:
         around = [n for n in facts.index.ancestors(node) if isinstance(n, ast.Call)]
         if any(isinstance(n.func, ast.Name) and n.func.id == first for n in around):
             return True
-    return is_given_to_others(uses_in(facts).follow(node), facts)
+    uses = uses_in(facts).follow(node)
+    return is_given_to_others(uses, facts) and not is_made_in_passes(node, facts)
 
 
 def _is_of_itself(node: ast.Call, facts: Facts) -> bool:
@@ -175,6 +180,8 @@ def _is_registered(target: ast.Attribute, facts: Facts) -> bool:
 def _tier(node: ast.Call, graph: Graph, facts: Facts) -> tuple[Applicability, str | None]:
     if facts.is_target(node):
         return Applicability.DISPLAY, TARGET
+    if is_set_up_elsewhere(node, facts):
+        return Applicability.DISPLAY, "other calls make a model's own parameter here"
     for use in uses_in(facts).follow(node):
         if isinstance(use.user, ast.Call) and not facts.value(use.user.func).kind & _GENERIC:
             known = isinstance(use.user.func, ast.Attribute) and use.node is not use.user.func
@@ -184,7 +191,8 @@ def _tier(node: ast.Call, graph: Graph, facts: Facts) -> tuple[Applicability, st
     if given_weights(node, facts):
         return Applicability.UNSAFE, "the layer keeps the weight that it was made with"
     if _attributes(node, facts):
-        return Applicability.UNSAFE, "the module no longer gains a parameter at its first call"
+        made = getattr(facts.index.function_of(node), "name", "") == "__init__"
+        return Applicability.UNSAFE, _LISTED if made else _GAINED
     if graph < Graph.YES:
         return Applicability.UNSAFE, "the tensor is an argument that may carry a graph"
     return Applicability.SAFE, None
