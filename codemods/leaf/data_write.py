@@ -41,6 +41,9 @@ gains the factor that was missing. Of a norm and of a buffer `.data` is removed.
 because a stop may have been meant. What brings weights into bounds moves behind the step of the
 optimizer, which is unsafe because all steps change.
 
+Where the tensor is an argument that is returned, this is only shown: the caller may use what it
+has given as well, and the factors may be meant as constants.
+
 Parameters that are initialised, clipped or updated through `.data` are left alone: that is an old
 way that works. So are rounding, signs and clamps, which are passed straight through on purpose.
 
@@ -83,6 +86,9 @@ _STRAIGHT = frozenset(
 )
 _FILLS = frozenset({"masked_fill_", "index_fill_", "masked_scatter_"})
 """What these change has no gradient any more, whatever tells the elements."""
+_CHOICE = (
+    "a new tensor, computed with or without the gradient of the factors, is to be returned instead"
+)
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -101,6 +107,10 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
         message = f"`{name}` is changed through `.data`: its gradient is that of what it was before"
     elif (demand := lost_by(facts, place.value, place)) is not None:
         message = _lost(name, demand)
+    elif _is_of_the_caller(facts, node, place.value):
+        message = f"`{name}` is changed through `.data`: its gradient is that of what it was before"
+        yield Report(node, message, fix=fix(Applicability.DISPLAY), note=_CHOICE)
+        return
     else:
         return
     edits = _rewritten(facts, node, place)
@@ -214,6 +224,19 @@ def _is_on_the_way(facts: Facts, node: ast.stmt, owner: ast.Name) -> bool:
             return False
         later = later or not (before or through_data)
     return later
+
+
+def _is_of_the_caller(facts: Facts, node: ast.stmt, owner: ast.Name) -> bool:
+    """Is it an argument that was computed with a graph wherever the function is called, and that
+    is returned?"""
+    function, value = facts.index.function_of(owner), facts.value(owner)
+    if function is None or value.kind != Kind.TENSOR or value.graph < Graph.YES or value.leaf:
+        return False
+    if value.assumed or not value.computed or without_gradient(facts, node):
+        return False
+    loads = uses_in(facts).names.argument_loads(function, owner.id)
+    returned = any(isinstance(facts.index.parents.get(n), ast.Return) for n in loads)
+    return owner in loads and returned and facts.knows_callers(function)
 
 
 def _rewritten(facts: Facts, node: ast.stmt, place: ast.Attribute) -> list[Edit]:
