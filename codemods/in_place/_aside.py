@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from autofix.codemods.graph._casting import kept_in_buffer
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.uses import uses_in
@@ -79,3 +80,11 @@ def is_kept_state(written: ast.expr, handed: bool, facts: Facts) -> bool:
     return base is not written and base.id in {
         a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)
     }
+
+
+def is_kept_in_buffer(written: ast.expr, facts: Facts) -> bool:
+    """`norm *= 2; self.norm = norm`, where the class registers a buffer `norm`: statistics."""
+    if not isinstance(written, ast.Name):
+        return False
+    loads = uses_in(facts).names.all_loads(written)
+    return any(kept_in_buffer(load, facts) for load in loads if load.lineno > written.lineno)

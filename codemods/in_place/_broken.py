@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autofix.codemods.in_place import in_place_row_loop
-from autofix.codemods.in_place._aside import is_kept_state, works_on_data
+from autofix.codemods.in_place._aside import is_kept_in_buffer, is_kept_state, works_on_data
 from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -120,7 +120,7 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
         return True
     if graph == Graph.YES:
         return False
-    if _takes_arrays(place, facts):
+    if _takes_arrays(place, facts) or is_kept_in_buffer(place.base, facts):
         return True
     name = getattr(facts.index.function_of(place.node), "name", "")
     if kind == INPUT:  # helpers for data and for search look the same

@@ -1,4 +1,4 @@
-"""Functions that nobody calls while gradients are recorded."""
+"""What code that is called, or that calls, does to a leaf before it is written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, Index, last_name
 from autofix.flow.modes import OFF
+from autofix.flow.objects import Closure
+from autofix.flow.unit import is_foreign
+from autofix.flow.values import Kind
 
 _OFF = frozenset(name.rpartition(".")[2] for name in OFF)
 MOST = 20
@@ -27,6 +30,34 @@ def is_run_without_gradients(node: ast.AST, facts: Facts) -> bool:
         if last_name(call.func) == function.name
     ]
     return bool(found) and all(_is_off(call, index) for call, index in found)
+
+
+def is_handed_over(base: ast.expr, facts: Facts) -> bool:
+    """`quantize_(model, config)` and then `model.layer.weight.copy_(w)`: code that is not known may
+    have put other weights into a module, or have frozen them."""
+    function, root = facts.index.function_of(base), base
+    while isinstance(root, (ast.Attribute, ast.Subscript)):
+        root = root.value
+    if function is None or root is base or not isinstance(root, ast.Name) or root.id == "self":
+        return False
+    return any(
+        isinstance(n, ast.Expr)
+        and n.lineno < base.lineno
+        and isinstance(n.value, ast.Call)
+        and any(isinstance(a, ast.Name) and a.id == root.id for a in n.value.args)
+        and _is_unknown(n.value.func, facts)
+        for n in facts.index.body_nodes(function)
+    )
+
+
+def _is_unknown(func: ast.expr, facts: Facts) -> bool:
+    name = facts.library_name(func)
+    if name is not None:
+        return not name.startswith(("torch.", "builtins."))
+    value = facts.value(func)
+    if isinstance(value.ref, Closure):
+        return is_foreign(value.ref.node)
+    return not value.kind & (Kind.FUNCTION | Kind.CLASS | Kind.MODULE)
 
 
 def _files(function: ast.AST, facts: Facts) -> Iterator[Index]:

@@ -55,7 +55,7 @@ import itertools
 from collections.abc import Iterator
 
 from autofix.codemods.in_place._broken import LEAF, Broken, diagnose, shown
-from autofix.codemods.in_place._callers import is_run_without_gradients
+from autofix.codemods.in_place._callers import is_handed_over, is_run_without_gradients
 from autofix.codemods.in_place._new_tensor import into_new, reads_after, values_read
 from autofix.codemods.in_place._no_grad import under_no_grad
 from autofix.codemods.in_place._places import NAMES, NODES, TRIGGER, Place, places
@@ -84,6 +84,7 @@ def check(node: ast.Assign | ast.AugAssign | ast.Call, facts: Facts) -> Iterator
             _is_sometimes_a_leaf(place, facts)
             or _is_asked_before(place, facts)
             or is_run_without_gradients(place.statement, facts)
+            or is_handed_over(place.base, facts)
         ):
             yield _report(broken, facts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.flow.class_table import weighted
 from autofix.flow.facts import Facts
 from autofix.flow.syntax import argument
 from autofix.flow.uses import uses_in
@@ -15,7 +16,11 @@ from autofix.flow.walk import walk
 def has_another_owner(facts: Facts, part: ast.expr) -> bool:
     """Is what the container is given a part of a module already, which has registered it?"""
     return any(
-        _is_own_attribute(facts, one) or _is_of_argument(facts, one) or _is_drawn(facts, one)
+        _is_own_attribute(facts, one)
+        or _is_of_argument(facts, one)
+        or _is_drawn(facts, one)
+        or _is_handed_back(facts, one)
+        or _wraps_another(facts, one)
         for one in origins(facts, part)
     )
 
@@ -32,6 +37,36 @@ def _is_own_attribute(facts: Facts, part: ast.expr) -> bool:
     if not isinstance(own, ast.Attribute) or _is_made_each_turn(facts, own):
         return False
     return bool(value.kind & Kind.MODULE or value.parameter)
+
+
+def _is_handed_back(facts: Facts, part: ast.expr) -> bool:
+    """`self.merged.append(layers[-1])` of a list `layers` that the function returns."""
+    if not (isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name)):
+        return False
+    loads = uses_in(facts).names.all_loads(part.value)
+    return any(isinstance(facts.index.parents.get(load), ast.Return) for load in loads)
+
+
+def _wraps_another(facts: Facts, part: ast.expr) -> bool:
+    """`View(member)` of a member of what another attribute is, and with no weights of its own."""
+    made = [part] if isinstance(part, ast.Call) else []
+    for store in uses_in(facts).names.stores(part) if isinstance(part, ast.Name) else ():
+        statement = facts.index.parents.get(store)
+        value = statement.value if isinstance(statement, ast.Assign) else None
+        made += [value] if isinstance(value, ast.Call) else []
+    given = [n for call in made for a in call.args for n in walk(a) if isinstance(n, ast.Name)]
+    drawn = any(_is_part_of_attribute(facts, name) for name in given)
+    return drawn and not any(weighted(facts.value(call)) for call in made)
+
+
+def _is_part_of_attribute(facts: Facts, name: ast.Name) -> bool:
+    """`for member in self.ensemble.members`"""
+    for many in _sources(facts, name):
+        match many:
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="self")) as whole):
+                if facts.value(whole).kind & (Kind.MODULE | Kind.UNKNOWN):
+                    return True
+    return False
 
 
 def _is_made_each_turn(facts: Facts, own: ast.Attribute) -> bool:
