@@ -30,6 +30,7 @@ from autofix.flow.values import (
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
 
+_WHOLE = frozenset({"int", "long", "short", "byte", "bool"})
 _BACKWARD = frozenset({"backward", "manual_backward"})
 
 
@@ -193,6 +194,8 @@ def _opaque(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value
     if name == "detach":
         made = tensor(Graph.NO, cuts=frame.cut(given.node, receiver))
         return made.but(storage=receiver.storage) if receiver.storage else made
+    if name in _WHOLE and not given.all() and receiver.kind == Kind.UNKNOWN:
+        return Value(Kind.UNKNOWN)  # whole numbers, of what else it may be
     result = unknown_call(given, frame, receiver)
     keeps = receiver.graph if receiver.kind & Kind.UNKNOWN else Graph.MAYBE
     if keeps == Graph.NO and all(v.graph == Graph.NO for v in given.all()):

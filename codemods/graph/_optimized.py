@@ -119,7 +119,7 @@ def _all_optimizers(facts: Facts) -> dict[ast.Call, None]:
         call: None
         for index in (facts.index, *others)
         for call in index.of_kind(ast.Call)
-        if call.args
+        if (call.args or call.keywords)
         and (index is facts.index or call in facts.program.values)
         and _makes_optimizer(call, index)
     }

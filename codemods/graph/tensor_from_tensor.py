@@ -58,6 +58,7 @@ from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_true, keyword
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
@@ -151,13 +152,28 @@ def _report(
     if found is not None and facts.is_carried(node):
         return Report(node, message, declined=CARRIED, why=why)
     tier, note = _tier(node, data, found, facts)
-    if value.is_tensor and (not value.assumed or is_declared(data, facts)):
+    if found is None and value.graph == Graph.NO and _may_be_zero(data, facts):
+        edits = _converted(node, facts)
+    elif value.is_tensor and (not value.assumed or is_declared(data, facts)):
         edits = replace(facts, node, _copy(node, data, facts, keep_graph=found is not None))
     else:  # an array or list on other paths, which only `as_tensor` takes as well
         edits = _converted(node, facts)
         if found is None or found[0] < Graph.YES:
             tier = Applicability.UNSAFE if tier == Applicability.SAFE else tier
     return Report(node, message, fix=fix(tier, *edits), why=why, note=note)
+
+
+def _may_be_zero(data: ast.expr, facts: Facts) -> bool:
+    """`sum(counts)`: of no counts at all it is the number 0."""
+    made = [data]
+    for store in uses_in(facts).names.stores(data) if isinstance(data, ast.Name) else ():
+        statement = facts.index.parents.get(store)
+        made += [statement.value] if isinstance(statement, ast.Assign) else []
+    sums = [n for n in made if isinstance(n, ast.Call) and last_name(n.func) == "sum" and n.args]
+    return any(
+        facts.library_name(n.func) == "builtins.sum" and not facts.value(n.args[0]).items
+        for n in sums
+    )
 
 
 def _tier(
