@@ -113,18 +113,24 @@ def _is_text(node: ast.expr) -> bool:
 
 def _does_more(subject: ast.expr, facts: Facts) -> bool:
     """Does it have methods that no tensor has? An object of that kind may well work in place."""
-    function = facts.index.function_of(subject)
-    if not isinstance(subject, ast.Name) or function is None:
+    if not isinstance(subject, ast.Name):
         return False
-    return any(
-        isinstance(n, ast.Call)
-        and isinstance(n.func, ast.Attribute)
-        and isinstance(n.func.value, ast.Name)
-        and n.func.value.id == subject.id
-        and torch_api.method(n.func.attr) is None
-        and not n.func.attr.endswith("_")
-        and n.func.attr not in OF_TENSORS
-        for n in facts.index.body_nodes(function)
+    names = uses_in(facts).names
+    seen = [loads for store in names.stores(subject) if subject in (loads := names.loads(store))]
+    return any(_is_no_tensors(load, facts) for loads in seen for load in loads)
+
+
+def _is_no_tensors(owner: ast.Name, facts: Facts) -> bool:
+    """`boxes.rotate_all(angle)`"""
+    method = facts.index.parents.get(owner)
+    call = facts.index.parents.get(method) if isinstance(method, ast.Attribute) else None
+    return (
+        isinstance(method, ast.Attribute)
+        and isinstance(call, ast.Call)
+        and call.func is method
+        and torch_api.method(method.attr) is None
+        and not method.attr.endswith("_")
+        and method.attr not in OF_TENSORS
     )
 
 
