@@ -76,7 +76,70 @@ for _ in range(3):
 """
 ZERO = "        weight[pad] = 0.0\n"
 
+CONDENSED = """
+torch.manual_seed(0)
+real, labels = torch.randn(6, 3), torch.arange(6) % 2
+made = torch.randn(2, 3, requires_grad=True) * 0.1
+opt = torch.optim.SGD([made], lr=0.5)
+for _ in range(3):
+    net = nn.Linear(3, 2)
+    weights = list(net.parameters())
+    wanted = torch.autograd.grad(nn.functional.cross_entropy(net(real), labels), weights)
+    loss = nn.functional.cross_entropy(net(made), torch.arange(2))
+    found = torch.autograd.grad(loss, weights, create_graph=True)
+    match = sum((a - b).pow(2).sum() for a, b in zip(found, wanted))
+    opt.zero_grad()
+    match.backward()
+    opt.step()
+"""
+SCALED = "torch.randn(2, 3, requires_grad=True) * 0.1"
+
+CHUNKS = """
+torch.manual_seed(0)
+goal = torch.randn(4, 3)
+whole = torch.randn(4, 3)
+for start in (0, 2):
+    part = whole[start : start + 2].clone().requires_grad_(True)
+    for _ in range(3):
+        loss = (torch.relu(part) - goal[start : start + 2]).pow(2).sum() + part.pow(2).sum()
+        loss.backward()
+        part = part - 0.3 * part.grad
+    whole[start : start + 2] = part.detach()
+print(whole.sum())
+"""
+REBOUND = "        part = part - 0.3 * part.grad\n"
+IN_PLACE = "        with torch.no_grad():\n            part -= 0.3 * part.grad\n"
+
 HANDED = [
+    case(
+        "a gradient is a constant of a later loss",
+        CONDENSED,
+        SCALED,
+        "(torch.randn(2, 3) * 0.1).requires_grad_()",
+        "confirmed",
+    ),
+    case(
+        "what is optimized starts elsewhere",
+        CONDENSED,
+        SCALED,
+        "torch.randn(2, 3, requires_grad=True)",
+        "inconclusive",
+        "with other values",
+    ),
+    case(
+        "a part that is updated where it is",
+        CHUNKS,
+        REBOUND,
+        IN_PLACE + "        part.grad = None\n",
+        "confirmed",
+    ),
+    case(
+        "a part that adds up its gradients",
+        CHUNKS,
+        REBOUND,
+        IN_PLACE,
+        "refuted",
+    ),
     case("rows in a list", LEVELS, FILLED, LISTED, "confirmed"),
     case(
         "a row of a second result is lost",

@@ -186,7 +186,7 @@ WHOLE = [
         WIDTH,
         "self.width = nn.Parameter(torch.tensor(0.3).log())",
         "refuted",
-        "`width` was 5 numbers to train, and is 1 now",
+        "`width` was of shape (5,), and is of shape () now",
     ),
     case(
         "a buffer that requires grad",

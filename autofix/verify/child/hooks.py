@@ -12,7 +12,9 @@ from . import chance, compiler, constructors, modules, optimizing, switches, ten
 from .current import current, unwatched
 from .event import INNER, Event
 from .leaf import Leaf
+from .places import where
 from .session import Session
+from .tape import held
 from .tensors import Tensor
 
 _originals: dict[str, Callable[..., Any]] = {}
@@ -142,7 +144,9 @@ def _grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
                 event.gradients[leaf.index] = tensors.plain(found)
                 leaf.gradient = True
         session.finish_event(event)
-        return result
+        # Without a graph of its own a gradient is a constant for what is computed with it.
+        place, live = where(session)
+        return held(session, "grad", result, place, live=live)
 
 
 def _credit_all(session: Session, event: Event, outputs: Any, weights: Any) -> None:

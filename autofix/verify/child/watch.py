@@ -18,7 +18,7 @@ from .current import unwatched
 from .kinds import Kind, classify
 from .places import direct, where
 from .session import Session
-from .tape import keep, replay
+from .tape import held
 from .tensors import Tensor
 from .veiled import BARES
 from .widening import widened
@@ -229,27 +229,9 @@ class Watch(TorchFunctionMode):
             key = place.line, name
             session.live_exits[key] = session.live_exits.get(key, 0) + 1
             session.direct_exits += direct(place, session)
-        mode = session.mode
-        if mode.name == "base":
-            if live:
-                session.stop(place.line, given)
-            session.tape.append(keep(session, result))
-            return result
-        if mode.name != "shifted" or mode.values_only:
-            return result
-        position = session.position
-        session.position += 1
-        if mode.live == "all" or (mode.live == "spans" and live):
-            return result
-        if position >= len(session.tape):
-            session.diverged = f"line {place.line}: `{name}` is met more often than before"
-            return result
-        kept = session.tape[position]
-        if writes and isinstance(result, Tensor) and isinstance(kept, Tensor):
-            with torch.no_grad():
-                result.data.copy_(kept.reshape(result.shape))
-            return result
-        return replay(session, result, kept, place)
+        if live and session.mode.name == "base":
+            session.stop(place.line, given)
+        return held(session, name, result, place, live=live, writes=writes)
 
 
 def _is_torch(frame: Any) -> bool:

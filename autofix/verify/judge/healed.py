@@ -68,7 +68,10 @@ def _unlike(one: Trace, other: Trace) -> tuple[str, str] | None:
             return "print", f"it prints {_two(a, b)}"
     ends = {key(leaf): leaf for leaf in one["leaves"]}
     for leaf in other["leaves"]:
-        then = ends.get(key(leaf), leaf)["end"]
+        meant = ends.get(key(leaf), leaf)
+        if leaf["moved"] and not meant["moved"]:
+            continue  # its name went on to another tensor there
+        then = meant["end"]
         size = max(abs(then[1]), abs(leaf["end"][1]))
         for a, b in zip(then, leaf["end"], strict=True):
             if abs(a - b) > _NEAR * size:

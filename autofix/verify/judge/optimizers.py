@@ -28,6 +28,7 @@ def signs(case: Case) -> Iterator[Sign]:
     yield from _options(case)
     yield from _settings(case.before.plain["settings"], case.after.plain["settings"])
     yield from _barren(case)
+    yield from _other_start(case)
     old, new = case.before.plain["unheld"], case.after.plain["unheld"]
     quoted = [f"`{one}`" for one in new]
     if new and (case.before.raised is not None or not old):
@@ -64,6 +65,21 @@ def _barren(case: Case) -> Iterator[Sign]:
     if any(not one[2] and of(one) not in known for one in case.after.plain["barren"]):
         text = "an optimizer has a tensor that is no Parameter and requires no grad: it never moves"
         yield Sign(Weight.REST, "training", text)
+
+
+def _other_start(case: Case) -> Iterator[Sign]:
+    """What no optimizer took, and takes now, starts from other values."""
+    assert case.before.plain is not None
+    held = {of(leaf["key"]) for leaf in case.after.leaves if leaf["held"]}
+    shapes = {shape for shape, _ in held}
+    for refused in map(of, case.before.plain["refused"]):
+        if refused not in held and refused[0] in shapes:
+            text = (
+                f"the optimizer was given a tensor of shape {refused[0]} with other values; which "
+                "ones are meant only its author knows"
+            )
+            yield Sign(Weight.DOUBT, "optimizer", text)
+            return
 
 
 def _options(case: Case) -> Iterator[Sign]:
