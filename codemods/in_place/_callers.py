@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from autofix.flow.facts import Facts
@@ -13,6 +14,8 @@ from autofix.flow.unit import is_foreign
 from autofix.flow.values import Kind
 
 _OFF = frozenset(name.rpartition(".")[2] for name in OFF)
+_LOOKS = re.compile(r"(?i)print|summary|log|info|debug|watch|save|dump|graph|count|flops|show|plot")
+"""What functions are called that only look at a model."""
 MOST = 20
 """Files that are asked for calls."""
 
@@ -51,6 +54,8 @@ def is_handed_over(base: ast.expr, facts: Facts) -> bool:
 
 
 def _is_unknown(func: ast.expr, facts: Facts) -> bool:
+    if _LOOKS.search(last_name(func) or ""):
+        return False
     name = facts.library_name(func)
     if name is not None:
         return not name.startswith(("torch.", "builtins."))
