@@ -53,13 +53,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from autofix.codemods.graph._exports import export_at
 from autofix.codemods.graph._hard_choice import softened
-from autofix.codemods.graph._intent import names_constant
-from autofix.codemods.graph._landing import VARIABLE, CannotLift, maker
-from autofix.codemods.graph._lifting import Lift
+from autofix.codemods.graph._landing import VARIABLE, maker
 from autofix.codemods.graph._new_leaf import (
     begins_anew,
     ends_turn,
@@ -68,16 +64,14 @@ from autofix.codemods.graph._new_leaf import (
     runs_backward,
 )
 from autofix.codemods.graph._numeric_names import counterpart
-from autofix.codemods.graph._stops import freed, stopped, tidied
-from autofix.codemods.graph._unwrapping import unwrapped
-from autofix.flow.constructors import CONSTRUCTORS
+from autofix.codemods.graph._rewraps import Repair, nothing, repair_cut, waits_for, without_wrapper
+from autofix.codemods.graph._stops import tidied
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_false, is_true, keyword
-from autofix.flow.unit import is_foreign
 from autofix.flow.values import Graph, Kind, Value
-from autofix.model import Applicability, Edit
+from autofix.model import Applicability
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
@@ -143,19 +137,6 @@ def _is_registered(node: ast.Call, facts: Facts) -> bool:
     return isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Attribute)
 
 
-@dataclass(slots=True)
-class _Repair:
-    """What is done about the cuts before a wrapper."""
-
-    edits: list[Edit] = field(default_factory=list)
-    done: int = 0
-    exact: bool = True
-    unwrapped: bool = False
-    reasons: list[str] = field(default_factory=list)
-    others: bool = False
-    """A cut that another rule repairs, with the wrapper."""
-
-
 def _check(
     key: ast.expr, node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts
 ) -> Iterator[Report]:
@@ -175,42 +156,33 @@ def _check(
         return
     if is_given_out(node, inner, facts):
         return
-    if any(_waits_for(cut, value, facts) for cut, _ in terms):
+    if any(waits_for(cut, value, facts) for cut, _ in terms):
         return  # mended where it stands: then the wrapper alone is left
     if isinstance(node, ast.Call) and _is_copied(node, cuts, facts):
         held = contents(value)
         if held is not None and not held.kind & Kind.TENSOR:
             yield from _bare(node, inner, facts)
         return  # `torch.tensor(loss, requires_grad=True)` and lists: found as copies
-    repair = _Repair()
+    repair = Repair()
     for cut, graph in terms:
-        _repair_cut(cut, graph, key, repair, facts)
+        repair_cut(cut, graph, key, repair, facts)
     if repair.others and not repair.done:
         return
     where = cuts[0][0]
     message = _message(node, facts)
     why = value.why.steps() if value.why is not None else ()
     if not repair.done:
-        reason = repair.reasons[0] if repair.reasons else _nothing(where, facts)
+        reason = repair.reasons[0] if repair.reasons else nothing(where, facts)
         yield Report(node, message, declined=reason, why=why)
         return
     why_not = None if repair.edits else frozen(node, inner, facts)
     if why_not is not None:
         yield Report(node, message, declined=why_not, why=why)
         return
-    edits = _without_wrapper(key, node, inner, repair, facts)
+    edits = without_wrapper(key, node, inner, repair, facts)
     tier = Applicability.SAFE if repair.exact else Applicability.UNSAFE
     note = None if repair.exact else "a value on the way is not surely a tensor with a graph"
     yield Report(node, message, fix=fix(tier, *tidied(edits, facts)), why=why, note=note)
-
-
-def _waits_for(cut: ast.AST, wrapped: Value, facts: Facts) -> bool:
-    """Is it a cut of another file? Where there is a way beside it, one that is written there."""
-    if not is_foreign(cut) or wrapped.graph < Graph.YES:
-        return is_foreign(cut)
-    if not isinstance(cut, (ast.Call, ast.Attribute)):
-        return False
-    return (export_at(cut, facts) or stopped(cut, facts)) is not None
 
 
 def _is_of_another_rule(cut: ast.AST, wrapped: Value, facts: Facts) -> bool:
@@ -230,72 +202,6 @@ def _is_copied(node: ast.Call, cuts: list[tuple[ast.AST, Graph]], facts: Facts) 
     """Is it itself what cuts: a constructor that copies tensors, or a Parameter made of one?"""
     by_others = maker(node, facts) is not None or facts.library_name(node.func) in _PARAMETER
     return by_others and any(cut is node for cut, _ in cuts)
-
-
-def _repair_cut(cut: ast.AST, graph: Graph, key: ast.AST, repair: _Repair, facts: Facts) -> None:
-    if not isinstance(cut, ast.expr):
-        return
-    if is_foreign(cut):
-        repair.others = True
-        return
-    if cut is key:
-        inner = cut.args[0] if isinstance(cut, ast.Call) and cut.args else None
-        known = inner is not None and facts.value(inner).is_tensor
-        repair.done += 1
-        repair.exact = repair.exact and known
-        return
-    if facts.is_target(cut) and not isinstance(cut, ast.Attribute):
-        repair.reasons.append("what is cut is the target of a loss: the stop may be meant")
-        return
-    export, source = export_at(cut, facts), stopped(cut, facts)
-    if export is not None and export.is_bare and graph < Graph.YES:
-        return
-    if export is not None and not facts.value(export.source).may_be_tensor:
-        repair.reasons.append(_nothing(cut, facts))  # an array of a list of tensors
-        return
-    if export is not None:
-        lift = Lift(facts, export, True)
-        try:
-            way = lift.run()
-        except CannotLift as reason:
-            repair.reasons.append(str(reason))
-            return
-        if lift.listed:
-            repair.others = True
-            return
-        if not way.joined:
-            repair.reasons.append(_nothing(cut, facts))
-            return
-        repair.edits += way.edits
-        repair.exact = repair.exact and lift.exact
-        repair.unwrapped = repair.unwrapped or key in lift.leaves
-        repair.done += 1
-    elif source is not None:
-        if names_constant(cut, facts):
-            repair.reasons.append(_nothing(cut, facts))
-            return
-        repair.edits += freed(cut, source, facts)
-        repair.exact = repair.exact and graph == Graph.YES
-        repair.done += 1
-    elif isinstance(cut, ast.Call) and last_name(cut.func) in CONSTRUCTORS:
-        repair.others = True
-    else:
-        repair.reasons.append(_nothing(cut, facts))
-
-
-def _without_wrapper(
-    key: ast.expr, node: ast.Assign | ast.Call, inner: ast.expr, repair: _Repair, facts: Facts
-) -> list[Edit]:
-    edits = list(repair.edits)
-    if repair.unwrapped:
-        return edits
-    parent = facts.index.parents.get(node)
-    if isinstance(node, ast.Assign) or isinstance(parent, ast.Expr):
-        removal = remove_statement(facts, node)
-        return [*edits, removal] if removal is not None else edits
-    if facts.value(inner).kind & (Kind.NUMBER | Kind.NUMPY):
-        return edits  # a number still: its own way out of the graph is found in the next round
-    return [*edits, *unwrapped(facts, node, inner)]
 
 
 def _bare(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> Iterator[Report]:
@@ -324,10 +230,3 @@ def _message(node: ast.Assign | ast.Call, facts: Facts) -> str:
     return (
         f"`{text}` makes the loss a new leaf: `backward()` ends there, and nothing before it learns"
     )
-
-
-def _nothing(cut: ast.AST, facts: Facts) -> str:
-    line = getattr(cut, "lineno", 0)
-    text = facts.source.segment(cut) if isinstance(cut, ast.expr) else ""
-    text = " ".join(text.split())[:40]
-    return f"the graph ends before it, at `{text}` (line {line}), and there is no repair for that"
