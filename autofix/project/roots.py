@@ -82,15 +82,16 @@ class Folders:
             if above == at:
                 break
             at = above
-        return Root(self._above(self.outermost(folder)), False)
+        return Root(self._above(folder), False)
 
-    def _above(self, top: str) -> str:
+    def _above(self, folder: str) -> str:
         """Where the programs may lie that import from a folder without a marker: of the folders
         around it that the run is about the outermost with a module, or else the next one."""
+        top = self.outermost(folder)
         around = [top]
         while around[-1] not in self.given and any(below(top, one) for one in self.given):
             around.append(os.path.dirname(around[-1]))
-        if len(around) == 1 and top not in self.given:
+        if top == folder and len(around) == 1 and top not in self.given:
             around.append(os.path.dirname(top))
         return next((one for one in reversed(around) if self.has_modules(one)), top)
 
