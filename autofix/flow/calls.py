@@ -17,7 +17,7 @@ from autofix.flow.library import call_library
 from autofix.flow.methods import call_method
 from autofix.flow.modules import call_module, module_method
 from autofix.flow.objects import ClassInfo, Closure, Instance
-from autofix.flow.syntax import is_none
+from autofix.flow.syntax import is_false, is_none, keyword
 from autofix.flow.values import EMPTY, UNKNOWN, Either, Graph, Kind, Value
 
 
@@ -65,10 +65,10 @@ def arguments(node: ast.Call, frame: Frame) -> Arguments:
                 found.values.append(found.rest or value.elem or UNKNOWN)
         else:
             found.values.append(frame.eval(argument))
-    for keyword in node.keywords:
-        value = frame.eval(keyword.value)
-        if keyword.arg is not None:
-            found.keywords[keyword.arg] = value
+    for named in node.keywords:
+        value = frame.eval(named.value)
+        if named.arg is not None:
+            found.keywords[named.arg] = value
         elif value.entries is not None:
             found.keywords.update({k: v for k, v in value.entries.items() if isinstance(k, str)})
         else:
@@ -81,6 +81,8 @@ def _call(node: ast.Call, frame: Frame) -> Value:
     modes = frame.program.modes
     modes[node] = modes.get(node, False) or frame.state.grad
     if isinstance(node.func, ast.Attribute):
+        if node.func.attr == "zero_grad" and is_false(keyword(node, "set_to_none")):
+            frame.program.zeroed.append(node)
         receiver = _super(node.func.value, frame) or frame.eval(node.func.value)
         result = _call_on(receiver, node.func, node, frame)
         if result is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -188,6 +188,12 @@ class Facts:
         """Is what comes out of the cut at `node` optimized, or asked for its own `.grad`?"""
         self._cover(node)
         return self.program.cuts.is_leaf_of(node)
+
+    def zeroes(self, node: ast.AST) -> Sequence[ast.Call]:
+        """The calls in the programs around `node`, those of other files included, that set
+        gradients to zero rather than to drop them."""
+        self._cover(node)
+        return () if self._silent else self.program.zeroed
 
     def trails(self, node: ast.Call) -> Collection[Trail]:
         """By which calls the Parameter that is made at `node` is reached."""

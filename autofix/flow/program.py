@@ -91,6 +91,8 @@ class Program:
     """The calls that led here, outermost first."""
     trails: dict[ast.AST, set[Trail]] = field(default_factory=dict)
     """The ways to where a Parameter is made."""
+    zeroed: list[ast.Call] = field(default_factory=list)
+    """Where gradients are set to zero, rather than dropped."""
     writes: Writes = field(default_factory=Writes)
     spent: int = 0
     _spent_abroad: int = 0

@@ -79,7 +79,7 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
         return None
     if isinstance(inner, ast.Call) and (last_name(inner.func) or "") not in _VIEWS:
         return None
-    if not _may_change(facts, at, inner):
+    if not is_written_near(facts, at, inner):
         return None
     match inner:
         case ast.Attribute(attr="grad", value=owner):
@@ -98,7 +98,7 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
     return None
 
 
-def _may_change(facts: Facts, at: ast.stmt, node: ast.expr) -> bool:
+def is_written_near(facts: Facts, at: ast.stmt, node: ast.expr) -> bool:
     """Does the function write into what the expression is a part of? By its text alone."""
     written = _written_in(facts).get(facts.index.function_of(at) or facts.tree)
     if not written:

@@ -204,12 +204,12 @@ def _differences(
             scopes += [around] if taken else []
     for scope in scopes:
         for inner in ast.walk(scope):
-            pair = _pair(inner)
+            pair = compared_in(inner)
             if pair is not None and isinstance(inner, ast.expr):
                 yield inner, pair, names
 
 
-def _pair(node: ast.AST) -> list[ast.expr] | None:
+def compared_in(node: ast.AST) -> list[ast.expr] | None:
     """What is compared with what."""
     match node:
         case ast.BinOp(op=ast.Sub(), left=left, right=right):

@@ -30,11 +30,12 @@ def kept_gradients(facts: Facts, statement: ast.Assign) -> Iterator[KeptGradient
     """`state["previous"] = grad`, which the next call reads together with its own gradient."""
     function = facts.index.function_of(statement)
     pairs = list(_kept(facts, statement))
-    reset = zeroed(facts) if pairs else None
-    if reset is None:
+    if not pairs or _is_dropped(facts, function):
         return
+    reset = zeroed(facts)
     for holder, node in pairs:
-        if _is_dropped(facts, function):
+        reset = reset or _zeroed_abroad(facts, node)
+        if reset is None:
             continue
         each = _of_each(node)
         if each is not None:
@@ -50,7 +51,7 @@ def kept_gradients(facts: Facts, statement: ast.Assign) -> Iterator[KeptGradient
 def _kept(facts: Facts, statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
     """What outlives a call or a turn, and what is put there."""
     inside = facts.index.function_of(statement) is not None
-    for holder, node in _pairs(statement):
+    for holder, node in pairs_of(statement):
         outlives = inside and isinstance(holder, (ast.Subscript, ast.Attribute))
         turns = isinstance(holder, ast.Name) and facts.index.loops_around(statement)
         if (outlives or turns) and getattr(holder, "attr", None) not in ("data", "grad"):
@@ -69,7 +70,7 @@ def _of_each(node: ast.expr) -> ast.expr | None:
     return None
 
 
-def _pairs(statement: ast.Assign) -> list[tuple[ast.expr, ast.expr]]:
+def pairs_of(statement: ast.Assign) -> list[tuple[ast.expr, ast.expr]]:
     """Each target, and what is put there."""
     match statement:
         case ast.Assign(targets=[ast.Tuple(elts=left)], value=ast.Tuple(elts=right)):
@@ -79,7 +80,7 @@ def _pairs(statement: ast.Assign) -> list[tuple[ast.expr, ast.expr]]:
     return []
 
 
-def _looked_up(node: ast.expr) -> str:
+def looked_up(node: ast.expr) -> str:
     """The text of `kept[key]`, also for `kept.get(key)`."""
     match node:
         case ast.Call(func=ast.Attribute(attr="get", value=owner), args=[key, *_]):
@@ -153,6 +154,13 @@ def zeroed(facts: Facts) -> ast.Call | None:
     return None
 
 
+def _zeroed_abroad(facts: Facts, node: ast.expr) -> ast.Call | None:
+    """The same in the files that use this one."""
+    if _of_each(node) is None and not _is_gradient(facts, node):
+        return None
+    return next(iter(facts.zeroes(node)), None)
+
+
 def _is_dropped(facts: Facts, function: FunctionNode | None) -> bool:
     """`p.grad = None` beside it: the next gradient has memory of its own."""
     return any(
@@ -175,8 +183,8 @@ def _read_before(
     statements = [n for n in walk(around) if isinstance(n, ast.stmt)]
     for each in statements:
         if isinstance(each, ast.Assign):
-            for target, value in _pairs(each):
-                if isinstance(target, ast.Name) and _looked_up(value) in held:
+            for target, value in pairs_of(each):
+                if isinstance(target, ast.Name) and looked_up(value) in held:
                     held.add(target.id)
     for each in statements:
         if each is statement or each.lineno > statement.lineno or isinstance(each, ast.If):

@@ -57,6 +57,7 @@ from collections.abc import Iterator
 from autofix.codemods.alias._aliases import aliases_in
 from autofix.codemods.alias._anchored import anchored
 from autofix.codemods.alias._copies import copied
+from autofix.codemods.alias._kept_before import kept_before
 from autofix.codemods.alias._kept_gradient import kept_gradients
 from autofix.codemods.alias._kept_state import kept_state
 from autofix.codemods.alias._stale import restores, stale
@@ -105,6 +106,20 @@ def check_kept(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         )
         end = facts.source.span(kept.node)[1]
         yield Report(node, message, fix=fix(Applicability.SAFE, Edit(end, end, ".clone()")))
+
+
+@rule.visit(ast.Assign)
+def check_kept_weight(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+    """`state["previous"] = p`"""
+    for kept in kept_before(facts, node):
+        held, weight = facts.source.segment(kept.holder), facts.source.segment(kept.node)
+        message = (
+            f"`{held}` is no copy: line {kept.compared.lineno} subtracts it from `{weight}`, the "
+            "very memory that it is, which is zero"
+        )
+        end = facts.source.span(kept.node)[1]
+        copy = ".clone()" if kept.cut else ".detach().clone()"
+        yield Report(node, message, fix=fix(Applicability.SAFE, Edit(end, end, copy)))
 
 
 @rule.visit(ast.Assign, ast.Expr)
