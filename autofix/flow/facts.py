@@ -195,6 +195,12 @@ class Facts:
         self._cover(node)
         return () if self._silent else self.program.zeroed
 
+    def makes_optimizer(self, node: ast.AST, loop: ast.stmt) -> bool:
+        """Is an optimizer made in the turns of a loop, at `node` or around the calls of it?"""
+        if node in self.index.parents:
+            self._cover(node)
+        return not self._silent and loop in self.program.renewed
+
     def trails(self, node: ast.Call) -> Collection[Trail]:
         """By which calls the Parameter that is made at `node` is reached."""
         self._cover(node)

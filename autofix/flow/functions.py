@@ -43,6 +43,8 @@ def call_closure(
     key = _memo_key(closure, given, keywords, frame)
     if key in program.memo:
         known = program.memo[key]
+        if known.kind == Kind.OPTIMIZER:
+            program.renewed.update(program.cuts.loops)
         handed = EMPTY.union(*(all_cuts(v) for v in (*given, *keywords.values())))
         program.cuts.again((all_cuts(known) | _cuts_in_object(known, frame)) - handed)
         program.writes.again(*program.writes_of[key], memory_in(known), program.cuts)

@@ -31,6 +31,8 @@ def construct(
         made = frame.program.parts.get(key)
         if made is not None:
             return made
+    if any(base.startswith("torch.optim.") for base in info.foreign_bases):
+        frame.program.renewed.update(frame.program.cuts.loops)
     instance = Instance(info)
     value = instance_value(instance)
     if key is not None:

@@ -190,6 +190,7 @@ def _optimizer(given: Arguments, frame: Frame) -> Value:
     parameters = given.get(0, "params")
     if parameters is not None:
         use_as_leaf(parameters, frame)
+        frame.program.renewed.update(frame.program.cuts.loops)
         trained = contents(parameters)
         if trained is not None and trained.parameter:
             frame.program.frozen -= trained.storage

@@ -91,6 +91,8 @@ class Program:
     """The calls that led here, outermost first."""
     trails: dict[ast.AST, set[Trail]] = field(default_factory=dict)
     """The ways to where a Parameter is made."""
+    renewed: set[ast.stmt] = field(default_factory=set)
+    """The loops in whose turns an optimizer is made, be it by what they call."""
     zeroed: list[ast.Call] = field(default_factory=list)
     """Where gradients are set to zero, rather than dropped."""
     writes: Writes = field(default_factory=Writes)

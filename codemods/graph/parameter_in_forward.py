@@ -137,7 +137,9 @@ def _is_of_itself(node: ast.Call, facts: Facts) -> bool:
     """`self.alpha = nn.Parameter(self.alpha.clamp(0, 1))` of what is a Parameter already."""
     statement = facts.index.parents.get(node)
     found = overwritten(facts, statement) if isinstance(statement, ast.Assign) else None
-    return found is not None and found.for_this_call
+    if found is None or found.for_this_call:
+        return found is not None
+    return found.in_training and (found.fits(facts) or found.is_masked(facts))
 
 
 def _declined(node: ast.Call, facts: Facts) -> str | None:

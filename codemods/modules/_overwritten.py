@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autofix.codemods.modules._fresh import called_by_forward
-from autofix.codemods.modules._same_shape import depends_on, meaning, same_shape
+from autofix.codemods.modules._same_shape import depends_on, masked, meaning, same_shape
 from autofix.codemods.modules._tier import trained_here
 from autofix.flow import torch_api
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import Index, last_name
 from autofix.flow.objects import Closure
 from autofix.flow.roles import optimizer_class
 from autofix.flow.syntax import all_arguments, calls_any, calls_in
@@ -58,6 +58,9 @@ class Overwritten:
     def fits(self, facts: Facts) -> bool:
         return same_shape(facts, self.data, self.target)
 
+    def is_masked(self, facts: Facts) -> bool:
+        return masked(facts, self.data, self.target)
+
     def is_frozen_behind(self, facts: Facts) -> bool:
         """`self.weight.requires_grad = False` in the same block: a table that nobody trains"""
         name = ast.unparse(self.target)
@@ -90,7 +93,7 @@ def _in_class(
     if not table.is_module or method.name == "__init__" or not _registered(facts, table, target):
         return None
     in_forward = method in called_by_forward(facts, table)
-    training = _called_between_steps(facts, method)
+    training = _runs_between_steps(facts, node, loops=False)
     data = _parameter_data(facts, node.value)
     if data is not None:
         if not depends_on(facts, data, target) or _only_in_init(facts, table, method):
@@ -264,17 +267,24 @@ def _called_between_steps(facts: Facts, method: Method) -> bool:
     return False
 
 
-def _runs_between_steps(facts: Facts, node: ast.AST) -> bool:
-    """In a loop around it, or around calls of the function that it stands in."""
+def _runs_between_steps(facts: Facts, node: ast.Assign, loops: bool = True) -> bool:
+    """In a loop around calls of the function that it stands in, or around it."""
     method = facts.index.function_of(node)
-    called = method is not None and _called_between_steps(facts, method)
-    return called or _steps_around(facts, node)
+    if method is not None and _called_between_steps(facts, method):
+        return True
+    if loops and _steps_around(facts, node):
+        return True
+    trails = facts.trails(node.value) if isinstance(node.value, ast.Call) else ()
+    return any(_steps_around(facts, call, index) for way in trails for index, call in way[1:])
 
 
-def _steps_around(facts: Facts, node: ast.AST) -> bool:
+def _steps_around(facts: Facts, node: ast.AST, index: Index | None = None) -> bool:
     """Is an optimizer that was there before stepped in the loop around?"""
-    loops = [one for one in facts.index.loops_around(node) if calls_any(one, ("step", "backward"))]
-    return bool(loops) and not any(optimizer_class(call, facts) for call in calls_in(loops[0]))
+    loops = (index or facts.index).loops_around(node)
+    loops = [one for one in loops if calls_any(one, ("step", "backward"))]
+    if not loops or facts.makes_optimizer(node, loops[0]):
+        return False
+    return not any(optimizer_class(call, facts) for call in calls_in(loops[0]))
 
 
 def frozen_replacement(facts: Facts, node: ast.Assign) -> ast.Call | None:

@@ -9,7 +9,10 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import is_true, keyword, mentions
 from autofix.flow.uses import uses_in
+from autofix.flow.values import Dim
 from autofix.flow.walk import walk
+
+Shape = tuple[Dim, ...] | None
 
 _KEEPING = frozenset(
     "abs absolute clamp clamp_min clamp_max clip clone contiguous data detach div divide exp mul "
@@ -61,7 +64,41 @@ def same_shape(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
     return value.is_tensor and known and value.shape == wanted
 
 
-def _read_shape(facts: Facts, node: ast.expr, target: ast.expr) -> object:
+def masked(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
+    """`weight * masks[name]`: whatever would not fit the parameter, no layer could use."""
+    if isinstance(node, ast.Attribute) and node.attr == "data":
+        return masked(facts, node.value, target)
+    if isinstance(node, ast.Name) and (made := meaning(facts, node)) is not None:
+        return masked(facts, made, target)
+    factors = _factors(node)
+    wanted = facts.value(target).shape or _read_shape(facts, node, target)
+    for mine, other in (factors, factors[::-1]) if factors else ():
+        if same_shape(facts, mine, target) and not depends_on(facts, other, target):
+            return _may_be_equal(facts.value(other).shape, wanted)
+    return False
+
+
+def _may_be_equal(shape: Shape, wanted: Shape) -> bool:
+    if shape is None or wanted is None:
+        return True
+    sizes = [pair for pair in zip(shape, wanted, strict=False) if None not in pair]
+    told = all(a == b for a, b in sizes if isinstance(a, int) and isinstance(b, int))
+    return len(shape) == len(wanted) and told
+
+
+def _factors(node: ast.expr) -> tuple[ast.expr, ...]:
+    """`a` and `b` of `a * b`, `a.mul(b)` and `torch.mul(a, b)`."""
+    match node:
+        case ast.BinOp(left=left, right=right, op=ast.Mult()):
+            return left, right
+        case ast.Call(func=func, args=[left, right], keywords=[]) if last_name(func) == "mul":
+            return left, right
+        case ast.Call(func=ast.Attribute(value=left, attr="mul"), args=[right], keywords=[]):
+            return left, right
+    return ()
+
+
+def _read_shape(facts: Facts, node: ast.expr, target: ast.expr) -> Shape:
     found = mentions(node, ast.unparse(target))
     return facts.value(found[0]).shape if found else None
 

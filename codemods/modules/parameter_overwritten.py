@@ -31,9 +31,9 @@ def project(self):
 ## Fix safety
 
 The new values are written into the Parameter that is there. The values are the same, and the
-optimizer still has it. It is safe between the steps of an optimizer, where this file shows that,
-and for what would raise; it is unsafe elsewhere, where a Parameter was deleted, and for
-`freeze=False`.
+optimizer still has it. It is safe between the steps of an optimizer, where the program shows that,
+and for what would raise; it is unsafe elsewhere, for a product with a mask of unknown shape, where
+a Parameter was deleted, and for `freeze=False`.
 
 What `forward` computes from the Parameter and then computes with gets a name of its own, and the
 Parameter stays as it is. The values of the call are the same. This is unsafe: it is likely, not
@@ -120,7 +120,8 @@ def _report(facts: Facts, found: Overwritten) -> Report | None:
         return Report(found.statement, message, fix=fix(Applicability.UNSAFE, *used), note=note)
     if found.set_up and facts.value(found.data).graph != Graph.YES:
         return _wrapped(facts, found, message)
-    if not found.fits(facts):
+    fits = found.fits(facts)
+    if not fits and not (found.change == Change.MADE_ANEW and found.is_masked(facts)):
         if found.change == Change.MADE_ANEW:
             return None
         return Report(found.statement, message, declined="the new values may have another shape")
@@ -130,7 +131,8 @@ def _report(facts: Facts, found: Overwritten) -> Report | None:
     edits = _copied(facts, found)
     if edits is None:
         return Report(found.statement, message, declined="it shares its line with other statements")
-    return Report(found.statement, message, fix=fix(_tier(facts, found), *edits))
+    tier = _tier(facts, found) if fits else Applicability.UNSAFE
+    return Report(found.statement, message, fix=fix(tier, *edits))
 
 
 def _wrapped(facts: Facts, found: Overwritten, message: str) -> Report:
