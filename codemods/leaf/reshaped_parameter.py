@@ -117,8 +117,11 @@ def _reports(call: ast.Call, facts: Facts) -> Iterator[Report]:
     for lost in lost_parameters(facts, call):
         if _is_lent(lost, facts):
             continue
-        if lost.declined is None or not _is_composed(lost, facts):
-            yield _report(lost, facts)
+        if lost.declined is not None and _is_composed(lost, facts):
+            continue
+        report = _report(lost, facts)
+        if report.declined is None or not _may_do_nothing(lost, facts):
+            yield report
 
 
 def _is_composed(lost: Lost, facts: Facts) -> bool:
@@ -135,6 +138,13 @@ def _is_lent(lost: Lost, facts: Facts) -> bool:
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     first = lost.keep.path[0].operations[0]
     return first.name == "indexing" and any(isinstance(t, ast.Attribute) for t in targets)
+
+
+def _may_do_nothing(lost: Lost, facts: Facts) -> bool:
+    """`.float()` of what may well hold such numbers already: then it gives the Parameter itself."""
+    operations = [o for chain in lost.keep.path for o in chain.operations]
+    known = facts.value(lost.data).dtype is not None if lost.data is not None else True
+    return not known and all(operation.name == "`.float()`" for operation in operations)
 
 
 def _report(lost: Lost, facts: Facts) -> Report:
