@@ -1,5 +1,5 @@
 """Weights of a Module that nothing uses but what has no gradient: a comparison, a rounding, the
-choice of the largest. Whatever the loss is, they are never trained."""
+choice of the largest, a stop. Whatever the loss is, they are never trained."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _KEPT = frozenset(
     "in_features out_features size dim numel zero_ requires_grad_ apply".split()
 )
 """What is asked of a layer without running it."""
+_RETURNED = "return"
 
 
 def only_hard(node: ast.expr, facts: Facts) -> ast.Attribute | None:
@@ -37,14 +38,60 @@ def only_hard(node: ast.expr, facts: Facts) -> ast.Attribute | None:
     return None
 
 
+def only_stopped(source: ast.expr, facts: Facts) -> bool:
+    """Is what is stopped computed by weights that the Module around makes itself, none of which
+    has a gradient on another way? (What it was given may be trained by somebody else.)"""
+    function, owner = facts.index.function_of(source), facts.index.class_of(source)
+    if function is None or owner is None or function.name == "__init__":
+        return False
+    found = [*_sources(source, function, facts), *_of_methods(source, owner, facts)]
+    return (
+        bool(found)
+        and all(_is_made(one, owner, facts) for one in found)
+        and all(
+            _is_run(use, facts) and _is_stopped(use, facts)
+            for one in found
+            for use in _uses(one, owner, facts)
+        )
+    )
+
+
+def _is_run(node: ast.Attribute, facts: Facts) -> bool:
+    """Is it a layer that is called? (Weights may be written by hand, and handed on.)"""
+    around = facts.index.parents.get(node)
+    return isinstance(around, ast.Call) and around.func is node
+
+
+def _of_methods(source: ast.expr, owner: ast.ClassDef, facts: Facts) -> Iterator[ast.Attribute]:
+    """The same of the methods that are called for it."""
+    methods = {one.name: one for one in owner.body if isinstance(one, ast.FunctionDef)}
+    for call in (n for n in ast.walk(source) if isinstance(n, ast.Call)):
+        if isinstance(call.func, ast.Attribute) and _is_own(call.func):
+            yield from _weighty(methods.get(call.func.attr, ast.Pass()), facts)
+
+
+def _weighty(node: ast.AST, facts: Facts) -> Iterator[ast.Attribute]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Attribute) and _is_own(inner) and _has_weights(inner, facts):
+            yield inner
+
+
+def _is_made(source: ast.Attribute, owner: ast.ClassDef, facts: Facts) -> bool:
+    """`self.layer = nn.Linear(...)`, once."""
+    stores = facts.class_table(owner).stores.get(source.attr, [])
+    value = stores[0].value if len(stores) == 1 else None
+    name = facts.library_name(value.func) if isinstance(value, ast.Call) else None
+    return name is not None and name.startswith("torch.nn.") and "Sequential" not in name
+
+
 def _sources(node: ast.expr, function: FunctionNode, facts: Facts) -> Iterator[ast.Attribute]:
     """`self.layer` and `self.weight` of what `node` is computed from, in its function."""
     names: set[str] = set()
     todo: list[ast.AST] = [node]
     while todo:
-        for inner in ast.walk(todo.pop()):
-            if isinstance(inner, ast.Attribute) and _is_own(inner) and _has_weights(inner, facts):
-                yield inner
+        part = todo.pop()
+        yield from _weighty(part, facts)
+        for inner in ast.walk(part):
             if isinstance(inner, ast.Name) and inner.id not in names:
                 names.add(inner.id)
                 todo += _assigned(inner.id, function, facts)
@@ -86,32 +133,49 @@ def _are_related(one: ast.ClassDef, other: ast.ClassDef) -> bool:
 
 
 def _is_stopped(use: ast.Attribute, facts: Facts) -> bool:
-    """Does no gradient come back to it, however its value goes on in the function?"""
+    """Does no gradient come back to it, however its value goes on in the methods?"""
     around = facts.index.parents.get(use)
     if isinstance(around, ast.Attribute) and around.attr in _KEPT:
         return True
-    function = facts.index.function_of(use)
-    names: set[str] = set()
+    seen: set[tuple[ast.AST, str]] = set()
     todo: list[ast.expr] = [use]
     while todo:
-        to = _goes_to(todo.pop(), facts)
-        if to is None:
+        node = todo.pop()
+        function, to = facts.index.function_of(node), _goes_to(node, facts)
+        if to is None or (to and function is None):
             return False
-        for name in to - names:
-            if function is None:
+        assert function is not None or not to
+        for name in to:
+            if function is None or (function, name) in seen:
+                continue
+            seen.add((function, name))
+            more = list(
+                _calls(function, facts) if name == _RETURNED else _loads(name, function, facts)
+            )
+            if name == _RETURNED and not more:
                 return False
-            names.add(name)
-            todo += [
-                one
-                for one in facts.index.body_nodes(function)
-                if isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Load)
-            ]
+            todo += more
     return True
 
 
+def _loads(name: str, function: FunctionNode, facts: Facts) -> Iterator[ast.expr]:
+    for one in facts.index.body_nodes(function):
+        if isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Load):
+            yield one
+
+
+def _calls(function: FunctionNode, facts: Facts) -> Iterator[ast.expr]:
+    """The calls of a method; none where it may be called without its name."""
+    name = getattr(function, "name", "")
+    for node in facts.index.of_kind(ast.Attribute) if name not in ("forward", "__call__") else ():
+        call = facts.index.parents.get(node)
+        if node.attr == name:
+            yield call if isinstance(call, ast.Call) and call.func is node else node
+
+
 def _goes_to(node: ast.expr, facts: Facts) -> set[str] | None:
-    """The names that are given what is computed from `node` with a gradient; None if it goes
-    anywhere else."""
+    """The names that are given what is computed from `node` with a gradient, `_RETURNED` if it
+    is returned; None if it goes anywhere else."""
     inner: ast.AST = node
     for around in facts.index.ancestors(node):
         if _stops(around, inner, facts):
@@ -139,6 +203,8 @@ def _stops(around: ast.AST, inner: ast.AST, facts: Facts) -> bool:
 
 def _stored(statement: ast.stmt, inner: ast.AST) -> set[str] | None:
     match statement:
+        case ast.Return():
+            return {_RETURNED}
         case ast.Assign(targets=targets) if statement.value is inner:
             names = {target.id for target in targets if isinstance(target, ast.Name)}
             return names if len(names) == len(targets) else None

@@ -84,6 +84,7 @@ from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._number_uses import needs_number
 from autofix.codemods.graph._only_cut import is_only_read_cut
+from autofix.codemods.graph._only_hard import only_stopped
 from autofix.codemods.graph._optimized import comes_from_untrained, has_own_optimizer
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
@@ -223,12 +224,13 @@ def _stopped(
     dead = not term and is_dead_loss(node, facts)
     untrained = is_wanted(demand, node, facts) and is_only_read_cut(source, facts)
     scale = is_own_scale(node, source, facts)
-    known = term or dead or untrained or scale or gathered
+    idle = not (term or dead or untrained) and graph == Graph.YES and only_stopped(source, facts)
+    known = term or dead or untrained or scale or gathered or idle
     if not known and not (
         is_old_habit(node, source, found, facts) and not has_own_optimizer(source, facts)
     ):
         return
-    weight = facts.is_weight(node) and not scale
+    weight = facts.is_weight(node) and not (scale or idle)
     meant = names_constant(node, facts) or facts.is_target(node) or weight
     if meant and not (whole and demand.alone):
         return
