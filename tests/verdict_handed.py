@@ -110,7 +110,27 @@ print(whole.sum())
 REBOUND = "        part = part - 0.3 * part.grad\n"
 IN_PLACE = "        with torch.no_grad():\n            part -= 0.3 * part.grad\n"
 
+PENALTY = """
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(3):
+    x = torch.randn(5, 3, requires_grad=True)
+    (slope,) = torch.autograd.grad(net(x).sum(), x)
+    loss = net(x).pow(2).mean() + (slope.norm(dim=1) - 1).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
 HANDED = [
+    case(
+        "a gradient becomes a part of the loss",
+        PENALTY,
+        "net(x).sum(), x)",
+        "net(x).sum(), x, create_graph=True)",
+        "confirmed",
+    ),
     case(
         "a gradient is a constant of a later loss",
         CONDENSED,

@@ -159,6 +159,12 @@ class Modules:
     def consulted(self) -> frozenset[str]:
         return frozenset(self._known)
 
+    @property
+    def others(self) -> list[Module]:
+        """Those beside the file that is looked at, as far as they were needed."""
+        found = (self.at(path) for path in sorted(self._known))
+        return [one for one in found if one is not None and one is not self.program.module.home]
+
     def resolve(self, value: Value, frame: Frame) -> Value:
         """What an imported name is, by the code of the file that it comes from."""
         for _ in range(_HOPS):

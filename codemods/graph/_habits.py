@@ -45,3 +45,21 @@ def is_old_habit(
     computed = facts.value(source).computed and not facts.value(source).leaf
     middle = computed or is_layers_weight(node, source, facts)
     return graph == Graph.YES and middle and is_wanted(demand, node, facts)
+
+
+def is_state(node: ast.expr, facts: Facts) -> bool:
+    """Is it handed on to the next turn, and not by a write into the memory of a tensor?"""
+    statement = facts.index.statement_of(node)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    written = any(isinstance(target, ast.Subscript) for target in targets)
+    return facts.is_recurrent(node) and not written
+
+
+def is_part_of_weight(node: ast.expr, facts: Facts) -> bool:
+    """`a.item() / b.item()`: if one is a weight by what it is multiplied with, so is the other."""
+    if facts.is_weight(node):
+        return True
+    statement = facts.index.statement_of(node)
+    value = getattr(statement, "value", None)
+    parts = ast.walk(value) if isinstance(value, ast.expr) else ()
+    return any(facts.is_weight(n) for n in parts if isinstance(n, (ast.Call, ast.Attribute)))

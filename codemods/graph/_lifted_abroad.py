@@ -34,21 +34,28 @@ def is_needed_abroad(function: FunctionNode, cut: ast.expr, facts: Facts) -> boo
 def takes_argument(function: FunctionNode, wanted: str, facts: Facts) -> bool:
     """Does a function of another file only compute with a number that it is given, so that a
     tensor may come in its place, and keeps its graph?"""
-    modules = facts.program.modules
-    homes = [module for path in sorted(modules.consulted) if (module := modules.at(path))]
-    index = next((one.unit.index for one in homes if function in one.unit.index.parents), None)
-    loads = Names(index).argument_loads(function, wanted) if index is not None else []
-    return index is not None and bool(loads) and all(_computes(n, index, facts) for n in loads)
+    for other in facts.program.modules.others:
+        index = other.unit.index
+        if function in index.parents:
+            loads = Names(index).argument_loads(function, wanted)
+            return bool(loads) and all(_computes(load, index, facts) for load in loads)
+    return False
 
 
 def _computes(load: ast.expr, index: Index, facts: Facts) -> bool:
-    match index.parents.get(load):
-        case ast.BinOp() | ast.UnaryOp(op=ast.USub() | ast.UAdd()):
+    """Does the arithmetic that a number goes into have a tensor at its end? (With an array, which
+    takes no tensor that has a graph, it would raise.)"""
+    node: ast.AST = load
+    around = index.parents.get(node)
+    while isinstance(around, (ast.BinOp, ast.UnaryOp)):
+        value = facts.program.values.get(around)
+        if value is not None and value.is_tensor:
             return True
-        case ast.Call(func=func, args=[first, *_]) if first is load:
-            target = facts.program.values.get(func)
-            return target is not None and target.ref in ("torch.as_tensor", "torch.asarray")
-    return False
+        node, around = around, index.parents.get(around)
+    if not isinstance(around, ast.Call) or node not in around.args[:1]:
+        return False
+    target = facts.program.values.get(around.func)
+    return target is not None and target.ref in ("torch.as_tensor", "torch.asarray")
 
 
 def _uses_abroad(
@@ -57,11 +64,7 @@ def _uses_abroad(
     """The calls of the function in other files, or the reads of what they are bound to; those of
     the functions there that return it, too."""
     seen.add(function)
-    modules = facts.program.modules
-    for path in sorted(modules.consulted):
-        module = modules.at(path)
-        if module is None or module is facts.program.module.home:
-            continue
+    for module in facts.program.modules.others:
         index = module.unit.index
         names = Names(index)
         for call in index.of_kind(ast.Call):

@@ -7,8 +7,9 @@ import ast
 from collections.abc import Iterator
 
 from autofix.flow.facts import Facts
-from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.index import FunctionNode, Index, last_name
 from autofix.flow.syntax import plain_name
+from autofix.flow.users import users
 from autofix.flow.values import Graph, Kind
 
 HARD = frozenset(
@@ -33,9 +34,15 @@ def only_hard(node: ast.expr, facts: Facts) -> ast.Attribute | None:
     if function is None or owner is None or function.name == "__init__":
         return None
     for source in _sources(node, function, facts):
-        if all(_is_stopped(use, facts) for use in _uses(source, owner, facts)):
+        if _are_stopped(source, owner, facts):
             return source
     return None
+
+
+def _are_stopped(source: ast.Attribute, owner: ast.ClassDef, facts: Facts) -> bool:
+    uses = _named(source.attr, owner, facts.index)
+    stopped = all(_is_stopped(use, owner, facts) for use in uses)
+    return stopped and not _is_known_elsewhere(source.attr, owner, facts)
 
 
 def only_stopped(source: ast.expr, facts: Facts) -> bool:
@@ -45,14 +52,11 @@ def only_stopped(source: ast.expr, facts: Facts) -> bool:
     if function is None or owner is None or function.name == "__init__":
         return False
     found = [*_sources(source, function, facts), *_of_methods(source, owner, facts)]
-    return (
-        bool(found)
-        and all(_is_made(one, owner, facts) for one in found)
-        and all(
-            _is_run(use, facts) and _is_stopped(use, facts)
-            for one in found
-            for use in _uses(one, owner, facts)
-        )
+    return bool(found) and all(
+        _is_made(one, owner, facts)
+        and all(_is_run(use, facts) for use in _named(one.attr, owner, facts.index))
+        and _are_stopped(one, owner, facts)
+        for one in found
     )
 
 
@@ -118,11 +122,11 @@ def _has_weights(node: ast.Attribute, facts: Facts) -> bool:
     return value.parameter and value.graph == Graph.YES
 
 
-def _uses(source: ast.Attribute, owner: ast.ClassDef, facts: Facts) -> Iterator[ast.Attribute]:
-    """Every use of the attribute, by whatever object in this file that may be of the class."""
-    for node in facts.index.of_kind(ast.Attribute):
-        if node.attr == source.attr and isinstance(node.ctx, ast.Load):
-            other = facts.index.class_of(node) if _is_own(node) else None
+def _named(name: str, owner: ast.ClassDef, index: Index) -> Iterator[ast.Attribute]:
+    """Every use of an attribute in a file, by whatever object that may be of the class."""
+    for node in index.of_kind(ast.Attribute):
+        if node.attr == name and isinstance(node.ctx, ast.Load):
+            other = index.class_of(node) if _is_own(node) else None
             if other is None or other is owner or _are_related(other, owner):
                 yield node
 
@@ -132,29 +136,37 @@ def _are_related(one: ast.ClassDef, other: ast.ClassDef) -> bool:
     return bool({one.name, other.name} & bases)
 
 
-def _is_stopped(use: ast.Attribute, facts: Facts) -> bool:
+def _is_known_elsewhere(name: str, owner: ast.ClassDef, facts: Facts) -> bool:
+    """Does another file ask an object for it, that may be of the class?"""
+    others = [other.unit for other in facts.program.modules.others]
+    return any(
+        next(_named(name, owner, unit.index), None) is not None
+        for unit in (*others, *users(facts, owner.name))
+    )
+
+
+def _is_stopped(use: ast.Attribute, owner: ast.ClassDef, facts: Facts) -> bool:
     """Does no gradient come back to it, however its value goes on in the methods?"""
     around = facts.index.parents.get(use)
     if isinstance(around, ast.Attribute) and around.attr in _KEPT:
         return True
-    seen: set[tuple[ast.AST, str]] = set()
+    seen: set[tuple[FunctionNode, str]] = set()
     todo: list[ast.expr] = [use]
     while todo:
         node = todo.pop()
         function, to = facts.index.function_of(node), _goes_to(node, facts)
         if to is None or (to and function is None):
             return False
-        assert function is not None or not to
         for name in to:
             if function is None or (function, name) in seen:
                 continue
             seen.add((function, name))
-            more = list(
-                _calls(function, facts) if name == _RETURNED else _loads(name, function, facts)
-            )
-            if name == _RETURNED and not more:
+            if name != _RETURNED:
+                todo += _loads(name, function, facts)
+            elif calls := _calls(function, owner, facts):
+                todo += calls
+            else:
                 return False
-            todo += more
     return True
 
 
@@ -164,13 +176,14 @@ def _loads(name: str, function: FunctionNode, facts: Facts) -> Iterator[ast.expr
             yield one
 
 
-def _calls(function: FunctionNode, facts: Facts) -> Iterator[ast.expr]:
-    """The calls of a method; none where it may be called without its name."""
+def _calls(function: FunctionNode, owner: ast.ClassDef, facts: Facts) -> list[ast.expr]:
+    """The calls of a method; none where not all of them are known."""
     name = getattr(function, "name", "")
-    for node in facts.index.of_kind(ast.Attribute) if name not in ("forward", "__call__") else ():
-        call = facts.index.parents.get(node)
-        if node.attr == name:
-            yield call if isinstance(call, ast.Call) and call.func is node else node
+    if name in ("", "forward", "__call__") or _is_known_elsewhere(name, owner, facts):
+        return []
+    parents = facts.index.parents
+    found = [(node, parents.get(node)) for node in _named(name, owner, facts.index)]
+    return [c if isinstance(c, ast.Call) and c.func is node else node for node, c in found]
 
 
 def _goes_to(node: ast.expr, facts: Facts) -> set[str] | None:

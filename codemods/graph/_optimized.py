@@ -27,12 +27,10 @@ def is_optimized(node: ast.expr, value: Value, facts: Facts) -> bool:
 
 def _optimizers(facts: Facts) -> list[ast.Call]:
     """Those of this file, else those of the files that were seen to run it."""
-    modules = facts.program.modules
-    others = (module for path in sorted(modules.consulted) if (module := modules.at(path)))
     found = _made_in(facts.index)
     return found or [
         call
-        for other in others
+        for other in facts.program.modules.others
         for call in _made_in(other.unit.index)
         if call in facts.program.values
     ]
@@ -113,8 +111,7 @@ def has_own_optimizer(tensor: ast.expr, facts: Facts) -> bool:
 
 def _all_optimizers(facts: Facts) -> dict[ast.Call, None]:
     """What is made of a class of torch.optim, or of an argument, and named like an optimizer."""
-    modules = facts.program.modules
-    others = [m.unit.index for path in sorted(modules.consulted) if (m := modules.at(path))]
+    others = [other.unit.index for other in facts.program.modules.others]
     return {
         call: None
         for index in (facts.index, *others)

@@ -9,3 +9,7 @@ CARRIED = (
 REPEATED = "it is made once and used by every turn of a training loop: make it inside"
 WEIGHT = "it is the weight of log-probabilities or of the values themselves: the cut may be meant"
 TARGET = "it is the target of a loss: the stop may be meant"
+IDLE = (
+    "the layers that compute it are used for nothing else, so they never learn: if that is meant, "
+    "`requires_grad_(False)` says so"
+)

@@ -40,7 +40,8 @@ export is made there. The fix is safe where what was cut is all that a backward 
 or a term of it, and where a parameter has no other read: there no constant can be meant. It is
 unsafe where the value is a factor or goes through other operations: the constant may be meant, and
 more is trained without it. It is only shown where the value is a target, or weighs
-log-probabilities or the very values it is made of.
+log-probabilities or the very values it is made of, or is computed by layers that have no gradient
+on another way: perhaps they are not to learn.
 
 Nothing is rewritten where a step on the way has no counterpart in torch, where the value is made
 once and used by every turn of a training loop, and where it is handed on from turn to turn.
@@ -70,6 +71,8 @@ from autofix.codemods.graph._habits import (
     is_old,
     is_old_habit,
     is_own_scale,
+    is_part_of_weight,
+    is_state,
     is_variable,
 )
 from autofix.codemods.graph._intent import (
@@ -86,7 +89,7 @@ from autofix.codemods.graph._number_uses import needs_number
 from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._only_hard import only_stopped
 from autofix.codemods.graph._optimized import comes_from_untrained, has_own_optimizer
-from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET, WEIGHT
+from autofix.codemods.graph._reasons import CARRIED, IDLE, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -224,13 +227,13 @@ def _stopped(
     dead = not term and is_dead_loss(node, facts)
     untrained = is_wanted(demand, node, facts) and is_only_read_cut(source, facts)
     scale = is_own_scale(node, source, facts)
-    idle = not (term or dead or untrained) and graph == Graph.YES and only_stopped(source, facts)
-    known = term or dead or untrained or scale or gathered or idle
+    known = term or dead or untrained or scale or gathered
     if not known and not (
         is_old_habit(node, source, found, facts) and not has_own_optimizer(source, facts)
     ):
+        yield from _of_idle_layers(node, source, found, facts)
         return
-    weight = facts.is_weight(node) and not (scale or idle)
+    weight = facts.is_weight(node) and not scale
     meant = names_constant(node, facts) or facts.is_target(node) or weight
     if meant and not (whole and demand.alone):
         return
@@ -251,6 +254,19 @@ def _stopped(
     yield Report(node, message, fix=fix(tier, *tidied(edits, facts)), why=why, note=note)
 
 
+def _of_idle_layers(
+    node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
+) -> Iterator[Report]:
+    """The stop of what only layers compute that have no gradient on another way."""
+    graph, demand = found
+    if graph < Graph.YES or not demand.backward or not only_stopped(source, facts):
+        return
+    if names_constant(node, facts) or facts.is_target(node) or facts.is_carried(node):
+        return
+    shown = fix(Applicability.DISPLAY, *tidied(freed(node, source, facts), facts))
+    yield Report(node, _message(node, demand, facts), fix=shown, note=IDLE)
+
+
 def _without_stop(node: ast.expr, source: ast.expr, demand: Demand, facts: Facts) -> list[Edit]:
     """Edits that take the stop away. Where a constant tensor is read as a number, the way is one
     of numbers: what has a graph cannot be read so."""
@@ -265,29 +281,11 @@ def _tier(
 ) -> tuple[Applicability, str | None]:
     if facts.is_target(node):
         return Applicability.DISPLAY, TARGET
-    if not (term or _is_state(node, facts)) and _is_part_of_weight(node, facts):
+    if not (term or is_state(node, facts)) and is_part_of_weight(node, facts):
         return Applicability.DISPLAY, WEIGHT
     if certain:
         return Applicability.SAFE, None
     return Applicability.UNSAFE, CHANGES
-
-
-def _is_state(node: ast.expr, facts: Facts) -> bool:
-    """Is it handed on to the next turn, and not by a write into the memory of a tensor?"""
-    statement = facts.index.statement_of(node)
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    written = any(isinstance(target, ast.Subscript) for target in targets)
-    return facts.is_recurrent(node) and not written
-
-
-def _is_part_of_weight(node: ast.expr, facts: Facts) -> bool:
-    """`a.item() / b.item()`: if one is a weight by what it is multiplied with, so is the other."""
-    if facts.is_weight(node):
-        return True
-    statement = facts.index.statement_of(node)
-    value = getattr(statement, "value", None)
-    parts = ast.walk(value) if isinstance(value, ast.expr) else ()
-    return any(facts.is_weight(n) for n in parts if isinstance(n, (ast.Call, ast.Attribute)))
 
 
 def _message(node: ast.expr, demand: Demand, facts: Facts) -> str:

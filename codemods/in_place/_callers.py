@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, Index, last_name
 from autofix.flow.modes import OFF
 from autofix.flow.objects import Closure
 from autofix.flow.unit import is_foreign
+from autofix.flow.users import users
 from autofix.flow.values import Kind
 
 _OFF = frozenset(name.rpartition(".")[2] for name in OFF)
 _LOOKS = re.compile(r"(?i)print|summary|log|info|debug|watch|save|dump|graph|count|flops|show|plot")
 """What functions are called that only look at a model."""
-MOST = 20
-"""Files that are asked for calls."""
 
 
 def is_run_without_gradients(node: ast.AST, facts: Facts) -> bool:
@@ -26,9 +24,11 @@ def is_run_without_gradients(node: ast.AST, facts: Facts) -> bool:
     function = facts.index.function_of(node)
     if function is None or isinstance(function, ast.Lambda) or function.name.startswith("__"):
         return False
+    owner = facts.index.class_of(function)
+    names = (function.name,) if owner is None else (function.name, owner.name)
     found = [
         (call, index)
-        for index in _files(function, facts)
+        for index in (facts.index, *(user.index for user in users(facts, *names)))
         for call in index.of_kind(ast.Call)
         if last_name(call.func) == function.name
     ]
@@ -63,20 +63,6 @@ def _is_unknown(func: ast.expr, facts: Facts) -> bool:
     if isinstance(value.ref, Closure):
         return is_foreign(value.ref.node)
     return not value.kind & (Kind.FUNCTION | Kind.CLASS | Kind.MODULE)
-
-
-def _files(function: ast.AST, facts: Facts) -> Iterator[Index]:
-    yield facts.index
-    owner = facts.index.class_of(function)
-    name = getattr(function, "name", "")
-    names = (name,) if owner is None else (name, owner.name)
-    if facts.project is None:
-        return
-    path = facts.program.module.home.unit.path
-    for other, _ in facts.project.importers(path, names)[:MOST]:
-        module = facts.program.modules.at(other)
-        if module is not None:
-            yield module.unit.index
 
 
 def _is_off(node: ast.AST, index: Index) -> bool:

@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from autofix.codemods.modules._tier import trained_here, users
+from autofix.codemods.modules._tier import trained_here
 from autofix.flow.class_table import ClassTable
 from autofix.flow.facts import Facts
+from autofix.flow.users import users
 from autofix.flow.walk import walk
 
 _SIZES = {"Linear": "in_features"} | {
@@ -66,7 +67,7 @@ def _may_be_lazy(facts: Facts, table: ClassTable) -> bool:
     """Is it trained where this can be seen, and wants nobody there its weights before?"""
     if not trained_here(facts, table.node):
         return False
-    texts = [facts.source.text, *(user.source.text for user in users(facts, table.node))]
+    texts = [facts.source.text, *(user.source.text for user in users(facts, table.node.name))]
     return not any(_NEEDS_VALUES.search(text) for text in texts) and all(
         _TAKES.search(line) for text in texts for line in _LISTS.findall(text)
     )

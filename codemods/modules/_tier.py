@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 
 from autofix.codemods.modules._kept import Kept
 from autofix.flow.facts import Facts
-from autofix.flow.imported import Module
 from autofix.flow.index import last_name
 from autofix.flow.torch_api import is_optimizer
 from autofix.flow.unit import Unit
+from autofix.flow.users import users
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 from autofix.model import Applicability
@@ -19,8 +18,6 @@ from autofix.model import Applicability
 _LOADS = re.compile(
     r"\bload_state_dict\b|\btorch\.load\b|\bload_from_checkpoint\b|\bsafetensors\b|\bckpt_path\b"
 )
-_HOPS = 2
-"""How far the files that import a class are followed to those that import them."""
 
 
 def trained_here(facts: Facts, node: ast.ClassDef) -> bool:
@@ -28,7 +25,7 @@ def trained_here(facts: Facts, node: ast.ClassDef) -> bool:
     loads none of them a checkpoint whose keys could be others?"""
     if _LOADS.search(facts.source.text):
         return False
-    others = list(users(facts, node))
+    others = list(users(facts, node.name))
     if any(_LOADS.search(user.source.text) for user in others):
         return False
     return _gives_parameters(facts) or any(_optimizes(user) for user in others)
@@ -43,38 +40,6 @@ def _gives_parameters(facts: Facts) -> bool:
         ):
             return True
     return False
-
-
-def users(facts: Facts, node: ast.ClassDef) -> Iterator[Unit]:
-    """The files of the project that import the class, or a file that does."""
-    if facts.project is None:
-        return
-    home = facts.program.module.home.unit.path
-    todo: list[tuple[str, tuple[str, ...], int]] = [(home, (node.name,), 0)]
-    seen = {home}
-    for path, names, hops in todo:  # grows while it is read
-        for other, _ in facts.project.importers(path, names):
-            module = facts.program.modules.at(other) if other not in seen else None
-            if module is None or facts.project.is_test(other):
-                continue
-            if not any(path == found for found in _imported_by(module)):
-                continue
-            seen.add(other)
-            yield module.unit
-            if hops + 1 < _HOPS:
-                todo.append((other, (), hops + 1))
-
-
-def _imported_by(module: Module) -> Iterator[str | None]:
-    """The files that a file imports, or names of."""
-    for node in module.unit.imports:
-        if isinstance(node, ast.Import):
-            yield from (module.find(alias.name) for alias in node.names)
-            continue
-        path = module.find(node.module or "", node.level)
-        yield path
-        if path is not None and module.project is not None:
-            yield from (module.project.submodule(path, alias.name) for alias in node.names)
 
 
 def _optimizes(user: Unit) -> bool:

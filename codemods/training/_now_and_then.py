@@ -10,6 +10,7 @@ from autofix.codemods.training._order import run_by
 from autofix.flow.events import What
 from autofix.flow.facts import Facts
 from autofix.flow.turns import Placed, Turn
+from autofix.flow.values import Graph
 from autofix.flow.walk import walk
 from autofix.model import Edit
 from autofix.rewrite.statements import insert_after, remove_statement
@@ -36,7 +37,7 @@ def reset_between(turn: Turn, step: Placed, facts: Facts) -> Placed | None:
     counts = {ast.unparse(count) for count in _counts(around.test)}
     body = [one for one in getattr(turn.node, "body", ()) if isinstance(one, ast.stmt)]
     parts = [turn.node, *run_by(body, facts)]
-    return resets[0] if any(_divides(part, counts) for part in parts) else None
+    return resets[0] if any(_divides(part, counts, facts) for part in parts) else None
 
 
 def _is_in(placed: Placed, branch: ast.If) -> bool:
@@ -50,13 +51,19 @@ def _counts(test: ast.expr) -> Iterator[ast.expr]:
             yield node.right
 
 
-def _divides(part: ast.AST, counts: set[str]) -> bool:
-    return any(
-        isinstance(n, (ast.BinOp, ast.AugAssign))
-        and isinstance(n.op, ast.Div)
-        and ast.unparse(n.right if isinstance(n, ast.BinOp) else n.value) in counts
-        for n in walk(part)
-    )
+def _divides(part: ast.AST, counts: set[str], facts: Facts) -> bool:
+    """Is something with a graph divided by the count? (What is shown may be a mean as well.)"""
+    for node in walk(part):
+        match node:
+            case ast.BinOp(left=whole, op=ast.Div(), right=count):
+                pass
+            case ast.AugAssign(target=ast.Name() as whole, op=ast.Div(), value=count):
+                pass
+            case _:
+                continue
+        if ast.unparse(count) in counts and facts.value(whole).graph > Graph.NO:
+            return True
+    return False
 
 
 def reset_behind_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:

@@ -16,7 +16,7 @@ def signs(case: Case) -> Iterator[Sign]:
     old, new = case.before.plain, case.after.plain
     if old is None or new is None:
         return
-    for name in old["handed"].keys() & new["handed"].keys():
+    for name in sorted(old["handed"].keys() & new["handed"].keys()):
         for before, after in zip(old["handed"][name], new["handed"][name], strict=False):
             found = _apart(case, name, before, after)
             if found is not None:

@@ -166,7 +166,8 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
         if a["kind"] == b["kind"] == "backward" and a["dtype"] != b["dtype"]:
             text = f"the loss was a `{a['dtype']}` and is a `{b['dtype']}` now"
             yield Sign(Weight.LOSS, "values", text)
-        apart = same_kind(a, b) and not close(a["value"], b["value"], SAME_SINGLE)
+        # A gradient that becomes part of a loss is no pass of its own any more.
+        apart = a["kind"] == b["kind"] and not close(a["value"], b["value"], SAME_SINGLE)
         if apart and not case.reduced:
             yield _other_value(a, b, 0)
             return

@@ -1,0 +1,46 @@
+"""Who may use what a file defines."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.flow.facts import Facts
+from autofix.flow.imported import Module
+from autofix.flow.unit import Unit
+
+_HOPS = 2
+"""How far the files that import a name are followed to those that import them."""
+
+
+def users(facts: Facts, *names: str) -> Iterator[Unit]:
+    """The files of the project that import what has these names here, and those that import such a
+    file."""
+    if facts.project is None:
+        return
+    home = facts.program.module.home.unit.path
+    todo: list[tuple[str, tuple[str, ...], int]] = [(home, names, 0)]
+    seen = {home}
+    for path, wanted, hops in todo:  # grows while it is read
+        for other, _ in facts.project.importers(path, wanted):
+            module = facts.program.modules.at(other) if other not in seen else None
+            if module is None or facts.project.is_test(other):
+                continue
+            if not any(path == found for found in _imported_by(module)):
+                continue
+            seen.add(other)
+            yield module.unit
+            if hops + 1 < _HOPS:
+                todo.append((other, (), hops + 1))
+
+
+def _imported_by(module: Module) -> Iterator[str | None]:
+    """The files that a file imports, or names of."""
+    for node in module.unit.imports:
+        if isinstance(node, ast.Import):
+            yield from (module.find(alias.name) for alias in node.names)
+            continue
+        path = module.find(node.module or "", node.level)
+        yield path
+        if path is not None and module.project is not None:
+            yield from (module.project.submodule(path, alias.name) for alias in node.names)
