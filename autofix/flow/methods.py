@@ -90,7 +90,8 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         if flag is not None and flag.const is False:
             return receiver.but(graph=Graph.NO, leaf=False)
         frame.program.cuts.rewrapped(given.node, frame.program.cuts.all_before(receiver))
-        return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame)
+        sure = Graph.YES if flag is None or flag.const is True else Graph.MAYBE
+        return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame, sure)
     if name in ("detach", "detach_"):
         cuts = frame.cut(given.node, receiver)
         return tensor(

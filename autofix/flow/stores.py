@@ -128,7 +128,9 @@ def freeze(owner: Value, frozen: bool, node: ast.AST, frame: Frame) -> None:
         frame.program.frozen -= owner.storage
 
 
-def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
+def requires_grad(
+    owner: Value, text: str, line: int, frame: Frame, sure: Graph = Graph.YES
+) -> Value:
     """`owner` becomes a leaf that requires grad, through every name for it. (It stays what it is
     if it has a graph already.)"""
     if owner.graph == Graph.YES or not owner.is_tensor or owner.has_no_elements:
@@ -139,7 +141,7 @@ def requires_grad(owner: Value, text: str, line: int, frame: Frame) -> Value:
     changed = owner.but(leaf=True, cuts=cuts.all_before(owner))
     begins = frame.function is not None and _sets_up(frame.function, frame)
     if begins or not cuts.is_silencer(changed, frame.index.asks_for_gradients):
-        changed = changed.but(graph=Graph.YES, why=Why(text, line))
+        changed = changed.but(graph=sure, why=Why(text, line))
         frame.program.writes.no_data |= owner.storage
     made = frame.state.bound.get("self") if begins and not frame.program.skims else None
     mine = made.ref if made is not None and isinstance(made.ref, Instance) else None

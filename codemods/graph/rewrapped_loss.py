@@ -69,7 +69,7 @@ from autofix.codemods.graph._stops import tidied
 from autofix.flow.facts import Facts
 from autofix.flow.frame import contents
 from autofix.flow.index import last_name
-from autofix.flow.syntax import argument, is_false, is_true, keyword
+from autofix.flow.syntax import argument, is_true, keyword
 from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability
 from autofix.rewrite.statements import remove_statement
@@ -118,8 +118,8 @@ def _is_start(inner: ast.expr, facts: Facts) -> bool:
 def _wrapped(node: ast.Call, facts: Facts) -> ast.expr | None:
     """What a call makes a leaf of."""
     if isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_":
-        off = any(is_false(a) for a in node.args)
-        return None if off or node.keywords else node.func.value
+        told = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return node.func.value if all(map(is_true, told)) else None
     data = node.args[0] if node.args else None
     flag = keyword(node, "requires_grad")
     on = is_true(flag)
