@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from autofix.codemods.in_place import in_place_row_loop
 from autofix.codemods.in_place._aside import is_kept_in_buffer, is_kept_state, works_on_data
+from autofix.codemods.in_place._evaluation import is_for_evaluation
 from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -226,7 +227,7 @@ def row_loops(place: Place, facts: Facts) -> list[Report]:
 def _is_guarded(place: Place, graph: Graph, facts: Facts) -> bool:
     """Does the code ask whether there is a gradient before it saves memory? (Where one is sure, it
     asks something else.)"""
-    if _is_for_inference(place, facts) or _is_for_evaluation(place.node, facts):
+    if _is_for_inference(place, facts) or is_for_evaluation(place.node, facts):
         return True
     if graph == Graph.YES:
         return False
@@ -246,54 +247,6 @@ def _is_for_inference(place: Place, facts: Facts) -> bool:
     first = function.body[0]
     head = facts.source.text.splitlines()[function.lineno - 1 : first.end_lineno or first.lineno]
     return _WITHOUT.search("\n".join(head)) is not None
-
-
-def _is_for_evaluation(node: ast.AST, facts: Facts) -> bool:
-    """Is it written, or its function called, only where the module is not trained?"""
-    if _is_in_evaluation(node, facts):
-        return True
-    function = facts.index.function_of(node)
-    calls = uses_in(facts).names.calls.get(getattr(function, "name", ""), ())
-    return bool(calls) and all(_is_in_evaluation(call, facts) for call in calls)
-
-
-def _is_in_evaluation(node: ast.AST, facts: Facts) -> bool:
-    """`if not self.training and fast:`"""
-    inner = node
-    for owner in facts.index.ancestors(node):
-        if isinstance(owner, (ast.If, ast.IfExp)) and inner is not owner.test:
-            body = owner.body if isinstance(owner.body, list) else [owner.body]
-            if _means_evaluation(owner.test, inner in body):
-                return True
-        if isinstance(inner, ast.stmt) and _trained_leaves_before(inner, facts):
-            return True
-        inner = owner
-    return False
-
-
-def _trained_leaves_before(statement: ast.stmt, facts: Facts) -> bool:
-    """`if self.training: return ...` further up in the same block"""
-    block = facts.index.block_of(statement)
-    return any(
-        isinstance(one, ast.If)
-        and isinstance(one.body[-1], (ast.Return, ast.Raise))
-        and _means_evaluation(one.test, False)
-        for one in block[: block.index(statement)]
-    )
-
-
-def _means_evaluation(test: ast.expr, holds: bool) -> bool:
-    """Is the module known not to be trained where the test holds, or does not hold?"""
-    match test:
-        case ast.Attribute(attr="training"):
-            return not holds
-        case ast.UnaryOp(op=ast.Not(), operand=inner):
-            return _means_evaluation(inner, not holds)
-        case ast.BoolOp(op=op, values=parts):
-            return isinstance(op, ast.And) == holds and any(
-                _means_evaluation(part, holds) for part in parts
-            )
-    return False
 
 
 def shown(node: ast.AST, facts: Facts, most: int = 40) -> str:

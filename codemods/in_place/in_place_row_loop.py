@@ -69,6 +69,7 @@ from dataclasses import dataclass
 
 from autofix.codemods.in_place import _row_sight as sight
 from autofix.codemods.in_place._aside import works_on_data
+from autofix.codemods.in_place._evaluation import is_for_evaluation
 from autofix.codemods.in_place._row_body import (
     Base,
     Nest,
@@ -109,6 +110,8 @@ def check(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
 
 def found(loop: ast.For | ast.While, facts: Facts) -> Iterator[Report]:
     """The same, whatever other rules would do with the writes in the loop."""
+    if is_for_evaluation(loop, facts):
+        return
     for written in (*_numbered(loop, facts), *_named(loop, facts)):
         shown = facts.source.segment(written.base.node)
         steps = written.base.value.why.steps() if written.base.value.why is not None else ()
