@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.flow.facts import Facts
+from autofix.flow.syntax import calls_in
 from autofix.model import Edit
 
 _FROZEN = re.compile(
@@ -123,3 +124,24 @@ def _dedented(text: str, begin: int, end: int, inner: str, outer: str) -> Iterat
 def said_to_be_frozen(statement: ast.stmt, facts: Facts) -> bool:
     """Does a comment above a statement, or behind it, say that it is left out on purpose?"""
     return _FROZEN.search(facts.source.remarks(statement)) is not None
+
+
+def after(node: ast.stmt, facts: Facts) -> list[ast.AST]:
+    """The statements behind this one, in its block."""
+    block = facts.index.block_of(node)
+    return [*block[block.index(node) + 1 :]]
+
+
+def is_choice(node: ast.With, facts: Facts) -> bool:
+    """`if frozen: with torch.no_grad(): x = f(x)`, `else: x = f(x)`: both ways call the same. (What
+    is made a leaf afterwards is no choice.)"""
+    around = facts.index.parents.get(node)
+    made_leaves = any(facts.silencers(s) or facts.rewraps(s) for s in node.body)
+    if not isinstance(around, ast.If) or made_leaves:
+        return False
+    other = around.orelse if node in around.body else around.body
+    if node in around.body and not other and isinstance(around.body[-1], ast.Return):
+        other = [s for s in after(around, facts) if isinstance(s, ast.stmt)]
+    here = {ast.dump(call) for statement in node.body for call in calls_in(statement)}
+    there = {ast.dump(call) for statement in other for call in calls_in(statement)}
+    return bool(here & there)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from autofix.codemods.graph._optimized import has_own_optimizer, is_optimized
+from autofix.codemods.graph._optimized import has_own_optimizer, is_optimized, optimizers_of
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, root_name
@@ -22,6 +23,9 @@ _MEANT = (
     "backbone vgg resnet clip_ inception lpips perceptual vae tokenizer bert expert prior fixed"
 ).split()
 """Parts of names for what is usually not trained."""
+_PARTS = "backbone vgg resnet inception vae bert expert prior".split()
+"""Those of them that a program trains as well as not: an optimizer may tell."""
+_SAID = re.compile(r"(?i)fr[eo]+z|pre-?train|feature.extract|linear.(?:prob|eval)|fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Sources:
     """Modules and parameters that this file makes and never trains otherwise."""
     live: tuple[ast.expr, ...] = ()
     """Tensors with a graph from outside, given to a module."""
+    held: tuple[ast.expr, ...] = ()
+    """The same, but with names of what is usually not trained; an optimizer gets them."""
     shared: tuple[ast.expr, ...] = ()
     """Modules that the same function also runs with gradients."""
     any: bool = False
@@ -43,6 +49,7 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
     fresh: list[ast.expr] = []
     live: list[ast.expr] = []
     shared: list[ast.expr] = []
+    held: list[ast.expr] = []
     found = False
     for node, inner in _evaluated(nodes, facts):
         around = facts.index.parents.get(node)
@@ -55,6 +62,7 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
             if has_parameters(value) == Graph.YES and not identity(value) & facts.program.frozen:
                 found = True
                 fresh += [node.func] if _is_fresh(node.func, value, facts) else []
+                held += [node.func] if _is_held(node.func, value, facts) else []
                 shared += [node.func] if _is_shared(node.func, nodes, facts) else []
             found = found or bool(arguments)
         elif value.is_tensor and value.leaf and value.graph == Graph.YES:
@@ -63,7 +71,7 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
             fresh += [node] if alone else []
         elif not inner and _is_live(node, facts):
             found = True
-    return Sources(tuple(fresh), tuple(live), tuple(shared), found)
+    return Sources(tuple(fresh), tuple(live), tuple(held), tuple(shared), found)
 
 
 def _evaluated(nodes: list[ast.AST], facts: Facts) -> Iterator[tuple[ast.expr, bool]]:
@@ -91,14 +99,40 @@ def _is_live(node: ast.expr, facts: Facts) -> bool:
 
 
 def _is_fresh(node: ast.expr, value: Value, facts: Facts) -> bool:
+    name = plain_name(node)
+    if name is None or _names_frozen(name, facts):
+        return False
+    return _is_made_here(node, name, value, facts)
+
+
+def _is_held(node: ast.expr, value: Value, facts: Facts) -> bool:
+    """Does an optimizer get a module that its name, and nothing else, calls frozen?"""
+    name = plain_name(node)
+    if name is None or not optimizers_of(facts) or facts.program.frozen:
+        return False
+    rest = [part for part in _MEANT if part not in _PARTS and part in name.lower()]
+    if rest or not any(part in name.lower() for part in _PARTS):
+        return False
+    if _SAID.search(facts.source.text) or _is_switched_to_evaluation(name, facts):
+        return False
+    return _is_made_here(node, name, value, facts)
+
+
+def _is_switched_to_evaluation(name: str, facts: Facts) -> bool:
+    """`self.backbone.eval()`"""
+    return any(
+        isinstance(call.func, ast.Attribute) and plain_name(call.func.value) == name
+        for method in ("eval", "train")
+        for call in uses_in(facts).names.calls.get(method, ())
+    )
+
+
+def _is_made_here(node: ast.expr, name: str, value: Value, facts: Facts) -> bool:
     """Is a module made here, with random weights, and trained nowhere else?"""
     if isinstance(value.ref, str):
         if torch_api.module(value.ref) is None:
             return False  # of another library: it may come with weights
     elif not isinstance(value.ref, Instance):
-        return False
-    name = plain_name(node)
-    if name is None or _names_frozen(name, facts):
         return False
     for call in uses_in(facts).names.calls.get("load_state_dict", ()):
         if isinstance(call.func, ast.Attribute) and plain_name(call.func.value) == name:

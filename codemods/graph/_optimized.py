@@ -21,11 +21,11 @@ from autofix.flow.walk import walk
 def is_optimized(node: ast.expr, value: Value, facts: Facts) -> bool:
     """Is an optimizer given something that may hold the module? (Where there is none, the program
     that trains it is elsewhere.)"""
-    optimizers = _optimizers(facts)
+    optimizers = optimizers_of(facts)
     return not optimizers or any(_covers(call, node, value, facts) for call in optimizers)
 
 
-def _optimizers(facts: Facts) -> list[ast.Call]:
+def optimizers_of(facts: Facts) -> list[ast.Call]:
     """Those of this file, else those of the files that were seen to run it."""
     found = _made_in(facts.index)
     return found or [

@@ -36,7 +36,8 @@ decorator or a call is removed. Values stay the same. Where the loss had no grap
 `backward()` raised or had to be silenced, the fix is safe if everything in the block was needed.
 Otherwise it is unsafe: a part of a model can be frozen on purpose, and more memory is used. It is
 only shown where the function runs the same module with gradients, too: the steps of a loop that
-has settled are often left out on purpose.
+has settled are often left out on purpose; and where the module is called as what is usually
+frozen, `backbone` for one, though an optimizer gets it.
 
 Left alone are the usual reasons to switch gradients off: targets of a loss, frozen, pretrained or
 foreign modules, modules that an optimizer in the file is not given or that are trained elsewhere,
@@ -64,7 +65,13 @@ from autofix.codemods.graph._exports import export_at
 from autofix.codemods.graph._intent import binds_targets, is_for_inference
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
-from autofix.codemods.graph._no_grad_block import Block, freed, said_to_be_frozen
+from autofix.codemods.graph._no_grad_block import (
+    Block,
+    after,
+    freed,
+    is_choice,
+    said_to_be_frozen,
+)
 from autofix.codemods.graph._no_grad_sources import (
     Sources,
     gives_a_side,
@@ -75,7 +82,7 @@ from autofix.codemods.graph._unwrapping import constant_for
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.modes import OFF, SET
-from autofix.flow.syntax import calls_in, is_false
+from autofix.flow.syntax import is_false
 from autofix.flow.values import Graph
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
@@ -87,9 +94,12 @@ rule = Rule(
     names=("no_grad", "inference_mode", "set_grad_enabled"),
 )
 
+Wanted = dict[ast.stmt, tuple[Demand, Sources]]
+
 _RETURNED = ("returned from `forward`", "returned from `training_step`")
 _RUN = re.compile(r"def (?:forward|training_step)\b")
 _ONE_STEP = "the same module runs with gradients as well: those of its last step may be all wanted"
+_OR_FROZEN = "an optimizer gets its weights: if they are meant to stay as they are, leave them out"
 _WHICH = "the same module runs more than once here: a target without gradients may be one of these"
 _KEPT = "a part of a model can be frozen on purpose; with the fix more is trained"
 
@@ -97,7 +107,7 @@ _KEPT = "a part of a model can be frozen on purpose; with the fix more is traine
 @rule.visit(ast.With)
 def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     item = next((i.context_expr for i in node.items if _switches_off(i.context_expr, facts)), None)
-    if item is None or _is_choice(node, facts):
+    if item is None or is_choice(node, facts):
         return
     wanted = {s: found for s in node.body if (found := _wanted(s, facts)) is not None}
     certain = [s for s, (demand, _) in wanted.items() if demand.is_sole]
@@ -106,7 +116,8 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     if lost and not chosen:
         return
     if not chosen:
-        yield from _shared(node, item, wanted, facts)
+        shown = [*_shared(node, item, wanted, facts)]
+        yield from shown or _held(node, item, wanted, facts)
         return
     demand = wanted[chosen[0]][0]
     behind = _behind(node.body, chosen, facts)
@@ -138,7 +149,7 @@ def check_call(node: ast.Expr, facts: Facts) -> Iterator[Report]:
     call = node.value
     if not isinstance(call, ast.Call) or not _switches_off(call, facts, called=True):
         return
-    block = _after(node, facts)
+    block = after(node, facts)
     found = _wanted(call, facts, block)
     if found is not None:
         demand, sources = found
@@ -162,12 +173,6 @@ def _switches_off(node: ast.expr, facts: Facts, called: bool = False) -> bool:
         return False
     first = call.args[0] if call is not None and call.args else None
     return not is_false(first)
-
-
-def _after(node: ast.stmt, facts: Facts) -> list[ast.AST]:
-    """The statements behind this one, in its block."""
-    block = facts.index.block_of(node)
-    return [*block[block.index(node) + 1 :]]
 
 
 def _wanted(
@@ -195,12 +200,7 @@ def _may_train(facts: Facts) -> bool:
     return facts.index.trains or facts.project is not None
 
 
-def _shared(
-    node: ast.With,
-    item: ast.expr,
-    wanted: dict[ast.stmt, tuple[Demand, Sources]],
-    facts: Facts,
-) -> Iterator[Report]:
+def _shared(node: ast.With, item: ast.expr, wanted: Wanted, facts: Facts) -> Iterator[Report]:
     """A module runs with and without gradients on one way: an unrolled loop, or one step of it."""
     chosen = [s for s, (_, sources) in wanted.items() if sources.shared]
     if chosen:
@@ -208,19 +208,16 @@ def _shared(
         yield _report(item, wanted[chosen[0]][0], edits, _ONE_STEP, chosen, facts)
 
 
-def _is_choice(node: ast.With, facts: Facts) -> bool:
-    """`if frozen: with torch.no_grad(): x = f(x)`, `else: x = f(x)`: both ways call the same. (What
-    is made a leaf afterwards is no choice.)"""
-    around = facts.index.parents.get(node)
-    made_leaves = any(facts.silencers(s) or facts.rewraps(s) for s in node.body)
-    if not isinstance(around, ast.If) or made_leaves:
-        return False
-    other = around.orelse if node in around.body else around.body
-    if node in around.body and not other and isinstance(around.body[-1], ast.Return):
-        other = [s for s in _after(around, facts) if isinstance(s, ast.stmt)]
-    here = {ast.dump(call) for statement in node.body for call in calls_in(statement)}
-    there = {ast.dump(call) for statement in other for call in calls_in(statement)}
-    return bool(here & there)
+def _held(node: ast.With, item: ast.expr, wanted: Wanted, facts: Facts) -> Iterator[Report]:
+    """The name says that a module is not trained, the optimizer says that it is."""
+    chosen = [
+        s
+        for s, (demand, sources) in wanted.items()
+        if sources.held and demand.backward and not _is_meant(s, facts)
+    ]
+    if chosen:
+        edits = freed(Block(node, item), chosen, facts)
+        yield _report(item, wanted[chosen[0]][0], edits, _OR_FROZEN, chosen, facts)
 
 
 def _behind(body: list[ast.stmt], chosen: list[ast.stmt], facts: Facts) -> list[ast.stmt]:
