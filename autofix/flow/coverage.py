@@ -12,6 +12,7 @@ from autofix.flow.imported import Module
 from autofix.flow.index import FUNCTIONS, FunctionNode
 from autofix.flow.objects import ClassInfo
 from autofix.flow.program import Program
+from autofix.flow.unit import is_foreign
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -66,7 +67,7 @@ class Coverage:
     _covered: set[ast.AST] = field(default_factory=set)
     _asked: set[tuple[str, str]] = field(default_factory=set)
     _trains: bool = False
-    """Some other file runs a backward pass through this one."""
+    """Some other file runs a backward pass through this one, or calls a file that does."""
 
     def __contains__(self, function: ast.AST) -> bool:
         return function in self._covered
@@ -187,7 +188,13 @@ class Coverage:
             # A test shows some of the ways in which a function is used, never all.
             program.called, program.reached = called, reached
         elif function in program.reached:
-            self._trains = self._trains or user.unit.index.trains
+            self._trains = self._trains or self._may_train(user, program.called - called)
+
+    def _may_train(self, user: Module, called: set[ast.AST]) -> bool:
+        """Is there a backward pass in a file, or in those whose functions it calls?"""
+        paths = {node.lineno.path for node in called if is_foreign(node)}  # type: ignore[attr-defined]
+        others = [self.program.modules.at(path) for path in sorted(paths)]
+        return any(one is not None and one.unit.index.trains for one in (user, *others))
 
     def _is_known(self, function: Function, module: Module) -> bool:
         """Do the calls that were seen tell all that matters of how the function is used?"""
