@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 import verdict_beside
+import verdict_calls
 import verdict_follow
 import verdict_gradients
 import verdict_handed
@@ -45,6 +46,7 @@ PAIRS: list[Expected] = [
     *verdict_training.PASSES,
     *verdict_steps.IN_PART,
     *verdict_beside.BESIDE,
+    *verdict_calls.CALLS,
     *verdict_handed.HANDED,
     *verdict_used.USED,
     *verdict_starts.STARTS,

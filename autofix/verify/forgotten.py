@@ -12,6 +12,7 @@ from autofix.flow.index import last_name
 from autofix.flow.reaching import Names
 from autofix.model import Verdict
 from autofix.source import Source, parse
+from autofix.verify.calls import divided, each_time, passed_over
 from autofix.verify.outcome import Outcome
 from autofix.verify.unread import lost_writes, thrown, unread
 
@@ -33,6 +34,8 @@ def with_forgotten(outcome: Outcome, before: str, after: str) -> Outcome:
         if text in known:
             said = f"the result of `{text}` is still not used: nothing reads `{name}`"
             return _instead(outcome, Verdict.REFUTED, said)
+    for said in divided(Names(old.index), Names(new.index)):
+        return _instead(outcome, Verdict.REFUTED, said)
     for said in forgotten(old, new):
         return _instead(outcome, Verdict.INCONCLUSIVE, said)
     return outcome
@@ -50,6 +53,8 @@ def forgotten(old: Facts, new: Facts) -> Iterator[str]:
     yield from _ignored(*names)
     yield from _idle(*names)
     yield from _defaults(*names)
+    yield from passed_over(*names)
+    yield from each_time(*names)
     yield from _dropped(old.tree, new.tree)
     yield from lost_writes(*names)
     for text in thrown(old, new):

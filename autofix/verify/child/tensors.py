@@ -14,6 +14,7 @@ import torch
 
 Tensor = torch.Tensor
 DEPTH = 6
+_FOREIGN = ("torch", "builtins", "numpy")
 SMALL = 10_000
 """So many numbers are kept rather than drawn again."""
 
@@ -51,7 +52,7 @@ def _deep(value: Any, name: str, depth: int, seen: set[int]) -> Iterator[tuple[s
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _deep(item, f"{name}[{key!r}]", depth - 1, seen)
-    elif type(value).__module__.split(".")[0] not in ("torch", "builtins", "numpy"):
+    elif type(value).__module__.split(".")[0] not in _FOREIGN:
         for key, item in list(getattr(value, "__dict__", {}).items()):
             yield from _deep(item, f"{name}.{key}" if name else key, depth - 1, seen)
 
@@ -66,8 +67,25 @@ def results(value: Any, depth: int = DEPTH) -> Iterator[Any]:
     elif depth and isinstance(value, dict):
         for item in value.values():
             yield from results(item, depth - 1)
-    elif depth and type(value).__module__.split(".")[0] not in ("torch", "builtins", "numpy"):
+    elif depth and type(value).__module__.split(".")[0] not in _FOREIGN:
         yield from results(list(getattr(value, "__dict__", {}).values()), depth - 1)
+
+
+def sizes(value: Any, depth: int = DEPTH) -> Iterator[tuple[float, float]]:
+    """The sum, and that of the sizes, of each tensor and number in a value, in order."""
+    if isinstance(value, Tensor):
+        held = plain(value)
+        yield float(held.sum()), float(held.abs().sum())
+    elif isinstance(value, (float, int)):
+        yield float(value), abs(float(value))
+    elif depth and isinstance(value, (list, tuple)):
+        for item in value:
+            yield from sizes(item, depth - 1)
+    elif depth and isinstance(value, dict):
+        for item in value.values():
+            yield from sizes(item, depth - 1)
+    elif depth and type(value).__module__.split(".")[0] not in _FOREIGN:
+        yield from sizes(list(getattr(value, "__dict__", {}).values()), depth - 1)
 
 
 def is_float(tensor: Tensor) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from .drive import Execution
 from .event import Event
 from .leaf import Leaf
 from .optimizing import parameters_of
-from .probes import Meant
+from .probes import MANY, Meant
 from .program import Program
 from .session import Session
 from .training import torn
@@ -28,15 +29,18 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
     known = names(run)
     inside = {id(tensor) for tensor in session.made_inside}
     attributes = {id(tensor) for _, tensor in _attributes(session.roots)}
+    entries = {id(tensor): name for name, tensor in _entries(session.roots)}
     late = _late(session)
+    clocked = program.clocked(run.namespace)
     return {
         "mode": "plain",
         "seed": session.mode.seed,
         "apart": session.mode.apart,
         "healed": session.mode.healed,
         "whole": run.probes.heals <= run.probes.healed,
-        "printed": "" if program.clocked(run.namespace) else run.printed,
+        "printed": "" if clocked else run.printed,
         "raised": run.raised,
+        "bound": {} if clocked else _bound(run.namespace),
         "events": [event(one) for one in session.events[:200]],
         "leaves": [
             {
@@ -49,6 +53,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
                 "held": id(leaf.tensor) in has,
                 "parameter": isinstance(leaf.tensor, torch.nn.Parameter),
                 "attribute": id(leaf.tensor) in attributes,
+                "entry": entries.get(id(leaf.tensor), ""),
                 "stepped": id(leaf.tensor) in session.stepped,
                 "inside": id(leaf.tensor) in inside,
                 "options": session.options.get(id(leaf.tensor), {}),
@@ -101,6 +106,16 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
 def _sums(value: torch.Tensor) -> list[float]:
     """What a tensor holds, in short."""
     return [float(value.sum()), float(value.abs().sum())]
+
+
+def _bound(namespace: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What the names of a program hold in the end, where that is numbers, or made of them."""
+    plain = (float, int, torch.Tensor, list, tuple, dict)
+    return {
+        name: [*islice(tensors.sizes(value), MANY)]
+        for name, value in namespace.items()
+        if isinstance(value, plain) and not name.startswith("_")
+    }
 
 
 def held(run: Execution) -> set[int]:
@@ -230,6 +245,19 @@ def _attributes(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.T
             for name, value in {**vars(module), **module._buffers}.items():
                 if isinstance(value, torch.Tensor):
                     yield f"self.{name}", value
+
+
+def _entries(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors in plain containers of modules, by the names that a container of torch gives them."""
+    for root in roots:
+        for module in root.modules():
+            for name, value in vars(module).items():
+                public = not name.startswith("_")
+                found = value.items() if isinstance(value, dict) else ()
+                found = enumerate(value) if isinstance(value, (list, tuple)) else found
+                for key, one in found if public else ():
+                    if isinstance(one, torch.Tensor):
+                        yield f"{name}.{key}", one
 
 
 def exits(run: Execution) -> list[Any]:

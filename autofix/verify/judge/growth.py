@@ -8,6 +8,9 @@ from itertools import pairwise
 from autofix.verify.judge.case import Case, Sign, Trace, Weight
 from autofix.verify.judge.edit import neutral, releases, touches
 
+_PASSES = 4
+"""So many have to be seen to say what grows."""
+
 
 def signs(case: Case) -> Iterator[Sign]:
     if case.after.plain is None or case.before.plain is None:
@@ -26,20 +29,31 @@ def _outputs(case: Case) -> Iterator[Sign]:
     held = any(one[3] for one in old["outputs"])
     if held and not any(one[3] for one in new["outputs"]):
         text = "what the function returns held the graphs of its steps, and is plain values now"
-        yield Sign(Weight.GAIN, "growth", text)
+        yield Sign(Weight.GAIN, "release", text)
 
 
 def _held(case: Case) -> Iterator[Sign]:
     """Graphs of earlier steps that something holds on to, though no backward pass goes there."""
-    assert case.before.plain is not None and case.after.plain is not None
-    old, new = case.before.plain["kept"], case.after.plain["kept"]
-    if min(len(old), len(new)) < 4 or _rising(old) < 0.8:
-        return
-    if max(new) <= 1.2 * max(new[:2]) and neutral(case):
+    assert case.after.plain is not None
+    new = case.after.plain["kept"]
+    if given_back(case) and neutral(case):
         text = "the graphs of all steps were held on to before, and are given back now"
-        yield Sign(Weight.GAIN, "growth", text)
-    elif _rising(new) > 0.6 and releases(case):
+        yield Sign(Weight.GAIN, "release", text)
+    elif _held_on(case) and len(new) >= _PASSES and _rising(new) > 0.6 and releases(case):
         yield Sign(Weight.REST, "growth", "the graphs of all steps are still held on to")
+
+
+def given_back(case: Case) -> bool:
+    """Whether there were ever more graphs before, and are no more than at first now."""
+    assert case.after.plain is not None
+    new = case.after.plain["kept"]
+    return _held_on(case) and len(new) >= _PASSES and max(new) <= 1.2 * max(new[:2])
+
+
+def _held_on(case: Case) -> bool:
+    assert case.before.plain is not None
+    old = case.before.plain["kept"]
+    return len(old) >= _PASSES and _rising(old) >= 0.8
 
 
 def _rising(sizes: Sequence[int]) -> float:

@@ -27,7 +27,7 @@ def signs(case: Case) -> Iterator[Sign]:
 def _apart(case: Case, name: str, before: Any, after: Any) -> Sign | None:
     """How two calls differ in what they return, one by one; what has become a number, or a tensor,
     or another kind of container says nothing."""
-    (begun, first), (ended, second) = before, after
+    (begun, first, _), (ended, second, _) = before, after
     if len(first) != len(second):
         return None
     both = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]

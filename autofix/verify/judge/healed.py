@@ -48,7 +48,7 @@ def _otherwise(case: Case, meant: Trace, new: Trace, what: str) -> Iterator[Sign
         return
     kind, said = apart
     several = sum(not change.imports for change in case.changes) > 1
-    if kind == "end" and several and _numbers(meant["printed"]):
+    if kind == "end" and several and numbers(meant["printed"]):
         return  # other names may hold now what has been printed alike
     sure = kind != "end" or not several
     text = f"{what}, the original would go on otherwise: {said}"
@@ -62,7 +62,7 @@ def _unlike(one: Trace, other: Trace) -> tuple[str, str] | None:
             break
         if not close(a["value"], b["value"], _NEAR):
             return "loss", f"the loss in line {b['line']} is {_two(a['value'], b['value'])}"
-    first, second = _numbers(one["printed"]), _numbers(other["printed"])
+    first, second = numbers(one["printed"]), numbers(other["printed"])
     for a, b in zip(first, second, strict=False):
         if not close(a, b, 10 * _NEAR) and abs(a - b) > 2e-4:
             return "print", f"it prints {_two(a, b)}"
@@ -83,5 +83,6 @@ def _two(meant: float, found: float) -> str:
     return f"{meant:.6g} then, and {found:.6g} in the rewritten code"
 
 
-def _numbers(printed: str) -> list[float]:
+def numbers(printed: str) -> list[float]:
+    """All that stand in a text by themselves."""
     return [float(one) for one in _NUMBER.findall(printed)]

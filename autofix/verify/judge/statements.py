@@ -208,7 +208,7 @@ def _released(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     about_it = edit.releases(case) or "clone" in case.new
     if grew and not any(new["nodes"]) and _numbers_alike(old, new):
         text = "the running value held the graph of every step; now it is a plain value"
-        yield Sign(Weight.GAIN, "growth", text)
+        yield Sign(Weight.GAIN, "release", text)
     elif grew and all(new["nodes"]) and _numbers_alike(old, new) and about_it:
         yield Sign(Weight.REST, "growth", "the running value still holds the graph of every step")
 

@@ -33,6 +33,14 @@ def _registration(case: Case) -> Iterator[Sign]:
             f"{listed([name(leaf) for leaf in lost])} was listed by `parameters()` and is no longer"
         )
         yield Sign(Weight.LOSS, "registration", text)
+    bare = _bare(case)
+    if bare:
+        names = listed([name(leaf) for leaf in bare])
+        text = (
+            f"there was nothing to train before; {names} gets a gradient now, but neither "
+            "`parameters()` nor an optimizer has it"
+        )
+        yield Sign(Weight.REST, "registration", text)
     stray = _stray(case)
     if stray:
         text = (
@@ -103,8 +111,9 @@ def _shapes(leaves: Sequence[Trace]) -> dict[str, set[tuple[int, ...]]]:
     """The shapes of the weights of modules, by their own names."""
     found: dict[str, set[tuple[int, ...]]] = {}
     for leaf in leaves:
-        if (leaf["listed"] or leaf["attribute"]) and leaf["name"]:
-            own = leaf["name"].rpartition(".")[2]
+        name = leaf["entry"] or (leaf["name"] if leaf["listed"] or leaf["attribute"] else "")
+        if name:
+            own = name.rpartition(".")[2]
             found.setdefault(own, set()).add(tuple(leaf["key"][0]))
     return found
 
@@ -147,6 +156,21 @@ def _unlisted(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
 
 def _listed(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
     return {key(leaf): leaf for leaf in leaves if leaf["listed"]}
+
+
+def _bare(case: Case) -> list[Trace]:
+    """Weights that nothing lists or trains, where the original had none to give to an optimizer."""
+    raised = case.before.raised
+    if raised is None or "empty parameter list" not in raised["message"]:
+        return []
+    return [
+        leaf
+        for leaf in case.after.leaves
+        if leaf["parameter"]
+        and leaf["gradient"]
+        and leaf["module"]
+        and not (leaf["listed"] or leaf["held"] or leaf["moved"])
+    ]
 
 
 def _stray(case: Case) -> list[Trace]:

@@ -19,6 +19,7 @@ from autofix.verify.judge import (
     healed,
     reads,
     renewal,
+    settled,
     statements,
     tidied,
     training,
@@ -30,7 +31,7 @@ from autofix.verify.judge.gradient import Look
 from autofix.verify.judge.slopes import Fit
 
 _WHOLE = frozenset("gradient crash result equivalent registration read freezing".split())
-_APART = frozenset("aliasing result freezing growth crash".split())
+_APART = frozenset("aliasing result freezing growth release crash".split())
 """What a repair changes the values by that follow, and what looks for values by itself."""
 NOTHING = "nothing to confirm: both versions behave the same"
 STOPPED = "the changed lines were not reached: the program stops with "
@@ -70,6 +71,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
     signs += growth.signs(case)
+    signs += settled.signs(case, signs)
     signs += reads.signs(case)
     signs += healed.signs(case, signs)
     signs += veiled.signs(case)
