@@ -55,11 +55,11 @@ def each_time(old: Names, new: Names) -> Iterator[str]:
 def divided(old: Names, new: Names) -> Iterator[str]:
     """The same where what is left is still divided by so many."""
     for step, often, place in _freed(old, new):
+        halves = [(node.op, node.right, node) for node in new.index.of_kind(ast.BinOp)]
+        whole = [(node.op, node.value, node) for node in new.index.of_kind(ast.AugAssign)]
         if any(
-            isinstance(node.op, ast.Div)
-            and ast.unparse(node.right if isinstance(node, ast.BinOp) else node.value) == often
-            and _place(new, node) == place
-            for node in (*new.index.of_kind(ast.BinOp), *new.index.of_kind(ast.AugAssign))
+            isinstance(op, ast.Div) and ast.unparse(by) == often and _place(new, node) == place
+            for op, by, node in (*halves, *whole)
         ):
             yield (
                 f"`{step}` is called each time now, and not once in `{often}` times, though a "

@@ -252,10 +252,10 @@ def _entries(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tens
     for root in roots:
         for module in root.modules():
             for name, value in vars(module).items():
-                public = not name.startswith("_")
-                found = value.items() if isinstance(value, dict) else ()
-                found = enumerate(value) if isinstance(value, (list, tuple)) else found
-                for key, one in found if public else ():
+                held = isinstance(value, (dict, list, tuple)) and not name.startswith("_")
+                listed = isinstance(value, (list, tuple))
+                found = list(enumerate(value) if listed else dict.items(value)) if held else []
+                for key, one in found:
                     if isinstance(one, torch.Tensor):
                         yield f"{name}.{key}", one
 
