@@ -10,6 +10,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+import verdict_copies
+from verdict_case import HEAD
+
 from autofix.verify.compare import compare
 from autofix.verify.outcome import Settings
 from autofix.verify.sides import of_paths, side
@@ -91,19 +94,24 @@ def test_a_loss_that_is_reduced_in_another_way_than_elsewhere(
 
 
 LOGGED = """\
+import sys
+
 import torch
 from torch import nn
 
+def train():
+    net, total = nn.Linear(3, 1), 0.0
+    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(6):
+        opt.zero_grad()
+        loss = net(torch.randn(4, 3)).pow(2).mean()
+        loss.backward()
+        opt.step()
+        total += loss
+    print(float(total), file=sys.stderr)
+
 torch.manual_seed(0)
-net, total = nn.Linear(3, 1), 0.0
-opt = torch.optim.SGD(net.parameters(), lr=0.1)
-for _ in range(6):
-    opt.zero_grad()
-    loss = net(torch.randn(4, 3)).pow(2).mean()
-    loss.backward()
-    opt.step()
-    total += loss
-print(float(total))
+train()
 """
 
 
@@ -111,7 +119,7 @@ print(float(total))
     ("line", "verdict"),
     [
         ("total += loss.item()", "confirmed: "),
-        ("total = loss.item()", "refuted: the change shows no effect, and a repair of line 12"),
+        ("total = loss.item()", "refuted: the change shows no effect, and a repair of line 14"),
     ],
 )
 def test_a_change_without_effect_where_a_repair_has_one(
@@ -119,6 +127,14 @@ def test_a_change_without_effect_where_a_repair_has_one(
 ) -> None:
     after = LOGGED.replace("total += loss", line)
     assert said(LOGGED, after, tmp_path, zygote).startswith(verdict)
+
+
+def test_a_copy_without_effect_where_copies_have_one(tmp_path: Path, zygote: Zygote) -> None:
+    whole = HEAD + verdict_copies.SECANT
+    half = whole.replace("= p.grad\n", "= p.grad.clone()\n")
+    assert said(whole, half, tmp_path, zygote).startswith("refuted: ")
+    both = half.replace("= p\n", "= p.clone()\n")
+    assert said(whole, both, tmp_path, zygote).startswith("confirmed: ")
 
 
 HOPS = """\

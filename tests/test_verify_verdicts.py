@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 
 import verdict_beside
 import verdict_calls
+import verdict_copies
 import verdict_follow
 import verdict_gradients
 import verdict_handed
@@ -47,6 +48,7 @@ PAIRS: list[Expected] = [
     *verdict_steps.IN_PART,
     *verdict_beside.BESIDE,
     *verdict_calls.CALLS,
+    *verdict_copies.COPIES,
     *verdict_handed.HANDED,
     *verdict_used.USED,
     *verdict_starts.STARTS,

@@ -15,6 +15,7 @@ from autofix.model import Finding, Verdict, Verification
 from autofix.pipeline import Plan, examine, is_candidate
 from autofix.rewrite.edits import merged
 from autofix.verify import bugs, spared
+from autofix.verify.judge.healed import IN_VAIN
 from autofix.verify.judge.verdict import NOTHING, STOPPED
 from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair, pair
@@ -37,15 +38,15 @@ def with_leftovers(
         return _confirmed(outcome, both, judge)
     if verification.verdict is not Verdict.INCONCLUSIVE:
         return outcome
-    if verification.reason == NOTHING or verification.reason.startswith(STOPPED):
+    idle = verification.reason in (NOTHING, IN_VAIN)
+    if idle or verification.reason.startswith(STOPPED):
         left = bugs.sure(both.after)
         same = _unrepaired(outcome, both, left, whole_functions=True)
         if same:
             reason = f"{bugs.still(both.after.document, same[0])}; {verification.reason}"
             return _with(outcome, Verdict.REFUTED, reason)
-        shown = alone and verification.reason == NOTHING
-        idle = _idle(outcome, both, judge) if shown else None
-        return outcome if idle is None else _with(outcome, Verdict.REFUTED, idle)
+        said = _idle(outcome, both, judge) if alone and idle else None
+        return outcome if said is None else _with(outcome, Verdict.REFUTED, said)
     if _stops(verification):
         found = [one for one, direct in bugs.before(outcome, both) if direct]
         if found and _stops(verification, changed=False):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from autofix.verify.judge import optimizers, renewal, steps
+from autofix.verify.judge import optimizers, renewal, sizes, steps
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 from autofix.verify.judge.edit import touches
+from autofix.verify.judge.sizes import by_key
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -24,23 +25,14 @@ def signs(case: Case) -> Iterator[Sign]:
 def _registration(case: Case) -> Iterator[Sign]:
     """Weights that a module uses and does not list."""
     before, after = _unlisted(case.before.leaves), _unlisted(case.after.leaves)
-    old, new = _listed(case.before.leaves), _listed(case.after.leaves)
+    old, new = by_key(case.before.leaves), by_key(case.after.leaves)
     lost = [leaf for where, leaf in old.items() if where in after]
-    yield from _merged(case)
-    yield from _resized(case)
+    yield from sizes.signs(case)
     if lost:
         text = (
             f"{listed([name(leaf) for leaf in lost])} was listed by `parameters()` and is no longer"
         )
         yield Sign(Weight.LOSS, "registration", text)
-    bare = _bare(case)
-    if bare:
-        names = listed([name(leaf) for leaf in bare])
-        text = (
-            f"there was nothing to train before; {names} gets a gradient now, but neither "
-            "`parameters()` nor an optimizer has it"
-        )
-        yield Sign(Weight.REST, "registration", text)
     stray = _stray(case)
     if stray:
         text = (
@@ -80,44 +72,6 @@ def _end(case: Case) -> float:
     return math.inf if case.before.raised is None else len(case.before.events)
 
 
-def _merged(case: Case) -> Iterator[Sign]:
-    """Weights that were trained apart, and are one now."""
-    if case.before.raised is not None or case.after.raised is not None:
-        return
-    known = {key(leaf) for leaf in case.after.leaves}
-    old, new = _listed(case.before.leaves), _listed(case.after.leaves)
-    gone = [leaf for where, leaf in old.items() if leaf["gradient"] and where not in known]
-    # The last part of a key counts the leaves of equal values.
-    twins = [leaf for leaf in gone if leaf["key"][-1] and (*key(leaf)[:-1], 0) in new]
-    if twins and len(new) < len(old):
-        text = f"{listed([name(leaf) for leaf in twins])} was a weight of its own and is none now"
-        yield Sign(Weight.LOSS, "registration", text)
-
-
-def _resized(case: Case) -> Iterator[Sign]:
-    """Weights of another shape than before, though the values stay."""
-    if case.before.raised is not None or case.after.raised is not None:
-        return
-    old, new = _shapes(case.before.leaves), _shapes(case.after.leaves)
-    for called in sorted(old.keys() & new.keys()):
-        if len(old[called]) == len(new[called]) == 1 and old[called] != new[called]:
-            shapes = (*old[called], *new[called])
-            text = f"`{called}` was of shape {shapes[0]}, and is of shape {shapes[1]} now"
-            yield Sign(Weight.LOSS, "registration", text)
-            return
-
-
-def _shapes(leaves: Sequence[Trace]) -> dict[str, set[tuple[int, ...]]]:
-    """The shapes of the weights of modules, by their own names."""
-    found: dict[str, set[tuple[int, ...]]] = {}
-    for leaf in leaves:
-        name = leaf["entry"] or (leaf["name"] if leaf["listed"] or leaf["attribute"] else "")
-        if name:
-            own = name.rpartition(".")[2]
-            found.setdefault(own, set()).add(tuple(leaf["key"][0]))
-    return found
-
-
 def _returned(case: Case) -> Iterator[Sign]:
     """The parameters of a module that the called function returns."""
     assert case.before.plain is not None and case.after.plain is not None
@@ -152,25 +106,6 @@ def _unlisted(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
         and leaf["module"]
         and not (leaf["listed"] or leaf["held"])
     }
-
-
-def _listed(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
-    return {key(leaf): leaf for leaf in leaves if leaf["listed"]}
-
-
-def _bare(case: Case) -> list[Trace]:
-    """Weights that nothing lists or trains, where the original had none to give to an optimizer."""
-    raised = case.before.raised
-    if raised is None or "empty parameter list" not in raised["message"]:
-        return []
-    return [
-        leaf
-        for leaf in case.after.leaves
-        if leaf["parameter"]
-        and leaf["gradient"]
-        and leaf["module"]
-        and not (leaf["listed"] or leaf["held"] or leaf["moved"])
-    ]
 
 
 def _stray(case: Case) -> list[Trace]:

@@ -1,0 +1,79 @@
+"""What follows from a change: losses, what is printed or returned, and what names hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from autofix.verify.judge.case import Trace, key, name
+from autofix.verify.judge.elsewhere import same_kind
+from autofix.verify.judge.reductions import close
+
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.IGNORECASE)
+_NEAR = 1e-3
+_SHOWN = 1e-2
+"""What is printed is rounded."""
+_LEAST = 2e-4
+
+
+def unlike(one: Trace, other: Trace) -> tuple[str, str] | None:
+    """What follows in one run otherwise than in another: losses, what is printed, the weights."""
+    for a, b in zip(one["events"], other["events"], strict=False):
+        if not same_kind(a, b):
+            break
+        if not close(a["value"], b["value"], _NEAR):
+            return "loss", f"the loss in line {b['line']} is {_two(a['value'], b['value'])}"
+    first, second = numbers(one["printed"]), numbers(other["printed"])
+    for a, b in zip(first, second, strict=False):
+        if not shown_alike(a, b):
+            return "print", f"it prints {_two(a, b)}"
+    ends = {key(leaf): leaf for leaf in one["leaves"]}
+    for leaf in other["leaves"]:
+        meant = ends.get(key(leaf), leaf)
+        if leaf["moved"] and not meant["moved"]:
+            continue  # its name went on to another tensor there
+        then = meant["end"]
+        size = max(abs(then[1]), abs(leaf["end"][1]))
+        for a, b in zip(then, leaf["end"], strict=True):
+            if abs(a - b) > _NEAR * size:
+                return "end", f"{name(leaf)} ends with a sum of {_two(a, b)}"
+    return None
+
+
+def _two(meant: float, found: float) -> str:
+    return f"{meant:.6g} then, and {found:.6g} in the rewritten code"
+
+
+def beside(old: Trace, new: Trace) -> str | None:
+    """What is printed, returned by a function with a change, or held by a name in the end, and is
+    not as it was."""
+    first, second = numbers(old["printed"]), numbers(new["printed"])
+    if len(first) == len(second):
+        for a, b in zip(first, second, strict=True):
+            if not shown_alike(a, b):
+                return f"it printed {a:.6g} and prints {b:.6g} now"
+    for called in sorted(old["handed"].keys() & new["handed"].keys()):
+        for was, now in zip(old["handed"][called], new["handed"][called], strict=False):
+            if _apart(was[2], now[2]):
+                return f"`{called}` returns other values than before"
+    for called in sorted(old["bound"].keys() & new["bound"].keys()):
+        if _apart(old["bound"][called], new["bound"][called]):
+            return f"`{called}` holds other values in the end"
+    return None
+
+
+def shown_alike(a: float, b: float) -> bool:
+    return close(a, b, _SHOWN) or abs(a - b) <= _LEAST
+
+
+def _apart(was: Sequence[Sequence[float]], now: Sequence[Sequence[float]]) -> bool:
+    """Whether as many tensors and numbers hold something else; each is its sum, and its size."""
+    return len(was) == len(now) and not all(
+        close(a[0], b[0], _NEAR) or abs(a[0] - b[0]) <= _NEAR * max(a[1], b[1])
+        for a, b in zip(was, now, strict=True)
+    )
+
+
+def numbers(printed: str) -> list[float]:
+    """All that stand in a text by themselves."""
+    return [float(one) for one in _NUMBER.findall(printed)]

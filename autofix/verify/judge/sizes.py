@@ -1,0 +1,78 @@
+"""What there is to train: as many weights as before, each of its size, and some at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
+
+
+def signs(case: Case) -> Iterator[Sign]:
+    yield from _merged(case)
+    yield from _resized(case)
+    bare = _bare(case)
+    if bare:
+        names = listed([name(leaf) for leaf in bare])
+        text = (
+            f"there was nothing to train before; {names} gets a gradient now, but neither "
+            "`parameters()` nor an optimizer has it"
+        )
+        yield Sign(Weight.REST, "registration", text)
+
+
+def by_key(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
+    """The leaves that `parameters()` lists."""
+    return {key(leaf): leaf for leaf in leaves if leaf["listed"]}
+
+
+def _merged(case: Case) -> Iterator[Sign]:
+    """Weights that were trained apart, and are one now."""
+    if case.before.raised is not None or case.after.raised is not None:
+        return
+    known = {key(leaf) for leaf in case.after.leaves}
+    old, new = by_key(case.before.leaves), by_key(case.after.leaves)
+    gone = [leaf for where, leaf in old.items() if leaf["gradient"] and where not in known]
+    # The last part of a key counts the leaves of equal values.
+    twins = [leaf for leaf in gone if leaf["key"][-1] and (*key(leaf)[:-1], 0) in new]
+    if twins and len(new) < len(old):
+        text = f"{listed([name(leaf) for leaf in twins])} was a weight of its own and is none now"
+        yield Sign(Weight.LOSS, "registration", text)
+
+
+def _resized(case: Case) -> Iterator[Sign]:
+    """Weights of another shape than before, though the values stay."""
+    if case.before.raised is not None or case.after.raised is not None:
+        return
+    old, new = _shapes(case.before.leaves), _shapes(case.after.leaves)
+    for called in sorted(old.keys() & new.keys()):
+        if len(old[called]) == len(new[called]) == 1 and old[called] != new[called]:
+            shapes = (*old[called], *new[called])
+            text = f"`{called}` was of shape {shapes[0]}, and is of shape {shapes[1]} now"
+            yield Sign(Weight.LOSS, "registration", text)
+            return
+
+
+def _shapes(leaves: Sequence[Trace]) -> dict[str, set[tuple[int, ...]]]:
+    """The shapes of the weights of modules, by their own names."""
+    found: dict[str, set[tuple[int, ...]]] = {}
+    for leaf in leaves:
+        called = leaf["entry"] or (leaf["name"] if leaf["listed"] or leaf["attribute"] else "")
+        if called:
+            own = called.rpartition(".")[2]
+            found.setdefault(own, set()).add(tuple(leaf["key"][0]))
+    return found
+
+
+def _bare(case: Case) -> list[Trace]:
+    """Weights that nothing lists or trains, where the original had none to give to an optimizer."""
+    raised = case.before.raised
+    if raised is None or "empty parameter list" not in raised["message"]:
+        return []
+    return [
+        leaf
+        for leaf in case.after.leaves
+        if leaf["parameter"]
+        and leaf["gradient"]
+        and leaf["module"]
+        and not (leaf["listed"] or leaf["held"] or leaf["moved"])
+    ]
