@@ -138,30 +138,6 @@ def class_named(facts: Facts, node: ast.expr | None) -> ClassTable | None:
     return facts.class_table(found[0])
 
 
-def usable(table: ClassTable) -> bool:
-    """Is it made as other classes are?"""
-    node = table.node
-    names = {last_name(d.func if isinstance(d, ast.Call) else d) for d in node.decorator_list}
-    own_making = {"__new__", "__setattr__", "__getattr__", "__getattribute__"}
-    return (
-        plain_bases(table)
-        and not any(_has_maker(owner) for owner in table.lineage)
-        and not names & {"dataclass", "attrs", "define", "s"}
-        and not own_making & table.methods.keys()
-        and not any(is_dataclass(owner) for owner in table.lineage)
-    )
-
-
-def _has_maker(owner: ast.ClassDef) -> bool:
-    """`metaclass=PrePostInit`, which may well call `__init__` of the base class itself."""
-    return any(last_name(one.value) != "ABCMeta" for one in owner.keywords)
-
-
-def is_dataclass(owner: ast.ClassDef) -> bool:
-    names = {last_name(d.func if isinstance(d, ast.Call) else d) for d in owner.decorator_list}
-    return "dataclass" in names
-
-
 def runs_base_elsewhere(facts: Facts, table: ClassTable, method: Method) -> bool:
     """Might something that `__init__` does, or a subclass, call that of `nn.Module`?"""
     body = [s for s in method.body if not _is_text(s)]

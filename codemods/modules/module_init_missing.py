@@ -5,7 +5,7 @@
 Finds an `__init__` of an `nn.Module` without `super().__init__()`; with the call behind the first
 layer or parameter that is set, there or by a method that it calls; with `super(Other, self)` of
 another class; with the parentheses or `self` left out; and a second `nn.Module.__init__(self)`
-that forgets what was set before it.
+that forgets what was set before it. In a dataclass, `__post_init__` has to call it.
 
 ## Why is this bad
 
@@ -36,9 +36,10 @@ class Net(nn.Module):
 The call is inserted in front, moved up, completed, or taken away where it is the second. The fix is
 safe, since the class cannot be used without it. It is unsafe where the base class is one of this
 file that takes arguments: those of the same name are handed on, with a default or without. There is
-no fix where the arguments cannot be told, nor where the call would move in front of what a base
-class asks for when it is made. Classes with base classes from elsewhere, with `__new__`, and
-dataclasses are left alone.
+no fix where the arguments cannot be told, where the call would move in front of what a base class
+asks for when it is made, nor in a dataclass with a field that is a module. It is unsafe in one that
+compares by its fields, which needs `eq=False` besides. Classes with base classes from elsewhere,
+with `__new__`, and dataclasses that extend others are left alone.
 
 ## How it is verified
 
@@ -73,8 +74,9 @@ from autofix.codemods.modules._initialiser import (
     registering,
     runs_base_elsewhere,
     unbound,
-    usable,
 )
+from autofix.codemods.modules._post_init import has_no_hash, needed_before, post_initialiser
+from autofix.codemods.modules._usable import usable
 from autofix.flow.class_table import ClassTable, Method, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.walk import walk
@@ -82,7 +84,7 @@ from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG506", trigger=r"def __init__\b")
+rule = Rule(__name__, code="AG506", trigger=r"def __(?:post_)?init__\b")
 
 SAFE, UNSAFE = Applicability.SAFE, Applicability.UNSAFE
 
@@ -91,11 +93,11 @@ SAFE, UNSAFE = Applicability.SAFE, Applicability.UNSAFE
 def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not node.bases:
         return
-    method = own_initialiser(node)
+    method = own_initialiser(node) or post_initialiser(facts, node)
     if method is None or looks_right(facts, node, method):
         return
     table = facts.class_table(node)
-    if not table.is_module or not usable(table):
+    if not table.is_module or not usable(table, method):
         return
     calls = base_calls(facts, method)
     if not calls:
@@ -125,9 +127,16 @@ def _missing(facts: Facts, table: ClassTable, method: Method) -> Iterator[Report
         why = "which arguments `__init__` of the base class should get is not known"
         yield Report(node, message, declined=why)
         return
-    tier = _tier(facts, table, given)
+    tier, note = _tier(facts, table, given), None
+    if method.name == "__post_init__":
+        if early := needed_before(facts, table.node):
+            why = f"`{early}` is set before `__post_init__` runs, and may have to be registered"
+            yield Report(node, message, declined=why)
+            return
+        if has_no_hash(facts, table.node):
+            tier, note = UNSAFE, "`eq=False` is needed, too: a module without a hash has no parts"
     edits = inserted(facts, method, f"super().__init__({given})")
-    yield Report(node, message, fix=fix(tier, *edits))
+    yield Report(node, message, fix=fix(tier, *edits), note=note)
 
 
 def _mistyped(table: ClassTable, method: Method) -> ast.Attribute | None:
