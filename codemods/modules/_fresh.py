@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._brought import brings_new
 from autofix.codemods.modules._layer_uses import calls_elements, calls_layer, is_called
 from autofix.codemods.modules._maker_functions import is_made_by_function
 from autofix.flow.class_table import (
@@ -232,7 +233,9 @@ def _is_parameter(node: ast.Call) -> bool:
 def _has_new_weights(facts: Facts, node: ast.Call) -> bool:
     value = facts.value(node)
     if not _is_parameter(node):
-        return value.kind == Kind.MODULE and weighted(value) is True and not _fixed(node)
+        if value.kind != Kind.MODULE or weighted(value) is not True or _fixed(node):
+            return False
+        return brings_new(facts, node)
     data = facts.value(node.args[0]) if node.args else None
     if data is None or not value.parameter or not value.leaf or data.graph != Graph.NO:
         return False

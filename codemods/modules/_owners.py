@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from autofix.flow.class_table import weighted
 from autofix.flow.facts import Facts
+from autofix.flow.objects import Instance
 from autofix.flow.syntax import argument
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
@@ -21,6 +22,7 @@ def has_another_owner(facts: Facts, part: ast.expr) -> bool:
         or _is_drawn(facts, one)
         or _is_handed_back(facts, one)
         or _wraps_another(facts, one)
+        or _is_linked(facts, one)
         for one in origins(facts, part)
     )
 
@@ -28,6 +30,27 @@ def has_another_owner(facts: Facts, part: ast.expr) -> bool:
 def origins(facts: Facts, part: ast.expr) -> list[ast.expr]:
     """The part, and what the calls of the function give it if it is an argument."""
     return [part, *_given_as(facts, part)]
+
+
+def _is_linked(facts: Facts, part: ast.expr) -> bool:
+    """`def add_child(self, link: "Body"): self.children.append(link)` in the class `Body` itself:
+    its objects are nodes of a graph, which something else holds. Registered both as a child here
+    and as a parent there, they would contain themselves."""
+    function, owner = facts.index.function_of(part), facts.index.class_of(part)
+    if owner is None or function is None or isinstance(function, ast.Lambda):
+        return False
+    if not isinstance(part, ast.Name) or function.name == "__init__":
+        return False
+    given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    said = [a.annotation for a in given if a.arg == part.id and a.annotation is not None]
+    ref = facts.value(part).ref
+    if isinstance(ref, Instance):
+        return any(info.node is owner for info in ref.info.lineage)
+    return any(
+        owner.name in (getattr(n, "id", None), getattr(n, "value", None))
+        for each in said
+        for n in ast.walk(each)
+    )
 
 
 def _is_own_attribute(facts: Facts, part: ast.expr) -> bool:
