@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from autofix.flow.index import FUNCTIONS
 from autofix.model import Edit
@@ -36,8 +36,28 @@ def spell(facts: Facts, name: str, near: ast.AST) -> Spelling:
     for bound, target in visible.items():
         if target == name and bound not in hidden:
             return Spelling(bound)
-    root = name.partition(".")[0]
+    root, _, inner = name.partition(".")
+    if root in hidden or visible.get(root, root) != root or root in _own_names(facts):
+        known = next(
+            each for n in range(1, 99) if (each := "_" * n + root) not in {*visible, *hidden}
+        )
+        return Spelling(f"{known}.{inner}", (_import(facts, root, known),))
     return Spelling(name, (_import(facts, root),))
+
+
+def _own_names(facts: Facts) -> set[str]:
+    """What the file itself binds at its top level, but for imports."""
+    names: set[str] = set()
+    for node in facts.tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            names |= {n.id for n in ast.walk(node) if _is_bound(n)}
+    return names
+
+
+def _is_bound(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _bound_libraries(facts: Facts, near: ast.AST) -> dict[str, str]:
@@ -60,7 +80,7 @@ def _rebound_around(facts: Facts, near: ast.AST) -> set[str]:
         if not isinstance(owner, (*FUNCTIONS, ast.Lambda)):
             continue
         for node in facts.index.body_nodes(owner):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            if _is_bound(node):
                 names.add(node.id)
             elif isinstance(node, ast.arg):
                 names.add(node.arg)
@@ -72,8 +92,9 @@ def _line(node: ast.AST) -> int:
     return line
 
 
-def _import(facts: Facts, root: str) -> Edit:
+def _import(facts: Facts, root: str, known: str | None = None) -> Edit:
     """`import root`, before the first import that mentions it (so never before a docstring)."""
+    code = f"import {root}" if known is None else f"import {root} as {known}"
     imports = [n for n in facts.tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
     usual = [n for n in imports if not (isinstance(n, ast.ImportFrom) and n.module == "__future__")]
     of_root = [
@@ -87,9 +108,9 @@ def _import(facts: Facts, root: str) -> Edit:
         has_docstring = bool(body) and isinstance(body[0], ast.Expr)
         after = body[0] if has_docstring else imports[-1] if imports else None
         at = facts.source.span(after)[1] if after is not None else 0
-        return Edit(at, at, f"\nimport {root}\n" if after is not None else f"import {root}\n")
+        return Edit(at, at, f"\n{code}\n" if after is not None else f"{code}\n")
     at = facts.source.span(anchor)[0]
-    return Edit(at, at, f"import {root}\n")
+    return Edit(at, at, f"{code}\n")
 
 
 def unused_name(facts: Facts, wanted: str, near: ast.AST) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
+import sys
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
@@ -21,6 +23,7 @@ _HANDS_ON = re.compile(r"state_dict|checkpoint|ckpt", re.I)
 """What is loaded or saved with the help of an optimizer is not trained by that."""
 _REPLACES = frozenset({"load_state_dict", "apply", "reset_parameters", "vector_to_parameters"})
 _PARAMETERS = frozenset({"parameters", "named_parameters"})
+_BUILTINS = frozenset(dir(builtins))
 _LAYERS = 4
 
 
@@ -68,8 +71,17 @@ def _trains(facts: Facts, node: ast.AST, layers: int, seen: set[FunctionNode]) -
             not _HANDS_ON.search(name)
             and name not in ("DataParallel", "prepare")
             and not name.endswith(("LR", "Scheduler"))
+            and not _is_of_python(facts, node.func)
         )
     return bool(_TRAINS.search(name)) and not _NOT_TRAINS.search(name) and _given_model(facts, node)
+
+
+def _is_of_python(facts: Facts, function: ast.expr) -> bool:
+    """`isinstance(opt, Adam)`, `pickle.dumps(self.optimizer)`"""
+    if isinstance(function, ast.Name) and function.id in _BUILTINS:
+        return function.id not in uses_in(facts).names.definitions
+    root = (facts.library_name(function) or "").partition(".")[0]
+    return root in sys.stdlib_module_names
 
 
 def _function(facts: Facts, call: ast.Call) -> FunctionNode | None:
