@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autofix.flow.index import last_name
 from autofix.flow.uses import uses_in
+from autofix.flow.values import Kind
 
 if TYPE_CHECKING:
     from autofix.flow.facts import Facts
@@ -22,6 +23,24 @@ def is_engine(owner: ast.expr | None, facts: Facts) -> bool:
         and isinstance(call.func, ast.Attribute)
         and ast.dump(call.func.value) == ast.dump(owner)
         for call in uses_in(facts).names.calls.get("backward", ())
+    )
+
+
+def takes_loss(step: ast.Call, facts: Facts) -> bool:
+    """`opt.step(loss)`: it differentiates that itself, and keeps no gradients for later. (A closure
+    is a function, or the argument of one.)"""
+    given = step.args[0] if step.args else None
+    if not isinstance(given, ast.Name) or not isinstance(step.func, ast.Attribute):
+        return False
+    if facts.value(given).kind == Kind.TENSOR:
+        return True
+    stores = uses_in(facts).names.stores(given)
+    made = [facts.index.parents.get(store) for store in stores]
+    return bool(made) and all(
+        isinstance(one, ast.Assign)
+        and isinstance(one.value, (ast.Call, ast.BinOp))
+        and last_name(getattr(one.value, "func", one.value)) != "partial"
+        for one in made
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from autofix.flow.engines import is_distributed, is_engine, may_train
+from autofix.flow.engines import is_distributed, is_engine, may_train, takes_loss
 from autofix.flow.events import (
     Branch,
     Event,
@@ -210,7 +210,9 @@ class Reader:
         elif name == "zero_grad" and owner is not None:
             who = handles(owner, scope, self.facts)
             yield Event(What.ZERO, node, chain, who, owner, scope)
-        elif name in ("step", "optimizer_step") and is_engine(owner, self.facts):
+        elif name in ("step", "optimizer_step") and (
+            is_engine(owner, self.facts) or takes_loss(node, self.facts)
+        ):
             yield Event(What.TOUCH, node, chain)  # it sets the gradients to zero itself
         elif name in ("step", "optimizer_step"):
             yield from self._step(node, owner, scope, chain)

@@ -159,6 +159,23 @@ def roots(facts: Facts, place: ast.expr) -> list[ast.expr]:
     return [b.root for b in (*graphs.backwards, *graphs.gradients)]
 
 
+def is_treated_as_tensor(graphs: Graphs, key: str) -> bool:
+    """Does the code ask of the sum what no float has: `total.cpu()`? Or what it is?"""
+    facts = graphs.facts
+    for read in ast.walk(graphs.scope):
+        if not isinstance(read, (ast.Name, ast.Attribute)) or key_of(read) != key:
+            continue
+        match facts.index.parents.get(read):
+            case ast.Attribute(attr=name) if not hasattr(float, name):
+                return True
+            case (
+                ast.Call(func=ast.Name(id="isinstance"))
+                | ast.Call(func=ast.Attribute(attr="is_tensor"))
+            ):
+                return True
+    return False
+
+
 def surely_tensor(facts: Facts, added: ast.expr, root: ast.expr) -> bool:
     value = facts.value(added)
     if value.is_tensor:

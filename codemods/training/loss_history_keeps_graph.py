@@ -54,7 +54,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autofix.codemods.training._freed import dead_at, parts_of_record, roots, surely_tensor
+from autofix.codemods.training._freed import (
+    dead_at,
+    is_treated_as_tensor,
+    parts_of_record,
+    roots,
+    surely_tensor,
+)
 from autofix.codemods.training._graphs import Graphs, graphs_around, key_of, keys, reads
 from autofix.codemods.training._meters import handed_to_meter
 from autofix.codemods.training._returned import freed_by_callee
@@ -156,7 +162,8 @@ def _reports(
     if len(added) > 1 and not all(found):
         return  # of a sum with a first value, one without the other
     sure = all(_is_surely_tensor(facts, place) for place in places)
-    edits = [edit for place in places for edit in _detached(facts, place, sure)]
+    treated = not sure and is_treated_as_tensor(graphs, key)
+    edits = [edit for place in places for edit in _detached(facts, place, sure or treated)]
     name = facts.source.segment(target)
     message = (
         f"`{name}` keeps the graph of every turn, which nothing runs backward through: "
@@ -165,6 +172,8 @@ def _reports(
     freed = bool(graphs.backwards) or not any(p.retains for p in graphs.gradients)
     tier = Applicability.SAFE if sure and freed else Applicability.UNSAFE
     note = None if sure else "it may be a number as well: what is kept becomes a Python float"
+    if treated:
+        note = "it may be a number as well, which has no `detach`"
     yield Report(node, message, fix=fix(tier, *edits), note=note)
 
 
