@@ -13,7 +13,7 @@ from autofix.flow.joins import join, sequence
 from autofix.flow.leaves import use_as_leaf
 from autofix.flow.mappings import dict_method
 from autofix.flow.operations import apply
-from autofix.flow.stores import replace_contents, requires_grad
+from autofix.flow.stores import no_leaf, replace_contents, requires_grad
 from autofix.flow.values import (
     NONE,
     NUMBER,
@@ -88,12 +88,15 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
     if name == "requires_grad_":
         flag = given.get(0, "requires_grad")
         if flag is not None and flag.const is False:
+            no_leaf(receiver, frame)
             return receiver.but(graph=Graph.NO, leaf=False)
         frame.program.cuts.rewrapped(given.node, frame.program.cuts.all_before(receiver))
         sure = Graph.YES if flag is None or flag.const is True else Graph.MAYBE
         return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame, sure)
     if name in ("detach", "detach_"):
         cuts = frame.cut(given.node, receiver)
+        if name == "detach_":
+            no_leaf(receiver, frame, cuts)
         return tensor(
             Graph.NO,
             receiver.shape,

@@ -164,10 +164,21 @@ def has_parameters(module: Value) -> Graph:
     if op is None:
         return Graph.YES  # a class of somebody's own
     if not op.container:
-        return Graph.YES if op.params else Graph.NO
+        return _is_affine(module) if op.params else Graph.NO
     inner = module.items or ([module.elem] if module.elem is not None else [])
     found = (Graph.YES if v.is_tensor else has_parameters(v) for v in inner)
     return max(found, default=Graph.MAYBE)  # (it may be filled later)
+
+
+def _is_affine(module: Value) -> Graph:
+    """A norm may be made without the weights that its class can have."""
+    for option in ("affine", "elementwise_affine"):
+        flag = (module.entries or {}).get(option)
+        if flag is not None:
+            if not isinstance(flag.const, bool):
+                return Graph.MAYBE
+            return Graph.YES if flag.const else Graph.NO
+    return Graph.NO if "InstanceNorm" in str(module.ref) else Graph.YES
 
 
 def _shape(

@@ -11,7 +11,7 @@ from autofix.flow.index import FunctionNode, last_name
 from autofix.flow.joins import join, sequence
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.state import written_into
-from autofix.flow.values import INTEGRAL, UNKNOWN, Graph, Kind, Value, Why, tensor
+from autofix.flow.values import EMPTY, INTEGRAL, UNKNOWN, Graph, Kind, Value, Why, tensor
 from autofix.flow.writes import is_unseen, overwrite
 
 _SETUP = re.compile(r"_*(init|build|set_?up|create|make|configure|prepare|reset)")
@@ -107,6 +107,7 @@ def store_attribute(
         freeze(owner, not value.const, node, frame)
     elif owner.leaf and attribute == "requires_grad" and value.const is False:
         freeze(owner, True, node, frame)
+        no_leaf(owner, frame)
     elif owner.may_be_tensor and attribute == "requires_grad" and value.const is True:
         if owner.cuts:
             earlier = frame.program.cuts.silencers.get(node, frozenset())
@@ -152,6 +153,15 @@ def requires_grad(
             if mine is not None and isinstance(key, tuple) and key[0] == mine.identity:
                 mine.info.note(key[1], new)  # the other methods know it as a leaf
     return changed
+
+
+def no_leaf(owner: Value, frame: Frame, cuts: frozenset[int] = EMPTY) -> None:
+    """`x.detach_()`, `x.requires_grad_(False)`: from now on none of its names has a graph."""
+    for key, other in frame.state.bound.items():
+        mine = bool(other.storage) and other.storage <= owner.storage
+        if mine and other.is_tensor and not other.parameter:
+            rest = other.cuts | cuts
+            frame.state.bound[key] = other.but(graph=Graph.NO, leaf=False, cuts=rest, why=None)
 
 
 def _sets_up(function: FunctionNode, frame: Frame) -> bool:

@@ -19,8 +19,21 @@ _TOOL = re.compile(r"(?i)(?:pre|post)_?process|augment|visuali[sz]|beam_?search"
 """What classes are called of which all methods do."""
 _STATE = re.compile(r"(?i)(?:^|_)(?:states?|caches?|past|kv)(?:_|$)")
 """What callers keep from call to call, of whose graph nothing is wanted."""
+_MANY = 3
 _DEPTH = 4
 """Calls between a class of data and what works for it."""
+
+
+def saves_memory(node: ast.AST, facts: Facts) -> bool:
+    """Does the function do most of what it does in place? Its author would have met the error."""
+    function = facts.index.function_of(node)
+    calls = (
+        n.func.attr
+        for n in (facts.index.body_nodes(function) if function is not None else ())
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+    )
+    written = [name for name in calls if name.endswith("_") and not name.endswith("__")]
+    return len(written) >= _MANY
 
 
 def works_on_data(node: ast.AST, facts: Facts) -> bool:

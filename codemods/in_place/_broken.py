@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autofix.codemods.in_place import in_place_row_loop
-from autofix.codemods.in_place._aside import is_kept_in_buffer, is_kept_state, works_on_data
+from autofix.codemods.in_place._aside import (
+    is_kept_in_buffer,
+    is_kept_state,
+    saves_memory,
+    works_on_data,
+)
 from autofix.codemods.in_place._evaluation import is_for_evaluation
 from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
@@ -90,6 +95,8 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     demand = max((d for _, _, d in broken), key=lambda d: (d.backward, d.line))
     kind = _kind(place, breaks, facts)
     if not demand.backward and _is_aside(place, kind, graph, write, facts):
+        return None
+    if graph < Graph.YES and saves_memory(place.node, facts):
         return None
     return Broken(kind, place, write, breaks, graph, demand)
 

@@ -133,14 +133,15 @@ def _is_second_name(base: ast.Name, place: Place, facts: Facts) -> bool:
     function = facts.index.function_of(place.statement)
     if function is None:
         return False
-    if any(isinstance(n, ast.arg) and n.arg == base.id for n in ast.walk(function.args)):
+    if _is_given(base, facts):
         return True
     names = uses_in(facts).names
     seen = [store for store in names.stores(base) if not names.apart(store, place.statement)]
     owners = [facts.index.parents.get(store) for store in seen]
     bound = [owner for owner in owners if not isinstance(owner, ast.AugAssign)]
     return bool(bound) and all(
-        isinstance(owner, ast.Assign) and isinstance(owner.value, ast.Attribute) for owner in bound
+        isinstance(owner, ast.Assign) and isinstance(owner.value, (ast.Name, ast.Attribute))
+        for owner in bound
     )
 
 
@@ -148,6 +149,23 @@ def _seen_by_all(statement: ast.stmt, reads: list[ast.expr], facts: Facts) -> bo
     """Does every later read stand in the block of the write, or deeper?"""
     block = facts.index.parents.get(statement)
     return all(block in facts.index.ancestors(read) for read in reads)
+
+
+def _is_bound_before(base: ast.expr, loop: Loop, facts: Facts) -> bool:
+    """Does a copy before the loop find the names in `base` bound? (Those of a loop itself, and what
+    only its body binds, are not yet.)"""
+    stores, function = uses_in(facts).names.stores, facts.index.function_of(loop)
+    for name in (n for n in ast.walk(base) if isinstance(n, ast.Name)):
+        made = [s for s in stores(name) if facts.index.function_of(s) is function]
+        if made and not any(s.lineno < loop.lineno for s in made) and not _is_given(name, facts):
+            return False
+    return True
+
+
+def _is_given(name: ast.Name, facts: Facts) -> bool:
+    function = facts.index.function_of(name)
+    arguments = ast.walk(function.args) if function is not None else ()
+    return any(isinstance(n, ast.arg) and n.arg == name.id for n in arguments)
 
 
 def _before_loop(place: Place, loop: Loop, name: str, facts: Facts) -> list[Edit]:
@@ -166,5 +184,7 @@ def _before_loop(place: Place, loop: Loop, name: str, facts: Facts) -> list[Edit
     ]
     if not _seen_by_all(loop, mentions, facts):
         raise DeclinedError("the tensor is read on paths that the write is not on")
+    if not _is_bound_before(place.base, loop, facts):
+        raise DeclinedError("each turn of the loop binds the name anew")
     above = insert_above(facts, loop, f"{name} = {facts.source.segment(place.base)}.clone()")
     return [above, *(Edit(*facts.source.span(n), name) for n in mentions)]
