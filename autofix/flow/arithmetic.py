@@ -88,7 +88,7 @@ def operate(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame) -
         return _tensor_op(node, a, b, op, frame)
     if kinds == Kind.NUMBER:
         return _number_op(a, b, op)
-    if kinds & Kind.NUMPY:
+    if kinds & Kind.NUMPY and not kinds & Kind.UNKNOWN:
         return Value(Kind.NUMPY, cuts=a.cuts | b.cuts)
     if kinds & Kind.STRING and not kinds & Kind.TENSOR:
         return STRING

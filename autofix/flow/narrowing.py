@@ -6,6 +6,7 @@ import ast
 import functools
 import operator
 
+from autofix.flow.flags import by_flag
 from autofix.flow.frame import Frame
 from autofix.flow.index import last_name
 from autofix.flow.joins import sequence
@@ -31,6 +32,8 @@ def narrow(test: ast.expr, holds: bool, frame: Frame) -> bool | None:
         case ast.Name(id=name) if name in frame.chosen and _flag(name, frame) is not None:
             return True if _flag(name, frame) == holds else None
         case ast.Name() | ast.Attribute():
+            if isinstance(test, ast.Attribute):
+                by_flag(test, holds, frame)
             return _nonempty(test, holds, frame)
         case ast.Call(func=ast.Name(id="len"), args=[subject]):
             return _nonempty(subject, holds, frame)

@@ -10,6 +10,7 @@ from autofix.codemods.graph._stops import is_layers_weight
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 
 
@@ -27,6 +28,25 @@ def is_own_scale(node: ast.expr, source: ast.expr, facts: Facts) -> bool:
 
 def is_variable(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and last_name(node.func) not in ("detach", "data")
+
+
+def is_baseline(source: ast.expr, demand: Demand, facts: Facts) -> bool:
+    """`returns - Variable(values)` beside `criterion(values, returns)`: values that another
+    expression of the function reads with their graph, and that this one takes as they are."""
+    value = facts.value(source)
+    function = facts.index.function_of(source)
+    if demand.is_sole or not demand.carries or value.is_scalar or function is None:
+        return False
+    if isinstance(source, ast.Name) and len(uses_in(facts).names.stores(source)) > 1:
+        return False  # the other one may be another
+    text = ast.dump(source)
+    for other in facts.index.body_nodes(function):
+        if other is not source and isinstance(other, type(source)) and ast.dump(other) == text:
+            call = facts.index.parents.get(other)
+            learns = isinstance(call, ast.Call) and other in call.args
+            if learns and facts.value(call).graph > Graph.NO:
+                return True
+    return False
 
 
 def is_old(node: ast.expr) -> bool:

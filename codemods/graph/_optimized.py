@@ -95,7 +95,7 @@ def comes_from_untrained(tensor: ast.expr, facts: Facts) -> bool:
 def has_own_optimizer(tensor: ast.expr, facts: Facts) -> bool:
     """Is an expression made of one leaf alone, such as the temperature of an agent, which one of
     several optimizers gets as all that it trains? It learns by a loss of its own."""
-    given = [only for call in _all_optimizers(facts) if (only := _only_argument(call)) is not None]
+    given = [one for call in _all_optimizers(facts) for one in _leaves_given(call, facts)]
     if not given or not _has_several(facts):
         return False
     roots = {n: facts.value(n).graph for n in _roots(tensor, facts)}
@@ -163,12 +163,23 @@ def _roots(tensor: ast.expr, facts: Facts) -> Iterator[ast.expr]:
             todo += [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.expr)]
 
 
-def _only_argument(optimizer: ast.Call) -> ast.expr | None:
+def _leaves_given(optimizer: ast.Call, facts: Facts) -> list[ast.expr]:
+    """The one leaf that an optimizer gets, or all of several that are read for a loss, too."""
     given = optimizer.args[0] if optimizer.args else keyword(optimizer, "params")
-    match given:
-        case ast.List(elts=[only]) | ast.Tuple(elts=[only]):
-            return only if isinstance(only, (ast.Name, ast.Attribute)) else None
-    return None
+    if not isinstance(given, (ast.List, ast.Tuple)):
+        return []
+    leaves = [one for one in given.elts if isinstance(one, (ast.Name, ast.Attribute))]
+    if len(leaves) < len(given.elts):
+        return []
+    return leaves if len(leaves) == 1 else [one for one in leaves if _is_factor(one, facts)]
+
+
+def _is_factor(leaf: ast.expr, facts: Facts) -> bool:
+    """Is it computed with somewhere, as it is?"""
+    if not isinstance(leaf, ast.Attribute):
+        return False
+    reads = uses_in(facts).names.attributes.get(leaf.attr, ())
+    return any(isinstance(facts.index.parents.get(read), ast.BinOp) for read in reads)
 
 
 def _modules_in(tensor: ast.expr, facts: Facts) -> Iterator[ast.expr]:

@@ -68,6 +68,7 @@ from autofix.codemods.graph._exports import Export, Form, export_at
 from autofix.codemods.graph._gathered import is_gathered
 from autofix.codemods.graph._habits import (
     is_advantage,
+    is_baseline,
     is_old,
     is_old_habit,
     is_own_scale,
@@ -215,6 +216,8 @@ def _stopped(
     graph, demand = found
     if graph < Graph.YES and is_variable(node):
         return  # data, as it was written for old versions
+    if is_baseline(source, demand, facts):
+        return
     whole = demand.is_sole or (facts.is_term(node) and not demand.carries)
     term = (
         whole
