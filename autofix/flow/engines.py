@@ -27,8 +27,8 @@ def is_engine(owner: ast.expr | None, facts: Facts) -> bool:
 
 
 def takes_loss(step: ast.Call, facts: Facts) -> bool:
-    """`opt.step(loss)`: it differentiates that itself, and keeps no gradients for later. (A closure
-    is a function, or the argument of one.)"""
+    """`opt.step(loss)`, `opt.step(losses)`: it differentiates that itself, and keeps no gradients
+    for later. (A closure is a function, or the argument of one.)"""
     given = step.args[0] if step.args else None
     if not isinstance(given, ast.Name) or not isinstance(step.func, ast.Attribute):
         return False
@@ -38,7 +38,7 @@ def takes_loss(step: ast.Call, facts: Facts) -> bool:
     made = [facts.index.parents.get(store) for store in stores]
     return bool(made) and all(
         isinstance(one, ast.Assign)
-        and isinstance(one.value, (ast.Call, ast.BinOp))
+        and isinstance(one.value, (ast.Call, ast.BinOp, ast.List, ast.ListComp))
         and last_name(getattr(one.value, "func", one.value)) != "partial"
         for one in made
     )

@@ -43,8 +43,8 @@ def is_baseline(source: ast.expr, demand: Demand, facts: Facts) -> bool:
     for other in facts.index.body_nodes(function):
         if other is not source and isinstance(other, type(source)) and ast.dump(other) == text:
             call = facts.index.parents.get(other)
-            learns = isinstance(call, ast.Call) and other in call.args
-            if learns and facts.value(call).graph > Graph.NO:
+            handed = call if isinstance(call, ast.Call) and other in call.args else None
+            if handed is not None and facts.value(handed).graph > Graph.NO:
                 return True
     return False
 

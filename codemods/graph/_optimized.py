@@ -168,7 +168,7 @@ def _leaves_given(optimizer: ast.Call, facts: Facts) -> list[ast.expr]:
     given = optimizer.args[0] if optimizer.args else keyword(optimizer, "params")
     if not isinstance(given, (ast.List, ast.Tuple)):
         return []
-    leaves = [one for one in given.elts if isinstance(one, (ast.Name, ast.Attribute))]
+    leaves: list[ast.expr] = [e for e in given.elts if isinstance(e, (ast.Name, ast.Attribute))]
     if len(leaves) < len(given.elts):
         return []
     return leaves if len(leaves) == 1 else [one for one in leaves if _is_factor(one, facts)]

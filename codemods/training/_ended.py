@@ -19,13 +19,15 @@ def inside(graphs: Graphs, node: ast.AST, turn: ast.stmt | None) -> bool:
 
 def guards(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[ast.stmt]:
     """`if h is not None: h = h.detach()`: where it is not taken, there is nothing to detach. Or
-    `if recurrent:` around all that binds it, which is so in each turn, or in none."""
+    `if recurrent:` around all that binds it, which is so in each turn, or in none. Or
+    `if epoch > 0:` around what binds it in every turn but the first."""
     found: set[ast.stmt] = set()
     always: set[str] | None = None
     stores = [s for s, _ in graphs.stores.get(key, ()) if inside(graphs, s, turn)]
     for store in stores:
         around = _ifs_around(graphs, store, turn)
         found.update(one for one in around if key in _tested(one.test))
+        found.update(one for one in around if _is_later_turn(one, store, turn))
         mine = {ast.dump(one.test) for one in around if _is_constant(graphs, one.test, turn)}
         always = mine if always is None else always & mine
     for store in stores if always else ():
@@ -33,6 +35,26 @@ def guards(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[ast.stmt]:
         same = [one for one in around if ast.dump(one.test) in (always or ())]
         found.update(one for one in same if not _mentions(one, key))
     return found
+
+
+def _is_later_turn(node: ast.If, store: ast.stmt, turn: ast.stmt | None) -> bool:
+    """`if epoch > 0:`, `if i:` right around a statement, where the loop counts `epoch` or `i`."""
+    if not isinstance(turn, (ast.For, ast.AsyncFor)) or store not in node.body:
+        return False
+    match node.test:
+        case (
+            ast.Name(id=name)
+            | ast.Compare(
+                left=ast.Name(id=name),
+                ops=[ast.Gt() | ast.NotEq()],
+                comparators=[ast.Constant(value=0)],
+            )
+            | ast.Compare(
+                left=ast.Name(id=name), ops=[ast.GtE()], comparators=[ast.Constant(value=1)]
+            )
+        ):
+            return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(turn.target))
+    return False
 
 
 def _mentions(node: ast.AST, key: str) -> bool:

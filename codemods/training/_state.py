@@ -256,6 +256,7 @@ def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backwa
         key_of(n)
         for n in ast.walk(statement)
         if isinstance(n, ast.expr) and isinstance(getattr(n, "ctx", None), ast.Store)
+        if not graphs.facts.value(n).leaf  # a leaf that a function was given comes back from it
     }
     return bool(targets & roots) or isinstance(statement, (ast.AugAssign, ast.Expr))
 
