@@ -39,3 +39,15 @@ def is_declared(data: ast.expr, facts: Facts) -> bool:
     """Is it an argument that is a tensor and nothing else, by its annotation?"""
     annotation = _annotation(data, facts)
     return annotation is not None and annotation.rpartition(".")[2] == "Tensor"
+
+
+def is_assumed(data: ast.expr, facts: Facts) -> bool:
+    """Does nothing but an annotation, or what is done with an argument, say that it is a tensor? An
+    array would do as well: `torch.tensor(x % 7)`."""
+    match data:
+        case ast.BinOp(left=left, right=right) | ast.Compare(left=left, comparators=[right]):
+            parts = [p for p in (left, right) if facts.value(p).is_tensor]
+            return bool(parts) and all(is_assumed(part, facts) for part in parts)
+        case ast.UnaryOp(operand=inner):
+            return is_assumed(inner, facts)
+    return facts.value(data).assumed

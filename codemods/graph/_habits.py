@@ -26,11 +26,23 @@ def is_own_scale(node: ast.expr, source: ast.expr, facts: Facts) -> bool:
     return isinstance(node, ast.Attribute) and facts.value(source).leaf and facts.is_weight(node)
 
 
-def is_variable(node: ast.expr) -> bool:
+def says_enough(
+    node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
+) -> bool:
+    """Is the stop no mistake, as it stands there?"""
+    graph, demand = found
+    if graph < Graph.YES and _is_variable(node):
+        return True  # data, as it was written for old versions
+    if isinstance(facts.index.parents.get(node), ast.Return) and not is_old(node):
+        return not demand.backward  # `return loss.detach()`: the number is all there is to have
+    return _is_baseline(source, demand, facts)
+
+
+def _is_variable(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and last_name(node.func) not in ("detach", "data")
 
 
-def is_baseline(source: ast.expr, demand: Demand, facts: Facts) -> bool:
+def _is_baseline(source: ast.expr, demand: Demand, facts: Facts) -> bool:
     """`returns - Variable(values)` beside `criterion(values, returns)`: values that another
     expression of the function reads with their graph, and that this one takes as they are."""
     value = facts.value(source)

@@ -53,7 +53,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from autofix.codemods.graph._copied import has_twin, is_kept_for_a_layer, is_used_alive
-from autofix.codemods.graph._declared import is_declared, is_only_converted
+from autofix.codemods.graph._declared import is_assumed, is_declared, is_only_converted
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -96,7 +96,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return  # a leaf of its own, or a loss that may be one
     if value.graph > Graph.NO and facts.used_as_leaf(node):
         return  # likewise: `.requires_grad_()` follows, and its `.grad` is read
-    if found is None and value.assumed:
+    if found is None and is_assumed(data, facts):
         return  # an argument that may be a list after all, and nothing says that the cut matters
     if found is None and value.graph == Graph.MAYBE and facts.grad_enabled(node):
         return

@@ -68,13 +68,12 @@ from autofix.codemods.graph._exports import Export, Form, export_at
 from autofix.codemods.graph._gathered import is_gathered
 from autofix.codemods.graph._habits import (
     is_advantage,
-    is_baseline,
     is_old,
     is_old_habit,
     is_own_scale,
     is_part_of_weight,
     is_state,
-    is_variable,
+    says_enough,
 )
 from autofix.codemods.graph._intent import (
     in_loss_function,
@@ -214,9 +213,7 @@ def _stopped(
     node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
 ) -> Iterator[Report]:
     graph, demand = found
-    if graph < Graph.YES and is_variable(node):
-        return  # data, as it was written for old versions
-    if is_baseline(source, demand, facts):
+    if says_enough(node, source, found, facts):
         return
     whole = demand.is_sole or (facts.is_term(node) and not demand.carries)
     term = (
