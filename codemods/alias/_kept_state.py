@@ -115,9 +115,15 @@ def _same_model(facts: Facts, call: ast.Call, use: Use) -> bool:
     assert isinstance(call.func, ast.Attribute)
     mine, other = call.func.value, user.func.value
     if ast.unparse(mine) == ast.unparse(other):
-        return True
+        return not _is_made_there(facts, mine, other)
     a, b = facts.value(mine), facts.value(other)
     return a.kind == b.kind == Kind.MODULE and a.ref is not None and a.ref is b.ref
+
+
+def _is_made_there(facts: Facts, mine: ast.expr, other: ast.expr) -> bool:
+    """Does another function give the name to a model of its own?"""
+    apart = facts.index.function_of(mine) is not facts.index.function_of(other)
+    return apart and isinstance(other, ast.Name) and bool(uses_in(facts).names.stores(other))
 
 
 def _trains_it(facts: Facts, call: ast.Call, events: list[ast.stmt]) -> bool:

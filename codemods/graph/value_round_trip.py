@@ -212,7 +212,7 @@ def _matters(node: ast.expr, export: Export, graph: Graph, demand: Demand, facts
 def _stopped(
     node: ast.expr, source: ast.expr, found: tuple[Graph, Demand], facts: Facts
 ) -> Iterator[Report]:
-    graph, demand = found
+    demand = found[1]
     if says_enough(node, source, found, facts):
         return
     whole = demand.is_sole or (facts.is_term(node) and not demand.carries)
