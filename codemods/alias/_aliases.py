@@ -84,7 +84,7 @@ def _alias(facts: Facts, at: ast.stmt, holder: ast.expr, value: ast.expr) -> Ali
     match inner:
         case ast.Attribute(attr="grad", value=owner):
             return Alias(at, holder, value, Of.GRADIENT, ast.unparse(owner), True)
-        case ast.Subscript(value=owner, slice=index) if _is_basic(facts, index):
+        case ast.Subscript(value=owner, slice=index) if is_basic(facts, index):
             return _part(facts, at, holder, value, owner)
         case ast.Call(func=ast.Attribute(attr=name, value=owner)) if name in _VIEWS:
             return _part(facts, at, holder, value, owner)
@@ -170,7 +170,7 @@ def _part(
     return Alias(at, holder, value, Of.PART, ast.unparse(inner), known.leaf or is_data)
 
 
-def _is_basic(facts: Facts, index: ast.expr) -> bool:
+def is_basic(facts: Facts, index: ast.expr) -> bool:
     """Does the index make a view: slices, numbers, `...` and `None`?"""
     parts = index.elts if isinstance(index, ast.Tuple) else [index]
     for part in parts:

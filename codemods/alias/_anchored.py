@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autofix.codemods.alias._aliases import is_basic
 from autofix.codemods.alias._kept_gradient import zeroed
 from autofix.codemods.alias._training import taken_from
 from autofix.codemods.alias._weights import gathered, owner_of, uncut
@@ -58,7 +59,9 @@ def anchored(facts: Facts, statement: ast.Assign | ast.Expr) -> Anchored | None:
 
 def _alone(facts: Facts, statement: ast.Assign, holder: ast.Attribute) -> Anchored | None:
     """`self.last = self.x.data`, and `self.x.data - self.last` in another method or before."""
-    inner, cut = uncut(statement.value)
+    part = _part(facts, statement.value)
+    inner, cut = uncut(part.whole)
+    cut = cut or part.cut
     gradient = isinstance(inner, ast.Attribute) and inner.attr == "grad"
     weight = inner.value if gradient and isinstance(inner, ast.Attribute) else inner
     owner = facts.index.class_of(statement)
@@ -78,17 +81,37 @@ def _alone(facts: Facts, statement: ast.Assign, holder: ast.Attribute) -> Anchor
         return None
     if _is_written(facts, holder):
         return None  # by way of it the weight is
-    wanted = {ast.unparse(holder), ast.unparse(inner)}
+    wanted = {(ast.unparse(holder), ""), (ast.unparse(inner), part.index)}
     for node in ast.walk(owner):
         if isinstance(facts.index.statement_of(node), ast.Assert):
             continue
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+        pair = compared_in(node)
+        if pair is not None and isinstance(node, ast.expr):
             other = facts.index.function_of(node) is not facts.index.function_of(statement)
             before = node.lineno < statement.lineno
-            sides = {ast.unparse(uncut(side)[0]) for side in (node.left, node.right)}
+            parts = [_part(facts, side) for side in pair]
+            sides = {(ast.unparse(uncut(one.whole)[0]), one.index) for one in parts}
             if sides == wanted and (other or before):
                 return Anchored(holder, statement.value, node)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    whole: ast.expr
+    index: str
+    """The slices that give a view of it; nothing where it is the whole."""
+    cut: bool
+    """`.data` or `.detach()` stands behind them."""
+
+
+def _part(facts: Facts, node: ast.expr) -> _Part:
+    """`w.data` and `:k` of `w.data[:k]`."""
+    inner, cut = uncut(node)
+    match inner:
+        case ast.Subscript(value=whole, slice=index) if is_basic(facts, index):
+            return _Part(whole, ast.unparse(index), cut)
+    return _Part(node, "", cut)
 
 
 def _is_written(facts: Facts, weight: ast.Attribute) -> bool:
