@@ -38,8 +38,6 @@ class Sources:
     """Tensors with a graph from outside, given to a module."""
     held: tuple[ast.expr, ...] = ()
     """The same, but with names of what is usually not trained; an optimizer gets them."""
-    shared: tuple[ast.expr, ...] = ()
-    """Modules that the same function also runs with gradients."""
     any: bool = False
     """Anything at all that has a graph."""
 
@@ -48,7 +46,6 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
     """Of the code in `nodes`, and in the functions of this file that it calls."""
     fresh: list[ast.expr] = []
     live: list[ast.expr] = []
-    shared: list[ast.expr] = []
     held: list[ast.expr] = []
     found = False
     for node, inner in _evaluated(nodes, facts):
@@ -63,7 +60,6 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
                 found = True
                 fresh += [node.func] if _is_fresh(node.func, value, facts) else []
                 held += [node.func] if _is_held(node.func, value, facts) else []
-                shared += [node.func] if _is_shared(node.func, nodes, facts) else []
             found = found or bool(arguments)
         elif value.is_tensor and value.leaf and value.graph == Graph.YES:
             found = True
@@ -71,7 +67,7 @@ def sources_of(nodes: list[ast.AST], facts: Facts) -> Sources:
             fresh += [node] if alone else []
         elif not inner and _is_live(node, facts):
             found = True
-    return Sources(tuple(fresh), tuple(live), tuple(held), tuple(shared), found)
+    return Sources(tuple(fresh), tuple(live), tuple(held), found)
 
 
 def _evaluated(nodes: list[ast.AST], facts: Facts) -> Iterator[tuple[ast.expr, bool]]:
@@ -200,19 +196,6 @@ def _is_recorded(read: ast.expr, facts: Facts) -> bool:
         return False
     value = facts.value(user)
     return value.is_tensor and value.graph > Graph.NO
-
-
-def _is_shared(node: ast.expr, nodes: list[ast.AST], facts: Facts) -> bool:
-    """Does the function around also run the module with gradients, on what `nodes` bind?"""
-    name, function = plain_name(node), facts.index.function_of(node)
-    bound = stored_in(nodes)
-    return function is not None and any(
-        ast.dump(call.func) == ast.dump(node)
-        and facts.grad_enabled(call)
-        and bound & {n.id for a in call.args for n in walk(a) if isinstance(n, ast.Name)}
-        for call in uses_in(facts).names.calls.get(name or "", ())
-        if facts.index.function_of(call) is function and facts.reached(call)
-    )
 
 
 def gives_a_side(chosen: Sequence[ast.stmt], behind: Sequence[ast.stmt], facts: Facts) -> bool:

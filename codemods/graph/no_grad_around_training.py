@@ -35,14 +35,14 @@ The statements whose results need a gradient are taken out of the block, the oth
 decorator or a call is removed. Values stay the same. Where the loss had no graph at all, so that
 `backward()` raised or had to be silenced, the fix is safe if everything in the block was needed.
 Otherwise it is unsafe: a part of a model can be frozen on purpose, and more memory is used. It is
-only shown where the function runs the same module with gradients, too: the steps of a loop that
-has settled are often left out on purpose; and where the module is called as what is usually
-frozen, `backbone` for one, though an optimizer gets it.
+only shown where the module is called as what is usually frozen, `backbone` for one, though an
+optimizer gets it.
 
-Left alone are the usual reasons to switch gradients off: targets of a loss, frozen, pretrained or
-foreign modules, modules that an optimizer in the file is not given or that are trained elsewhere,
-weights of log-probabilities, evaluation, sampling, updates of weights, and statements that a
-comment calls frozen, pretrained or not trained.
+Left alone are the usual reasons to switch gradients off: targets of a loss, the steps towards a
+fixed point before one with gradients, frozen, pretrained or foreign modules, modules that an
+optimizer in the file is not given or that are trained elsewhere, weights of log-probabilities,
+evaluation, sampling, updates of weights, and statements that a comment calls frozen, pretrained or
+not trained.
 
 ## How it is verified
 
@@ -98,7 +98,6 @@ Wanted = dict[ast.stmt, tuple[Demand, Sources]]
 
 _RETURNED = ("returned from `forward`", "returned from `training_step`")
 _RUN = re.compile(r"def (?:forward|training_step)\b")
-_ONE_STEP = "the same module runs with gradients as well: those of its last step may be all wanted"
 _OR_FROZEN = "an optimizer gets its weights: if they are meant to stay as they are, leave them out"
 _WHICH = "the same module runs more than once here: a target without gradients may be one of these"
 _KEPT = "a part of a model can be frozen on purpose; with the fix more is trained"
@@ -116,8 +115,7 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     if lost and not chosen:
         return
     if not chosen:
-        shown = [*_shared(node, item, wanted, facts)]
-        yield from shown or _held(node, item, wanted, facts)
+        yield from _held(node, item, wanted, facts)
         return
     demand = wanted[chosen[0]][0]
     behind = _behind(node.body, chosen, facts)
@@ -190,22 +188,12 @@ def _wanted(
     if not _is_lost(node, facts):
         return None
     sources = sources_of(code if code is not None else [node], facts)
-    if not (demand.backward or facts.index.trains):
-        sources = Sources(shared=sources.shared, any=bool(sources.shared))
-    return (demand, sources) if sources.any else None
+    return (demand, sources) if sources.any and (demand.backward or facts.index.trains) else None
 
 
 def _may_train(facts: Facts) -> bool:
     """Is a backward pass run here, or perhaps in another file?"""
     return facts.index.trains or facts.project is not None
-
-
-def _shared(node: ast.With, item: ast.expr, wanted: Wanted, facts: Facts) -> Iterator[Report]:
-    """A module runs with and without gradients on one way: an unrolled loop, or one step of it."""
-    chosen = [s for s, (_, sources) in wanted.items() if sources.shared]
-    if chosen:
-        edits = freed(Block(node, item), chosen, facts)
-        yield _report(item, wanted[chosen[0]][0], edits, _ONE_STEP, chosen, facts)
 
 
 def _held(node: ast.With, item: ast.expr, wanted: Wanted, facts: Facts) -> Iterator[Report]:
