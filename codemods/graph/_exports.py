@@ -28,7 +28,10 @@ class Export:
     whole: ast.expr
     """The number, list or array."""
     source: ast.expr
-    """The tensor that it is taken from."""
+    """The tensor in front of the cut."""
+    read: ast.expr
+    """The tensor that becomes a number or array: the source, or what is computed of it first, as
+    in `x.detach().exp().numpy()`."""
     form: Form
     how: str
     """The code that does the same to a tensor, as a suffix."""
@@ -41,6 +44,13 @@ class Export:
 
 
 _ON = frozenset({"detach", "cpu", "numpy", "item", "tolist", "data", "clone", "squeeze"})
+_COMPUTED = frozenset(
+    "abs add clamp clamp_max clamp_min contiguous cos div double exp expand flatten float log "
+    "log1p mul neg permute pow relu repeat reshape rsqrt sigmoid sin softmax sqrt square squeeze "
+    "sub t tan tanh to transpose unsqueeze view".split()
+)
+"""Methods that carry a gradient, and may stand between a cut and what ends in numbers. (Sums and
+norms of what is cut are measured, as a rule.)"""
 _ENDS = {"item": Form.NUMBER, "numpy": Form.ARRAY, "tolist": Form.ARRAY}
 _ARRAYS = frozenset({"numpy.array", "numpy.asarray", "numpy.asanyarray", "numpy.ascontiguousarray"})
 
@@ -49,8 +59,11 @@ def export_at(node: ast.expr, facts: Facts) -> Export | None:
     """The export that the cut at `node` is a part of; None if what is left is still a tensor."""
     whole, form = node, _form_of(node, facts)
     parents = facts.index.parents
+    read: ast.expr | None = None
     while True:
         step = _next(whole, facts)
+        if step is None and form is None:
+            step = read = _computed(whole, facts)
         if step is None:
             break
         found = _form_of(step, facts)
@@ -64,7 +77,20 @@ def export_at(node: ast.expr, facts: Facts) -> Export | None:
     source = _source(node)
     if source is None:
         return None
-    return Export(node, whole, source, form, _how(whole, source, facts))
+    if read is None:
+        return Export(node, whole, source, source, form, _how(whole, source, facts))
+    how = _how(whole, read, facts)
+    how = how if ".detach()" in how or how == ".item()" else f".detach(){how}"
+    return Export(node, whole, source, read, form, how)
+
+
+def _computed(node: ast.expr, facts: Facts) -> ast.expr | None:
+    """`node.exp()` of `node`."""
+    parent = facts.index.parents.get(node)
+    if isinstance(parent, ast.Attribute) and parent.attr in _COMPUTED:
+        call = facts.index.parents.get(parent)
+        return call if isinstance(call, ast.Call) and call.func is parent else None
+    return None
 
 
 def _next(node: ast.expr, facts: Facts) -> ast.expr | None:

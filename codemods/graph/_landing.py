@@ -114,7 +114,7 @@ def casts(call: ast.Call, name: str, facts: Facts, export: Export) -> str:
     given = {
         k.arg: facts.source.segment(k.value) for k in call.keywords if k.arg in ("dtype", "device")
     }
-    value = facts.value(export.source)
+    value = facts.value(export.read)
     plain = not any(word in facts.source.text for word in _WIDE)
     usual = value.dtype in ("default", "float32") or plain
     if name == "new_tensor" and isinstance(call.func, ast.Attribute):

@@ -202,6 +202,6 @@ def counted(lift: Lift, call: ast.Call, form: Form) -> Way:
         case ast.Tuple(elts=[_, ast.Name() as target]) if around is not None:
             inside = (n for n in ast.walk(around) if isinstance(n, ast.Name) and n.id == target.id)
             loads = [n for n in inside if isinstance(n.ctx, ast.Load)]
-            flat = form == Form.NUMBERS or lift.facts.value(lift.export.source).rank == 1
+            flat = form == Form.NUMBERS or lift.facts.value(lift.export.read).rank == 1
             return lift.loads(loads, Form.NUMBER if flat else form, lambda load: True)
     return OFF

@@ -104,7 +104,7 @@ def _taker(lift: Lift, array: ast.expr) -> ast.expr:
 def elements(lift: Lift, target: ast.expr, loop: ast.AST, form: Form) -> Way:
     if not isinstance(target, ast.Name) or form == Form.NUMBER:
         return OFF
-    flat = lift.facts.value(lift.export.source).rank == 1
+    flat = lift.facts.value(lift.export.read).rank == 1
     inner = Form.NUMBER if form == Form.NUMBERS or flat else Form.ARRAY
     loads = [
         n

@@ -135,7 +135,7 @@ def _text(lift: Lift, node: ast.expr) -> str | None:
     """What the number will be written as in another place, where that is a name."""
     if node is not lift.export.whole:
         return lift.facts.source.segment(node) if isinstance(node, ast.Name) else None
-    source = lift.export.source
+    source = lift.export.read
     if not isinstance(source, (ast.Name, ast.Attribute)):
         return None
     after = "" if lift.facts.value(source).shape == () else ".reshape(())"
@@ -149,7 +149,7 @@ def _spread(lift: Lift, node: ast.expr, call: ast.Call, name: str) -> Way:
     ends = [argument(call, at, word) for at, word in ((0, "start"), (1, "end"))]
     if name.endswith("space") and all(e is not None and _is_lifted(lift, e) for e in ends):
         raise CannotLift("both ends are computed from the number: write them as tensors")
-    dtype = lift.facts.value(lift.export.source).dtype
+    dtype = lift.facts.value(lift.export.read).dtype
     try:
         edits = around(call, node, name, dtype, lift.facts)
     except CannotExpress as reason:

@@ -49,4 +49,4 @@ def kept(lift: Lift, load: ast.expr, form: Form, mixed: bool) -> list[Edit]:
 
 def _is_parameter(lift: Lift) -> bool:
     """A parameter takes no format of a number."""
-    return lift.facts.value(lift.export.source).parameter
+    return lift.facts.value(lift.export.read).parameter

@@ -71,7 +71,7 @@ class Lift:
 
     @cached_property
     def translator(self) -> Translator:
-        return Translator(self.facts, self.facts.value(self.export.source).rank, self.export.cut)
+        return Translator(self.facts, self.facts.value(self.export.read).rank, self.export.cut)
 
     def run(self) -> Way:
         """The whole way, the removal of the export included."""
@@ -88,13 +88,16 @@ class Lift:
         """The export without what makes it one."""
         facts, export = self.facts, self.export
         after = "" if export.form != Form.NUMBER or self._fits() else ".reshape(())"
-        return unwrapped(facts, export.whole, export.source, after)
+        edits = unwrapped(facts, export.whole, export.read, after)
+        if export.read is not export.source:
+            edits += unwrapped(facts, export.cut, export.source)
+        return edits
 
     def _fits(self) -> bool:
         """Does the tensor stand for its number as it is: 0-d, or stretched by what it meets?"""
-        value = self.facts.value(self.export.source)
+        value = self.facts.value(self.export.read)
         if value.shape is None:
-            return is_loss(self.export.source)
+            return is_loss(self.export.read)
         if value.shape == ():
             return True
         rank = len(value.shape)
@@ -244,7 +247,7 @@ class Lift:
 
     def _is_flat(self, form: Form) -> bool:
         """Are the elements numbers?"""
-        return form == Form.ARRAY and self.facts.value(self.export.source).rank == 1
+        return form == Form.ARRAY and self.facts.value(self.export.read).rank == 1
 
     def _may_be_number(self, load: ast.expr, others: Iterable[ast.Name]) -> bool:
         """Can the read see another binding, of a number that is not lifted?"""

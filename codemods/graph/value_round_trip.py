@@ -272,7 +272,7 @@ def _without_stop(node: ast.expr, source: ast.expr, demand: Demand, facts: Facts
     of numbers: what has a graph cannot be read so."""
     if not needs_number(node, facts):
         return freed(node, source, facts)
-    export = Export(node, node, source, Form.NUMBER, ".detach()")
+    export = Export(node, node, source, source, Form.NUMBER, ".detach()")
     return list(Lift(facts, export, demand.backward).run().edits)
 
 

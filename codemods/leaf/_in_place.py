@@ -10,6 +10,7 @@ from autofix.codemods.leaf._update_forms import loop_around
 from autofix.codemods.leaf._updates import Update
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.roles import runs_backward
 from autofix.flow.uses import ADDING
 from autofix.model import Edit
 from autofix.rewrite.names import spell
@@ -137,15 +138,20 @@ def _is_reset(facts: Facts, update: Update) -> bool:
         if here is scope:
             if text == update.text or name is None or _is_loop_variable(facts, node, name):
                 return True
-        elif mine or _called_together(facts, here, scope):
+        elif mine or _called_together(facts, here, update.statement):
             return True
     return False
 
 
-def _called_together(facts: Facts, helper: ast.AST | None, scope: ast.AST | None) -> bool:
-    """Is the helper that sets back called where the weight is updated, or the other way round; or
-    does one function call both?"""
+def _called_together(facts: Facts, helper: ast.AST | None, update: ast.stmt) -> bool:
+    """Is the helper that sets back called in the loop in which the weight is updated? Where that
+    is another function's: where the weight is updated, or the other way round, or does one
+    function call both?"""
+    scope = facts.index.function_of(update)
     setting, updating = getattr(helper, "name", None), getattr(scope, "name", None)
+    for loop in facts.index.loops_around(update):
+        if runs_backward(loop, facts):
+            return setting in _calls_in(facts, loop)
     if setting in _calls_in(facts, scope) or updating in _calls_in(facts, helper):
         return True
     callers = facts.index.callers(updating) if updating is not None else []
