@@ -75,6 +75,8 @@ class Cuts:
     """Cuts whose results a log-probability is multiplied by: weights, by the way they are used."""
     own_weights: frozenset[int] = EMPTY
     """The same for what the very values that were cut are multiplied by."""
+    of_leaves: set[int] = field(default_factory=set)
+    """Cuts of leaves."""
     of_log_probabilities: frozenset[int] = EMPTY
     """Cuts of log-probabilities: their results still are some, with weights of their own."""
     differences: dict[int, frozenset[int]] = field(default_factory=dict)
@@ -214,11 +216,12 @@ class Cuts:
             if constant.cuts and constant.graph == Graph.NO and value.graph == Graph.YES:
                 self.differences.update(dict.fromkeys(difference.storage, constant.cuts))
 
-    def distance(self, value: Value) -> None:
+    def distance(self, value: Value, ratio: bool = False) -> None:
         """`(target - output) ** 2`: what was cut is the target of a loss written by hand; likewise
-        the old one of `exp(log_prob - old_log_prob)`."""
+        the old one of `exp(log_prob - old_log_prob)`, a `ratio`, if it was computed."""
         for storage in value.storage:
-            self.targets |= self.differences.get(storage, EMPTY)
+            cuts = self.differences.get(storage, EMPTY)
+            self.targets |= cuts - self.of_leaves if ratio else cuts
 
     def _related(self, token: int, value: Value) -> bool:
         """Does the cut copy `value`, or what is computed from it?"""

@@ -223,6 +223,8 @@ class Frame:
         if any(self.program.cuts.places[token].node is node for token in value.cuts):
             self.program.cuts.recurrent.add(node)
         token = self.program.cuts.made(node, value.graph, kept)
+        if value.leaf:
+            self.program.cuts.of_leaves.add(token)
         if is_log_probability(value):
             self.program.cuts.of_log_probabilities |= {token}
         return kept | {token}

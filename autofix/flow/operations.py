@@ -80,7 +80,7 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     if op.shape == "loss" and (target := given.named("target", op.args)) is not None:
         inputs = _loss_inputs(first, target, inputs, given, frame)
     if first is not None and name in ("pow", "square", "abs", "exp"):
-        frame.program.cuts.distance(first)
+        frame.program.cuts.distance(first, ratio=name == "exp")
     if name in _FRESH:
         inputs = _filled(name, inputs, first, given)
     label = f"`.{name}`" if receiver is not None else f"`{name}`"

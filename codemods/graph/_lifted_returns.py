@@ -25,10 +25,10 @@ def returned(
     if function is None:
         return OFF
     ways: list[tuple[ast.expr, Way]] = []
-    for read in lift.uses.property_reads(function) if position is None else ():
-        ways.append((read, lift.follow(read, form, mixed)))
-    for call in calls_of(function, lift.uses):
+    calls: list[ast.expr] = [*calls_of(function, lift.uses)]
+    if calls:
         lift.exact = lift.exact and form == Form.NUMBER
+    for call in (*lift.uses.property_reads(function), *calls):
         if position is None:
             ways.append((call, lift.follow(call, form, mixed)))
             continue
