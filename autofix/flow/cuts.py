@@ -137,6 +137,7 @@ class Cuts:
     def again(self, tokens: Iterable[int]) -> None:
         """A call gives what it gave before: the cuts in it are made anew."""
         for token in tokens:
+            self.made_in.setdefault(token, set()).update(self.loops)
             self.carried.made(token, self.loops, self.turns)
 
     def need(
