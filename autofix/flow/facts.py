@@ -201,6 +201,10 @@ class Facts:
             self._cover(node)
         return not self._silent and loop in self.program.renewed
 
+    def steps(self, loop: ast.stmt) -> bool:
+        """Do turns of a loop that `trails` lead through step an optimizer that was there before?"""
+        return loop in self.program.stepped and loop not in self.program.renewed
+
     def trails(self, node: ast.Call) -> Collection[Trail]:
         """By which calls the Parameter that is made at `node` is reached."""
         self._cover(node)

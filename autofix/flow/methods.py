@@ -41,6 +41,8 @@ def call_method(
     name = func.attr
     if name in _BACKWARD:
         return _backward(receiver, given, frame)
+    if name == "step" and Kind.OPTIMIZER in (one.kind for one in (receiver, *given.values)):
+        frame.program.stepped.update(frame.program.cuts.loops)
     if receiver.kind & Kind.TENSOR and not receiver.kind & (Kind.SEQUENCE | Kind.DICT):
         return _tensor_method(receiver, name, given, frame)
     if receiver.kind & Kind.SEQUENCE:

@@ -93,6 +93,8 @@ class Program:
     """The ways to where a Parameter is made."""
     renewed: set[ast.stmt] = field(default_factory=set)
     """The loops in whose turns an optimizer is made, be it by what they call."""
+    stepped: set[ast.stmt] = field(default_factory=set)
+    """The loops in whose turns one takes a step, likewise."""
     zeroed: list[ast.Call] = field(default_factory=list)
     """Where gradients are set to zero, rather than dropped."""
     writes: Writes = field(default_factory=Writes)

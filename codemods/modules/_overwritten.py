@@ -7,16 +7,17 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from autofix.codemods.modules._between import runs_between_steps, steps_around
 from autofix.codemods.modules._fresh import called_by_forward
+from autofix.codemods.modules._named_places import named_place
 from autofix.codemods.modules._same_shape import depends_on, masked, meaning, same_shape
 from autofix.codemods.modules._tier import trained_here
 from autofix.flow import torch_api
 from autofix.flow.class_table import ClassTable, How, Method, attribute_of, self_name
 from autofix.flow.facts import Facts
-from autofix.flow.index import Index, last_name
+from autofix.flow.index import last_name
 from autofix.flow.objects import Closure
-from autofix.flow.roles import optimizer_class
-from autofix.flow.syntax import all_arguments, calls_any, calls_in
+from autofix.flow.syntax import all_arguments, is_true
 from autofix.flow.values import FLOATING, Graph, Kind
 from autofix.flow.walk import walk
 
@@ -38,8 +39,9 @@ class Change(Enum):
 @dataclass(frozen=True, eq=False)
 class Overwritten:
     change: Change
-    statement: ast.Assign
-    target: ast.Attribute
+    statement: ast.Assign | ast.Expr
+    target: ast.expr
+    """It reads the Parameter."""
     data: ast.expr
     """What is to be in the Parameter afterwards."""
     in_forward: bool
@@ -72,8 +74,14 @@ class Overwritten:
         )
 
 
-def overwritten(facts: Facts, node: ast.Assign) -> Overwritten | None:
-    if len(node.targets) != 1 or not isinstance(node.targets[0], ast.Attribute):
+def overwritten(facts: Facts, node: ast.Assign | ast.Expr) -> Overwritten | None:
+    if (named := named_place(facts, node)) is not None:
+        return _made_anew(facts, node, *named)
+    if (
+        isinstance(node, ast.Expr)
+        or len(node.targets) != 1
+        or not isinstance(node.targets[0], ast.Attribute)
+    ):
         return None
     target = node.targets[0]
     if target.attr in ("data", "grad", "requires_grad"):
@@ -93,7 +101,7 @@ def _in_class(
     if not table.is_module or method.name == "__init__" or not _registered(facts, table, target):
         return None
     in_forward = method in called_by_forward(facts, table)
-    training = _runs_between_steps(facts, node, loops=False)
+    training = runs_between_steps(facts, node, node.value, loops=False)
     data = _parameter_data(facts, node.value)
     if data is not None:
         if not depends_on(facts, data, target) or _only_in_init(facts, table, method):
@@ -123,11 +131,8 @@ def _in_class(
 
 def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritten | None:
     """`model.fc.weight = ...`, `model.scale = nn.Parameter(model.scale.clamp(0, 1))`"""
-    data = _parameter_data(facts, node.value)
-    if data is not None:
-        if depends_on(facts, data, target) and _runs_between_steps(facts, node):
-            return Overwritten(Change.MADE_ANEW, node, target, data, False, True)
-        return None
+    if _parameter_data(facts, node.value) is not None:
+        return _made_anew(facts, node, target, node.value)
     if target.attr not in _WEIGHTED:
         return None
     owner = facts.value(target.value)
@@ -137,8 +142,19 @@ def _outside(facts: Facts, node: ast.Assign, target: ast.Attribute) -> Overwritt
     if not _is_plain(facts, node.value) or _reads_grad(node.value) or _takes_tensors(facts, target):
         return None
     init = getattr(facts.index.function_of(node), "name", "") == "__init__"
-    training = _steps_around(facts, node)
+    training = steps_around(facts, node)
     return Overwritten(Change.REFUSED, node, target, node.value, False, training, in_init=init)
+
+
+def _made_anew(
+    facts: Facts, node: ast.Assign | ast.Expr, target: ast.expr, value: ast.expr
+) -> Overwritten | None:
+    data = _parameter_data(facts, value)
+    if data is None or not depends_on(facts, data, target):
+        return None
+    if not runs_between_steps(facts, node, value):
+        return None
+    return Overwritten(Change.MADE_ANEW, node, target, data, False, True)
 
 
 def _takes_tensors(facts: Facts, target: ast.Attribute) -> bool:
@@ -219,7 +235,11 @@ def _parameter_data(facts: Facts, value: ast.expr) -> ast.expr | None:
         return None
     if not (facts.library_name(value.func) or "").startswith("torch.nn"):
         return None
-    return value.args[0] if len(value.args) == 1 and not value.keywords else None
+    given = {k.arg: k.value for k in value.keywords}
+    if not is_true(given.pop("requires_grad", ast.Constant(True))):
+        return None
+    data = value.args or [part for name, part in given.items() if name == "data"]
+    return data[0] if len(data) == 1 and len(value.args) + len(given) == 1 else None
 
 
 def _is_plain(facts: Facts, node: ast.expr) -> bool:
@@ -255,36 +275,6 @@ def _only_in_init(facts: Facts, table: ClassTable, method: Method) -> bool:
     callers = facts.index.callers(method.name)
     others = [c for c in callers if c is not method and c is not facts.tree]
     return bool(others) and all(getattr(c, "name", "") == "__init__" for c in others)
-
-
-def _called_between_steps(facts: Facts, method: Method) -> bool:
-    """Is there a call of it beside that of an optimizer's `step`, in a loop?"""
-    for caller in facts.index.callers(method.name):
-        for node in walk(caller):
-            named = isinstance(node, ast.Call) and last_name(node.func) == method.name
-            if named and caller is not method and _steps_around(facts, node):
-                return True
-    return False
-
-
-def _runs_between_steps(facts: Facts, node: ast.Assign, loops: bool = True) -> bool:
-    """In a loop around calls of the function that it stands in, or around it."""
-    method = facts.index.function_of(node)
-    if method is not None and _called_between_steps(facts, method):
-        return True
-    if loops and _steps_around(facts, node):
-        return True
-    trails = facts.trails(node.value) if isinstance(node.value, ast.Call) else ()
-    return any(_steps_around(facts, call, index) for way in trails for index, call in way[1:])
-
-
-def _steps_around(facts: Facts, node: ast.AST, index: Index | None = None) -> bool:
-    """Is an optimizer that was there before stepped in the loop around?"""
-    loops = (index or facts.index).loops_around(node)
-    loops = [one for one in loops if calls_any(one, ("step", "backward"))]
-    if not loops or facts.makes_optimizer(node, loops[0]):
-        return False
-    return not any(optimizer_class(call, facts) for call in calls_in(loops[0]))
 
 
 def frozen_replacement(facts: Facts, node: ast.Assign) -> ast.Call | None:

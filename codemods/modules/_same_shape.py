@@ -7,7 +7,9 @@ import ast
 from autofix.flow.class_table import How
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.objects import Closure
 from autofix.flow.syntax import is_true, keyword, mentions
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Dim
 from autofix.flow.walk import walk
@@ -24,10 +26,18 @@ _REDUCING = frozenset({"norm", "sum", "mean", "std", "var", "max", "min", "amax"
 
 def depends_on(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
     """Does `node` read what `target` names, also by way of names that are bound once?"""
-    if mentions(node, ast.unparse(target)):
+    if _reads(node, target):
         return True
     made = [meaning(facts, n) for n in walk(node) if isinstance(n, ast.Name)]
     return any(one is not None and depends_on(facts, one, target) for one in made)
+
+
+def _reads(node: ast.expr, target: ast.expr) -> list[ast.expr]:
+    """Where an expression is written like `target`, which may also be `getattr(layer, name)`."""
+    if isinstance(target, (ast.Name, ast.Attribute)):
+        return [*mentions(node, ast.unparse(target))]
+    same = (n for n in walk(node) if isinstance(n, type(target)))
+    return [n for n in same if ast.unparse(n) == ast.unparse(target)]
 
 
 def meaning(facts: Facts, name: ast.Name) -> ast.expr | None:
@@ -52,16 +62,33 @@ def same_shape(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
             return (same_shape(facts, left, target) and _fits(facts, right, target)) or (
                 same_shape(facts, right, target) and _fits(facts, left, target)
             )
-        case ast.Call(func=ast.Attribute(value=owner, attr=name)) if name in _KEEPING:
+        case ast.Call(func=ast.Attribute(value=owner, attr=name)) if name.rstrip("_") in _KEEPING:
             if same_shape(facts, owner, target) and all(_fits(facts, a, target) for a in node.args):
                 return True
             first = node.args[0] if node.args else None
             library = (facts.library_name(node.func) or "").startswith("torch.")
             return first is not None and library and same_shape(facts, first, target)
+        case ast.Call(args=args) if (plain := _computed_by(facts, node)) is not None:
+            at = next((i for i, one in enumerate(args) if same_shape(facts, one, target)), None)
+            if at is not None and at < len(plain[0]) and same_shape(facts, plain[1], plain[0][at]):
+                return True
     value = facts.value(node)
     wanted = facts.value(target).shape or _read_shape(facts, node, target)
     known = value.shape is not None and None not in value.shape
     return value.is_tensor and known and value.shape == wanted
+
+
+def _computed_by(facts: Facts, call: ast.Call) -> tuple[list[ast.expr], ast.expr] | None:
+    """The parameters of a function of this file that does nothing but return an expression, and
+    the expression."""
+    ref = facts.value(call.func).ref
+    if not isinstance(ref, Closure) or ref.bound_to is not None or is_foreign(ref.node):
+        return None
+    match ref.node:
+        case ast.FunctionDef(body=[ast.Return(value=ast.expr() as value)], decorator_list=[]):
+            names = [a.arg for a in (*ref.node.args.posonlyargs, *ref.node.args.args)]
+            return [ast.Name(name, ast.Load()) for name in names], value
+    return None
 
 
 def masked(facts: Facts, node: ast.expr, target: ast.expr) -> bool:
@@ -99,7 +126,7 @@ def _factors(node: ast.expr) -> tuple[ast.expr, ...]:
 
 
 def _read_shape(facts: Facts, node: ast.expr, target: ast.expr) -> Shape:
-    found = mentions(node, ast.unparse(target))
+    found = _reads(node, target)
     return facts.value(found[0]).shape if found else None
 
 

@@ -3,7 +3,8 @@
 ## What it does
 
 Finds assignments to an attribute that holds a Parameter: of a new `nn.Parameter` computed from the
-old one, of a plain tensor, and of a plain tensor after `del`. Also `nn.Embedding.from_pretrained`
+old one (by `setattr` and in `_parameters`, too), of a plain tensor, and of a plain tensor after
+`del`. Also `nn.Embedding.from_pretrained`
 in the place of a layer that is trained, where the text speaks of fine-tuning: it freezes. And
 `self.scale = self.log_scale.exp()` in `__init__`, where other methods compute with `self.scale`.
 
@@ -79,36 +80,43 @@ from autofix.rewrite.names import spell
 from autofix.rewrite.statements import remove_statement
 from autofix.rule import Report, Rule, fix
 
-rule = Rule(__name__, code="AG505", trigger=r"\.\w+\s*=[^=]")
+rule = Rule(__name__, code="AG505", trigger=r"\.\w+\s*=[^=]|setattr\(|_parameters\[")
 
 
-@rule.visit(ast.Assign)
-def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
+@rule.visit(ast.Assign, ast.Expr)
+def check(node: ast.Assign | ast.Expr, facts: Facts) -> Iterator[Report]:
+    report = _set_once(facts, node) if isinstance(node, ast.Assign) else None
+    if report is None and (found := overwritten(facts, node)) is not None:
+        report = _report(facts, found)
+    if report is not None:
+        yield report
+
+
+def _set_once(facts: Facts, node: ast.Assign) -> Report | None:
     call = frozen_replacement(facts, node)
     if call is not None:
         end = facts.source.span(call)[1] - 1
         message = "`from_pretrained` freezes the weights that take the place of trained ones"
         edit = Edit(end, end, ", freeze=False")
-        yield Report(node, message, fix=fix(Applicability.UNSAFE, edit))
-        return
+        return Report(node, message, fix=fix(Applicability.UNSAFE, edit))
     composed = composed_once(facts, node)
-    if composed is not None and (edits := in_each_call(facts, composed)) is not None:
-        held = facts.source.segment(composed.target)
-        message = (
-            f"`{held}` is computed from parameters once, in `__init__`: it does not follow them, "
-            "and its graph is gone after the first backward pass"
-        )
-        yield Report(node, message, fix=fix(Applicability.SAFE, *edits))
-        return
-    found = overwritten(facts, node)
-    if found is not None:
-        report = _report(facts, found)
-        if report is not None:
-            yield report
+    if composed is None or (edits := in_each_call(facts, composed)) is None:
+        return None
+    held = facts.source.segment(composed.target)
+    message = (
+        f"`{held}` is computed from parameters once, in `__init__`: it does not follow them, "
+        "and its graph is gone after the first backward pass"
+    )
+    return Report(node, message, fix=fix(Applicability.SAFE, *edits))
+
+
+def _text(facts: Facts, target: ast.expr) -> str:
+    known = target in facts.index.parents
+    return facts.source.segment(target) if known else ast.unparse(target)
 
 
 def _report(facts: Facts, found: Overwritten) -> Report | None:
-    name = facts.source.segment(found.target)
+    name = _text(facts, found.target)
     message = f"`{name}` is a registered Parameter: {found.change.value}"
     if found.is_frozen_behind(facts):
         return None
@@ -162,7 +170,7 @@ def _copied(facts: Facts, found: Overwritten) -> tuple[Edit, ...] | None:
     step = "\t" if "\t" in indent else "    "
     spelling = spell(facts, "torch.no_grad", found.statement)
     a, b = facts.source.span(found.data)
-    target = facts.source.segment(found.target)
+    target = _text(facts, found.target)
     newline = facts.source.newline(start)
     head = f"with {spelling.code}():{newline}{indent}{step}{target}.copy_("
     edits = [Edit(start, a, head), Edit(b, end, ")"), *spelling.edits]
