@@ -75,13 +75,25 @@ def call_method(
 
 def _backward(receiver: Value, given: Arguments, frame: Frame) -> Value:
     line = given.node.lineno
-    if receiver.kind & (Kind.TENSOR | Kind.NUMBER | Kind.NUMPY) or not given.values:
+    own = bool(receiver.kind & (Kind.TENSOR | Kind.NUMBER | Kind.NUMPY)) or not given.values
+    if own or _is_gradient(given.values[0], given.node, frame):
         frame.program.cuts.need(receiver, "`backward()` runs through it", line, True)
     else:  # accelerator.backward(loss), self.manual_backward(loss)
         frame.program.cuts.need(given.values[0], "`backward()` runs through it", line, True)
         frame.program.cuts.need(receiver, "`backward()` runs through it", line, True)
     frame.state.saved = {}
     return NONE
+
+
+def _is_gradient(value: Value, node: ast.Call, frame: Frame) -> bool:
+    """`y.backward(y.data - target)`: what is computed of the tensor itself is its gradient."""
+    owner = ast.dump(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+    cut = (frame.program.cuts.places[token].node for token in value.cuts)
+    return any(
+        isinstance(read, ast.Attribute) and ast.dump(read.value) == owner
+        for each in cut
+        for read in (each, getattr(each, "func", each))
+    )
 
 
 def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value:

@@ -185,7 +185,7 @@ def _exported(
     try:
         way = lift.run()
     except CannotLift as refusal:
-        if term or graph == Graph.YES:
+        if term or (graph == Graph.YES and not facts.is_target(node)):
             yield Report(export.whole, message, declined=str(refusal), why=why)
         return
     if not way.joined:

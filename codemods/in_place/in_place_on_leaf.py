@@ -161,7 +161,7 @@ def _is_on_the_way(place: Place, facts: Facts) -> bool:
     """Is what the write makes read in the same pass, by a function that did not make the leaf?"""
     function = facts.index.function_of(place.statement)
     reads = values_read(reads_after(place, facts), facts)
-    if not reads:
+    if not reads or _is_drawn_from_module(place, facts):
         return False
     if function is None or _is_made_here(place, facts):
         if any(isinstance(facts.index.parents.get(read), ast.Return) for read in reads):
@@ -170,6 +170,19 @@ def _is_on_the_way(place: Place, facts: Facts) -> bool:
         same = all(facts.index.loops_around(read) == around for read in reads)
         return same and _written_graph(place, facts) == Graph.YES
     return not function.name.startswith(_INITIAL) and _gives(function, facts)
+
+
+def _is_drawn_from_module(place: Place, facts: Facts) -> bool:
+    """Is it one of the weights that a loop goes through? Who computes with the module wants it
+    written there."""
+    if not isinstance(place.base, ast.Name):
+        return False
+    return any(
+        isinstance(n, ast.Attribute) and n.attr in ("parameters", "named_parameters")
+        for loop in facts.index.loops_around(place.statement)
+        if isinstance(loop, ast.For)
+        for n in ast.walk(loop.iter)
+    )
 
 
 def _gives(function: FunctionNode, facts: Facts) -> bool:

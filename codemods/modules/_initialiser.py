@@ -74,7 +74,10 @@ def _classified(owner: ast.expr, whole: ast.expr, statement: ast.stmt, called: b
 
 
 def looks_right(facts: Facts, node: ast.ClassDef, method: Method) -> bool:
-    """By the syntax alone: nothing is set before the one call, by `super()`."""
+    """By the syntax alone: nothing is set before the one call, by `super()`; or it is only said
+    that there is one: `def __init__(self, config): ...`."""
+    if all(isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) for s in method.body):
+        return True
     calls = base_calls(facts, method)
     if len(calls) != 1 or calls[0].way not in (Way.SUPER, Way.OLD):
         return False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from autofix.codemods.modules._between import runs_between_steps, steps_around
+from autofix.codemods.modules._by_flag import made_on_other_side
 from autofix.codemods.modules._fresh import called_by_forward
 from autofix.codemods.modules._named_places import named_place
 from autofix.codemods.modules._same_shape import depends_on, masked, meaning, same_shape
@@ -99,6 +100,8 @@ def _in_class(
 ) -> Overwritten | None:
     table = facts.class_table(owner)
     if not table.is_module or method.name == "__init__" or not _registered(facts, table, target):
+        return None
+    if made_on_other_side(facts, table, node, target.attr):
         return None
     in_forward = method in called_by_forward(facts, table)
     training = runs_between_steps(facts, node, node.value, loops=False)
