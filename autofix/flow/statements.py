@@ -93,7 +93,8 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
         frame.program.cuts.memory.written(old, new)
         if not _is_element(node.target, frame) and not isinstance(node.op, ast.MatMult):
             overwrite(node.target, old, frame)
-        if old.graph > Graph.NO and (old.leaf or not frame.state.grad):
+        stays = old.graph > Graph.NO and (old.leaf or not frame.state.grad)
+        if stays:
             new = old  # changed (or an error), but what it is to autograd stays
         spoiled = frame.program.writes.spoiled(old.storage) if old.graph > Graph.NO else EMPTY
         new = new.but(
@@ -103,7 +104,7 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
             dtype=old.dtype,
             cuts=new.cuts | spoiled,
         )
-        if isinstance(node.target, ast.Name):
+        if isinstance(node.target, ast.Name) and not stays:
             frame.state.mutate(old, new)
     assign(node.target, new, frame)
 

@@ -95,6 +95,8 @@ def _stale(facts: Facts, call: ast.Call, use: Use, how: How, held: bool) -> bool
     assert isinstance(call.func, ast.Attribute)
     owner = call.func.value
     same = how == How.LOADED and _same_model(facts, call, use)
+    if how == How.LOADED and not same and _is_copy(facts, use):
+        return None  # what is done to a copy leaves the weights as they are
     if facts.index.function_of(start) is not facts.index.function_of(end):
         if how != How.LOADED or not same or not (held or waits(facts, owner, start, end, use)):
             return None
@@ -106,6 +108,21 @@ def _stale(facts: Facts, call: ast.Call, use: Use, how: How, held: bool) -> bool
     if how == How.LOADED:
         return True if same else (False if _trains_it(facts, call, events) else None)
     return _is_chosen(facts, call) if _trains_it(facts, call, events) else None
+
+
+def _is_copy(facts: Facts, use: Use) -> bool:
+    """`other = deepcopy(model)`, and then `other.load_state_dict(...)`"""
+    match use.user:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as owner)):
+            stores = uses_in(facts).names.stores(owner)
+            made = [facts.index.parents.get(store) for store in stores]
+            return bool(made) and all(
+                isinstance(one, ast.Assign)
+                and isinstance(one.value, ast.Call)
+                and last_name(one.value.func) == "deepcopy"
+                for one in made
+            )
+    return False
 
 
 def _same_model(facts: Facts, call: ast.Call, use: Use) -> bool:
