@@ -60,6 +60,7 @@ from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.walk import walk
 from autofix.model import Applicability, Edit
 from autofix.rewrite.names import spell
 from autofix.rewrite.nodes import bare, code, expression, method, replace, stands_alone, tight
@@ -100,10 +101,24 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return  # an argument that may be a list after all, and nothing says that the cut matters
     if found is None and value.graph == Graph.MAYBE and facts.grad_enabled(node):
         return
+    if found is None and _holds_lost(data, facts):
+        return  # first things first: then this cuts, too
     partly = found is not None and found[1].carries
     if not surely and is_only_converted(data, value.assumed and partly, facts):
         return
     yield _report(node, data, value, found, facts)
+
+
+def _holds_lost(data: ast.expr, facts: Facts) -> bool:
+    """`u.data.unsqueeze(0)`, whose gradient is needed"""
+    return any(
+        (found := facts.needed(node)) is not None
+        and found[0] == Graph.YES
+        and found[1].backward
+        and not facts.is_target(node)
+        for node in walk(data)
+        if isinstance(node, ast.expr)
+    )
 
 
 def _is_one_of(value: Value) -> bool:
