@@ -29,7 +29,7 @@ def dead_at(
     if value.graph == Graph.NO:
         return []
     names = keys(added)
-    parts = _parts_of(graphs, node, names) if _is_scaled(added) else set()
+    parts = _parts_of(graphs, node, names) if _is_scaled(added) else _picked(graphs, node, added)
     for backward in graphs.backwards:
         if backward.retains or not (
             same_turn(graphs, node, backward)
@@ -76,6 +76,19 @@ def _parts_of(graphs: Graphs, node: ast.AST, names: set[str]) -> set[str]:
     found = keys(whole)
     made = all(_is_made_here(graphs, key) for key in found)
     return found if names and names <= taken and made else set()
+
+
+def _picked(graphs: Graphs, node: ast.AST, added: ast.expr) -> set[str]:
+    """`terms`, where `node` stands in `for name in names:` and reads `terms[name]`."""
+    loop = next(iter(graphs.facts.index.loops_around(node)), None)
+    match added.left if isinstance(added, ast.BinOp) else added:
+        case ast.Subscript(value=whole, slice=ast.Name(id=name)) if loop is not None:
+            target = loop.target if isinstance(loop, (ast.For, ast.AsyncFor)) else None
+            taken = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)} if target else set()
+            found = keys(whole)
+            if name in taken and found and all(_is_made_here(graphs, key) for key in found):
+                return found
+    return set()
 
 
 def _is_cut_after(graphs: Graphs, names: set[str], backward: Backward) -> bool:
