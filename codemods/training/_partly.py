@@ -97,6 +97,6 @@ def is_read_again(facts: Facts, node: ast.Assign | ast.Return, key: str) -> bool
         and read.id == key
         and isinstance(read.ctx, ast.Load)
         and facts.index.statement_of(read) in again
-        and read.lineno < node.lineno
+        and read.lineno <= node.lineno
         for read in ast.walk(graphs.scope)
     )
