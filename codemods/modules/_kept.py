@@ -245,7 +245,10 @@ def _may_be_container(facts: Facts, value: ast.expr | None) -> bool:
         if name in ("list", "tuple", "dict", "OrderedDict", "set", "sorted"):
             return True
         known = name in uses_in(facts).names.definitions
-        return known or (isinstance(value.func, ast.Name) and _makes_container(facts, value))
+        plain = isinstance(value.func, ast.Name) or (
+            isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Name)
+        )
+        return known or (plain and _makes_container(facts, value))
     return _looks_like_container(value)
 
 
