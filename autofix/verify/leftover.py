@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from autofix import registry
-from autofix.document import DocumentError, load
+from autofix.document import DocumentError
 from autofix.model import Finding, Verdict, Verification
-from autofix.pipeline import Plan, examine, is_candidate
+from autofix.pipeline import is_candidate
 from autofix.rewrite.edits import merged
 from autofix.verify import bugs, spared
 from autofix.verify.judge.healed import IN_VAIN
 from autofix.verify.judge.verdict import NOTHING, STOPPED
 from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair, pair
+from autofix.verify.rival import compared_with, rival
 from autofix.verify.sides import Both, Side, SideError, Sides, side
 
 _MOST = 100
@@ -35,9 +35,23 @@ def with_leftovers(
     file has changed, that it could have its effect with."""
     verification = outcome.verification
     if verification.verdict is Verdict.CONFIRMED:
-        return _confirmed(outcome, both, judge)
+        return _confirmed(outcome, both, judge, alone=alone)
     if verification.verdict is not Verdict.INCONCLUSIVE:
         return outcome
+    found = _doubtful(outcome, both, judge, alone=alone)
+    if found is outcome and alone:
+        other = rival(both, judge)
+        if other is not None and other.refuted:
+            said = f"{verification.reason}; and beside the repair of the rules {other.text}"
+            return _with(outcome, Verdict.REFUTED, said)
+    return found
+
+
+def _doubtful(
+    outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome], *, alone: bool
+) -> Outcome:
+    """The outcome, refuted where the rules still find there what it was about."""
+    verification = outcome.verification
     idle = verification.reason in (NOTHING, IN_VAIN)
     if idle or verification.reason.startswith(STOPPED):
         left = bugs.sure(both.after)
@@ -72,7 +86,9 @@ def _idle(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str
     return None
 
 
-def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> Outcome:
+def _confirmed(
+    outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome], *, alone: bool
+) -> Outcome:
     said = outcome.verification.reason
     left = bugs.sure(both.after)
     if left:
@@ -83,7 +99,7 @@ def _confirmed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
     sure = outcome.verification.verdict is Verdict.CONFIRMED
     if not sure or both.before.document.notebook is not None:
         return outcome
-    for doubt in (_narrowed, _otherwise, _spared):
+    for doubt in (_narrowed, _spared, *[_otherwise] * alone):
         found = doubt(outcome, both, judge)
         if found is not None:
             return _with(outcome, Verdict.INCONCLUSIVE, f"{found}; of the changes: {said}")
@@ -129,19 +145,13 @@ def _narrowed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) ->
 
 def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
     """Where the original computes nothing that values could be compared with, the repair that the
-    rules make tells what they may be."""
-    if outcome.verification.evidence.get("compared", True):
-        return None
-    data, shown = both.before.document.data, both.shown
-    plan = Plan(registry.load(), True, True, project=both.before.project)
-    own = examine(data, both.before.version.path, shown, plan).after
-    if own is None:
-        return None
-    version = replace(both.before.version, text=load(own, shown).source.text)
-    found = judge(pair(version, both.after.version)).verification
-    if found.verdict is not Verdict.REFUTED:
-        return None
-    return f"there may be another repair, and beside that {found.reason}"
+    rules make tells what they may be; elsewhere it tells what may follow, if a run confirms it."""
+    if not outcome.verification.evidence.get("compared", True):
+        found = compared_with(both, judge)
+    else:
+        other = rival(both, judge)
+        found = None if other is None else other.text
+    return None if found is None else f"there may be another repair, and beside that {found}"
 
 
 def _spared(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:

@@ -250,9 +250,11 @@ def _kinds(one: Tried, weight: str) -> set[str]:
 
 
 def _with_evidence(best: Tried, tried: Sequence[Tried], zygote: Zygote) -> Verification:
+    whole = (one.verification.evidence for one in tried if not one.drive.called)
     evidence = {
         "inputs": str(best.drive),
         **best.verification.evidence,
+        "follows": next((found.get("follows") for found in whole), None),
         "tried": [
             {
                 "drive": str(one.drive),

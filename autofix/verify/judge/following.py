@@ -40,6 +40,16 @@ def unlike(one: Trace, other: Trace) -> tuple[str, str] | None:
     return None
 
 
+def apart(one: Trace | None, other: Trace | None) -> str | None:
+    """What two runs to the end do not have in common, however their weights are named."""
+    if one is None or other is None or one["raised"] or other["raised"]:
+        return None
+    if one["steps"] != other["steps"]:
+        return f"it takes {other['steps']} steps, and not {one['steps']}"
+    found = unlike(one, other)
+    return found[1] if found is not None and found[0] != "end" else beside(one, other)
+
+
 def _two(meant: float, found: float) -> str:
     return f"{meant:.6g} then, and {found:.6g} in the rewritten code"
 

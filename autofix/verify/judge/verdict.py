@@ -12,6 +12,7 @@ from autofix.verify.judge import (
     crash,
     edit,
     elsewhere,
+    following,
     freezing,
     gradient,
     growth,
@@ -240,6 +241,7 @@ def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str,
         ],
         "changes_reached": sorted(case.hits()),
         "compared": case.before.raised is None or _same(case),
+        "follows": following.apart(case.before.plain, case.after.plain),
         "with_gradient": sum(bool(leaf["gradient"]) for leaf in case.after.leaves),
     }
 

@@ -1,0 +1,96 @@
+"""A repair beside that of the rules: what else it does is seen by what follows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from autofix.verify.compare import compare
+from autofix.verify.outcome import Settings
+from autofix.verify.sides import of_paths
+from autofix.verify.verify import verify
+from autofix.verify.zygote import Limits, Zygote
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with Zygote(sys.executable, Limits(seconds=60)) as started:
+        yield started
+
+
+def said(before: str, after: str, folder: Path, zygote: Zygote) -> str:
+    for name, text in (("before.py", before), ("after.py", after)):
+        (folder / name).write_text(text)
+    sides = of_paths(folder / "before.py", folder / "after.py")
+    found = compare(sides, lambda asked: verify(asked, Settings(sys.executable), zygote))
+    return f"{found.verification.verdict.value}: {found.verification.reason}"
+
+
+STEPLESS = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+net = nn.Linear(3, 1)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(4):
+    opt.zero_grad()
+    loss = net(torch.randn(8, 3)).sub(2).pow(2).mean()
+    loss.backward()
+    opt.step
+print(round(loss.item(), 4))
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict"),
+    [
+        ("    opt.step()\n", "confirmed: "),
+        ("    if loss > 0:\n        opt.step()\n", "confirmed: "),
+        (
+            "    opt.step()\n    net.bias.data.clamp_(-0.1, 0.1)\n",
+            "inconclusive: there may be another repair, and beside that the loss in line 10 is ",
+        ),
+    ],
+)
+def test_what_a_repair_does_beside(
+    lines: str, verdict: str, tmp_path: Path, zygote: Zygote
+) -> None:
+    after = STEPLESS.replace("    opt.step\n", lines)
+    assert said(STEPLESS, after, tmp_path, zygote).startswith(verdict)
+
+
+WHOLE = """\
+import torch
+
+torch.manual_seed(0)
+x, z = torch.randn(8, 3), torch.randn(8)
+plane = torch.tensor([0, 0, 1], requires_grad=True)
+opt = torch.optim.Adam([plane], lr=0.1)
+for _ in range(3):
+    opt.zero_grad()
+    loss = ((plane * x).sum(1) - z).abs().mean()
+    loss.backward()
+    opt.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ("[0.0, 0.0, 1.0]", "confirmed: "),
+        ("[0, 0, 1], dtype=torch.float32", "confirmed: "),
+        ("[0, 0, 1], dtype=torch.float64", "refuted: "),
+    ],
+)
+def test_a_doubt_that_the_repair_of_the_rules_settles(
+    values: str, verdict: str, tmp_path: Path, zygote: Zygote
+) -> None:
+    found = said(WHOLE, WHOLE.replace("[0, 0, 1]", values), tmp_path, zygote)
+    assert found.startswith(verdict)
+    assert verdict != "refuted: " or "and beside the repair of the rules the loss was" in found
