@@ -94,3 +94,25 @@ def test_a_doubt_that_the_repair_of_the_rules_settles(
     found = said(WHOLE, WHOLE.replace("[0, 0, 1]", values), tmp_path, zygote)
     assert found.startswith(verdict)
     assert verdict != "refuted: " or "and beside the repair of the rules the loss was" in found
+
+
+CLIPPED = STEPLESS.replace("opt.step\n", "opt.step()\n").replace(
+    "loss.backward()\n",
+    "loss.backward()\n    nn.utils.clip_grad_norm_(net.parameters(), 0.1)\n    opt.zero_grad()\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("gone", "verdict"),
+    [
+        ("    opt.zero_grad()\n    opt.step()", "confirmed: "),
+        (CLIPPED[CLIPPED.index("    nn.utils") : CLIPPED.index("    opt.step()")], "refuted: "),
+    ],
+)
+def test_something_with_an_effect_is_no_longer_done(
+    gone: str, verdict: str, tmp_path: Path, zygote: Zygote
+) -> None:
+    after = CLIPPED.replace(gone, "    opt.step()" * gone.endswith("step()"))
+    found = said(CLIPPED, after, tmp_path, zygote)
+    assert found.startswith(verdict)
+    assert verdict != "refuted: " or "`clip_grad_norm_` is no longer called" in found

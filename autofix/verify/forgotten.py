@@ -43,7 +43,8 @@ def with_forgotten(outcome: Outcome, before: str, after: str) -> Outcome:
 
 def _instead(outcome: Outcome, verdict: Verdict, said: str) -> Outcome:
     reason = f"{said}; of the changes: {outcome.verification.reason}"
-    whole = replace(outcome.verification, verdict=verdict, reason=reason)
+    evidence = {**outcome.verification.evidence, "forgotten": said}
+    whole = replace(outcome.verification, verdict=verdict, reason=reason, evidence=evidence)
     return replace(outcome, verification=whole)
 
 

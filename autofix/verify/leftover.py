@@ -41,7 +41,7 @@ def with_leftovers(
     found = _doubtful(outcome, both, judge, alone=alone)
     if found is outcome and alone:
         other = rival(both, judge)
-        if other is not None and other.refuted:
+        if other is not None and (other.refuted or "forgotten" in verification.evidence):
             said = f"{verification.reason}; and beside the repair of the rules {other.text}"
             return _with(outcome, Verdict.REFUTED, said)
     return found
