@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 
 import verdict_beside
 import verdict_calls
+import verdict_caught
 import verdict_copies
 import verdict_follow
 import verdict_gradients
@@ -48,6 +49,7 @@ PAIRS: list[Expected] = [
     *verdict_steps.IN_PART,
     *verdict_beside.BESIDE,
     *verdict_calls.CALLS,
+    *verdict_caught.CAUGHT_ERRORS,
     *verdict_copies.COPIES,
     *verdict_handed.HANDED,
     *verdict_used.USED,

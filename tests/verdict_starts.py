@@ -118,7 +118,47 @@ for name in ("left", "right"):
     loss.backward()
     opt.step()
 """
+SHORTCUT = """
+class Block(nn.Module):
+    def __init__(self, n, m):
+        super().__init__()
+        self.n, self.m = n, m
+        self.one, self.two = nn.Linear(n, m), nn.Linear(m, m)
+
+    def forward(self, x):
+        h = self.two(torch.relu(self.one(x)))
+        return h + (nn.Linear(self.n, self.m, bias=True)(x) if self.n != self.m else x)
+
+torch.manual_seed(0)
+net = nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), Block(8, 4), Block(4, 4), nn.Linear(4, 1))
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(3):
+    loss = net(torch.randn(6, 1, 6)).sub(1).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+MADE = SHORTCUT[SHORTCUT.index("        self.one, self") : SHORTCUT.index("\ntorch.manual_seed")]
+KEPT = MADE.replace("nn.Linear(self.n, self.m, bias=True)(x)", "self.way(x)").replace(
+    "nn.Linear(m, m)\n",
+    "nn.Linear(m, m)\n        self.way = WAY if n != m else None\n",
+)
+
 STARTS = [
+    case(
+        "a layer that is made once",
+        SHORTCUT,
+        MADE,
+        KEPT.replace("WAY", "nn.Linear(n, m)"),
+        "confirmed",
+    ),
+    case(
+        "a layer that is made once, of another kind",
+        SHORTCUT,
+        MADE,
+        KEPT.replace("WAY", "nn.Linear(n, m, bias=False)"),
+        "refuted",
+    ),
     case(
         "weights that an initialiser asks for their device",
         ORTHOGONAL,

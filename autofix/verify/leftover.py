@@ -41,7 +41,9 @@ def with_leftovers(
     found = _doubtful(outcome, both, judge, alone=alone)
     if found is outcome and alone:
         other = rival(both, judge)
-        if other is not None and (other.refuted or "forgotten" in verification.evidence):
+        idle = verification.reason in (NOTHING, IN_VAIN)
+        sure = idle or "forgotten" in verification.evidence
+        if other is not None and (sure or other.refuted):
             said = f"{verification.reason}; and beside the repair of the rules {other.text}"
             return _with(outcome, Verdict.REFUTED, said)
     return found

@@ -35,8 +35,10 @@ def rival(both: Both, judge: Judge) -> Rival | None:
     found = judge(asked).verification
     refuted = found.verdict is Verdict.REFUTED
     follows = found.evidence.get("follows")
-    if not refuted and follows is None:
-        return None
+    if follows == "" or not (refuted or follows):
+        return None  # all goes on alike, to the end
+    if found.verdict is Verdict.CONFIRMED and not found.evidence.get("robbed"):
+        return None  # it repairs what the rules have left
     if judge(pair(both.before.version, own)).verification.verdict is not Verdict.CONFIRMED:
         return None
     return Rival(found.reason if refuted else str(follows), refuted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -58,11 +59,14 @@ def _patch_seeds() -> None:
 
 
 _drawn: dict[Any, int] = {}
+_drawing: list[Any] = []
+"""The initialisation that is going on."""
 
 
 def _patch_initialisers() -> None:
-    """The n-th initialisation of a shape draws the same values wherever it stands in the program,
-    so that a layer which is made earlier or later starts from the same weights."""
+    """The n-th initialisation of a shape in layers of a kind draws the same values wherever it
+    stands in the program, so that a layer which is made earlier or later starts from the same
+    weights."""
     for name in dir(torch.nn.init):
         original = getattr(torch.nn.init, name)
         if name.endswith("_") and not name.startswith("_") and callable(original):
@@ -73,18 +77,32 @@ def _steady(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
         session = current()
-        if session is None or not isinstance(tensor, Tensor) or kwargs.get("generator") is not None:
+        own = kwargs.get("generator") is not None
+        # A mode hands the call on to this very function: that is the same draw.
+        if session is None or not isinstance(tensor, Tensor) or own or _drawing:
             return original(tensor, *args, **kwargs)
-        kind = (original.__name__, tuple(tensor.shape))
+        kind = (original.__name__, tuple(tensor.shape), _layer(sys._getframe(1)))
         _drawn[kind] = _drawn.get(kind, 0) + 1
         state = torch.get_rng_state()
         torch.default_generator.manual_seed(_number((kind, _drawn[kind], _offset[0])))
+        _drawing.append(kind)
         try:
             return original(tensor, *args, **kwargs)
         finally:
+            _drawing.clear()
             torch.set_rng_state(state)
 
     return initialise
+
+
+def _layer(frame: Any) -> str:
+    """The layer of torch that initialises its own weights, in words."""
+    owner = frame.f_locals.get("self")
+    own = isinstance(owner, torch.nn.Module) and type(owner).__module__.startswith("torch.nn.")
+    try:
+        return f"{type(owner).__name__}({owner.extra_repr()})" if own else ""
+    except AttributeError:  # not all of it is there yet
+        return ""
 
 
 def _number(value: Any) -> int:

@@ -131,6 +131,7 @@ class Session:
         base = (shape, tensors.digest(tensor))
         number = self.counts.get(base, 0)
         self.counts[base] = number + 1
+        value = tensors.plain(tensor)
         leaf = Leaf(
             tensor,
             len(self.leaves),
@@ -138,7 +139,8 @@ class Session:
             tensors.name_in(frame, tensor),
             frame.f_lineno if frame else 0,
             type(self.stack[0]).__name__ if self.stack else None,
-            tensors.plain(tensor),
+            value,
+            (float(value.sum()), float(value.abs().sum())),
             derived=id(tensor) in self.severed,
             turn=self.turns + self.passes,
         )

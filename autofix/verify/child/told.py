@@ -59,6 +59,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
                 "options": session.options.get(id(leaf.tensor), {}),
                 "late": id(leaf.tensor) in late,
                 "dtype": str(leaf.tensor.dtype)[6:],
+                "start": leaf.start,
                 "end": _sums(leaf.value),
             }
             for leaf in session.leaves[:2000]

@@ -36,7 +36,13 @@ def neutral(case: Case) -> bool:
     bound = set(re.findall(r"\b(\w+)\s*(?:[-+*/@]?=(?!=)|in\b|,)", case.old + "\n" + case.new))
     texts = (_CONSTRUCTOR.sub("super().__init__()", text) for text in (case.old, case.new))
     old, new = ([*_arithmetic(text, bound)] for text in texts)
-    return old == new
+    return old == new and _slices(case.old) == _slices(case.new)
+
+
+def _slices(text: str) -> list[str]:
+    """Which dimensions are sliced, and from which side, whatever the places are called."""
+    found = re.findall(r"\[([^\[\]]*:[^\[\]]*)\]", _code(text))
+    return [re.sub(r"[^:,\s][^:,]*", "i", one).replace(" ", "") for one in found]
 
 
 def same_numbers(case: Case) -> bool:

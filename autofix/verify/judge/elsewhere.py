@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key
@@ -70,7 +71,20 @@ def _aligned(old: Trace, new: Trace, number: int) -> bool:
     begun = {key(leaf): leaf["turn"] for leaf in old["leaves"]}
     if any(begun.get(key(leaf), leaf["turn"]) != leaf["turn"] for leaf in new["leaves"]):
         return False  # a leaf is moved when it is used first
+    if _mistaken(old, new):
+        return False
     return same_kind(old["base"][number], new["base"][number])
+
+
+def _mistaken(old: Trace, new: Trace) -> bool:
+    """Whether a leaf may go by the name of another one: there are more of its values in one version
+    than in the other, and it is trained in one of them alone."""
+    counts = [Counter(key(leaf)[:2] for leaf in one["leaves"]) for one in (old, new)]
+    held = {key(leaf): leaf["held"] for leaf in old["leaves"]}
+    return any(
+        counts[0][where[:2]] != counts[1][where[:2]] and held.get(where, has) != has
+        for where, has in ((key(leaf), leaf["held"]) for leaf in new["leaves"])
+    )
 
 
 def same_kind(a: Trace, b: Trace) -> bool:

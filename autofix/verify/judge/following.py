@@ -41,13 +41,14 @@ def unlike(one: Trace, other: Trace) -> tuple[str, str] | None:
 
 
 def apart(one: Trace | None, other: Trace | None) -> str | None:
-    """What two runs to the end do not have in common, however their weights are named."""
+    """What two runs to the end do not have in common, however their weights are named; an empty
+    text if that is nothing, and None if one of them did not come to its end."""
     if one is None or other is None or one["raised"] or other["raised"]:
         return None
     if one["steps"] != other["steps"]:
         return f"it takes {other['steps']} steps, and not {one['steps']}"
     found = unlike(one, other)
-    return found[1] if found is not None and found[0] != "end" else beside(one, other)
+    return found[1] if found is not None and found[0] != "end" else beside(one, other) or ""
 
 
 def _two(meant: float, found: float) -> str:

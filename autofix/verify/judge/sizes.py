@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 
+_NEAR = 1e-4
+
 
 def signs(case: Case) -> Iterator[Sign]:
     yield from _merged(case)
     yield from _resized(case)
+    yield from _begun(case)
     bare = _bare(case)
     if bare:
         names = listed([name(leaf) for leaf in bare])
@@ -50,6 +53,34 @@ def _resized(case: Case) -> Iterator[Sign]:
             text = f"`{called}` was of shape {shapes[0]}, and is of shape {shapes[1]} now"
             yield Sign(Weight.LOSS, "registration", text)
             return
+
+
+def _begun(case: Case) -> Iterator[Sign]:
+    """Weights of modules that begin with other values than before."""
+    if case.before.raised is not None or case.after.raised is not None:
+        return
+    old, new = _named(case.before.leaves), _named(case.after.leaves)
+    known = {key(leaf) for leaf in case.before.leaves}
+    for called in sorted(old.keys() & new.keys()):
+        was, now = old[called], new[called]
+        if len(was) > 1 or len(now) > 1 or now[0]["turn"] or was[0]["turn"]:
+            continue
+        (a, size), (b, other) = was[0]["start"], now[0]["start"]
+        apart = max(abs(a - b), abs(size - other)) > _NEAR * max(size, other)
+        if apart and key(now[0]) not in known and now[0]["gradient"]:
+            text = f"`{called[0]}` began with a sum of {a:.6g}, and begins with {b:.6g} now"
+            yield Sign(Weight.LOSS, "values", text)
+            return
+
+
+def _named(leaves: Sequence[Trace]) -> dict[tuple[str, tuple[int, ...]], list[Trace]]:
+    """The weights of modules, by their own names and their shapes."""
+    found: dict[tuple[str, tuple[int, ...]], list[Trace]] = {}
+    for leaf in leaves:
+        if leaf["name"] and leaf["module"] and (leaf["listed"] or leaf["attribute"]):
+            where = leaf["name"].rpartition(".")[2], tuple(leaf["key"][0])
+            found.setdefault(where, []).append(leaf)
+    return found
 
 
 def _shapes(leaves: Sequence[Trace]) -> dict[str, set[tuple[int, ...]]]:

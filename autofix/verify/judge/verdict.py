@@ -28,6 +28,7 @@ from autofix.verify.judge import (
     veiled,
 )
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, listed, name, told
+from autofix.verify.judge.caught import with_caught
 from autofix.verify.judge.gradient import Look
 from autofix.verify.judge.slopes import Fit
 
@@ -45,6 +46,7 @@ def judge(case: Case) -> Verification:
         return Verification(Verdict.INCONCLUSIVE, _unrun(case, failed))
     if not case.hits():
         return Verification(Verdict.INCONCLUSIVE, _unreached(case))
+    case = with_caught(case)
     looks = [*gradient.looks(case)]
     signs = _signs(case, looks)
     evidence = _evidence(case, looks, signs)
@@ -242,6 +244,7 @@ def _evidence(case: Case, looks: list[Look], signs: Sequence[Sign]) -> dict[str,
         "changes_reached": sorted(case.hits()),
         "compared": case.before.raised is None or _same(case),
         "follows": following.apart(case.before.plain, case.after.plain),
+        "robbed": reads.robbed(case),
         "with_gradient": sum(bool(leaf["gradient"]) for leaf in case.after.leaves),
     }
 
