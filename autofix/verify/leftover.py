@@ -152,7 +152,7 @@ def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
         found = compared_with(both, judge)
     else:
         other = rival(both, judge)
-        found = None if other is None else other.text
+        found = None if other is None or other.alike else other.text
     return None if found is None else f"there may be another repair, and beside that {found}"
 
 

@@ -24,6 +24,8 @@ class Rival:
     text: str
     refuted: bool
     """It is a counter-example by itself; else only what follows is other."""
+    alike: bool
+    """All goes on alike, to the end."""
 
 
 def rival(both: Both, judge: Judge) -> Rival | None:
@@ -35,13 +37,13 @@ def rival(both: Both, judge: Judge) -> Rival | None:
     found = judge(asked).verification
     refuted = found.verdict is Verdict.REFUTED
     follows = found.evidence.get("follows")
-    if follows == "" or not (refuted or follows):
-        return None  # all goes on alike, to the end
+    if not refuted and not follows:
+        return None
     if found.verdict is Verdict.CONFIRMED and not found.evidence.get("robbed"):
         return None  # it repairs what the rules have left
     if judge(pair(both.before.version, own)).verification.verdict is not Verdict.CONFIRMED:
         return None
-    return Rival(found.reason if refuted else str(follows), refuted)
+    return Rival(found.reason if refuted else str(follows), refuted, follows == "")
 
 
 def compared_with(both: Both, judge: Judge) -> str | None:

@@ -101,7 +101,7 @@ def _layer(frame: Any) -> str:
     own = isinstance(owner, torch.nn.Module) and type(owner).__module__.startswith("torch.nn.")
     try:
         return f"{type(owner).__name__}({owner.extra_repr()})" if own else ""
-    except AttributeError:  # not all of it is there yet
+    except Exception:  # not all of it is there yet
         return ""
 
 

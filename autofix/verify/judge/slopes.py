@@ -32,6 +32,8 @@ class Slope:
     analytic: float
     numeric: float
     floor: float
+    spread: float = 0.0
+    """How far the slopes on both sides are apart: there may be small kinks."""
 
     @property
     def error(self) -> float:
@@ -41,7 +43,9 @@ class Slope:
 
     @property
     def fit(self) -> Fit:
-        return compared(self.analytic, self.numeric, self.floor)
+        found = compared(self.analytic, self.numeric, self.floor)
+        bent = abs(self.analytic - self.numeric) <= self.spread
+        return Fit.UNKNOWN if found is Fit.NO and bent else found
 
 
 def compared(a: float, b: float, floor: float) -> Fit:
@@ -62,11 +66,17 @@ def floor_of(trace: Trace, number: int) -> float:
 
 def numeric(trace: Trace, policy: str, number: int) -> list[float | None]:
     """The difference quotient of event `number` in each direction; None at a kink."""
+    found = _sides(trace, policy, number)
+    return [None if one is None else (one[0] + one[1]) / 2 for one in found]
+
+
+def _sides(trace: Trace, policy: str, number: int) -> list[tuple[float, float] | None]:
+    """The slopes on both sides in each direction; None at a kink."""
     slopes = trace["slopes"][policy]
     base = trace["base"]
     if slopes["diverged"] or number >= len(base):
         return [None] * len(slopes["pairs"])
-    found: list[float | None] = []
+    found: list[tuple[float, float] | None] = []
     for up, down in slopes["pairs"]:
         if number >= len(up) or number >= len(down):
             found.append(None)
@@ -75,7 +85,7 @@ def numeric(trace: Trace, policy: str, number: int) -> list[float | None]:
         left = (base[number]["value"] - down[number]) / STEP
         noise = 20 * floor_of(trace, number)
         kink = abs(right - left) > KINK * max(abs(right), abs(left)) + noise
-        found.append(None if kink or right != right else (right + left) / 2)
+        found.append(None if kink or right != right else (right, left))
     return found
 
 
@@ -85,9 +95,10 @@ def slopes(analytic: Trace, differences: Trace, policy: str, number: int) -> Ite
     if event is None:
         return
     floor = floor_of(differences, number)
-    for a, n in zip(event, numeric(differences, policy, number), strict=False):
-        if n is not None:
-            yield Slope(a, n, floor)
+    for a, sides in zip(event, _sides(differences, policy, number), strict=False):
+        if sides is not None:
+            right, left = sides
+            yield Slope(a, (right + left) / 2, floor, abs(right - left))
 
 
 def gradient(trace: Trace, number: int) -> Sequence[float] | None:
