@@ -15,6 +15,7 @@ from autofix.codemods.in_place._aside import (
     saves_memory,
     works_on_data,
 )
+from autofix.codemods.in_place._branches import kept_by_other_branch
 from autofix.codemods.in_place._evaluation import is_for_evaluation
 from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
@@ -80,6 +81,9 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
         return Broken(LEAF, place, write)
     other = _turn_of_its_own(place, facts)
     broken = [b for b in facts.broken(place.target) if not _is_before(b[0], place, other, facts)]
+    broken = [
+        b for b in broken if not kept_by_other_branch(b[0], place.base, place.statement, facts)
+    ]
     value = facts.value(place.base)
     parted = bool(write.parted) and not broken and value.graph == Graph.YES
     if not parted and not broken:

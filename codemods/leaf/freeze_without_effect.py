@@ -90,6 +90,8 @@ def _set(facts: Facts, node: ast.Assign, target: ast.Attribute, alone: bool) -> 
     owner = owner_of(facts, target.value)
     if owner == Owner.OTHER or (name == "requires_grad" and owner not in _NO_FLAG):
         return
+    if owner == Owner.MODULE and _is_done_next(facts, node, target):
+        return
     what = f"`{facts.source.segment(target)}`"
     message = {
         Owner.MODULE: f"{what} of a Module sets an attribute that nothing reads: "
@@ -103,6 +105,21 @@ def _set(facts: Facts, node: ast.Assign, target: ast.Attribute, alone: bool) -> 
         yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), note=_NEW_STOP)
     else:
         yield _renamed(facts, node, target, message)
+
+
+def _is_done_next(facts: Facts, node: ast.Assign, target: ast.Attribute) -> bool:
+    """`for p in layer.parameters(): p.requires_grad = False` right behind it."""
+    block = facts.index.block_of(node)
+    behind = block[block.index(node) + 1 :][:1]
+    owner, value = ast.dump(target.value), ast.dump(node.value)
+    for loop in behind:
+        match loop:
+            case ast.For(
+                iter=ast.Call(func=ast.Attribute(value=inner, attr="parameters")),
+                body=[ast.Assign(targets=[ast.Attribute(attr="requires_grad")], value=flag)],
+            ):
+                return ast.dump(inner) == owner and ast.dump(flag) == value
+    return False
 
 
 _NO_FLAG = (Owner.MODULE, Owner.GENERATOR)
