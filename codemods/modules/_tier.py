@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from autofix.codemods.modules._kept import Kept
 from autofix.flow.facts import Facts
@@ -34,21 +35,45 @@ def trained_here(facts: Facts, node: ast.ClassDef) -> bool:
 def _gives_parameters(facts: Facts) -> bool:
     if "parameters()" not in facts.source.text:
         return False
-    for call in (c for calls in uses_in(facts).names.calls.values() for c in calls):
-        if "parameters()" in facts.source.segment(call) and is_optimizer(
-            facts.library_name(call.func) or ""
+    return any(
+        is_optimizer(facts.library_name(call.func) or "")
+        for calls in uses_in(facts).names.calls.values()
+        for call in calls
+        if any("parameters()" in facts.source.segment(given) for given in _given(facts, call))
+    )
+
+
+def _given(facts: Facts, call: ast.Call) -> Iterator[ast.expr]:
+    """The call, and what the name that it is given stands for: `params = [...]`, `Adam(params)`."""
+    yield call
+    for argument in call.args[:1]:
+        for store in (
+            uses_in(facts).names.stores(argument) if isinstance(argument, ast.Name) else ()
         ):
-            return True
-    return False
+            made = facts.index.parents.get(store)
+            if isinstance(made, ast.Assign):
+                yield made.value
 
 
 def _optimizes(user: Unit) -> bool:
+    named = {
+        target.id
+        for made in user.index.of_kind(ast.Assign)
+        for target in made.targets
+        if isinstance(target, ast.Name) and _asks_for_parameters(made.value)
+    }
     return any(
-        isinstance(call, ast.Call)
-        and is_optimizer(f"torch.optim.{last_name(call.func)}")
-        and any(isinstance(n, ast.Attribute) and n.attr == "parameters" for n in walk(call))
+        is_optimizer(f"torch.optim.{last_name(call.func)}")
+        and (
+            _asks_for_parameters(call)
+            or any(isinstance(n, ast.Name) and n.id in named for n in call.args[:1])
+        )
         for call in user.index.of_kind(ast.Call)
     )
+
+
+def _asks_for_parameters(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Attribute) and n.attr == "parameters" for n in walk(node))
 
 
 def tier(facts: Facts, kept: Kept) -> Applicability:
