@@ -64,6 +64,7 @@ from autofix.codemods.alias._rewritten import rewritten
 from autofix.codemods.alias._stale import stale
 from autofix.codemods.alias._weights import Of
 from autofix.flow.facts import Facts
+from autofix.flow.uses import uses_in
 from autofix.model import Applicability, Edit
 from autofix.rewrite.statements import insert_before
 from autofix.rule import Report, Rule, fix
@@ -86,8 +87,27 @@ def check(node: ast.Assign, facts: Facts) -> Iterator[Report]:
         )
         trained = ".step(" in ast.unparse(found.write)
         tier = Applicability.SAFE if trained else Applicability.UNSAFE
-        end = facts.source.span(alias.node)[1]
-        yield Report(node, message, fix=fix(tier, Edit(end, end, ".clone()")))
+        parts = [alias.node, *_companions(node, alias.base, found.write, facts)]
+        ends = [facts.source.span(part)[1] for part in parts]
+        edits = [Edit(end, end, ".clone()") for end in ends]
+        yield Report(node, message, fix=fix(tier, *edits))
+
+
+def _companions(node: ast.Assign, base: str, write: ast.stmt, facts: Facts) -> list[ast.expr]:
+    """`b = a[n - j]` beside `c = a[j]`: where the indices meet, both are what the write changes."""
+    block = facts.index.block_of(node)
+    before = block[: block.index(write)] if write in block else []
+    found: list[ast.expr] = []
+    for other in before:
+        match other:
+            case ast.Assign(
+                targets=[ast.Name() as name], value=ast.Subscript(value=whole, slice=index) as part
+            ) if other is not node and ast.unparse(whole) == base:
+                loads = uses_in(facts).names.all_loads(name)
+                read = any(load.lineno > write.lineno for load in loads)
+                if read and not isinstance(index, (ast.Constant, ast.Slice, ast.Tuple)):
+                    found.append(part)
+    return found
 
 
 @rule.visit(ast.Assign)
