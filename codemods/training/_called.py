@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator, Sequence
 
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.training._groups import GAINS
-from autofix.codemods.training._replaced import Replaced
+from autofix.codemods.training._replaced import Replaced, reads
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Handles, Scope, any_related, handles
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.modules import identity
+from autofix.flow.objects import ClassInfo, Closure
 from autofix.flow.roles import optimizer_class
-from autofix.flow.syntax import calls_in
+from autofix.flow.syntax import all_arguments, calls_in
 from autofix.flow.turns import held_by_call
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
@@ -64,6 +65,22 @@ def _is_given(one: Replaced, facts: Facts) -> bool:
 def _in_one_class(one: ast.AST, other: ast.AST, facts: Facts) -> bool:
     owner = facts.index.class_of(other)
     return owner is None or facts.index.class_of(one) is owner
+
+
+def is_handed_to_unknown(
+    target: ast.expr, before: Sequence[ast.stmt], later: Sequence[ast.stmt], facts: Facts
+) -> bool:
+    """Is an optimizer that was at work given to code that cannot be seen, and that was not called
+    `before`? It may take the new parameters in."""
+    known = {last_name(call.func) for one in before for call in calls_in(one)}
+    return any(
+        last_name(call.func) not in known
+        and not isinstance(facts.value(call.func).ref, (ClassInfo, Closure))
+        and not (facts.library_name(call.func) or "").startswith(("builtins.", "torch."))
+        and any(reads(target, [ast.Expr(given)], facts) for given in all_arguments(call))
+        for one in later
+        for call in calls_in(one)
+    )
 
 
 def mentions(

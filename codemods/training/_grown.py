@@ -8,18 +8,20 @@ from dataclasses import dataclass
 
 from autofix.codemods.training._groups import GAINS, is_scheduled
 from autofix.codemods.training._made import Made
+from autofix.codemods.training._renewed_abroad import is_set_elsewhere
 from autofix.codemods.training._replaced import Replaced, replaced_in, text_of
 from autofix.flow.class_table import Method, methods_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.handles import OF_SELF, Scope
 from autofix.flow.index import last_name
 from autofix.flow.roles import optimizer_class
-from autofix.flow.syntax import argument, calls_any
+from autofix.flow.syntax import argument, calls_any, calls_in
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
-from autofix.flow.walk import walk
 from autofix.model import Edit
 from autofix.rewrite.statements import insert_after
+
+_STEPS = ("step",)
 
 
 @dataclass(frozen=True)
@@ -54,32 +56,46 @@ def grown(made: Made, facts: Facts) -> Iterator[Grown]:
     if len(stored) != 1 or GAINS.search(facts.source.text):
         return
     callers = facts.index.callers(made_in.name) if made_in.name != "__init__" else ()
+    callers = [caller for caller in callers if caller is not made_in]
     if made_in.name != "__init__" and {getattr(c, "name", "") for c in callers} != {"__init__"}:
         return  # it may be called again
     building = {made_in, *callers}
     for method in methods_of(owner):
         if method in building or any(calls_any(one, (method.name,)) for one in building):
             continue
-        if any(isinstance(n, ast.Call) and _optimizes(n, facts) for n in walk(method)):
+        if any(optimizer_class(call, facts) for call in calls_in(method)):
             continue
-        scope, last = Scope(method), None
-        for statement in method.body:
-            for one in replaced_in(statement, made.held, scope, facts):
-                if not one.whole:
-                    last = (statement, one)
-        if last is not None:
-            yield Grown(*last, made_again(made, method, last[0], facts))
+        found = _grows(method, made, facts)
+        if found is not None and is_set_elsewhere(facts, owner, target.attr):
+            return
+        if found is not None:
+            again = made_again(made, method, found[0], facts)
+            yield Grown(*found, NOT_AGAIN if calls_any(method, _STEPS) else again)
+
+
+def _grows(method: Method, made: Made, facts: Facts) -> tuple[ast.stmt, Replaced] | None:
+    """The last statement by which a method brings parameters, before it steps the optimizer or
+    while it does. (Methods that it calls on the same object are asked on their own.)"""
+    scope, last, steps = Scope(method), None, calls_any(method, _STEPS)
+    me = self_name(method)
+    for at, statement in enumerate(method.body):
+        trains = calls_any(statement, _STEPS)
+        if steps and not any(calls_any(later, _STEPS) for later in method.body[at:]):
+            break  # it is done with training
+        for one in replaced_in(statement, made.held, scope, facts):
+            own = one.text.endswith(")") and one.text.rpartition(".")[0] == me
+            if not one.whole and not own and not (trains and one.only_values):
+                last = (statement, one)
+    return last
 
 
 def _is_of_other(node: ast.expr, owner: ast.ClassDef, facts: Facts) -> bool:
-    """Does another class set an attribute of the same name, on itself?"""
+    """Does another class, which does not extend this one, set it on itself?"""
     around = facts.index.class_of(node)
     mine = isinstance(node, ast.Attribute) and last_name(node.value) == "self"
-    return mine and around is not None and around is not owner
-
-
-def _optimizes(call: ast.Call, facts: Facts) -> bool:
-    return last_name(call.func) == "step" or optimizer_class(call, facts) is not None
+    if not mine or around is None or around is owner:
+        return False
+    return owner not in facts.class_table(around).lineage
 
 
 def made_again(

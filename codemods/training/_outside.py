@@ -46,16 +46,19 @@ def replaced_outside(
         return
     scope = Scope(facts.index.function_of(node))
     found: Brought = []
+    trained = False
     for at, statement in enumerate(later):
         if isinstance(statement, (ast.For, ast.While)):
-            break  # it trains
+            trained = True
+            continue
         for one in replaced_in(statement, made.held, scope, facts):
             if one.text.endswith(")") and one.text.rpartition(".")[0] == ast.unparse(place):
                 return  # the class does it itself, in a method
             if not is_trained_otherwise(one, later[at:], scope, facts):
                 found.append((statement, one))
     if found:
-        yield made, Grown(*found[-1], _repaired(made, found, ref, facts))
+        again = NOT_AGAIN if trained else _repaired(made, found, ref, facts)
+        yield made, Grown(*found[-1], again)
 
 
 def _is_reached_into(place: ast.expr, later: Sequence[ast.stmt]) -> bool:

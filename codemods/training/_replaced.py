@@ -18,11 +18,15 @@ from autofix.flow.turns import held_by_call
 from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
+from autofix.flow.walk import walk
 
 _ASIDE = re.compile(r"(?i)target|teacher|ema|old|frozen|prev|copy|loss|criterion|metric")
 _RESIZES = "resize_token_embeddings"
 """Of the models of transformers: it makes embeddings of another size."""
 _DEPTH = 2
+_ADDING = frozenset(
+    {"add_module", "register_module", "register_parameter", "append", "insert", "extend", "update"}
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Replaced:
     """It is another module altogether, no part of the one there was."""
     direct: bool
     """It stands in the block itself, and always runs."""
+    only_values: bool = False
+    """It is a Parameter, which a loop may write anew in each turn."""
 
 
 def replaced_in(
@@ -44,6 +50,8 @@ def replaced_in(
     for node in _run_by(statement):
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             yield from _stored(node.targets[0], node.value, node is statement, held, scope, facts)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            yield from _stored(node.target, node.value, node is statement, held, scope, facts)
         elif isinstance(node, ast.Call):
             yield from _added(node, held, scope, facts)
             if depth:
@@ -86,7 +94,11 @@ def _stored(
         return
     if added and not whole and isinstance(value, ast.Call) and _is_copy(value, facts):
         return
-    yield Replaced(target, text_of(facts, target), whole, direct)
+    yield Replaced(target, text_of(facts, target), whole, direct, _is_parameter(value))
+
+
+def _is_parameter(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and last_name(value.func) == "Parameter"
 
 
 def _wraps(value: ast.expr, held: Handles, scope: Scope, facts: Facts) -> bool:
@@ -145,7 +157,7 @@ def _added(call: ast.Call, held: Handles, scope: Scope, facts: Facts) -> Iterato
         return
     if name == "setattr" and len(call.args) == 3:
         owner = call.args[0]
-    elif name in ("add_module", "register_module", "register_parameter", "append", "insert"):
+    elif name in _ADDING:
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
     if owner is None or not call.args or not makes_parameters(call.args[-1], facts, whole=False):
         return
@@ -153,7 +165,7 @@ def _added(call: ast.Call, held: Handles, scope: Scope, facts: Facts) -> Iterato
     part = (str(named.value),) if isinstance(named, ast.Constant) else ()
     places = [(*one, *part) for one in handles(owner, scope, facts)]
     if any(_covers(module, one) for one in places for module in held):
-        yield Replaced(call, text_of(facts, owner), whole=False, direct=False)
+        yield Replaced(call, text_of(facts, owner), False, False, _is_parameter(call.args[-1]))
 
 
 def _covers(module: Handle, part: Handle) -> bool:
@@ -174,7 +186,8 @@ def _inside(
         for found in replaced_in(statement, held, inner, facts, depth):
             if not found.whole or isinstance(found.node, ast.Attribute):
                 text = text_of(facts, call.func)
-                yield Replaced(found.node, f"{text}()", found.whole, direct=False)
+                alone = found.only_values
+                yield Replaced(found.node, f"{text}()", found.whole, False, alone)
 
 
 def may_be_known(call: ast.Call, facts: Facts) -> bool:
@@ -223,12 +236,17 @@ def _is_maker(call: ast.Call, facts: Facts) -> bool:
 
 
 def _returns_new_module(call: ast.Call, ref: Closure, facts: Facts) -> bool:
-    """A factory of this file."""
-    if facts.value(call).kind != Kind.MODULE or isinstance(ref.node, ast.Lambda):
+    """A factory, of one module or of several."""
+    value = facts.value(call)
+    made = [one for one in value.items or () if one.kind == Kind.MODULE]
+    if (value.kind != Kind.MODULE and not made) or isinstance(ref.node, ast.Lambda):
         return False
     given = {a.arg for a in ast.walk(ref.node.args) if isinstance(a, ast.arg)}
-    returned = [n.value for n in facts.index.body_nodes(ref.node) if isinstance(n, ast.Return)]
-    return not any(isinstance(v, ast.Name) and v.id in given for v in returned)
+    returned = [n.value for n in walk(ref.node) if isinstance(n, ast.Return)]
+    parts = [
+        part for one in returned for part in (one.elts if isinstance(one, ast.Tuple) else [one])
+    ]
+    return not any(isinstance(v, ast.Name) and v.id in given for v in parts)
 
 
 def text_of(facts: Facts, node: ast.expr) -> str:

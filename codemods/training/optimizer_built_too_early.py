@@ -40,6 +40,7 @@ told, or where a schedule was made with the optimizer.
 In a class whose method replaces parts, or where others replace parts of a model that an object
 keeps with its optimizer, the new part gets a group or the optimizer is made again behind that, with
 the settings it was made with. This is unsafe: what it has gathered, such as momentum, is gone.
+There is no fix where the same method takes steps, or a loop does.
 
 Parts that are added with `add_param_group`, that an optimizer of their own gets, that are frozen,
 only run without gradients, or copies (a target network) are left alone. So are `.to()`, `.cuda()`
@@ -62,7 +63,11 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from autofix.codemods.training._below import grown_below
-from autofix.codemods.training._called import is_trained_otherwise, mentions
+from autofix.codemods.training._called import (
+    is_handed_to_unknown,
+    is_trained_otherwise,
+    mentions,
+)
 from autofix.codemods.training._groups import added_groups
 from autofix.codemods.training._grown import Grown, grown
 from autofix.codemods.training._made import Made, made_here, taken_out
@@ -108,9 +113,12 @@ def _outgrown(made: Made, later: Sequence[ast.stmt], facts: Facts) -> Iterator[R
     scope = Scope(facts.index.function_of(node))
     found: list[tuple[int, Replaced]] = []
     for at, statement in enumerate(later):
-        if isinstance(statement, (ast.For, ast.While)) and reads(made.target, [statement], facts):
-            continue  # a loop that steps the optimizer, and overwrites parameters as it goes
+        steps = isinstance(statement, (ast.For, ast.While)) and bool(
+            reads(made.target, [statement], facts)
+        )
         for one in replaced_in(statement, made.held, scope, facts):
+            if steps and (one.whole or one.only_values):
+                continue  # a loop overwrites parameters as it goes
             if not is_trained_otherwise(one, later[at:], scope, facts):
                 found.append((at, one))
     if not found:
@@ -119,6 +127,9 @@ def _outgrown(made: Made, later: Sequence[ast.stmt], facts: Facts) -> Iterator[R
         return
     at = found[-1][0]
     if _is_renewed(made.target, later, facts) or not _is_used(made.target, later[at:], facts):
+        return
+    used = reads(made.target, later[:at], facts)
+    if used and is_handed_to_unknown(made.target, later[: at + 1], later[at + 1 :], facts):
         return
     brought = [(later[at], one) for at, one in found]
     yield _report(made, later[: at + 1], brought, facts)
