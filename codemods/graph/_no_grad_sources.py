@@ -135,7 +135,26 @@ def _is_made_here(node: ast.expr, name: str, value: Value, facts: Facts) -> bool
             return False
     if _is_averaged(name, facts):
         return False
+    if _is_prepared_abroad(value, facts):
+        return False
     return is_optimized(node, value, facts) and not _runs_elsewhere(node, name, facts)
+
+
+def _is_prepared_abroad(value: Value, facts: Facts) -> bool:
+    """Does another file give the module weights from elsewhere, or run it with gradients?"""
+    values, modes = facts.program.values, facts.program.modes
+    for other in facts.program.modules.others:
+        for call in other.unit.index.of_kind(ast.Call):
+            match call.func:
+                case ast.Attribute(attr="load_state_dict", value=owner):
+                    found = values.get(owner)  # None if it stands on a way that nobody takes
+                    if found is None or identity(found) & identity(value):
+                        return True
+            run = values.get(call.func)
+            runs = run is not None and run.kind == Kind.MODULE and modes.get(call)
+            if runs and run is not None and identity(run) & identity(value):
+                return True
+    return False
 
 
 def _is_averaged(name: str, facts: Facts) -> bool:
