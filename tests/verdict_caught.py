@@ -121,7 +121,22 @@ for _ in range(3):
 """
 DRAWN = "torch.empty(n, d).normal_(std=0.5).requires_grad_(True)"
 
+BENT = """
+import math
+w, k = torch.tensor(0.5, requires_grad=True), torch.tensor(0.25, requires_grad=True)
+opt = torch.optim.SGD([w, k], lr=0.05)
+for _ in range(3):
+    rate = math.exp(float(w) * float(k))
+    loss = (3 * torch.relu(w - 0.5) + 2 * torch.relu(k - 0.25) + rate - 2) ** 2
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+RATE = "math.exp(float(w) * float(k))"
+
 CAUGHT_ERRORS = [
+    case("a cut at a kink", BENT, RATE, "torch.exp(w * k)", "confirmed"),
+    case("half of a cut at a kink", BENT, RATE, "torch.exp(w * k.detach())", "inconclusive"),
     case("an error that is caught", CAUGHT, PARTS, STACKED, "confirmed", "runs to the end"),
     case(
         "an error that is caught, and another function",

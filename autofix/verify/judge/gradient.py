@@ -109,11 +109,12 @@ def _reached(exact: Trace) -> set[tuple[object, ...]]:
 
 
 def _stops_more(case: Case) -> bool:
-    """Whether the changed lines hold new stops, though the original had only overwritten what its
-    backward pass needs."""
+    """Whether the changed lines hold new stops though the original had only overwritten what its
+    backward pass needs, or some of several that they held."""
     raised = case.before.raised
+    old, new = _live(case, after=False), _live(case, after=True)
     overwritten = raised is not None and "modified by an inplace" in raised["message"]
-    return overwritten and bool(_live(case, after=True) - _live(case, after=False))
+    return bool(new - old) if overwritten else raised is None and sum(new.values()) > 0
 
 
 def _starts(case: Case) -> bool:
