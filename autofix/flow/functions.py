@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from autofix.flow.frame import Frame, all_cuts
-from autofix.flow.index import FunctionNode, Index, has_decorator
+from autofix.flow.index import FunctionNode, Index, has_decorator, last_name
 from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
@@ -16,6 +16,7 @@ from autofix.flow.program import ABROAD, CONTEXTS, DEPTH, INLINED, Program
 from autofix.flow.state import State, merge, saved_outside
 from autofix.flow.unit import is_foreign
 from autofix.flow.values import EMPTY, NONE, UNKNOWN, Graph, Kind, Value, fresh
+from autofix.flow.walk import walk
 from autofix.flow.writes import memory_in
 
 
@@ -87,8 +88,19 @@ def _leaves_mode(inner: Frame, closure: Closure, frame: Frame) -> bool:
         stated = after.off is not None and inner.index.parents.get(after.off)
         if not isinstance(stated, ast.Expr):
             return False  # a condition told so
+    elif not _states_mode(closure.node):
+        return False  # it returns out of `with torch.enable_grad():`
     before.grad, before.off = after.grad, after.off
     return True
+
+
+def _states_mode(function: ast.AST) -> bool:
+    return any(
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and last_name(node.value.func) == "set_grad_enabled"
+        for node in walk(function)
+    )
 
 
 def _is_data(value: Value) -> bool:
