@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from autofix.codemods.graph._optimized import has_own_optimizer, is_optimized, optimizers_of
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import FunctionNode, root_name
+from autofix.flow.index import FunctionNode, last_name, root_name
 from autofix.flow.modules import has_parameters, identity
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.syntax import calls_in, plain_name
@@ -128,7 +128,7 @@ def _is_made_here(node: ast.expr, name: str, value: Value, facts: Facts) -> bool
     if isinstance(value.ref, str):
         if torch_api.module(value.ref) is None:
             return False  # of another library: it may come with weights
-    elif not isinstance(value.ref, Instance):
+    elif not isinstance(value.ref, Instance) or _may_freeze_itself(value.ref):
         return False
     for call in uses_in(facts).names.calls.get("load_state_dict", ()):
         if isinstance(call.func, ast.Attribute) and plain_name(call.func.value) == name:
@@ -138,6 +138,17 @@ def _is_made_here(node: ast.expr, name: str, value: Value, facts: Facts) -> bool
     if _is_prepared_abroad(value, facts):
         return False
     return is_optimized(node, value, facts) and not _runs_elsewhere(node, name, facts)
+
+
+def _may_freeze_itself(instance: Instance) -> bool:
+    """Do methods of its class set `requires_grad`, or call what freezes?"""
+    return any(
+        isinstance(node, (ast.Attribute, ast.Name))
+        and (name := last_name(node) or "")
+        and (name.startswith("requires_grad") or "freez" in name or "frozen" in name)
+        for one in instance.info.lineage
+        for node in walk(one.node)
+    )
 
 
 def _is_prepared_abroad(value: Value, facts: Facts) -> bool:
