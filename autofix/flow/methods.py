@@ -13,7 +13,7 @@ from autofix.flow.joins import join, sequence
 from autofix.flow.leaves import use_as_leaf
 from autofix.flow.mappings import dict_method
 from autofix.flow.operations import apply
-from autofix.flow.stores import freeze, no_leaf, replace_contents, requires_grad
+from autofix.flow.stores import no_leaf, replace_contents, requires_grad
 from autofix.flow.values import (
     NONE,
     NUMBER,
@@ -101,8 +101,6 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         return constructors.make(name, given, frame, receiver)
     if name == "requires_grad_":
         flag = given.get(0, "requires_grad")
-        if receiver.parameter and (flag is None or isinstance(flag.const, bool)):
-            freeze(receiver, flag is not None and flag.const is False, given.node, frame)
         if flag is not None and flag.const is False:
             no_leaf(receiver, frame)
             return receiver.but(graph=Graph.NO, leaf=False)
