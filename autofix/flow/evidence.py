@@ -22,7 +22,7 @@ SHARED = frozenset(
     "cumsum diagonal dot dump dumps fill flatten item itemset max mean min nonzero partition prod "
     "put ravel repeat reshape resize round searchsorted sort squeeze std sum swapaxes take tolist "
     "tobytes trace transpose var view T real imag flat shape size ndim dtype data device mT "
-    "to float half double cuda cpu bfloat16 zero_grad type train eval apply "
+    "to float half double cuda cpu bfloat16 zero_grad requires_grad_ type train eval apply "
     "share_memory modules children index count extend append insert pop remove update get keys "
     "values items split join format replace strip add sub mul div pow abs map where log rank "
     "median mode quantile diff corr cov describe head tail apply_ map_ name names equals eq ne lt "

@@ -188,22 +188,10 @@ def _number_or_unknown(receiver: Value, name: str) -> Value:
     )
 
 
-def _is_of_model(node: ast.AST) -> bool:
-    """`Model.from_pretrained(name).requires_grad_(False)`, `net.eval().requires_grad_(False)`"""
-    match node:
-        case ast.Call(
-            func=ast.Attribute(
-                attr="requires_grad_", value=ast.Call(func=ast.Attribute(attr=before))
-            )
-        ):
-            return before in ("train", "eval", "from_pretrained", "apply")
-    return False
-
-
 def _unknown_method(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value | None:
     """A method of something unknown. A name that only tensors have makes the result a tensor."""
     op = torch_api.method(name)
-    if op is None or name in SHARED or not receiver.kind & Kind.UNKNOWN or _is_of_model(given.node):
+    if op is None or name in SHARED or not receiver.kind & Kind.UNKNOWN:
         return _opaque(receiver, name, given, frame)
     why = receiver.why or Why("an argument that may carry a graph", given.node.lineno)
     known = tensor(
