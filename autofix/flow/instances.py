@@ -119,7 +119,9 @@ def _unfrozen(value: Value, owner: Instance, frame: Frame) -> Value:
     if owner.identity not in frozen:
         return value
     if value.kind == Kind.MODULE:
-        frozen |= identity(value) - frame.program.thawed
+        inside = identity(value) - frame.program.thawed - frozen
+        frozen |= inside
+        frame.program.within.update(dict.fromkeys(inside, owner.identity))
     return value.but(graph=Graph.NO, leaf=False) if value.parameter else value
 
 

@@ -131,7 +131,7 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
         return constructors.make(last, given, frame)
     if name in _SAME_OBJECT:
         if last.endswith("DataParallel") and given.values:
-            frame.program.frozen -= given.values[0].aliases  # wrapped to be trained, copy or not
+            frame.program.thaw(given.values[0].aliases)  # wrapped to be trained, copy or not
         return given.values[0] if given.values else library(name)
     if torch_api.is_optimizer(name):
         return _optimizer(given, frame)
@@ -193,7 +193,7 @@ def _optimizer(given: Arguments, frame: Frame) -> Value:
         frame.program.renewed.update(frame.program.cuts.loops)
         trained = contents(parameters)
         if trained is not None and trained.parameter:
-            frame.program.frozen -= trained.storage
+            frame.program.thaw(trained.storage)
         for number in memory_of_results(parameters):
             frame.program.cuts.computed_for.setdefault(number, given.node)
     return Value(Kind.OPTIMIZER)

@@ -13,7 +13,7 @@ from autofix.flow.joins import join, sequence
 from autofix.flow.leaves import use_as_leaf
 from autofix.flow.mappings import dict_method
 from autofix.flow.operations import apply
-from autofix.flow.stores import no_leaf, replace_contents, requires_grad
+from autofix.flow.stores import freeze, no_leaf, replace_contents, requires_grad
 from autofix.flow.values import (
     NONE,
     NUMBER,
@@ -101,7 +101,10 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         return constructors.make(name, given, frame, receiver)
     if name == "requires_grad_":
         flag = given.get(0, "requires_grad")
-        if flag is not None and flag.const is False:
+        stops = flag is not None and flag.const is False
+        if receiver.parameter:
+            freeze(receiver, stops, given.node, frame)
+        if stops:
             no_leaf(receiver, frame)
             return receiver.but(graph=Graph.NO, leaf=False)
         frame.program.cuts.rewrapped(given.node, frame.program.cuts.all_before(receiver))

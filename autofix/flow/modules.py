@@ -224,7 +224,7 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
                 frame.program.frozen |= identity(module)
                 frame.program.thawed -= identity(module)
             else:
-                frame.program.frozen -= identity(module)
+                frame.program.thaw(identity(module))
                 frame.program.thawed |= identity(module)
         return module
     if name in ("forward", "__call__"):

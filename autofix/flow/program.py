@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,6 +83,8 @@ class Program:
     """Whether a function uses an argument as only a tensor can be used."""
     frozen: set[int] = field(default_factory=set)
     """Identities of modules whose parameters do not require grad."""
+    within: dict[int, int] = field(default_factory=dict)
+    """For a module that is frozen together with the one around it, that one."""
     thawed: set[int] = field(default_factory=set)
     """Of modules that are told to require grad, whatever they are a part of."""
     callers: list[Frame] = field(default_factory=list)
@@ -126,6 +128,16 @@ class Program:
     @property
     def spent_here(self) -> int:
         return self.spent - self.spent_abroad
+
+    def thaw(self, identities: Iterable[int]) -> None:
+        """The parameters may require grad again, those of the modules inside as well."""
+        todo = [*identities]
+        for one in todo:  # grows while it is read
+            self.frozen.discard(one)
+            inside = [inner for inner, outer in self.within.items() if outer == one]
+            for inner in inside:
+                del self.within[inner]
+            todo += inside
 
     @contextmanager
     def abroad(self) -> Iterator[None]:

@@ -103,8 +103,8 @@ def store_attribute(
     elif owner.kind == Kind.MODULE and attribute in ("weight", "bias") and value.is_tensor:
         for identity in owner.aliases:
             frame.state.bound[identity, attribute] = value
-    elif owner.parameter and attribute == "requires_grad" and isinstance(value.const, bool):
-        freeze(owner, not value.const, node, frame)
+    elif owner.parameter and attribute == "requires_grad":
+        freeze(owner, value.const is False, node, frame)
     elif owner.leaf and attribute == "requires_grad" and value.const is False:
         freeze(owner, True, node, frame)
         no_leaf(owner, frame)
@@ -113,20 +113,21 @@ def store_attribute(
             earlier = frame.program.cuts.silencers.get(node, frozenset())
             frame.program.cuts.silencers[node] = earlier | owner.cuts
         frame.program.cuts.rewrapped(node, frame.program.cuts.all_before(owner))
-        frame.program.frozen -= owner.storage
+        frame.program.thaw(owner.storage)
         requires_grad(owner, "`requires_grad = True`", line, frame)
 
 
 def freeze(owner: Value, frozen: bool, node: ast.AST, frame: Frame) -> None:
-    """Every parameter of a module, one after the other, stops (or starts again) to require grad."""
+    """Every parameter of a module, one after the other, stops to require grad, or may start again:
+    by a flag that is not known, or only some of them."""
     parents = frame.index.ancestors(node)
     loop = next((i for i, p in enumerate(parents) if isinstance(p, ast.For)), 0)
-    if any(isinstance(p, ast.If) for p in parents[:loop]):
+    if frozen and any(isinstance(p, ast.If) for p in parents[:loop]):
         return  # only some of them
     if frozen:
         frame.program.frozen |= owner.storage
     else:
-        frame.program.frozen -= owner.storage
+        frame.program.thaw(owner.storage)
 
 
 def requires_grad(

@@ -141,7 +141,8 @@ def _is_made_here(node: ast.expr, name: str, value: Value, facts: Facts) -> bool
 
 
 def _may_freeze_itself(instance: Instance) -> bool:
-    """Do methods of its class set `requires_grad`, or call what freezes?"""
+    """Do methods of its class set `requires_grad`, or call what freezes, also in ways that the
+    analysis does not follow: `self.apply(freeze)`?"""
     return any(
         isinstance(node, (ast.Attribute, ast.Name))
         and (name := last_name(node) or "")
