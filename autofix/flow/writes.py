@@ -42,6 +42,8 @@ class Write:
     breaks: dict[tuple[ast.AST, tuple[ast.expr, ...], bool], Break] = field(default_factory=dict)
     overwrites: bool = False
     """Was the memory kept for a backward pass, be it that an earlier write has broken that one?"""
+    partly: bool = False
+    """On another path it is other memory, which nothing has kept."""
     leaf: Graph = Graph.NO
     """Is (a view of) a leaf that requires grad written, which raises at once?"""
     names: set[str] = field(default_factory=set)
@@ -180,6 +182,7 @@ def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None
     known = writes.at.setdefault(target, write)
     known.calls |= write.calls
     known.overwrites |= bool(saves)
+    known.partly |= bool(saves) and not all(state.saved.get(s) for s in memory)
     known.leaf = max(known.leaf, write.leaf)
     known.expanded |= write.expanded
     known.parted |= write.parted

@@ -46,7 +46,8 @@ def reports(
             if not row_loops(place, facts):
                 yield Report(place.node, message, declined=str(declined), why=why)
             continue
-        tier = Applicability.SAFE if broken.graph == Graph.YES else Applicability.UNSAFE
+        sure = broken.graph == Graph.YES and not broken.write.partly
+        tier = Applicability.SAFE if sure else Applicability.UNSAFE
         yield Report(place.node, message, fix(tier, *edits), why=why)
 
 
