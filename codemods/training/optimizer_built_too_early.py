@@ -76,7 +76,6 @@ from autofix.codemods.training._outside import replaced_outside
 from autofix.codemods.training._replaced import Replaced, reads, replaced_in
 from autofix.flow.facts import Facts
 from autofix.flow.handles import Scope
-from autofix.flow.index import FUNCTIONS
 from autofix.flow.roles import scheduler_class
 from autofix.flow.syntax import all_arguments, argument
 from autofix.flow.turns import given_as
@@ -276,6 +275,8 @@ def _is_used(target: ast.expr, later: Sequence[ast.stmt], facts: Facts) -> bool:
     owner = target.value if isinstance(target, ast.Subscript) else target
     if isinstance(owner, ast.Attribute):
         return True
-    functions = [] if facts.index.function_of(target) else facts.tree.body
-    outside = [statement for statement in functions if isinstance(statement, FUNCTIONS)]
-    return bool(reads(target, [*later, *outside], facts))
+    if reads(target, later, facts):
+        return True
+    loads = uses_in(facts).names.all_loads(owner) if isinstance(owner, ast.Name) else ()
+    here = facts.index.function_of(target)
+    return any(facts.index.function_of(load) is not here for load in loads)
