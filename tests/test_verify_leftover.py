@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,27 +11,13 @@ pytest.importorskip("torch")
 
 import verdict_copies
 from verdict_case import HEAD
+from verdict_run import said
 
 from autofix.verify.compare import compare
 from autofix.verify.outcome import Settings
 from autofix.verify.sides import of_paths, side
 from autofix.verify.verify import verify
-from autofix.verify.zygote import Limits, Zygote
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote(sys.executable, Limits(seconds=60)) as started:
-        yield started
-
-
-def said(before: str, after: str, folder: Path, zygote: Zygote) -> str:
-    for name, text in (("before.py", before), ("after.py", after)):
-        (folder / name).write_text(text)
-    sides = of_paths(folder / "before.py", folder / "after.py")
-    found = compare(sides, lambda asked: verify(asked, Settings(sys.executable), zygote))
-    return f"{found.verification.verdict.value}: {found.verification.reason}"
-
+from autofix.verify.zygote import Zygote
 
 TOWERS = """\
 import torch

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
-from autofix.verify.compare import compare
-from autofix.verify.outcome import Settings
-from autofix.verify.sides import of_paths
-from autofix.verify.verify import verify
-from autofix.verify.zygote import Limits, Zygote
+from verdict_run import said
 
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote(sys.executable, Limits(seconds=60)) as started:
-        yield started
-
-
-def said(before: str, after: str, folder: Path, zygote: Zygote) -> str:
-    for name, text in (("before.py", before), ("after.py", after)):
-        (folder / name).write_text(text)
-    sides = of_paths(folder / "before.py", folder / "after.py")
-    found = compare(sides, lambda asked: verify(asked, Settings(sys.executable), zygote))
-    return f"{found.verification.verdict.value}: {found.verification.reason}"
-
+from autofix.verify.zygote import Zygote
 
 STEPLESS = """\
 import torch
@@ -81,38 +62,42 @@ for _ in range(3):
 
 
 @pytest.mark.parametrize(
-    ("values", "verdict"),
+    ("values", "verdict", "words"),
     [
-        ("[0.0, 0.0, 1.0]", "confirmed: "),
-        ("[0, 0, 1], dtype=torch.float32", "confirmed: "),
-        ("[0, 0, 1], dtype=torch.float64", "refuted: "),
+        ("[0.0, 0.0, 1.0]", "confirmed: ", ""),
+        ("[0, 0, 1], dtype=torch.float32", "confirmed: ", ""),
+        (
+            "[0, 0, 1], dtype=torch.float64",
+            "refuted: ",
+            "and beside the repair of the rules the loss was",
+        ),
     ],
 )
 def test_a_doubt_that_the_repair_of_the_rules_settles(
-    values: str, verdict: str, tmp_path: Path, zygote: Zygote
+    values: str, verdict: str, words: str, tmp_path: Path, zygote: Zygote
 ) -> None:
     found = said(WHOLE, WHOLE.replace("[0, 0, 1]", values), tmp_path, zygote)
     assert found.startswith(verdict)
-    assert verdict != "refuted: " or "and beside the repair of the rules the loss was" in found
+    assert words in found
 
 
-CLIPPED = STEPLESS.replace("opt.step\n", "opt.step()\n").replace(
-    "loss.backward()\n",
-    "loss.backward()\n    nn.utils.clip_grad_norm_(net.parameters(), 0.1)\n    opt.zero_grad()\n",
-)
+FILLED = "    loss.backward()\n"
+STEP = "    opt.step()\n"
+EMPTY = "    opt.zero_grad()\n"
+CLIP = "    nn.utils.clip_grad_norm_(net.parameters(), 0.1)\n"
+CLIPPED = STEPLESS.replace(FILLED + "    opt.step\n", FILLED + CLIP + EMPTY + STEP)
 
 
 @pytest.mark.parametrize(
-    ("gone", "verdict"),
+    ("left", "verdict", "words"),
     [
-        ("    opt.zero_grad()\n    opt.step()", "confirmed: "),
-        (CLIPPED[CLIPPED.index("    nn.utils") : CLIPPED.index("    opt.step()")], "refuted: "),
+        (CLIP + STEP, "confirmed: ", ""),
+        (STEP, "refuted: ", "`clip_grad_norm_` is no longer called"),
     ],
 )
 def test_something_with_an_effect_is_no_longer_done(
-    gone: str, verdict: str, tmp_path: Path, zygote: Zygote
+    left: str, verdict: str, words: str, tmp_path: Path, zygote: Zygote
 ) -> None:
-    after = CLIPPED.replace(gone, "    opt.step()" * gone.endswith("step()"))
-    found = said(CLIPPED, after, tmp_path, zygote)
+    found = said(CLIPPED, CLIPPED.replace(CLIP + EMPTY + STEP, left), tmp_path, zygote)
     assert found.startswith(verdict)
-    assert verdict != "refuted: " or "`clip_grad_norm_` is no longer called" in found
+    assert words in found

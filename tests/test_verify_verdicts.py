@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,14 +26,14 @@ import verdict_training
 import verdict_used
 import verdict_whole
 from verdict_case import HEAD, Expected
+from verdict_run import compared
 
-from autofix.model import Verdict, Verification
-from autofix.verify.compare import compare
+from autofix.model import Verdict
 from autofix.verify.outcome import Outcome, Settings
 from autofix.verify.pair import Version, pair
 from autofix.verify.sides import of_paths
 from autofix.verify.verify import verify
-from autofix.verify.zygote import Limits, Zygote
+from autofix.verify.zygote import Zygote
 
 PAIRS: list[Expected] = [
     *verdict_gradients.CUTS,
@@ -66,27 +65,11 @@ PAIRS: list[Expected] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote(sys.executable, Limits(seconds=60)) as started:
-        yield started
-
-
 def judged(before: str, after: str, folder: Path, zygote: Zygote) -> Outcome:
     path = folder / "program.py"
     path.write_text(before)
     old, new = (Version(text, str(path), (str(folder),)) for text in (before, after))
     return verify(pair(old, new), Settings(sys.executable), zygote)
-
-
-def compared(before: str, after: str, folder: Path, zygote: Zygote) -> Verification:
-    """What `autofix verify` says in the end."""
-    for name, text in (("before.py", before), ("after.py", after)):
-        (folder / name).write_text(text)
-    sides = of_paths(folder / "before.py", folder / "after.py")
-    return compare(
-        sides, lambda asked: verify(asked, Settings(sys.executable), zygote)
-    ).verification
 
 
 @pytest.mark.parametrize("expected", PAIRS, ids=str)

@@ -54,17 +54,23 @@ def each_time(old: Names, new: Names) -> Iterator[str]:
 
 def divided(old: Names, new: Names) -> Iterator[str]:
     """The same where what is left is still divided by so many."""
+    left = set(_divisors(new))
     for step, often, place in _freed(old, new):
-        halves = [(node.op, node.right, node) for node in new.index.of_kind(ast.BinOp)]
-        whole = [(node.op, node.value, node) for node in new.index.of_kind(ast.AugAssign)]
-        if any(
-            isinstance(op, ast.Div) and ast.unparse(by) == often and _place(new, node) == place
-            for op, by, node in (*halves, *whole)
-        ):
+        if (often, place) in left:
             yield (
                 f"`{step}` is called each time now, and not once in `{often}` times, though a "
                 f"value is still divided by `{often}`"
             )
+
+
+def _divisors(names: Names) -> Iterator[tuple[str, str]]:
+    """By what something is divided, and in which function."""
+    for node in names.index.of_kind(ast.BinOp):
+        if isinstance(node.op, ast.Div):
+            yield ast.unparse(node.right), _place(names, node)
+    for kept in names.index.of_kind(ast.AugAssign):
+        if isinstance(kept.op, ast.Div):
+            yield ast.unparse(kept.value), _place(names, kept)
 
 
 def _freed(old: Names, new: Names) -> Iterator[tuple[str, str, str]]:
@@ -81,7 +87,7 @@ def _freed(old: Names, new: Names) -> Iterator[tuple[str, str, str]]:
 
 def _place(names: Names, node: ast.AST) -> str:
     owner = names.index.function_of(node)
-    return owner.name if isinstance(owner, ast.FunctionDef | ast.AsyncFunctionDef) else ""
+    return owner.name if owner is not None else ""
 
 
 def _remainders(names: Names) -> Iterator[ast.BinOp]:
@@ -92,9 +98,7 @@ def _remainders(names: Names) -> Iterator[ast.BinOp]:
 
 def _depends(names: Names, call: ast.Call, found: ast.BinOp) -> bool:
     """Whether a call stands in a block whose condition holds an expression."""
-    node: ast.AST | None = call
-    while node is not None:
-        node = names.index.parents.get(node)
-        if isinstance(node, ast.If) and any(one is found for one in ast.walk(node.test)):
-            return True
-    return False
+    return any(
+        isinstance(node, ast.If) and any(one is found for one in ast.walk(node.test))
+        for node in names.index.ancestors(call)
+    )

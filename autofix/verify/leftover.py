@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from autofix.document import DocumentError
 from autofix.model import Finding, Verdict, Verification
@@ -19,8 +18,10 @@ from autofix.verify.judge.verdict import NOTHING, STOPPED
 from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair, pair
 from autofix.verify.rival import compared_with, rival
-from autofix.verify.sides import Both, Side, SideError, Sides, side
+from autofix.verify.sides import Both, Side, SideError, Sides, rewritten, side
 
+_IDLE = (NOTHING, IN_VAIN)
+"""What is said of a change that shows no effect."""
 _MOST = 100
 """So many files that have not changed are looked at."""
 
@@ -41,8 +42,7 @@ def with_leftovers(
     found = _doubtful(outcome, both, judge, alone=alone)
     if found is outcome and alone:
         other = rival(both, judge)
-        idle = verification.reason in (NOTHING, IN_VAIN)
-        sure = idle or "forgotten" in verification.evidence
+        sure = verification.reason in _IDLE or "forgotten" in verification.evidence
         if other is not None and (sure or other.refuted):
             said = f"{verification.reason}; and beside the repair of the rules {other.text}"
             return _with(outcome, Verdict.REFUTED, said)
@@ -54,7 +54,7 @@ def _doubtful(
 ) -> Outcome:
     """The outcome, refuted where the rules still find there what it was about."""
     verification = outcome.verification
-    idle = verification.reason in (NOTHING, IN_VAIN)
+    idle = verification.reason in _IDLE
     if idle or verification.reason.startswith(STOPPED):
         left = bugs.sure(both.after)
         same = _unrepaired(outcome, both, left, whole_functions=True)
@@ -158,7 +158,7 @@ def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
 
 def _spared(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
     """A stop that is gone though nothing says that it was a bug."""
-    path, source = Path(both.after.version.path), both.before.document.source
+    source = both.before.document.source
     blamed = [
         (source.line_of(one.start), source.line_of(one.end)) for one in bugs.sure(both.before)
     ]
@@ -168,7 +168,7 @@ def _spared(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> s
         both.after.version,
         judge,
         blamed,
-        lambda text: not bugs.sure(side(text.encode(), path)),
+        lambda text: not bugs.sure(rewritten(both.after, text.encode())),
     )
     if line is None:
         return None
@@ -223,11 +223,9 @@ def _in_part(outcome: Outcome, both: Both, left: Sequence[Finding]) -> list[Find
 
 def _shows(found: Finding, there: Side, judge: Callable[[Pair], Outcome]) -> bool:
     """Whether a run shows that it is a bug: the rule's own repair of it is one."""
-    version = there.version
     try:
-        data = there.document.apply(merged([found]))
-        repaired = side(data, Path(version.path), version.argv, version.roots)
-        asked = pair(version, repaired.version)
+        repaired = rewritten(there, there.document.apply(merged([found])))
+        asked = pair(there.version, repaired.version)
     except (DocumentError, ValueError, SideError, SyntaxError):
         return False
     return judge(asked).verification.verdict is Verdict.CONFIRMED

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autofix import registry
-from autofix.document import DocumentError, load
 from autofix.model import Verdict
 from autofix.pipeline import Plan, examine
 from autofix.verify.outcome import Outcome
 from autofix.verify.pair import Pair, Version, pair
-from autofix.verify.sides import Both
+from autofix.verify.sides import Both, SideError, rewritten
 
 Judge = Callable[[Pair], Outcome]
 
@@ -61,8 +60,6 @@ def _own(both: Both) -> Version | None:
     if made is None:
         return None
     try:
-        text = load(made, both.shown).source.text
-    except DocumentError:
+        return rewritten(both.before, made).version
+    except SideError:
         return None
-    was = both.before.version
-    return Version(text, was.path, was.roots, was.cells, was.argv, was.host)

@@ -93,6 +93,12 @@ def side(data: bytes, path: Path, argv: Sequence[str] = (), roots: Sequence[str]
     return Side(document, version, Project(changed={real: data}))
 
 
+def rewritten(one: Side, data: bytes) -> Side:
+    """The same file with other contents. Raises SideError."""
+    was = one.version
+    return side(data, Path(was.path), was.argv, was.roots)
+
+
 def _host(path: Path, text: str, roots: Sequence[str]) -> str:
     """Looked for only where a file cannot be run by itself."""
     try:

@@ -24,7 +24,7 @@ class Leaf:
     """The class of the outermost module whose forward has used it."""
     value: Tensor
     """As it was when last looked at."""
-    start: tuple[float, float] = (0.0, 0.0)
+    start: tuple[float, float]
     """The sum of what it held when it was first used, and that of the sizes."""
     derived: bool = False
     """It was computed from what requires grad, behind a cut. It is nothing that could be trained,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import torch
 
 from . import tensors
 from .keeps import copied, same
-from .tensors import Tensor
+from .tensors import MANY, Tensor
 
 HITS = 3
-MANY = 400
 Sighted = tuple[str, Tensor, Tensor, int, bool]
 """Name, tensor, copy, version, and whether it is data: something that needs no gradient."""
 
@@ -110,15 +108,13 @@ class Probes:
         return value
 
     def handed(self, name: str, value: Any) -> Any:
-        """A function returns: how many backward passes were over, of each tensor the shape, the
-        sum, and that of the sizes; and all numbers that it holds."""
+        """A function returns: how many backward passes were over, and what is in its result."""
         session, known = self.session, self.returned.setdefault(name, [])
         if session is None or session.mode.name != "plain" or session.paused or len(known) >= HITS:
             return value
         session.paused = True
         try:
-            forms = [_form(one) for one in _results(value)]
-            known.append([session.passes, forms, [*islice(tensors.sizes(value), MANY)]])
+            known.append([session.passes, tensors.forms(value)])
         finally:
             session.paused = False
         return value
@@ -138,7 +134,7 @@ class Probes:
                 digests,
                 nodes,
                 _number(value),
-                [(float(kept.sum()), float(kept.abs().sum())) for _, kept in held[:8]],
+                [tensors.sums(kept) for _, kept in held[:8]],
                 held,
                 sum(_overlaps(one) for one in found),
                 _shared(self.session, value, found),
@@ -189,18 +185,6 @@ def _number(value: Any) -> float | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return sum(float(tensors.plain(torch.as_tensor(one))) for one in found) if found else None
-
-
-def _results(value: Any) -> list[Any]:
-    return list(islice(tensors.results(value), MANY))
-
-
-def _form(one: Any) -> list[Any] | None:
-    """None for a number, which may be a tensor in the other version."""
-    if not isinstance(one, Tensor):
-        return None
-    held = tensors.plain(one)
-    return [list(one.shape), float(held.sum()), float(held.abs().sum())]
 
 
 def _memory(tensor: Tensor) -> Tensor:

@@ -140,7 +140,7 @@ class Session:
             frame.f_lineno if frame else 0,
             type(self.stack[0]).__name__ if self.stack else None,
             value,
-            (float(value.sum()), float(value.abs().sum())),
+            tensors.sums(value),
             derived=id(tensor) in self.severed,
             turn=self.turns + self.passes,
         )

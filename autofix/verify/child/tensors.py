@@ -6,15 +6,17 @@ import ctypes
 import gc
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import torch
 
 Tensor = torch.Tensor
 DEPTH = 6
-_FOREIGN = ("torch", "builtins", "numpy")
+MANY = 400
+"""So many parts of a value are looked at."""
 SMALL = 10_000
 """So many numbers are kept rather than drawn again."""
 
@@ -52,40 +54,48 @@ def _deep(value: Any, name: str, depth: int, seen: set[int]) -> Iterator[tuple[s
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _deep(item, f"{name}[{key!r}]", depth - 1, seen)
-    elif type(value).__module__.split(".")[0] not in _FOREIGN:
-        for key, item in list(getattr(value, "__dict__", {}).items()):
+    else:
+        for key, item in _fields(value).items():
             yield from _deep(item, f"{name}.{key}" if name else key, depth - 1, seen)
 
 
-def results(value: Any, depth: int = DEPTH) -> Iterator[Any]:
+def _fields(value: Any) -> dict[str, Any]:
+    """The attributes of an object of the program itself."""
+    own = type(value).__module__.split(".")[0] not in ("torch", "builtins", "numpy")
+    return dict(getattr(value, "__dict__", {})) if own else {}
+
+
+def results(value: Any, kinds: Any = (Tensor, float), depth: int = DEPTH) -> Iterator[Any]:
     """What a function returns, in order: tensors, and numbers that might have been tensors."""
-    if isinstance(value, (Tensor, float)):
+    if isinstance(value, kinds):
         yield value
-    elif depth and isinstance(value, (list, tuple)):
-        for item in value:
-            yield from results(item, depth - 1)
-    elif depth and isinstance(value, dict):
-        for item in value.values():
-            yield from results(item, depth - 1)
-    elif depth and type(value).__module__.split(".")[0] not in _FOREIGN:
-        yield from results(list(getattr(value, "__dict__", {}).values()), depth - 1)
+    elif depth:
+        for item in _parts(value):
+            yield from results(item, kinds, depth - 1)
 
 
-def sizes(value: Any, depth: int = DEPTH) -> Iterator[tuple[float, float]]:
-    """The sum, and that of the sizes, of each tensor and number in a value, in order."""
-    if isinstance(value, Tensor):
-        held = plain(value)
-        yield float(held.sum()), float(held.abs().sum())
-    elif isinstance(value, (float, int)):
-        yield float(value), abs(float(value))
-    elif depth and isinstance(value, (list, tuple)):
-        for item in value:
-            yield from sizes(item, depth - 1)
-    elif depth and isinstance(value, dict):
-        for item in value.values():
-            yield from sizes(item, depth - 1)
-    elif depth and type(value).__module__.split(".")[0] not in _FOREIGN:
-        yield from sizes(list(getattr(value, "__dict__", {}).values()), depth - 1)
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    # An object takes two steps of the depth: it may lead to many others.
+    return value if isinstance(value, (list, tuple)) else [[*_fields(value).values()]]
+
+
+def forms(value: Any) -> list[Any]:
+    """Of each tensor and number in a value, in order, the shape, the sum, and that of the sizes; a
+    number has no shape, as it may be a tensor in the other version."""
+    found = islice(results(value, (Tensor, float, int)), MANY)
+    return [
+        [list(one.shape), *sums(plain(one))]
+        if isinstance(one, Tensor)
+        else [None, float(one), abs(float(one))]
+        for one in found
+    ]
+
+
+def sums(held: Tensor) -> tuple[float, float]:
+    """Of plain values the sum, and that of their sizes."""
+    return float(held.sum()), float(held.abs().sum())
 
 
 def is_float(tensor: Tensor) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import torch
@@ -13,11 +12,12 @@ from .drive import Execution
 from .event import Event
 from .leaf import Leaf
 from .optimizing import parameters_of
-from .probes import MANY, Meant
+from .probes import Meant
 from .program import Program
 from .session import Session
 from .training import torn
 
+_PLAIN = (float, int, torch.Tensor, list, tuple, dict)
 _LIKE = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")
 
 
@@ -60,7 +60,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
                 "late": id(leaf.tensor) in late,
                 "dtype": str(leaf.tensor.dtype)[6:],
                 "start": leaf.start,
-                "end": _sums(leaf.value),
+                "end": tensors.sums(leaf.value),
             }
             for leaf in session.leaves[:2000]
         ],
@@ -104,18 +104,12 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
     }
 
 
-def _sums(value: torch.Tensor) -> list[float]:
-    """What a tensor holds, in short."""
-    return [float(value.sum()), float(value.abs().sum())]
-
-
 def _bound(namespace: Mapping[str, Any]) -> dict[str, list[Any]]:
     """What the names of a program hold in the end, where that is numbers, or made of them."""
-    plain = (float, int, torch.Tensor, list, tuple, dict)
     return {
-        name: [*islice(tensors.sizes(value), MANY)]
+        name: tensors.forms(value)
         for name, value in namespace.items()
-        if isinstance(value, plain) and not name.startswith("_")
+        if isinstance(value, _PLAIN) and not name.startswith("_")
     }
 
 
@@ -253,11 +247,9 @@ def _entries(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tens
     for root in roots:
         for module in root.modules():
             for name, value in vars(module).items():
-                held = isinstance(value, (dict, list, tuple)) and not name.startswith("_")
-                listed = isinstance(value, (list, tuple))
-                found = list(enumerate(value) if listed else dict.items(value)) if held else []
-                for key, one in found:
-                    if isinstance(one, torch.Tensor):
+                held = dict.items(value) if isinstance(value, dict) else ()
+                for key, one in enumerate(value) if isinstance(value, (list, tuple)) else held:
+                    if isinstance(one, torch.Tensor) and not name.startswith("_"):
                         yield f"{name}.{key}", one
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from autofix.verify.judge.case import Trace, key, name
 from autofix.verify.judge.elsewhere import same_kind
-from autofix.verify.judge.reductions import close
+from autofix.verify.judge.reductions import alike, close
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.IGNORECASE)
 _NEAR = 1e-3
@@ -23,10 +24,8 @@ def unlike(one: Trace, other: Trace) -> tuple[str, str] | None:
             break
         if not close(a["value"], b["value"], _NEAR):
             return "loss", f"the loss in line {b['line']} is {_two(a['value'], b['value'])}"
-    first, second = numbers(one["printed"]), numbers(other["printed"])
-    for a, b in zip(first, second, strict=False):
-        if not shown_alike(a, b):
-            return "print", f"it prints {_two(a, b)}"
+    for a, b in shown_apart(one, other):
+        return "print", f"it prints {_two(a, b)}"
     ends = {key(leaf): leaf for leaf in one["leaves"]}
     for leaf in other["leaves"]:
         meant = ends.get(key(leaf), leaf)
@@ -58,14 +57,12 @@ def _two(meant: float, found: float) -> str:
 def beside(old: Trace, new: Trace) -> str | None:
     """What is printed, returned by a function with a change, or held by a name in the end, and is
     not as it was."""
-    first, second = numbers(old["printed"]), numbers(new["printed"])
-    if len(first) == len(second):
-        for a, b in zip(first, second, strict=True):
-            if not shown_alike(a, b):
-                return f"it printed {a:.6g} and prints {b:.6g} now"
+    if len(numbers(old["printed"])) == len(numbers(new["printed"])):
+        for a, b in shown_apart(old, new):
+            return f"it printed {a:.6g} and prints {b:.6g} now"
     for called in sorted(old["handed"].keys() & new["handed"].keys()):
         for was, now in zip(old["handed"][called], new["handed"][called], strict=False):
-            if _apart(was[2], now[2]):
+            if _apart(was[1], now[1]):
                 return f"`{called}` returns other values than before"
     for called in sorted(old["bound"].keys() & new["bound"].keys()):
         if _apart(old["bound"][called], new["bound"][called]):
@@ -73,15 +70,16 @@ def beside(old: Trace, new: Trace) -> str | None:
     return None
 
 
-def shown_alike(a: float, b: float) -> bool:
-    return close(a, b, _SHOWN) or abs(a - b) <= _LEAST
+def shown_apart(one: Trace, other: Trace) -> list[tuple[float, float]]:
+    """The numbers that two runs print and that differ, as far as both print some."""
+    pairs = zip(numbers(one["printed"]), numbers(other["printed"]), strict=False)
+    return [(a, b) for a, b in pairs if not (close(a, b, _SHOWN) or abs(a - b) <= _LEAST)]
 
 
-def _apart(was: Sequence[Sequence[float]], now: Sequence[Sequence[float]]) -> bool:
-    """Whether as many tensors and numbers hold something else; each is its sum, and its size."""
+def _apart(was: Sequence[Any], now: Sequence[Any]) -> bool:
+    """Whether as many tensors and numbers hold something else."""
     return len(was) == len(now) and not all(
-        close(a[0], b[0], _NEAR) or abs(a[0] - b[0]) <= _NEAR * max(a[1], b[1])
-        for a, b in zip(was, now, strict=True)
+        alike(a, b, _NEAR) for a, b in zip(was, now, strict=True)
     )
 
 

@@ -109,8 +109,8 @@ def _reached(exact: Trace) -> set[tuple[object, ...]]:
 
 
 def _stops_more(case: Case) -> bool:
-    """Whether the changed lines hold new stops though the original had only overwritten what its
-    backward pass needs, or some of several that they held."""
+    """Whether the changed lines hold stops; new ones, where the original had only overwritten what
+    its backward pass needs."""
     raised = case.before.raised
     old, new = _live(case, after=False), _live(case, after=True)
     overwritten = raised is not None and "modified by an inplace" in raised["message"]

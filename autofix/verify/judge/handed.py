@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autofix.verify.judge.case import Case, Sign, Weight
-from autofix.verify.judge.reductions import close
+from autofix.verify.judge.reductions import alike
 
 _SAME = 1e-3
 """Relative, in the precision of the program."""
@@ -27,10 +27,11 @@ def signs(case: Case) -> Iterator[Sign]:
 def _apart(case: Case, name: str, before: Any, after: Any) -> Sign | None:
     """How two calls differ in what they return, one by one; what has become a number, or a tensor,
     or another kind of container says nothing."""
-    (begun, first, _), (ended, second, _) = before, after
+    (begun, first), (ended, second) = before, after
     if len(first) != len(second):
         return None
-    both = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+    pairs = zip(first, second, strict=True)
+    both = [(a, b) for a, b in pairs if a[0] is not None and b[0] is not None]
     for a, b in both:
         if a[0] != b[0] and not (case.reduced and not b[0]):
             text = f"`{name}` returned shape {tuple(a[0])} and returns shape {tuple(b[0])} now"
@@ -38,8 +39,6 @@ def _apart(case: Case, name: str, before: Any, after: Any) -> Sign | None:
             return Sign(Weight.LOSS if alone else Weight.DOUBT, "values", text)
     if begun or ended:
         return None  # a step may have moved the weights
-    for a, b in both:
-        if not (close(a[1], b[1], _SAME) or abs(a[1] - b[1]) <= _SAME * max(a[2], b[2])):
-            text = f"`{name}` returns other values now than before"
-            return Sign(Weight.DOUBT, "values", text)
-    return None
+    if all(alike(a, b, _SAME) for a, b in both):
+        return None
+    return Sign(Weight.DOUBT, "values", f"`{name}` returns other values now than before")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight
 
@@ -12,6 +13,12 @@ def close(a: float, b: float, relative: float) -> bool:
     if a != a or b != b:
         return a != a and b != b
     return a == b or abs(a - b) <= relative * max(abs(a), abs(b)) + relative * 1e-3
+
+
+def alike(was: Sequence[Any], now: Sequence[Any], relative: float) -> bool:
+    """The same for what is in two values: a sum may be small beside what it is the sum of."""
+    (_, a, size), (_, b, other) = was, now
+    return close(a, b, relative) or abs(a - b) <= relative * max(size, other)
 
 
 OTHER = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from autofix.verify.judge import growth
 from autofix.verify.judge.case import Case, Sign, Weight
-from autofix.verify.judge.following import beside, numbers, shown_alike
+from autofix.verify.judge.following import beside, shown_apart
 
 
 def signs(case: Case, found: Sequence[Sign]) -> Iterator[Sign]:
@@ -26,7 +26,4 @@ def signs(case: Case, found: Sequence[Sign]) -> Iterator[Sign]:
 def _steady(case: Case) -> bool:
     """Whether the original prints the same twice, as far as it was run twice."""
     first, again = case.before.plain, case.before.again
-    if first is None or again is None:
-        return True
-    pairs = zip(numbers(first["printed"]), numbers(again["printed"]), strict=False)
-    return all(shown_alike(a, b) for a, b in pairs)
+    return first is None or again is None or not shown_apart(first, again)

@@ -10,9 +10,10 @@ _NEAR = 1e-4
 
 
 def signs(case: Case) -> Iterator[Sign]:
-    yield from _merged(case)
-    yield from _resized(case)
-    yield from _begun(case)
+    if case.before.raised is None and case.after.raised is None:
+        yield from _merged(case)
+        yield from _resized(case)
+        yield from _begun(case)
     bare = _bare(case)
     if bare:
         names = listed([name(leaf) for leaf in bare])
@@ -23,17 +24,15 @@ def signs(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.REST, "registration", text)
 
 
-def by_key(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
+def registered(leaves: Sequence[Trace]) -> dict[tuple[object, ...], Trace]:
     """The leaves that `parameters()` lists."""
     return {key(leaf): leaf for leaf in leaves if leaf["listed"]}
 
 
 def _merged(case: Case) -> Iterator[Sign]:
     """Weights that were trained apart, and are one now."""
-    if case.before.raised is not None or case.after.raised is not None:
-        return
     known = {key(leaf) for leaf in case.after.leaves}
-    old, new = by_key(case.before.leaves), by_key(case.after.leaves)
+    old, new = registered(case.before.leaves), registered(case.after.leaves)
     gone = [leaf for where, leaf in old.items() if leaf["gradient"] and where not in known]
     # The last part of a key counts the leaves of equal values.
     twins = [leaf for leaf in gone if leaf["key"][-1] and (*key(leaf)[:-1], 0) in new]
@@ -44,8 +43,6 @@ def _merged(case: Case) -> Iterator[Sign]:
 
 def _resized(case: Case) -> Iterator[Sign]:
     """Weights of another shape than before, though the values stay."""
-    if case.before.raised is not None or case.after.raised is not None:
-        return
     old, new = _shapes(case.before.leaves), _shapes(case.after.leaves)
     for called in sorted(old.keys() & new.keys()):
         if len(old[called]) == len(new[called]) == 1 and old[called] != new[called]:
@@ -57,8 +54,6 @@ def _resized(case: Case) -> Iterator[Sign]:
 
 def _begun(case: Case) -> Iterator[Sign]:
     """Weights of modules that begin with other values than before."""
-    if case.before.raised is not None or case.after.raised is not None:
-        return
     old, new = _named(case.before.leaves), _named(case.after.leaves)
     known = {key(leaf) for leaf in case.before.leaves}
     for called in sorted(old.keys() & new.keys()):
@@ -77,9 +72,8 @@ def _named(leaves: Sequence[Trace]) -> dict[tuple[str, tuple[int, ...]], list[Tr
     """The weights of modules, by their own names and their shapes."""
     found: dict[tuple[str, tuple[int, ...]], list[Trace]] = {}
     for leaf in leaves:
-        if leaf["name"] and leaf["module"] and (leaf["listed"] or leaf["attribute"]):
-            where = leaf["name"].rpartition(".")[2], tuple(leaf["key"][0])
-            found.setdefault(where, []).append(leaf)
+        if _own(leaf) and leaf["module"]:
+            found.setdefault((_own(leaf), tuple(leaf["key"][0])), []).append(leaf)
     return found
 
 
@@ -87,11 +81,16 @@ def _shapes(leaves: Sequence[Trace]) -> dict[str, set[tuple[int, ...]]]:
     """The shapes of the weights of modules, by their own names."""
     found: dict[str, set[tuple[int, ...]]] = {}
     for leaf in leaves:
-        called = leaf["entry"] or (leaf["name"] if leaf["listed"] or leaf["attribute"] else "")
+        called = leaf["entry"].rpartition(".")[2] or _own(leaf)
         if called:
-            own = called.rpartition(".")[2]
-            found.setdefault(own, set()).add(tuple(leaf["key"][0]))
+            found.setdefault(called, set()).add(tuple(leaf["key"][0]))
     return found
+
+
+def _own(leaf: Trace) -> str:
+    """What a weight is called in its module; nothing where it belongs to none."""
+    called = leaf["name"] if leaf["listed"] or leaf["attribute"] else ""
+    return str(called.rpartition(".")[2])
 
 
 def _bare(case: Case) -> list[Trace]:

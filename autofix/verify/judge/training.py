@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from autofix.verify.judge import optimizers, renewal, sizes, steps
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 from autofix.verify.judge.edit import touches
-from autofix.verify.judge.sizes import by_key
+from autofix.verify.judge.sizes import registered
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -25,7 +25,7 @@ def signs(case: Case) -> Iterator[Sign]:
 def _registration(case: Case) -> Iterator[Sign]:
     """Weights that a module uses and does not list."""
     before, after = _unlisted(case.before.leaves), _unlisted(case.after.leaves)
-    old, new = by_key(case.before.leaves), by_key(case.after.leaves)
+    old, new = registered(case.before.leaves), registered(case.after.leaves)
     lost = [leaf for where, leaf in old.items() if where in after]
     yield from sizes.signs(case)
     if lost:

@@ -33,6 +33,7 @@ from autofix.verify.judge.gradient import Look
 from autofix.verify.judge.slopes import Fit
 
 _WHOLE = frozenset("gradient crash result equivalent registration read freezing".split())
+"""Where values were compared all the way: what follows a changed step cannot be."""
 _APART = frozenset("aliasing result freezing growth release crash".split())
 """What a repair changes the values by that follow, and what looks for values by itself."""
 NOTHING = "nothing to confirm: both versions behave the same"
@@ -185,20 +186,11 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return Verdict.INCONCLUSIVE, said
     if gains and not kinds & _APART and values.worst(case) is None and not edit.neutral(case):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but no value could be compared"
-    if gains and not _compared(gains) and _unseen(case) and not edit.same_numbers(case):
+    if gains and not kinds & _WHOLE and _unseen(case) and not edit.same_numbers(case):
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the change computes something else too"
     if gains:
         return Verdict.CONFIRMED, gains[0].text
     return Verdict.INCONCLUSIVE, NOTHING
-
-
-def _compared(gains: Sequence[Sign]) -> bool:
-    """Whether values were compared all the way: what follows a changed step cannot be."""
-    return any(
-        sign.kind
-        in ("gradient", "crash", "result", "equivalent", "registration", "read", "freezing")
-        for sign in gains
-    )
 
 
 def _unseen(case: Case) -> bool:
