@@ -25,6 +25,8 @@ STEPPED = """\
             opt.step()
             opt.zero_grad()
 """
+KEPT = STEPPED.removeprefix("        opt.zero_grad()\n")
+EACH = "        opt.zero_grad()\n        loss.backward()\n        opt.step()\n"
 NOW_AND_THEN = EVERY.replace(" / every", "")
 
 BUILT = """
@@ -146,21 +148,21 @@ for _ in range(3):
 """
 
 CALLS = [
-    case("gradients add up", EVERY, STEPPED, STEPPED[24:], "confirmed"),
+    case("gradients add up", EVERY, STEPPED, KEPT, "confirmed"),
     case(
         "a step each time, though divided",
         EVERY,
         STEPPED,
-        "        opt.zero_grad()\n        loss.backward()\n        opt.step()\n",
+        EACH,
         "refuted",
         "still divided by `every`",
     ),
-    case("gradients add up undivided", NOW_AND_THEN, STEPPED, STEPPED[24:], "confirmed"),
+    case("gradients add up undivided", NOW_AND_THEN, STEPPED, KEPT, "confirmed"),
     case(
         "a step each time",
         NOW_AND_THEN,
         STEPPED,
-        "        opt.zero_grad()\n        loss.backward()\n        opt.step()\n",
+        EACH,
         "inconclusive",
         "takes no notice of `every`",
     ),
@@ -179,7 +181,7 @@ CALLS = [
         LATE,
         "        super(Base, self).__init__()\n" + FURTHER,
         "inconclusive",
-        "not the constructor of its base `Base`",
+        "`super(Base, self).__init__`, and not the constructor of its base `Base`",
     ),
     case("numbers for a meter", SHOWN, "update(loss,", "update(loss.item(),", "confirmed"),
     case("values for a meter", LOGGED, "update(loss,", "update(loss.detach(),", "confirmed"),

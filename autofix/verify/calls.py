@@ -34,12 +34,10 @@ def _constructors(owner: ast.ClassDef) -> tuple[bool, str]:
             continue
         called = func.value
         if isinstance(called, ast.Call) and last_name(called.func) == "super":
-            given = last_name(called.args[0]) if called.args else owner.name
-            own, further = own or given == owner.name, further or given or ""
-        elif isinstance(called, ast.Name | ast.Attribute):
-            name = last_name(called)
-            own = own or name in bases
-            further = further or ast.unparse(called)
+            own = own or not called.args or last_name(called.args[0]) == owner.name
+        else:
+            own = own or last_name(called) in bases
+        further = further or ast.unparse(called)
     return own, further
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +12,9 @@ from autofix.verified import VerifierError
 from autofix.verify.command import CommandResult
 from autofix.verify.judge.verdict import NOTHING
 from autofix.verify.leftover import elsewhere, with_leftovers
-from autofix.verify.outcome import Outcome, Settings
+from autofix.verify.outcome import Judge, Outcome, Settings
 from autofix.verify.pair import Pair, pair
 from autofix.verify.sides import Both, SideError, Sides
-
-Judge = Callable[[Pair], Outcome]
 
 SAME = "nothing to confirm: both versions are the same program, but for comments and layout"
 MAGICS = "only magics or shell lines differ, and those are not run"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from autofix.model import Verdict, Verification
 from autofix.results import FileResult
-from autofix.verify.compare import Judge, compare
+from autofix.verify.compare import compare
+from autofix.verify.outcome import Judge
 from autofix.verify.repairs import told
 from autofix.verify.sides import Both, SideError, Sides, roots_of, side
 

@@ -5,7 +5,7 @@ but the rules can.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from autofix.document import DocumentError
@@ -15,8 +15,8 @@ from autofix.rewrite.edits import merged
 from autofix.verify import bugs, spared
 from autofix.verify.judge.healed import IN_VAIN
 from autofix.verify.judge.verdict import NOTHING, STOPPED
-from autofix.verify.outcome import Outcome
-from autofix.verify.pair import Pair, pair
+from autofix.verify.outcome import Judge, Outcome
+from autofix.verify.pair import pair
 from autofix.verify.rival import compared_with, rival
 from autofix.verify.sides import Both, Side, SideError, Sides, rewritten, side
 
@@ -26,9 +26,7 @@ _MOST = 100
 """So many files that have not changed are looked at."""
 
 
-def with_leftovers(
-    outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome], *, alone: bool = True
-) -> Outcome:
+def with_leftovers(outcome: Outcome, both: Both, judge: Judge, *, alone: bool = True) -> Outcome:
     """A confirmed change confirms no more than itself: if the file that comes out still has a bug,
     whether it was there before or not, the repair is not complete; and if it is complete without
     some part that lets a gradient through, nobody knows whether that part is meant. A change that
@@ -39,43 +37,42 @@ def with_leftovers(
         return _confirmed(outcome, both, judge, alone=alone)
     if verification.verdict is not Verdict.INCONCLUSIVE:
         return outcome
-    found = _doubtful(outcome, both, judge, alone=alone)
-    if found is outcome and alone:
-        other = rival(both, judge)
-        sure = verification.reason in _IDLE or "forgotten" in verification.evidence
-        if other is not None and (sure or other.refuted):
-            said = f"{verification.reason}; and beside the repair of the rules {other.text}"
-            return _with(outcome, Verdict.REFUTED, said)
-    return found
+    said = _against(outcome, both, judge, alone=alone)
+    if said is None and alone:
+        said = _settled(verification, both, judge)
+    return outcome if said is None else _with(outcome, Verdict.REFUTED, said)
 
 
-def _doubtful(
-    outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome], *, alone: bool
-) -> Outcome:
-    """The outcome, refuted where the rules still find there what it was about."""
+def _against(outcome: Outcome, both: Both, judge: Judge, *, alone: bool) -> str | None:
+    """What the rules still find there, if it is what the change was about."""
     verification = outcome.verification
     idle = verification.reason in _IDLE
     if idle or verification.reason.startswith(STOPPED):
         left = bugs.sure(both.after)
-        same = _unrepaired(outcome, both, left, whole_functions=True)
-        if same:
-            reason = f"{bugs.still(both.after.document, same[0])}; {verification.reason}"
-            return _with(outcome, Verdict.REFUTED, reason)
-        said = _idle(outcome, both, judge) if alone and idle else None
-        return outcome if said is None else _with(outcome, Verdict.REFUTED, said)
-    if _stops(verification):
-        found = [one for one, direct in bugs.before(outcome, both) if direct]
-        if found and _stops(verification, changed=False):
-            reason = f"{verification.reason}; it was {found[0].rule}: {found[0].message}"
-            return _with(outcome, Verdict.REFUTED, reason)
-        left = bugs.sure(both.after)
-        for one in _unfinished(outcome, both, left, judge):
-            reason = f"{bugs.still(both.after.document, one)}; {verification.reason}"
-            return _with(outcome, Verdict.REFUTED, reason)
-    return outcome
+        for one in _unrepaired(outcome, both, left, whole_functions=True):
+            return f"{bugs.still(both.after.document, one)}; {verification.reason}"
+        return _idle(outcome, both, judge) if alone and idle else None
+    if not _stops(verification):
+        return None
+    found = [one for one, direct in bugs.before(outcome, both) if direct]
+    if found and _stops(verification, changed=False):
+        return f"{verification.reason}; it was {found[0].rule}: {found[0].message}"
+    for one in _unfinished(outcome, both, bugs.sure(both.after), judge):
+        return f"{bugs.still(both.after.document, one)}; {verification.reason}"
+    return None
 
 
-def _idle(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
+def _settled(verification: Verification, both: Both, judge: Judge) -> str | None:
+    """What the repair of the rules says of a doubt: a counter-example, or, where the change has no
+    effect or leaves something out, whatever follows otherwise."""
+    other = rival(both, judge)
+    sure = verification.reason in _IDLE or "forgotten" in verification.evidence
+    if other is None or not (sure or other.refuted):
+        return None
+    return f"{verification.reason}; and beside the repair of the rules {other.text}"
+
+
+def _idle(outcome: Outcome, both: Both, judge: Judge) -> str | None:
     """Why a change that shows no effect repairs nothing: what the rules make of the original in its
     place has one."""
     for found, _ in bugs.before(outcome, both):
@@ -88,9 +85,7 @@ def _idle(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str
     return None
 
 
-def _confirmed(
-    outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome], *, alone: bool
-) -> Outcome:
+def _confirmed(outcome: Outcome, both: Both, judge: Judge, *, alone: bool) -> Outcome:
     said = outcome.verification.reason
     left = bugs.sure(both.after)
     if left:
@@ -132,7 +127,7 @@ def elsewhere(sides: Sides) -> str | None:
     return None
 
 
-def _narrowed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
+def _narrowed(outcome: Outcome, both: Both, judge: Judge) -> str | None:
     """Whether a block without gradients that lets some statements go keeps others from which a
     gradient would come as well."""
     old, new = both.before.version, both.after.version
@@ -145,7 +140,7 @@ def _narrowed(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) ->
     return f"of what line {blocks[0][0]} stops a part is let through, and not all of it"
 
 
-def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
+def _otherwise(outcome: Outcome, both: Both, judge: Judge) -> str | None:
     """Where the original computes nothing that values could be compared with, the repair that the
     rules make tells what they may be; elsewhere it tells what may follow, if a run confirms it."""
     if not outcome.verification.evidence.get("compared", True):
@@ -156,7 +151,7 @@ def _otherwise(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -
     return None if found is None else f"there may be another repair, and beside that {found}"
 
 
-def _spared(outcome: Outcome, both: Both, judge: Callable[[Pair], Outcome]) -> str | None:
+def _spared(outcome: Outcome, both: Both, judge: Judge) -> str | None:
     """A stop that is gone though nothing says that it was a bug."""
     source = both.before.document.source
     blamed = [
@@ -205,7 +200,7 @@ def _unrepaired(
 
 
 def _unfinished(
-    outcome: Outcome, both: Both, left: Sequence[Finding], judge: Callable[[Pair], Outcome]
+    outcome: Outcome, both: Both, left: Sequence[Finding], judge: Judge
 ) -> list[Finding]:
     """What the change set out to repair, and has not."""
     same = _unrepaired(outcome, both, left, whole_functions=False)
@@ -221,7 +216,7 @@ def _in_part(outcome: Outcome, both: Both, left: Sequence[Finding]) -> list[Find
     return [found for found in news if count[found.rule] < olds[found.rule]]
 
 
-def _shows(found: Finding, there: Side, judge: Callable[[Pair], Outcome]) -> bool:
+def _shows(found: Finding, there: Side, judge: Judge) -> bool:
     """Whether a run shows that it is a bug: the rule's own repair of it is one."""
     try:
         repaired = rewritten(there, there.document.apply(merged([found])))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autofix.model import Verification
 from autofix.verify.changes import Change
+from autofix.verify.pair import Pair
 
 if TYPE_CHECKING:
     from autofix.verify.zygote import Limits
@@ -44,3 +46,6 @@ class Outcome:
     verification: Verification
     """Of the whole."""
     changes: tuple[Judged, ...] = ()
+
+
+Judge = Callable[[Pair], Outcome]

@@ -12,9 +12,9 @@ from autofix.model import Finding, Verdict, Verification
 from autofix.pipeline import Look, Plan, examine, look
 from autofix.results import FileResult, Located
 from autofix.rewrite.edits import merged, select
-from autofix.verify.compare import Compared, Judge, judged, paired, together
+from autofix.verify.compare import Compared, judged, paired, together
 from autofix.verify.leftover import in_part
-from autofix.verify.outcome import Outcome
+from autofix.verify.outcome import Judge, Outcome
 from autofix.verify.sides import Both, SideError, side
 
 _UNBUILT = "the fix cannot be made by itself"

@@ -3,17 +3,14 @@ confirms it, what does something else than it does may have missed what is meant
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from autofix import registry
 from autofix.model import Verdict
 from autofix.pipeline import Plan, examine
-from autofix.verify.outcome import Outcome
-from autofix.verify.pair import Pair, Version, pair
+from autofix.verify.outcome import Judge
+from autofix.verify.pair import Version, pair
 from autofix.verify.sides import Both, SideError, rewritten
-
-Judge = Callable[[Pair], Outcome]
 
 
 @dataclass(frozen=True, slots=True)

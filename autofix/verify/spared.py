@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from autofix.model import Verdict, Verification
 from autofix.source import lines, parse
-from autofix.verify.outcome import Outcome
-from autofix.verify.pair import Pair, Version, pair
+from autofix.verify.outcome import Judge, Outcome
+from autofix.verify.pair import Version, pair
 from autofix.verify.spans import Lines, header, statements
 
 _STOPS = frozenset("detach detach_ data no_grad inference_mode".split())
@@ -45,7 +45,7 @@ def unneeded(
     outcome: Outcome,
     before: Version,
     after: Version,
-    judge: Callable[[Pair], Outcome],
+    judge: Judge,
     blamed: Sequence[Lines],
     clean: Callable[[str], bool],
 ) -> int | None:

@@ -15,8 +15,7 @@ from autofix.results import FileResult, Located
 from autofix.verified import Planned, Verifying
 from autofix.verify import compare, joint
 from autofix.verify.command import CommandResult, Swap, run_command
-from autofix.verify.compare import Judge
-from autofix.verify.outcome import Settings
+from autofix.verify.outcome import Judge, Settings
 from autofix.verify.repairs import Bench, key, verified
 
 

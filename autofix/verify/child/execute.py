@@ -92,7 +92,7 @@ def _attempt(built: Any) -> bool:
     """One call; whether it says anything."""
     with Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
         result = built.function(*built.args, **built.kwargs)
-    found = [one for one in tensors.results(result) if isinstance(one, torch.Tensor)]
+    found = list(tensors.results(result, torch.Tensor))
     if any(bool(tensors.plain(one).isnan().any()) for one in found):
         raise ValueError("the result is not a number")
     return inputs.tells(built, result)

@@ -16,7 +16,7 @@ _NOTHING = 1e-12
 
 def tells(built: Built, result: Any) -> bool:
     """False for an empty result, and for one that is the same whatever goes in."""
-    found = [one for one in tensors.results(result) if isinstance(one, torch.Tensor)]
+    found = list(tensors.results(result, torch.Tensor))
     if found and not any(one.numel() for one in found):
         return False
     sources = _sources(built)
