@@ -135,13 +135,29 @@ def covers(a: Value, b: Value) -> bool:
 
 def _join_ref(a: Value, b: Value) -> Any:
     """Two objects of one class are as good as one, and so are two bindings of one method; of
-    several that can be called each is known. Anything else that differs is not."""
+    several that can be called, and of a few named tuples, each is known. Anything else that differs
+    is not."""
     if a.ref is b.ref or a.ref == b.ref:
         return a.ref
-    if _alike(a.ref, b.ref):
-        info = getattr(a.ref, "info", None)
-        return info.any_of_them if info is not None and info.is_record else a.ref
-    return _either(a, b)
+    if _record_class(a.ref) is not None and _record_class(a.ref) is _record_class(b.ref):
+        return _join_records(_choices(a), _choices(b))
+    return a.ref if _alike(a.ref, b.ref) else _either(a, b)
+
+
+def _record_class(ref: Any) -> Any:
+    """The class of a named tuple, or of each of several that one may be."""
+    first = ref.values[0].ref if isinstance(ref, Either) else ref
+    info = getattr(first, "info", None)
+    return info if info is not None and info.is_record else None
+
+
+def _join_records(a: tuple[Value, ...], b: tuple[Value, ...]) -> Any:
+    """Each of them; of many, any that is ever made."""
+    found = {id(value.ref): value for value in (*b, *a)}
+    any_of_them = a[0].ref.info.any_of_them
+    if len(found) > FEW or id(any_of_them) in found:
+        return any_of_them
+    return Either(tuple(found.values()))
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -149,6 +165,8 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 _CALLABLE = (Kind.FUNCTION, Kind.LIBRARY, Kind.OBJECT, Kind.MODULE)
+FEW = 3
+"""Named tuples of one class that are told apart."""
 MOST = 6
 """Functions that one name is followed to."""
 

@@ -8,10 +8,10 @@ import re
 from autofix.flow import torch_api
 from autofix.flow.frame import Frame
 from autofix.flow.index import FunctionNode, last_name
-from autofix.flow.joins import join, sequence
+from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.state import written_into
-from autofix.flow.values import EMPTY, INTEGRAL, UNKNOWN, Graph, Kind, Value, Why, tensor
+from autofix.flow.values import EMPTY, INTEGRAL, UNKNOWN, Either, Graph, Kind, Value, Why, tensor
 from autofix.flow.writes import is_unseen, overwrite
 
 _SETUP = re.compile(r"_*(init|build|set_?up|create|make|configure|prepare|reset)")
@@ -57,9 +57,15 @@ def _fields(value: Value, frame: Frame) -> tuple[Value, ...] | None:
     """The fields of a named tuple."""
     from autofix.flow.instances import class_attribute
 
-    if not isinstance(value.ref, Instance) or not value.ref.info.is_record:
+    records = value.ref.values if isinstance(value.ref, Either) else (value,)
+    if not all(isinstance(r.ref, Instance) and r.ref.info.is_record for r in records):
         return None
-    found = [class_attribute(value, name, frame) for name in value.ref.info.fields]
+    if len({r.ref.info for r in records}) > 1:
+        return None
+    found = [
+        join_all([class_attribute(record, name, frame) or UNKNOWN for record in records])
+        for name in records[0].ref.info.fields
+    ]
     return tuple(UNKNOWN if each is None else each for each in found)
 
 
@@ -140,7 +146,8 @@ def requires_grad(
     cuts = frame.program.cuts
     for storage in owner.storage:  # what writes broke before is behind the new leaf
         frame.program.writes.tainted.pop(storage, None)
-    changed = owner.but(leaf=True, cuts=cuts.all_before(owner))
+    # Its graph begins here, whatever it was computed from: it had none before.
+    changed = owner.but(leaf=True, computed=False, cuts=cuts.all_before(owner))
     begins = frame.function is not None and _sets_up(frame.function, frame)
     if begins or not cuts.is_silencer(changed, frame.index.asks_for_gradients):
         changed = changed.but(graph=sure, why=Why(text, line))
@@ -149,7 +156,13 @@ def requires_grad(
     mine = made.ref if made is not None and isinstance(made.ref, Instance) else None
     for key, other in frame.state.bound.items():
         if other.is_tensor and other.storage == owner.storage and other.storage:
-            new = other.but(graph=changed.graph, leaf=True, cuts=changed.cuts, why=changed.why)
+            new = other.but(
+                graph=changed.graph,
+                leaf=True,
+                computed=False,
+                cuts=changed.cuts,
+                why=changed.why,
+            )
             frame.state.bound[key] = new
             if mine is not None and isinstance(key, tuple) and key[0] == mine.identity:
                 mine.info.note(key[1], new)  # the other methods know it as a leaf

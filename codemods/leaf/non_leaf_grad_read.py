@@ -62,7 +62,7 @@ from autofix.flow.index import FunctionNode, last_name, root_name
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.syntax import mentions, plain_name
 from autofix.flow.uses import uses_in
-from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.values import Either, Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rule import Report, Rule, fix
 
@@ -159,6 +159,8 @@ def _is_one_of_several(facts: Facts, owner: ast.expr, value: Value) -> bool:
     """`step.state` of a list of named tuples, of which the first has the leaf, and others what was
     computed from it."""
     record = facts.value(owner.value).ref if isinstance(owner, ast.Attribute) else None
+    if isinstance(record, Either):
+        record = record.values[0].ref
     return value.computed and isinstance(record, Instance) and record.info.is_record
 
 

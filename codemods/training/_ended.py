@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from autofix.codemods.training._graphs import Graphs, key_of, keys
+from autofix.codemods.training._graphs import Graphs, is_off, key_of, keys
 
 _PLAIN = (
     *(ast.Name, ast.Attribute, ast.UnaryOp, ast.BoolOp),
@@ -109,9 +109,4 @@ def detached_in_place(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[as
 
 
 def without_grad(graphs: Graphs, statement: ast.stmt) -> bool:
-    for parent in graphs.facts.index.ancestors(statement):
-        if isinstance(parent, (ast.With, ast.AsyncWith)):
-            names = [ast.unparse(item.context_expr) for item in parent.items]
-            if any("no_grad" in name or "inference_mode" in name for name in names):
-                return True
-    return False
+    return is_off(graphs.facts, statement)

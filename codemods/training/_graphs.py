@@ -39,6 +39,16 @@ def key_of(node: ast.expr) -> str | None:
     return None
 
 
+def is_off(facts: Facts, statement: ast.stmt) -> bool:
+    """Does it stand in a block that switches gradients off?"""
+    for parent in facts.index.ancestors(statement):
+        if isinstance(parent, (ast.With, ast.AsyncWith)):
+            names = [ast.unparse(item.context_expr) for item in parent.items]
+            if any("no_grad" in name or "inference_mode" in name for name in names):
+                return True
+    return False
+
+
 def reads(node: ast.AST) -> Iterator[ast.expr]:
     """The names and attributes in an expression whose graph its value may keep."""
     match node:
@@ -190,7 +200,10 @@ class Graphs:
             parts = value.elts if isinstance(value, ast.Tuple) else None
             given = self.facts.value(value).items if isinstance(value, ast.Call) else None
             for i, element in enumerate(target.elts):
-                if given is not None and i < len(given) and given[i].leaf:
+                known = given[i] if given is not None and i < len(given) else None
+                if known is None and isinstance(value, ast.Call):
+                    known = self.facts.value(element)
+                if known is not None and known.leaf:
                     self.stores[key_of(element) or ""].append((statement, value))
                     continue  # a graph begins in a leaf: nothing went into it
                 same = parts is not None and len(parts) == len(target.elts)
@@ -199,7 +212,8 @@ class Graphs:
         key = key_of(target)
         if key is None:
             return
-        self._made_of[key] |= keys(value)
+        if not is_off(self.facts, statement):
+            self._made_of[key] |= keys(value)
         if isinstance(target, ast.Subscript):
             self._made_of[key].add(key)
             self.elements[key].append((statement, value))
