@@ -7,7 +7,9 @@ from typing import TypeGuard
 
 from autofix.codemods.graph._stops import IN_SETUP, is_written, stopped
 from autofix.flow.facts import Facts
+from autofix.flow.index import Index
 from autofix.flow.syntax import plain_name
+from autofix.flow.users import users
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.flow.walk import walk
@@ -26,7 +28,7 @@ def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
     if not (value.is_tensor and value.leaf and value.graph == Graph.YES) or value.computed:
         return False
     reads = _reads(source, facts)
-    learns = any(_attribute_of(read, facts) == "grad" for read in reads)
+    learns = any(_attribute_of(read, facts.index) == "grad" for read in reads)
     if any(_makes_leaf(read, facts) for read in reads):
         return False  # it gives its values to a leaf that is used in its place
     if isinstance(source, ast.Name) and all(_says_nothing(read, facts) for read in reads):
@@ -42,7 +44,23 @@ def never_learns(cut: ast.expr, source: ast.expr, facts: Facts) -> bool:
         return False
     inside = {*walk(cut), *walk(whole)}
     reads = [read for read in _reads(leaves[0], facts) if read not in inside]
-    return bool(_reads(leaves[0], facts)) and all(_is_dead(r, False, facts) for r in reads)
+    if not _reads(leaves[0], facts) or not all(_is_dead(r, False, facts) for r in reads):
+        return False
+    return not _is_read_abroad(leaves[0], facts)
+
+
+def _is_read_abroad(leaf: ast.expr, facts: Facts) -> bool:
+    """Does a file that uses the class do more with its attribute than to report it?"""
+    owner = facts.index.class_of(leaf)
+    if not isinstance(leaf, ast.Attribute) or owner is None:
+        return False
+    return any(
+        read.attr == leaf.attr
+        and isinstance(read.ctx, ast.Load)
+        and not (_attribute_of(read, unit.index) in _ASKED or _is_reported(read, unit.index))
+        for unit in users(facts, owner.name)
+        for read in unit.index.of_kind(ast.Attribute)
+    )
 
 
 def _iterated(source: ast.expr, facts: Facts) -> ast.expr | None:
@@ -83,14 +101,14 @@ def _reads(source: ast.expr, facts: Facts) -> list[ast.expr]:
     return []
 
 
-def _attribute_of(read: ast.expr, facts: Facts) -> str | None:
-    parent = facts.index.parents.get(read)
+def _attribute_of(read: ast.expr, index: Index) -> str | None:
+    parent = index.parents.get(read)
     return parent.attr if isinstance(parent, ast.Attribute) else None
 
 
 def _says_nothing(read: ast.expr, facts: Facts) -> bool:
     """`h.detach()` or `h.shape`: neither its gradient nor its value is used for more."""
-    attr, parent = _attribute_of(read, facts), facts.index.parents.get(read)
+    attr, parent = _attribute_of(read, facts.index), facts.index.parents.get(read)
     cut = facts.index.parents.get(parent) if attr == "detach" and parent is not None else parent
     if attr in ("data", "detach"):
         return isinstance(cut, ast.expr) and not is_written(cut, facts)
@@ -109,8 +127,8 @@ def _makes_leaf(read: ast.expr, facts: Facts) -> bool:
 
 def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
     parent = facts.index.parents.get(read)
-    attr = _attribute_of(read, facts)
-    if attr in _ASKED:
+    attr = _attribute_of(read, facts.index)
+    if attr in _ASKED or _is_reported(read, facts.index):
         return True
     if isinstance(parent, ast.BinOp) and facts.value(parent).graph == Graph.NO:
         return learns or _in_setup(read, facts)  # an update, without gradient mode
@@ -127,13 +145,33 @@ def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
         if isinstance(around, ast.Return):
             return True
         return isinstance(around, ast.Call) and _calls(around, "torch.optim.", facts)
-    if isinstance(parent, ast.Call) and plain_name(parent.func) == "float":
-        return True
     return isinstance(parent, ast.Return) or (
         isinstance(parent, ast.Call)
         and read in parent.args
         and _calls(parent, "torch.nn.init.", facts)
     )
+
+
+def _is_reported(read: ast.expr, index: Index) -> bool:
+    """`w.exp().item()`, `print(w)`, `f"{1 - w}"`: what is made of it is read as a number."""
+    node: ast.AST = read
+    while True:
+        parent = index.parents.get(node)
+        if isinstance(parent, ast.Attribute):
+            if parent.attr in ("item", "tolist"):
+                return True
+            call = index.parents.get(parent)
+            if not (isinstance(call, ast.Call) and call.func is parent):
+                return False
+            parent = call
+        elif isinstance(parent, ast.Call):
+            if node not in parent.args:
+                return False
+            if plain_name(parent.func) in ("float", "print"):
+                return True
+        elif not isinstance(parent, (ast.BinOp, ast.UnaryOp)):
+            return isinstance(parent, ast.FormattedValue)
+        node = parent
 
 
 def _calls(node: ast.Call, prefix: str, facts: Facts) -> bool:

@@ -54,6 +54,7 @@ import libcst as cst
 
 from autofix.codemods.graph._copied import has_twin, is_kept_for_a_layer, is_used_alive
 from autofix.codemods.graph._declared import is_assumed, is_declared, is_only_converted
+from autofix.codemods.graph._only_cut import never_learns
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -204,7 +205,8 @@ def _tier(
     flag = keyword(node, "requires_grad")
     spelled_out = flag is not None and not is_true(flag)
     only_way = demand.backward and demand.alone and not demand.carries
-    if graph == Graph.YES and only_way and not spelled_out:
+    idle = demand.backward and never_learns(node, data, facts)
+    if graph == Graph.YES and (only_way or idle) and not spelled_out:
         return Applicability.SAFE, None
     return Applicability.UNSAFE, "the copy may be meant as a stop; with the fix more is trained"
 

@@ -86,7 +86,7 @@ from autofix.codemods.graph._intent import (
 from autofix.codemods.graph._landing import CannotLift
 from autofix.codemods.graph._lifting import Lift
 from autofix.codemods.graph._number_uses import needs_number
-from autofix.codemods.graph._only_cut import is_only_read_cut
+from autofix.codemods.graph._only_cut import is_only_read_cut, never_learns
 from autofix.codemods.graph._only_hard import only_stopped
 from autofix.codemods.graph._optimized import comes_from_untrained, has_own_optimizer
 from autofix.codemods.graph._reasons import CARRIED, IDLE, REPEATED, TARGET, WEIGHT
@@ -190,7 +190,8 @@ def _exported(
         return
     if not way.joined:
         return
-    certain = term and (graph == Graph.YES or not demand.carries)
+    idle = demand.backward and never_learns(node, export.source, facts)
+    certain = (term or idle) and (graph == Graph.YES or not demand.carries)
     tier, note = _tier(node, certain and lift.exact, term, facts)
     edits = tidied(list(way.edits), facts)
     yield Report(export.whole, message, fix=fix(tier, *edits), why=why, note=note)
