@@ -199,6 +199,13 @@ def test_a_script_that_imports_a_package(tmp_path: Path) -> None:
     )
 
 
+def test_a_script_that_imports_a_module_with_a_log(tmp_path: Path) -> None:
+    text = "import logging\n\nlog = logging.getLogger(__name__)\n\nclass Trainer: ...\n"
+    (tmp_path / "main.py").write_text("from trainer import Trainer\n\nTrainer().fit()\n")
+    path = tmp_path / "trainer.py"
+    assert side(text.encode(), path).version.host == str(tmp_path / "main.py")
+
+
 CRITERION = """\
 import torch.nn.functional as F
 

@@ -14,6 +14,7 @@ import verdict_beside
 import verdict_calls
 import verdict_caught
 import verdict_copies
+import verdict_dtypes
 import verdict_follow
 import verdict_gradients
 import verdict_handed
@@ -50,6 +51,7 @@ PAIRS: list[Expected] = [
     *verdict_calls.CALLS,
     *verdict_caught.CAUGHT_ERRORS,
     *verdict_copies.COPIES,
+    *verdict_dtypes.DTYPES,
     *verdict_handed.HANDED,
     *verdict_used.USED,
     *verdict_starts.STARTS,
@@ -123,6 +125,10 @@ def test_a_notebook(tmp_path: Path, zygote: Zygote) -> None:
 
 
 ENGINE = """
+import logging
+
+log = logging.getLogger(__name__)
+
 class Engine:
     def __init__(self, model, optimizer):
         self.model, self.optimizer = model, optimizer

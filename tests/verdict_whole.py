@@ -131,6 +131,10 @@ for _ in range(4):
     loss.backward()
     opt.step()
 """
+FIRST = "        self.decay = nn.Parameter(torch.full((4,), 0.5))\n"
+UNSET = SPIKES.replace("        super().__init__()\n", FIRST).replace(
+    "0.9 * self.level", "self.decay * self.level.detach()"
+)
 BY_HAND = """
 torch.manual_seed(0)
 x, y = torch.randn(12, 2), torch.rand(12)
@@ -290,5 +294,20 @@ WHOLE = [
         "0.9 * self.level.detach() +",
         "inconclusive",
         "the gradients of the passes before the crash have changed too",
+    ),
+    case(
+        "a layer with a gradient of its own is set up",
+        UNSET,
+        FIRST,
+        "        super().__init__()\n" + FIRST,
+        "confirmed",
+        "runs to the end",
+    ),
+    case(
+        "a layer with a gradient of its own is set up without a weight",
+        UNSET,
+        FIRST,
+        "        super().__init__()\n        self.decay = torch.full((4,), 0.5)\n",
+        "refuted",
     ),
 ]

@@ -35,12 +35,13 @@ class Drive:
 
 
 def drives(tree: ast.Module, changes: Sequence[Change], host: str = "") -> Iterator[Drive]:
-    """Ways to reach the changes, the most telling first; `tree` is the rewritten version."""
-    if host:
-        yield Drive(host=host)
+    """Ways to reach the changes, the most telling first; `tree` is the rewritten version. What
+    looks like a program may do no more than to set up a log: others run it then."""
     units = list(dict.fromkeys(_unit(tree, change) for change in changes if not change.imports))
     if runs(tree) and _may_reach(tree, units):
         yield Drive()
+    if host:
+        yield Drive(host=host)
     targets = _targets(tree, [unit for unit in units if unit is not None])
     for target in targets[: MOST_CALLS * max(1, len(units))]:
         yield Drive(target)

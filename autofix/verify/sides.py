@@ -12,10 +12,9 @@ from autofix.document import Document, DocumentError, load
 from autofix.model import Position
 from autofix.project.project import Project
 from autofix.project.roots import Folders
-from autofix.source import lines, parse
+from autofix.source import lines
 from autofix.verified import VerifierError
 from autofix.verify.command import Swap
-from autofix.verify.drives import runs
 from autofix.verify.hosts import host_of
 from autofix.verify.pair import Version
 
@@ -88,7 +87,7 @@ def side(data: bytes, path: Path, argv: Sequence[str] = (), roots: Sequence[str]
     found = roots_of(Path(real))
     every = tuple(dict.fromkeys([*found, *roots]))
     text = document.source.text
-    host = _host(Path(real), text, every)
+    host = _host(Path(real), every)
     version = Version(text, real, every, _cells(document), tuple(argv), host)
     return Side(document, version, Project(changed={real: data}))
 
@@ -99,10 +98,10 @@ def rewritten(one: Side, data: bytes) -> Side:
     return side(data, Path(was.path), was.argv, was.roots)
 
 
-def _host(path: Path, text: str, roots: Sequence[str]) -> str:
-    """Looked for only where a file cannot be run by itself."""
+def _host(path: Path, roots: Sequence[str]) -> str:
+    """Nothing for notebooks."""
     try:
-        return "" if path.suffix != ".py" or runs(parse(text)) else host_of(path, roots)
+        return host_of(path, roots) if path.suffix == ".py" else ""
     except (SyntaxError, ValueError, RecursionError):
         return ""
 

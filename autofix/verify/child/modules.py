@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -29,9 +30,13 @@ def _patch_calls() -> None:
             session.roots.append(self)
         session.stack.append(self)
         try:
-            return original(self, *args, **kwargs)
+            result = original(self, *args, **kwargs)
         finally:
             session.stack.pop()
+        if session.mode.name == "plain":
+            with unwatched(session):
+                session.dtypes.hand_out(self, result)
+        return result
 
     torch.nn.Module.__call__ = call  # type: ignore[method-assign]
 
@@ -46,6 +51,8 @@ def _patch_parameters() -> None:
         if session is None:
             return made
         session.training.born[id(made)] = len(session.optimizers)
+        if sys._getframe(1).f_code.co_filename == session.path:
+            session.training.made.append(list(made.shape))
         if session.stack:
             session.made_inside.append(made)
         elif any(one.requires_grad for one in tensors.inside([args[:1], kwargs.get("data")])):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from . import tensors
+from .dtypes import Dtypes
 from .event import INNER, Event
 from .keeps import Keeps
 from .leaf import Leaf
@@ -109,6 +110,7 @@ class Session:
         self.keeps = Keeps()
         self.veiled = Veiled()
         self.means = Means()
+        self.dtypes = Dtypes()
         self.inside_function = 0
         self.stopped_in: list[Any] = []
         """The code of the program that has switched gradients off, from the outside in."""

@@ -82,13 +82,13 @@ def _parts(value: Any) -> Iterable[Any]:
 
 
 def forms(value: Any) -> list[Any]:
-    """Of each tensor and number in a value, in order, the shape, the sum, and that of the sizes; a
-    number has no shape, as it may be a tensor in the other version."""
+    """Of each tensor and number in a value, in order, the shape, the sum, that of the sizes, and
+    the type; a number has no shape, as it may be a tensor in the other version."""
     found = islice(results(value, (Tensor, float, int)), MANY)
     return [
-        [list(one.shape), *sums(plain(one))]
+        [list(one.shape), *sums(plain(one)), str(one.dtype)[6:]]
         if isinstance(one, Tensor)
-        else [None, float(one), abs(float(one))]
+        else [None, float(one), abs(float(one)), ""]
         for one in found
     ]
 

@@ -71,6 +71,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "adrift": session.training.adrift,
         "clips": [session.training.clips, session.training.idle_clips],
         "settings": sorted(session.training.settings),
+        "made": session.training.made[:500],
         "torn": torn(session.events),
         "barren": [
             [list(one.shape), tensors.digest(one), isinstance(one, torch.nn.Parameter)]
@@ -83,6 +84,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "veiled": session.veiled.writes,
         "mixed": session.veiled.mixed,
         "means": session.means.taken,
+        "dtypes": session.dtypes.told(),
         "doubled": session.training.doubled,
         "kept": session.kept,
         "idle_steps": session.idle_steps,

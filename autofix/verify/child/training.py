@@ -21,6 +21,8 @@ class Training:
     """How often there were none then."""
     born: dict[int, int] = field(default_factory=dict)
     """How many optimizers there were when a Parameter was made, by its id."""
+    made: list[list[int]] = field(default_factory=list)
+    """The shapes of the Parameters that lines of the program itself have made."""
     settings: set[tuple[str, tuple[float, ...]]] = field(default_factory=set)
     """The numbers that clipping and schedules were given, by their names."""
     barren: list[Tensor] = field(default_factory=list)

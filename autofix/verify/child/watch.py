@@ -81,8 +81,10 @@ class Watch(TorchFunctionMode):
         if session.stack and (kind == "data.set" or writes) and self._is_hidden(kind, args):
             session.inner_writes += 1
         result = func(*args, **kwargs)
-        if (kind in _NOTED or writes) and session.mode.name == "plain":
-            self._note(kind, given, result)
+        if session.mode.name == "plain":
+            session.dtypes.look(given, result)
+            if kind in _NOTED or writes:
+                self._note(kind, given, result)
         if func is torch.nn.functional.embedding:
             self._pad(*args[1:], **kwargs)
         if session.mode.apart and kind in _SPREADS:
@@ -225,6 +227,7 @@ class Watch(TorchFunctionMode):
         session = self.session
         place, live = where(session)
         session.exits[place.line, name] = session.exits.get((place.line, name), 0) + 1
+        session.dtypes.leave(given)
         if live:
             key = place.line, name
             session.live_exits[key] = session.live_exits.get(key, 0) + 1

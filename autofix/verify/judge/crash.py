@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from autofix.verify.judge import rows
@@ -38,6 +39,9 @@ def _crash(case: Case, seen: Sequence[Look]) -> Iterator[Sign]:
     elif "can require grad" in old["message"] and _no_longer_asks(case):
         text = f"the original raises {told(old)}; now it does not ask for that gradient at all"
         yield Sign(Weight.REST, "crash", text)
+    elif "cannot assign parameter" in old["message"] and _no_longer_made(case):
+        text = f"the original raises {told(old)}; now there is no such parameter at all"
+        yield Sign(Weight.REST, "crash", text)
     elif reached or _held(case):
         yield Sign(
             Weight.GAIN,
@@ -54,6 +58,13 @@ def _crash(case: Case, seen: Sequence[Look]) -> Iterator[Sign]:
 def _no_longer_asks(case: Case) -> bool:
     words = ("requires_grad", "Parameter")
     return "requires_grad" in case.old and not any(word in case.new for word in words)
+
+
+def _no_longer_made(case: Case) -> bool:
+    """Whether the program has made a Parameter before it raised, and makes none like it now."""
+    plains = (case.before.plain, case.after.plain)
+    was, now = (Counter(map(tuple, plain["made"] if plain else ())) for plain in plains)
+    return bool(was - now)
 
 
 def _held(case: Case) -> bool:

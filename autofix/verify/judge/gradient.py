@@ -127,13 +127,11 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
     for look in wrong:
         worst = look.worst
         assert worst is not None
-        slope = (
-            f"its slope is {worst.numeric:.4g} by finite differences and "
-            f"{worst.analytic:.4g} by autograd"
-        )
+        near, by_graph = worst.numeric, worst.analytic
+        slope = f"its slope is {near:.4g} by finite differences and {by_graph:.4g} by autograd"
         evidence: dict[str, object] = {
-            "finite_difference": worst.numeric,
-            "autograd": worst.analytic,
+            "finite_difference": near,
+            "autograd": by_graph,
             "changed": any(look.changed is not False for look in wrong),
         }
         where = _where(look)
@@ -183,17 +181,21 @@ def _own(case: Case, wrong: list[Look], where: str, evidence: dict[str, object])
     if any(known):
         text = "the gradients of the passes before the crash have changed too"
         yield Sign(Weight.DOUBT, "passes", text, evidence)
-    elif not (known and _opaque(case)):
+    elif not (_opaque(case) and (known or _untouched(case))):
         text = f"the gradient of {where} differs from finite differences in both versions"
         yield Sign(Weight.DOUBT, "gradient", text, evidence)
 
 
+def _untouched(case: Case) -> bool:
+    """Whether the original came to no pass at all, and what defines a gradient by itself now stands
+    outside of the changed lines, that stop nothing."""
+    free = not any(said.split("`")[1] in case.new for said in _opaque(case))
+    return free and not case.before.events and not _live(case, after=True)
+
+
 def _where(look: Look) -> str:
-    return (
-        "the result"
-        if look.event["kind"] == "returned"
-        else f"the loss in line {look.event['line']}"
-    )
+    returned = look.event["kind"] == "returned"
+    return "the result" if returned else f"the loss in line {look.event['line']}"
 
 
 def _opaque(case: Case) -> list[str]:

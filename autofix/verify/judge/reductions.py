@@ -17,7 +17,7 @@ def close(a: float, b: float, relative: float) -> bool:
 
 def alike(was: Sequence[Any], now: Sequence[Any], relative: float) -> bool:
     """The same for what is in two values: a sum may be small beside what it is the sum of."""
-    (_, a, size), (_, b, other) = was, now
+    (_, a, size, _), (_, b, other, _) = was, now
     return close(a, b, relative) or abs(a - b) <= relative * max(size, other)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from autofix.model import Verdict, Verification
 from autofix.verify.judge import (
     crash,
+    dtypes,
     edit,
     elsewhere,
     following,
@@ -71,6 +72,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
         return [*values.signs(case, expected=True), Sign(Weight.DOUBT, "values", choice)]
     signs += compared
     signs += handed.signs(case) if not expected else []
+    signs += dtypes.signs(case)
     signs += crash.signs(case, looks)
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
