@@ -65,13 +65,33 @@ def reads(node: ast.AST) -> Iterator[ast.expr]:
         case ast.Name():
             yield node
             return
-        case ast.Attribute() if key_of(node) is not None:
+        case ast.Attribute() if (key := key_of(node)) is not None:
+            if _PLAIN & set(key.split(".")[1:-1]):
+                return  # `p.grad.view`
             yield node
             yield from reads(node.value)
+            return
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+            yield from _reads_of_elements(node)
             return
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.expr, ast.keyword, ast.comprehension)):
             yield from reads(child)
+
+
+def _reads_of_elements(
+    node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp,
+) -> Iterator[ast.expr]:
+    """`[p.grad for p in model.parameters()]` keeps nothing of what it loops over."""
+    made = node.value if isinstance(node, ast.DictComp) else node.elt
+    found = list(reads(made))
+    names = {n.id for read in found for n in ast.walk(read) if isinstance(n, ast.Name)}
+    yield from found
+    for loop in reversed(node.generators):
+        if names & {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}:
+            over = list(reads(loop.iter))
+            names |= {n.id for read in over for n in ast.walk(read) if isinstance(n, ast.Name)}
+            yield from over
 
 
 def keys(node: ast.AST) -> set[str]:
