@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Module
 Set = frozenset[ast.stmt]
+_ANY: Mapping[ast.stmt, ast.stmt] = {}
 
 
 @dataclass(eq=False)
@@ -21,16 +22,22 @@ class Order:
     def __post_init__(self) -> None:
         self._block(self.scope.body, None, None, None)
 
-    def after(self, start: ast.stmt, avoiding: Collection[ast.stmt] = ()) -> Set:
-        """What may run after `start`. A statement of `avoiding` is reached but not passed."""
+    def after(
+        self,
+        start: ast.stmt,
+        avoiding: Collection[ast.stmt] = (),
+        ways: Mapping[ast.stmt, ast.stmt] = _ANY,
+    ) -> Set:
+        """What may run after `start`. A statement of `avoiding` is reached but not passed; `ways`
+        says which statement comes next, where that is known."""
         found: set[ast.stmt] = set()
-        todo = list(self.next.get(start, ()))
+        todo = [ways[start]] if start in ways else list(self.next.get(start, ()))
         while todo:
             node = todo.pop()
             if node not in found:
                 found.add(node)
                 if node not in avoiding:
-                    todo += self.next.get(node, ())
+                    todo += [ways[node]] if node in ways else self.next.get(node, ())
         return frozenset(found)
 
     def after_any(self, starts: Iterable[ast.stmt], avoiding: Collection[ast.stmt] = ()) -> Set:

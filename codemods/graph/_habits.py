@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from autofix.codemods.graph._exports import Export
 from autofix.codemods.graph._intent import is_wanted
@@ -35,7 +36,46 @@ def says_enough(
         return True  # data, as it was written for old versions
     if isinstance(facts.index.parents.get(node), ast.Return) and not is_old(node):
         return not demand.backward  # `return loss.detach()`: the number is all there is to have
-    return _is_baseline(source, demand, facts)
+    return _is_baseline(source, demand, facts) or _is_report(node, source, facts)
+
+
+def _is_report(node: ast.expr, source: ast.expr, facts: Facts) -> bool:
+    """`return loss, kl.data[0]` where `loss` is made of `kl`: its graph goes out beside it."""
+    whole: ast.AST = node
+    around = facts.index.parents.get(whole)
+    while isinstance(around, ast.Subscript) and isinstance(around.slice, ast.Constant):
+        whole, around = around, facts.index.parents.get(around)
+    if not isinstance(around, (ast.Tuple, ast.List, ast.Dict)):
+        return False
+    if not isinstance(facts.index.parents.get(around), ast.Return):
+        return False
+    parts = around.values if isinstance(around, ast.Dict) else around.elts
+    text = ast.dump(source)
+    return any(
+        ast.dump(read) == text
+        for part in parts
+        if part is not whole
+        for read in _goes_into(part, facts, _STEPS)
+        if not isinstance(facts.index.parents.get(read), ast.Attribute)
+    )
+
+
+_STEPS = 3
+"""Assignments that a result is followed back through."""
+
+
+def _goes_into(node: ast.expr, facts: Facts, depth: int) -> Iterator[ast.expr]:
+    """The names and attributes that an expression is computed from, in the same function."""
+    for read in ast.walk(node):
+        if not isinstance(read, (ast.Name, ast.Attribute)):
+            continue
+        yield read
+        if not depth or not isinstance(read, ast.Name) or facts.value(read).graph == Graph.NO:
+            continue
+        for store in uses_in(facts).names.stores(read):
+            bound = facts.index.parents.get(store)
+            if isinstance(bound, (ast.Assign, ast.AugAssign)):
+                yield from _goes_into(bound.value, facts, depth - 1)
 
 
 def _is_variable(node: ast.expr) -> bool:

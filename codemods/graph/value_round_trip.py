@@ -91,6 +91,7 @@ from autofix.codemods.graph._only_hard import only_stopped
 from autofix.codemods.graph._optimized import comes_from_untrained, has_own_optimizer
 from autofix.codemods.graph._reasons import CARRIED, IDLE, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
+from autofix.codemods.modules._settings import is_left_out
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -135,7 +136,7 @@ def _check(node: ast.expr, facts: Facts) -> Iterator[Report]:
     wrappers = facts.rewraps(node)
     if found is None or facts.used_as_leaf(node) or not all(is_foreign(w) for w in wrappers):
         return
-    if comes_from_untrained(tensor, facts):
+    if comes_from_untrained(tensor, facts) or is_left_out(facts, node):
         return
     surely = Kind.TENSOR if export is not None else Kind.TENSOR | Kind.UNKNOWN
     if not facts.value(tensor).kind & surely:

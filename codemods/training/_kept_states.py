@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from autofix.codemods.modules._settings import ways_of_setting
 from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._ended import without_grad
 from autofix.codemods.training._given_back import graph_of
@@ -109,7 +110,7 @@ def _summary(facts: Facts, info: ClassInfo, method: Method, stack: tuple[Method,
         _place(n, me) for n in ast.walk(method) if isinstance(n, (ast.Attribute, ast.Subscript))
     }
     for place in {*(one for one in loads if one), *(p for one in inner.values() for p in one.read)}:
-        if _is_read_first(graphs, me, place, stores, inner):
+        if _is_read_first(graphs, (info, me), place, stores, inner):
             found.read.add(place)
     return found
 
@@ -152,17 +153,18 @@ def _place(node: ast.expr, me: str) -> Place | None:
 
 def _is_read_first(
     graphs: Graphs,
-    me: str,
+    owner: tuple[ClassInfo, str],
     place: Place,
     stores: _Stores,
     inner: dict[ast.Call, _Summary],
 ) -> bool:
     """Does the method read what was there before it was called?"""
-    index = graphs.facts.index
+    index, (info, me) = graphs.facts.index, owner
     sets = {*stores.get(place, ()), *stores.get((place[0], ""), ())}
     kills = sets | {p for s in sets for p in index.ancestors(s) if _asks(p, graphs)}
     first = graphs.scope.body[0]
-    seen = {first} | (graphs.order.after(first, kills) if first not in kills else set())
+    ways = ways_of_setting(graphs.facts, info.node, me, sets)
+    seen = {first} | (graphs.order.after(first, kills, ways) if first not in kills else set())
     calls = {call: index.statement_of(call) for call in inner}
     setting = [c for c, summary in inner.items() if place in summary.made]
     for statement in seen:
