@@ -82,6 +82,7 @@ def _is_counted(facts: Facts, kept: Kept) -> bool:
     """`range(len(self.inputs))`: nothing is computed with what is in there."""
     reads = [read for read in reads_of(facts, kept) if isinstance(read.ctx, ast.Load)]
     parents = [facts.index.parents.get(read) for read in reads]
+    parents = [p for p in parents if not (isinstance(p, ast.Attribute) and p.attr in ADDING)]
     return bool(parents) and all(
         isinstance(p, ast.Call) and last_name(p.func) == "len" for p in parents
     )
@@ -172,7 +173,22 @@ def _registers(facts: Facts, use: Use, kept: Kept) -> bool:
         if name in _REGISTERING or _is_part_of_another(facts, use.node, user):
             return True
         return use.contained and _unknown(facts, user)
-    return isinstance(user, ast.Return) and _is_optimized(facts, user)
+    if not isinstance(user, ast.Return):
+        return False
+    return _gives_parameters(facts, user, kept) or _is_optimized(facts, user)
+
+
+def _gives_parameters(facts: Facts, returned: ast.Return, kept: Kept) -> bool:
+    """`def arch_parameters(self): return self._arch`: they have a way out of their own."""
+    method = facts.index.function_of(returned)
+    given = returned.value
+    return (
+        isinstance(method, FUNCTIONS)
+        and not isinstance(method, ast.Lambda)
+        and re.search(r"param|weights|variables", method.name) is not None
+        and isinstance(given, ast.Attribute)
+        and given.attr == kept.attribute
+    )
 
 
 def _is_part_of_another(facts: Facts, part: ast.expr, call: ast.Call) -> bool:

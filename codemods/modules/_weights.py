@@ -12,6 +12,7 @@ from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._built import places_of
 from autofix.codemods.modules._floating import is_floating
 from autofix.codemods.modules._idle import changes_nothing
+from autofix.codemods.modules._ingredients import is_filled, is_taken_apart
 from autofix.codemods.modules._origins import Origin, origins
 from autofix.codemods.modules._reads import reads_of
 from autofix.codemods.modules._switches import flag_of, set_later, wants_grad
@@ -74,6 +75,7 @@ _FIXED = re.compile(
 _IS_CONSTANT = re.compile(r"zero|one(?:s|_|$)|empty|pad|start|begin|end|blank|dist|ref", re.I)
 _NO_MODEL = re.compile(r"loss|criterion|metric|noise|augment|sampl|fourier|buffer|reservoir|random")
 _RANDOM = frozenset({"randn", "rand", "empty", "normal", "Tensor", "FloatTensor", "randn_like"})
+_FILLS = frozenset({"zero_", "fill_", "zeros_", "ones_", "constant_"})
 _CREATED = _RANDOM | {"zeros", "ones", "full", "eye", "rand_like", "tensor", "zeros_like"}
 _GIVEN = frozenset({"linspace", "arange", "logspace", "from_numpy", "as_tensor", "empty_like"})
 """What makes constants, unless the result is told to require grad."""
@@ -122,6 +124,10 @@ def _weight(facts: Facts, table: ClassTable, store: Store) -> Weight | None:
     if any(_tells_otherwise(facts, table, store, read, evidence) for read in reads):
         return None
     if evidence == Evidence.NAMED and _is_one_hot(facts, made, reads):
+        return None
+    if evidence != Evidence.TRAINS and is_taken_apart(facts, store, reads):
+        return None
+    if evidence in (Evidence.NAMED, Evidence.RANDOM) and is_filled(facts, table, store):
         return None
     used = any(_computes(facts, r, store) for r in reads)
     return Weight(table, store, store.value, evidence, reads, used, flag, trains)
@@ -190,7 +196,7 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: Origin) -> Ev
     name = store.attribute
     if _NO_WEIGHT.search(name) and not re.search("weight|bias|embed|token", name):
         return None
-    random = bool(names & _RANDOM)
+    random = bool(names & _RANDOM) and not names & _FILLS
     if any(_INITIALISERS.match(n.rstrip("_")) for n in names - _RANDOM) or _initialised(
         facts, store
     ):
