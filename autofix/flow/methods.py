@@ -215,6 +215,8 @@ def _opaque(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value
     if name == "detach":
         made = tensor(Graph.NO, cuts=frame.cut(given.node, receiver))
         return made.but(storage=receiver.storage) if receiver.storage else made
+    if name == "size" and len(given.all()) == 1:
+        return NUMBER  # `x.size(0)`
     if name in _WHOLE and not given.all() and receiver.kind == Kind.UNKNOWN:
         return Value(Kind.UNKNOWN)  # whole numbers, of what else it may be
     result = unknown_call(given, frame, receiver)

@@ -70,6 +70,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.training._each import adds_up, in_loop_of_passes, reset_once
+from autofix.codemods.training._idle_optimizer import gets_no_gradients
 from autofix.codemods.training._moved_reset import moved_reset
 from autofix.codemods.training._now_and_then import reset_behind_step
 from autofix.codemods.training._places import reset_edit
@@ -95,6 +96,9 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     problem = problems(facts).get(node)
     if problem is None:
+        return
+    receiver = problem.step.event.receiver
+    if receiver is not None and gets_no_gradients(receiver, facts):
         return
     if problem.kind == Kind.MISSING:
         yield _missing(node, problem, facts)
