@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -117,7 +118,16 @@ def _may_enter(program: Program, function: FunctionNode) -> bool:
     program.visited[function] = program.visited.get(function, 0) + 1
     if is_foreign(function) and program.spent_abroad >= ABROAD:
         return False
-    return program.visited[function] <= CONTEXTS and program.spent_here < INLINED * program.share
+    if program.visited[function] > CONTEXTS and not _switches(function):
+        return False
+    return program.spent_here < INLINED * program.share
+
+
+@functools.lru_cache(maxsize=512)
+def _switches(function: FunctionNode) -> bool:
+    """Does it say which parameters require grad? What it did before is no answer then."""
+    nodes = walk(function)
+    return any(isinstance(n, ast.Attribute) and n.attr.startswith("requires_grad") for n in nodes)
 
 
 def _where(program: Program, foreign: bool) -> AbstractContextManager[None]:
@@ -150,6 +160,7 @@ def _memo_key(
         closure.node,
         frame.state.grad,
         frame.state.off,
+        frame.program.switched,
         tuple(v.key() for v in given),
         tuple((k, v.key()) for k, v in keywords.items()),
         attributes,

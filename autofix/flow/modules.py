@@ -221,7 +221,7 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
         if name == "requires_grad_":
             flag = given.get(0, "requires_grad")
             if flag is not None and flag.const is False:
-                frame.program.frozen |= identity(module)
+                frame.program.freeze(identity(module))
                 frame.program.thawed -= identity(module)
             else:
                 frame.program.thaw(identity(module))

@@ -85,6 +85,8 @@ class Program:
     """Identities of modules whose parameters do not require grad."""
     within: dict[int, int] = field(default_factory=dict)
     """For a module that is frozen together with the one around it, that one."""
+    switched: int = 0
+    """How often modules were frozen, or ceased to be: what a call gave before says nothing then."""
     thawed: set[int] = field(default_factory=set)
     """Of modules that are told to require grad, whatever they are a part of."""
     callers: list[Frame] = field(default_factory=list)
@@ -129,10 +131,17 @@ class Program:
     def spent_here(self) -> int:
         return self.spent - self.spent_abroad
 
+    def freeze(self, identities: Iterable[int]) -> None:
+        """The parameters of these modules do not require grad any more."""
+        before = len(self.frozen)
+        self.frozen.update(identities)
+        self.switched += len(self.frozen) > before
+
     def thaw(self, identities: Iterable[int]) -> None:
         """The parameters may require grad again, those of the modules inside as well."""
         todo = [*identities]
         for one in todo:  # grows while it is read
+            self.switched += one in self.frozen
             self.frozen.discard(one)
             inside = [inner for inner, outer in self.within.items() if outer == one]
             for inner in inside:

@@ -131,7 +131,7 @@ def freeze(owner: Value, frozen: bool, node: ast.AST, frame: Frame) -> None:
     if frozen and any(isinstance(p, ast.If) for p in parents[:loop]):
         return  # only some of them
     if frozen:
-        frame.program.frozen |= owner.storage
+        frame.program.freeze(owner.storage)
     else:
         frame.program.thaw(owner.storage)
 

@@ -84,6 +84,8 @@ class _Writer:
         to = counterpart(name)
         if to is None or any(isinstance(a, ast.Starred) for a in node.args):
             raise CannotTranslate(f"`{name}` has no exact counterpart in torch")
+        if len(all_arguments(node)) < to.least + to.flat:
+            raise CannotTranslate("torch has to be told an axis here")
         function = to.name
         if name == "math.log" and len(node.args) == 2:
             function = self._logarithm(node)

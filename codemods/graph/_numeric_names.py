@@ -25,6 +25,10 @@ class Counterpart:
     """Keyword arguments of torch that must be spelled out, for the defaults differ."""
     most: int = 9
     """How many positional arguments mean the same in both."""
+    least: int = 1
+    """How many arguments have to be given."""
+    flat: bool = False
+    """Without an axis numpy takes all elements in a row, and torch has to be told so."""
 
 
 def _elementwise(names: str, **renamed: str) -> dict[str, Counterpart]:
@@ -35,7 +39,7 @@ def _elementwise(names: str, **renamed: str) -> dict[str, Counterpart]:
 _BOTH = _elementwise("exp log sqrt sin cos tan sinh cosh tanh log2 log10 log1p expm1 exp2") | {
     "copysign": Counterpart("copysign", tensors=True, most=2),
     "hypot": Counterpart("hypot", tensors=True, most=2),
-    "fmod": Counterpart("fmod", most=2),
+    "fmod": Counterpart("fmod", tensors=True, most=2),
 }
 
 _MATH = {
@@ -79,6 +83,30 @@ _NUMPY = {
     "hstack": Counterpart("hstack", most=1),
     "expand_dims": Counterpart("unsqueeze", {"axis": "dim"}, most=2),
     "squeeze": Counterpart("squeeze", {"axis": "dim"}, most=2),
+    "diff": Counterpart("diff", {"n": "n", "axis": "dim"}, most=3),
+    "cumsum": Counterpart("cumsum", {"axis": "dim"}, most=2, flat=True),
+    "cumprod": Counterpart("cumprod", {"axis": "dim"}, most=2, flat=True),
+    "trapezoid": Counterpart("trapezoid", {"dx": "dx", "axis": "dim"}, tensors=True, most=2),
+    "trapz": Counterpart("trapezoid", {"dx": "dx", "axis": "dim"}, tensors=True, most=2),
+    "roll": Counterpart("roll", {"shift": "shifts", "axis": "dims"}, most=3, least=2),
+    "repeat": Counterpart(
+        "repeat_interleave", {"repeats": "repeats", "axis": "dim"}, most=3, least=2
+    ),
+    "swapaxes": Counterpart("swapaxes", most=3),
+    "moveaxis": Counterpart("moveaxis", most=3),
+    "transpose": Counterpart("permute", {"axes": "dims"}, most=2, least=2),
+    "broadcast_to": Counterpart("broadcast_to", most=2),
+    "ravel": Counterpart("ravel", most=1),
+    "tril": Counterpart("tril", {"k": "diagonal"}, most=2),
+    "triu": Counterpart("triu", {"k": "diagonal"}, most=2),
+    "diag": Counterpart("diag", {"k": "diagonal"}, most=2),
+    "kron": Counterpart("kron", tensors=True, most=2),
+    "inner": Counterpart("inner", tensors=True, most=2),
+    "mod": Counterpart("remainder", tensors=True, most=2),
+    "remainder": Counterpart("remainder", tensors=True, most=2),
+    "linalg.solve": Counterpart("linalg.solve", tensors=True, most=2),
+    "linalg.pinv": Counterpart("linalg.pinv", most=1),
+    "linalg.cholesky": Counterpart("linalg.cholesky", most=1),
     "linalg.norm": Counterpart("linalg.norm", {**_AXIS, "ord": "ord"}, most=3),
     "linalg.inv": Counterpart("linalg.inv", most=1),
     "linalg.det": Counterpart("linalg.det", most=1),
@@ -99,6 +127,8 @@ def counterpart(dotted: str) -> Counterpart | None:
 def renamed(call: cst.Call, function: str, to: Counterpart) -> cst.Call | None:
     """The call, made to the torch function that `function` spells; None if an argument has no
     counterpart. Its layout and comments stay."""
+    if len(call.args) < to.least + to.flat:
+        return None
     arguments: list[cst.Arg] = []
     for at, argument in enumerate(call.args):
         if argument.star:

@@ -62,17 +62,21 @@ class Translator:
             to is None
             or node not in call.args
             or any(isinstance(a, ast.Starred) for a in call.args)
+            or len(all_arguments(call)) < to.least
         ):
             return None
         settings = self._settings(call, to, len(call.args) - to.most)
         if settings is None or (to.name in ("where", "clamp") and call.args[0] is not node):
             return None
         edits = [*replaced(self.facts, call.func, self.torch(to.name, call)), *settings]
+        flat = to.flat and all_arguments(call) == [node]
+        edits += wrapped(self.facts, node, self.torch("ravel", call)) if flat else []
         for argument in call.args:
             if argument is node:
                 edits += self._operand(node, call, form, mixed)
             elif to.tensors and not self.facts.value(argument).is_tensor:
                 edits += wrapped(self.facts, argument, self.torch("as_tensor", call))
+        edits += self._also(call, "dim=0") if flat else []
         alone = form == Form.ARRAY and len(call.args) == 1 and not call.keywords
         reduced = to.name in _REDUCTIONS and (form == Form.NUMBERS or alone)
         reduced = reduced or (to.name == "linalg.det" and alone and self.rank == 2)

@@ -111,13 +111,13 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
 
 
 def _holds_lost(data: ast.expr, facts: Facts) -> bool:
-    """`u.data.unsqueeze(0)`, whose gradient is needed"""
+    """`u.data.unsqueeze(0)`, or a value that was cut further above, whose gradient is needed."""
     return any(
         (found := facts.needed(node)) is not None
         and found[0] == Graph.YES
         and found[1].backward
         and not facts.is_target(node)
-        for node in walk(data)
+        for node in (*walk(data), *facts.cuts_before(data))
         if isinstance(node, ast.expr)
     )
 
