@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 
 from autofix.flow.access import iterate
+from autofix.flow.batches import as_data
 from autofix.flow.frame import Frame, statement
 from autofix.flow.index import is_main_guard
 from autofix.flow.instances import call_special
@@ -48,7 +49,7 @@ def _for(node: ast.For, frame: Frame) -> None:
     before = frame.state.fork()
 
     def turn() -> None:
-        element = iterate(iterable, frame, node.iter)
+        element = as_data(iterate(iterable, frame, node.iter), node)
         if not iterable.is_tensor:
             next_element(element, node, frame)
         assign(node.target, element, frame)

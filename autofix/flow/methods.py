@@ -221,6 +221,6 @@ def _opaque(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value
         return Value(Kind.UNKNOWN)  # whole numbers, of what else it may be
     result = unknown_call(given, frame, receiver)
     keeps = receiver.graph if receiver.kind & Kind.UNKNOWN else Graph.MAYBE
-    if keeps == Graph.NO and all(v.graph == Graph.NO for v in given.all()):
+    if keeps == Graph.NO and (name == "to" or all(v.graph == Graph.NO for v in given.all())):
         return result.but(graph=Graph.NO)
     return result
