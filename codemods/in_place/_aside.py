@@ -66,6 +66,17 @@ def _is_called_for_data(function: FunctionNode | None, facts: Facts, depth: int)
     return bool(calls)
 
 
+def explores(node: ast.AST, facts: Facts) -> bool:
+    """`def step(self, obs, explore=False)`: what it gives is done in an environment."""
+    function = facts.index.function_of(node)
+    if function is None:
+        return False
+    spec = function.args
+    names = [a.arg for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
+    seen = any(re.match(r"obs|state|observation", name) for name in names)
+    return seen and any(re.match(r"(?:add_)?(?:explor|nois[ey])", name) for name in names)
+
+
 def _sets_weights(function: FunctionNode, facts: Facts) -> bool:
     """`p.data.copy_(...)` of an argument: the step of an optimizer"""
     names = {a.arg for a in (*function.args.posonlyargs, *function.args.args)}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from autofix.codemods.in_place import in_place_row_loop
 from autofix.codemods.in_place._aside import (
+    explores,
     is_kept_in_buffer,
     is_kept_state,
     saves_memory,
@@ -17,6 +18,7 @@ from autofix.codemods.in_place._aside import (
 )
 from autofix.codemods.in_place._branches import kept_by_other_branch
 from autofix.codemods.in_place._evaluation import is_for_evaluation
+from autofix.codemods.in_place._own_parts import is_of_another_object
 from autofix.codemods.in_place._places import Place
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
@@ -84,6 +86,9 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     broken = [
         b for b in broken if not kept_by_other_branch(b[0], place.base, place.statement, facts)
     ]
+    broken = [
+        b for b in broken if not is_of_another_object(b[0], place.base, place.statement, facts)
+    ]
     value = facts.value(place.base)
     parted = bool(write.parted) and not broken and value.graph == Graph.YES
     if not parted and not broken:
@@ -129,6 +134,8 @@ def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts)
     if isinstance(place.node, ast.Call) and last_name(place.node.func) == "copy_" and write.handed:
         return True  # a state or cache that the caller keeps
     if is_kept_state(place.base, write.handed, facts):
+        return True
+    if explores(place.node, facts):
         return True
     if graph == Graph.YES:
         return False
