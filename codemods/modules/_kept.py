@@ -337,6 +337,8 @@ def _hold(elements: list[Value], parameters: bool) -> bool:
         return bool(found) and all(_trains(v) for v in found)
     if any(v.kind & ~(Kind.MODULE | Kind.NONE | _MIXED) for v in elements):
         return False
+    if elements and all(v.kind & Kind.UNKNOWN for v in elements):
+        return False  # of classes that are looked up, some are Modules: those taken may be others
     parts = [v.but(kind=Kind.MODULE) for v in elements if v.kind & Kind.MODULE]
     return any(weighted(v) is not False for v in parts)
 
