@@ -51,12 +51,7 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
         return owner  # Generic[...], nn.Module[...]: the class itself
     if (made := _special(owner, "__getitem__", [index], node, frame)) is not None:
         return made
-    return Value(
-        Kind.UNKNOWN,
-        Graph.MAYBE if frame.state.grad else Graph.NO,
-        cuts=all_cuts(owner),
-        why=owner.why,
-    )
+    return _part_of_unknown(owner, frame)
 
 
 def _is_told_apart(node: ast.Subscript, frame: Frame) -> bool:
@@ -293,6 +288,11 @@ def iterate(value: Value, frame: Frame, node: ast.expr | None) -> Value:
         element = _special(value, "__getitem__", [number()], node, frame)
         if element is not None:
             return element
+    return _part_of_unknown(value, frame)
+
+
+def _part_of_unknown(value: Value, frame: Frame) -> Value:
+    """What brings no graph, as a batch of data, holds nothing that does."""
     grad = Graph.NO if value.graph == Graph.NO or not frame.state.grad else Graph.MAYBE
     return Value(Kind.UNKNOWN, grad, cuts=all_cuts(value), why=value.why)
 

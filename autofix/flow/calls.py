@@ -60,7 +60,7 @@ def arguments(node: ast.Call, frame: Frame) -> Arguments:
                 found.values.extend(value.items)
             else:
                 found.exact = False
-                if value.is_tensor:
+                if value.is_tensor or (value.kind == Kind.UNKNOWN and value.graph == Graph.NO):
                     found.rest = iterate(value, frame, argument.value)
                 found.values.append(found.rest or value.elem or UNKNOWN)
         else:

@@ -85,19 +85,25 @@ def in_each_turn(facts: Facts, found: Rebound) -> tuple[Edit, ...] | str:
         return "the name is bound again more than once"
     new = _name(facts, found)
     value = facts.source.segment(found.statement.value)
-    inside = [r for r in reads if _holder(facts, r, found.loop.body) is not None]
+    around = facts.index.function_of(found.statement)
+    called = [r for r in reads if facts.index.function_of(r) is not around]
+    own = [r for r in reads if r not in called]
+    inside = [r for r in own if _holder(facts, r, found.loop.body) is not None]
     if any(isinstance(n, ast.Name) and _is_bound_in(facts, n, found.loop) for n in _names(found)):
         return "what it is computed from changes in the loop"
-    first = min(inside, key=lambda r: (r.lineno, r.col_offset))
-    at = [_holder(facts, first, found.loop.body)]
+    at = [_first(facts, inside, found.loop.body)] if inside else []
+    for function in dict.fromkeys(map(facts.index.function_of, called)):
+        if not isinstance(function, ast.FunctionDef) or _hides(facts, function, found):
+            return "what it is computed from has another meaning where it is read"
+        mine = [r for r in called if facts.index.function_of(r) is function]
+        at.append(_first(facts, mine, function.body))
     outer = _outermost(facts, found)
-    before = [r for r in reads if r.lineno < outer.lineno]
-    after = [r for r in reads if r.lineno > (outer.end_lineno or 0)]
-    if len(before) + len(after) + len(inside) != len(reads):
+    before = [r for r in own if r.lineno < outer.lineno]
+    after = [r for r in own if r.lineno > (outer.end_lineno or 0)]
+    if len(before) + len(after) + len(inside) != len(own):
         return "several loops read it"
     if after:
-        block = getattr(facts.index.parents[outer], "body", [])
-        at.append(_holder(facts, min(after, key=lambda r: r.lineno), block))
+        at.append(_first(facts, after, getattr(facts.index.parents[outer], "body", [])))
     if None in at:
         return "it is read in another block"
     edits = [_write(facts, r, new) for r in reads]
@@ -115,6 +121,16 @@ def in_each_turn(facts: Facts, found: Rebound) -> tuple[Edit, ...] | str:
         assert removed is not None
         edits.append(removed)
     return tuple(edits)
+
+
+def _first(facts: Facts, reads: list[ast.Name], block: list[ast.stmt]) -> ast.stmt | None:
+    """The statement of the block in which it is read first."""
+    return _holder(facts, min(reads, key=lambda r: (r.lineno, r.col_offset)), block)
+
+
+def _hides(facts: Facts, function: ast.FunctionDef, found: Rebound) -> bool:
+    bound = facts.index.bound_names(function)
+    return any(isinstance(n, ast.Name) and n.id in bound for n in _names(found))
 
 
 def _refusal(facts: Facts, found: Rebound, reads: list[ast.Name]) -> str | None:

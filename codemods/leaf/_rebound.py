@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from autofix.codemods.leaf._gradients import goes_back
@@ -151,7 +151,7 @@ def _judged(
     loop = _training_loop(facts, found)
     if early and not optimized:
         if loop is not None and not (gradient is None and _only_moves(facts, read)):
-            return _but(found, Choice.EACH_TURN, loop)
+            return replace(found, choice=Choice.EACH_TURN, loop=loop)
         return found if gradient is not None else None
     if gradient is None and not optimized:
         return None
@@ -161,9 +161,9 @@ def _judged(
         or goes_back(facts, found.statement, found.target.id)
         or is_shape(facts, read)
     ):
-        return _but(found, Choice.NEW_LEAF, loop)
+        return replace(found, choice=Choice.NEW_LEAF, loop=loop)
     if _of_data(facts, found):
-        return _but(found, Choice.NEW_LEAF)
+        return replace(found, choice=Choice.NEW_LEAF)
     return found
 
 
@@ -190,22 +190,6 @@ def _followed(
         loads |= dict.fromkeys(new)
         todo += new
     return tuple(sorted(more, key=lambda s: s.lineno)), tuple(loads)
-
-
-def _but(found: Rebound, choice: Choice, loop: ast.stmt | None = None) -> Rebound:
-    return Rebound(
-        found.statement,
-        found.target,
-        found.read,
-        found.call,
-        found.leaf,
-        choice,
-        found.gradient,
-        found.optimized,
-        found.loads,
-        found.more,
-        loop,
-    )
 
 
 def _own_gradient(facts: Facts, load: ast.Name) -> bool:
@@ -242,10 +226,17 @@ def _turns(facts: Facts, statement: ast.Assign, read: ast.Name, node: ast.expr) 
 
 
 def _training_loop(facts: Facts, found: Rebound) -> ast.stmt | None:
-    """A loop that computes with the result in each turn and runs a backward pass."""
+    """A loop that computes with the result in each turn, itself or in a function that it calls, and
+    runs a backward pass."""
     inside = set(map(id, facts.index.ancestors(found.statement)))
+    around = facts.index.function_of(found.statement)
+    places: list[ast.expr] = list(found.loads)
     for load in found.loads:
-        loops = [o for o in facts.index.loops_around(load) if id(o) not in inside]
+        function = facts.index.function_of(load)
+        if function is not around and isinstance(function, ast.FunctionDef):
+            places += uses_in(facts).calls_of(function)
+    for place in places:
+        loops = [o for o in facts.index.loops_around(place) if id(o) not in inside]
         if loops and runs_backward(loops[-1], facts):
             return loops[0]
     return None

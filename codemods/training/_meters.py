@@ -14,7 +14,8 @@ from autofix.flow.walk import walk
 
 def handed_to_meter(call: ast.Call, facts: Facts) -> list[ast.expr]:
     """The arguments that a method in another file keeps in its object from call to call, as they
-    are: `self.sum += value * n`, `self.values.append(value)`."""
+    are: `self.sum += value * n`, `self.values.append(value)`; or part by part: `self.sums[k] +=
+    values[k]`."""
     if not isinstance(call.func, ast.Attribute) or not call.args:
         return []
     ref = facts.value(call.func).ref
@@ -26,11 +27,25 @@ def handed_to_meter(call: ast.Call, facts: Facts) -> list[ast.expr]:
     me, *names = [a.arg for a in (*method.args.posonlyargs, *method.args.args)]
     given = dict(zip(names, call.args, strict=False))
     given |= {k.arg: k.value for k in call.keywords if k.arg in names}
-    stored = {
+    parts = {name: whole for node in walk(method) for name, whole in _parts(node).items()}
+    stored = [
         n.id for n in walk(method) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }
-    kept = {name for node in walk(method) for name in _kept(node, me)} - stored
+    ]
+    kept = {name for node in walk(method) for name in _kept(node, me)}
+    # The name of a part is set by its loop, and once more where its value is taken out first.
+    kept = {parts.get(n, n) for n in kept if stored.count(n) == (n in parts)} - {*stored}
     return [value for name, value in given.items() if name in kept]
+
+
+def _parts(node: ast.AST) -> dict[str, str]:
+    """`value` is a part of `values` in `for name, value in values.items():`"""
+    match node:
+        case ast.For(
+            target=ast.Tuple(elts=[_, ast.Name(id=part)]),
+            iter=ast.Call(func=ast.Attribute(value=ast.Name(id=whole), attr="items")),
+        ):
+            return {part: whole}
+    return {}
 
 
 def _kept(node: ast.AST, me: str) -> set[str]:
@@ -57,6 +72,6 @@ def _terms(node: ast.expr) -> set[str]:
     match node:
         case ast.BinOp(left=left, right=right):
             return _terms(left) | _terms(right)
-        case ast.Name(id=name):
+        case ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name), slice=ast.Name()):
             return {name}
     return set()

@@ -59,6 +59,8 @@ from autofix.codemods.training._freed import (
     is_treated_as_tensor,
     parts_of_record,
     roots,
+    same_turn,
+    shares_graph,
     surely_tensor,
 )
 from autofix.codemods.training._graphs import Graphs, graphs_around, key_of, keys, reads
@@ -129,15 +131,40 @@ def check_meter(node: ast.Call, facts: Facts) -> Iterator[Report]:
         return
     for argument in handed_to_meter(node, facts):
         graphs = graphs_around(facts, node)
-        places = dead_at(graphs, node, "", argument, 0) if graphs.backwards else []
-        for place in places:
+        message = (
+            f"`{facts.source.segment(node.func)}` keeps the graph of every turn, which nothing "
+            f"runs backward through: memory grows with each step"
+        )
+        value = facts.value(argument)
+        if value.kind == Kind.DICT:
+            if _are_dead(graphs, node, argument):
+                edits = _each_detached(facts, argument)
+                yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), note=PARTS)
+            continue
+        for place in dead_at(graphs, node, "", argument, 0) if graphs.backwards else []:
             sure = _is_surely_tensor(facts, place)
-            message = (
-                f"`{facts.source.segment(node.func)}` keeps the graph of every turn, which nothing "
-                f"runs backward through: memory grows with each step"
-            )
             tier = Applicability.SAFE if sure else Applicability.UNSAFE
             yield Report(node, message, fix=fix(tier, *_detached(facts, place, sure)))
+
+
+PARTS = "a part that the loss is not made of has a graph that could still be used"
+
+
+def _are_dead(graphs: Graphs, node: ast.Call, argument: ast.expr) -> bool:
+    """Has the loss, a part of this dict of tensors or made of such, had its backward pass?"""
+    value, names = graphs.facts.value(argument), keys(argument)
+    inside = tuple((value.entries or {}).values()) or (value.elem,)
+    return all(v is not None and v.is_tensor and v.graph == Graph.YES for v in inside) and any(
+        not backward.retains
+        and same_turn(graphs, node, backward)
+        and shares_graph(graphs, argument, names, backward)
+        for backward in graphs.backwards
+    )
+
+
+def _each_detached(facts: Facts, node: ast.expr) -> tuple[Edit, ...]:
+    text = facts.source.segment(node)
+    return (Edit(*facts.source.span(node), f"{{k: v.detach() for k, v in {text}.items()}}"),)
 
 
 def _reports(
