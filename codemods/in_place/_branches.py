@@ -32,6 +32,33 @@ def kept_by_other_branch(one: Break, base: ast.expr, statement: ast.stmt, facts:
     return bool(held) and all(_is_renewed(value, loops[0], facts) for value in held)
 
 
+def never_both(one: ast.AST, statement: ast.stmt, facts: Facts) -> bool:
+    """Do they stand in different arms of `if mode == "a": ... elif mode == "b":`, in a function
+    that never changes what is asked?"""
+    function = facts.index.function_of(statement)
+    if is_foreign(one) or facts.index.function_of(one) is not function:
+        return False
+    mine = {statement, *facts.index.ancestors(statement)}
+    other = {one, *facts.index.ancestors(one)}
+    return any(
+        isinstance(branch, ast.If)
+        and any(
+            mine & set(arm) and other & set(rest)
+            for arm, rest in ((branch.body, branch.orelse), (branch.orelse, branch.body))
+        )
+        and _is_settled(branch.test, facts)
+        for branch in mine & other
+    )
+
+
+def _is_settled(test: ast.expr, facts: Facts) -> bool:
+    """Does it ask only names that the function is given, or sets before any loop?"""
+    names = [n for n in ast.walk(test) if isinstance(n, ast.Name)]
+    plain = not any(isinstance(n, (ast.Call, ast.Subscript, ast.Attribute)) for n in ast.walk(test))
+    stores = [store for name in names for store in uses_in(facts).names.stores(name)]
+    return plain and bool(names) and not any(map(facts.index.loops_around, stores))
+
+
 def _bound_to(statement: ast.stmt | None, name: str) -> ast.expr | None:
     match statement:
         case ast.Assign(targets=[ast.Name(id=bound)], value=value) if bound == name:

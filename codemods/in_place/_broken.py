@@ -16,7 +16,7 @@ from autofix.codemods.in_place._aside import (
     saves_memory,
     works_on_data,
 )
-from autofix.codemods.in_place._branches import kept_by_other_branch
+from autofix.codemods.in_place._branches import kept_by_other_branch, never_both
 from autofix.codemods.in_place._evaluation import is_for_evaluation
 from autofix.codemods.in_place._own_parts import is_of_another_object
 from autofix.codemods.in_place._places import Place
@@ -75,9 +75,9 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     write = facts.write(place.target)
     if write is None:
         return None
-    if write.expanded and not _sets_all(
-        place
-    ):  # of a leaf, too: without gradient mode it would raise all the same
+    expanded = any(not never_both(n, place.statement, facts) for n in write.expanded)
+    if expanded and not _sets_all(place):
+        # of a leaf, too: without gradient mode it would raise all the same
         return Broken(EXPANDED, place, write)
     if write.leaf == Graph.YES:
         return Broken(LEAF, place, write)
