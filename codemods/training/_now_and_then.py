@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 
 def reset_between(turn: Turn, step: Placed, facts: Facts) -> Placed | None:
-    """The reset that throws away the gradients of all turns but the last before a step, where the
-    losses are divided by as many as are to add up."""
+    """The reset that throws away the gradients of all turns but the last before a step."""
     around = facts.index.parents.get(step.event.chain[-1])
     if not isinstance(around, ast.If) or step.event.chain[-1] not in around.body:
         return None
@@ -34,10 +33,18 @@ def reset_between(turn: Turn, step: Placed, facts: Facts) -> Placed | None:
     passes = turn.backwards(who)
     if not passes or not all(p.sure and resets[0].at < p.at < step.at for p in passes):
         return None
+    # A network that is trained in each turn may have another one follow now and then.
+    alone = any(_counts(around.test)) and all(one.event.who == who for one in turn.steps)
+    return resets[0] if alone or adds_to_mean(turn, step, facts) else None
+
+
+def adds_to_mean(turn: Turn, step: Placed, facts: Facts) -> bool:
+    """Are the losses divided by as many as are to add up?"""
+    around = facts.index.parents.get(step.event.chain[-1])
+    assert isinstance(around, ast.If)
     counts = {ast.unparse(count) for count in _counts(around.test)}
     body = [one for one in getattr(turn.node, "body", ()) if isinstance(one, ast.stmt)]
-    parts = [turn.node, *run_by(body, facts)]
-    return resets[0] if any(_divides(part, counts, facts) for part in parts) else None
+    return any(_divides(part, counts, facts) for part in (turn.node, *run_by(body, facts)))
 
 
 def _is_in(placed: Placed, branch: ast.If) -> bool:

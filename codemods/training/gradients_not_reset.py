@@ -47,7 +47,8 @@ where the passes are parts of one: their losses are divided by their number, or 
 of one batch. Otherwise this is only shown, since the step may belong into the loop.
 
 A reset in every turn of a loop that makes a step in every n-th one only, with losses that are
-divided by n, is put behind the step: the step found the gradients of the last turn only.
+divided by n, is put behind the step: the step found the gradients of the last turn only. Where
+nothing is divided this is shown, for the steps get larger.
 
 Gradients that are accumulated on purpose are left alone: any reset that the loop may come by, be
 it conditional, of the model, of single gradients or in code of another file, is taken for meant.
@@ -72,7 +73,7 @@ from collections.abc import Iterator
 from autofix.codemods.training._each import adds_up, in_loop_of_passes, reset_once
 from autofix.codemods.training._idle_optimizer import gets_no_gradients
 from autofix.codemods.training._moved_reset import moved_reset
-from autofix.codemods.training._now_and_then import reset_behind_step
+from autofix.codemods.training._now_and_then import adds_to_mean, reset_behind_step
 from autofix.codemods.training._places import reset_edit
 from autofix.codemods.training._problems import Kind, Problem, problems, turn_holds
 from autofix.flow.events import updated
@@ -173,7 +174,10 @@ def _of_every_turn(node: ast.Call, problem: Problem, facts: Facts) -> Report:
     edits = reset_behind_step(problem, facts)
     if isinstance(edits, str):
         return Report(node, message, declined=edits, why=_why(problem))
-    return Report(node, message, fix=fix(Applicability.UNSAFE, *edits), why=_why(problem))
+    mean = adds_to_mean(problem.turn, problem.step, facts)
+    tier = Applicability.UNSAFE if mean else Applicability.DISPLAY
+    note = None if mean else "added up the steps are larger: the losses may have to be divided"
+    return Report(node, message, fix=fix(tier, *edits), why=_why(problem), note=note)
 
 
 def _is_one_of_two(problem: Problem, facts: Facts) -> bool:
