@@ -13,7 +13,7 @@ from autofix.codemods.training._replaced import Replaced, replaced_in, text_of
 from autofix.flow.class_table import Method, methods_of, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.handles import OF_SELF, Scope
-from autofix.flow.index import last_name
+from autofix.flow.index import LOOPS, last_name
 from autofix.flow.roles import optimizer_class
 from autofix.flow.syntax import argument, calls_any, calls_in
 from autofix.flow.unit import is_foreign
@@ -86,7 +86,21 @@ def _grows(method: Method, made: Made, facts: Facts) -> tuple[ast.stmt, Replaced
             own = one.text.endswith(")") and one.text.rpartition(".")[0] == me
             if not one.whole and not own and not (trains and one.only_values):
                 last = (statement, one)
-    return last
+    if last is None or not isinstance(last[0], LOOPS):
+        return last
+    return _in_turn(last[0], made, scope, facts), last[1]
+
+
+def _in_turn(statement: ast.stmt, made: Made, scope: Scope, facts: Facts) -> ast.stmt:
+    """The statement of a loop that brings the parameters: what trains comes behind it in the same
+    turn, and in other turns there is nothing new."""
+    inner = [
+        child
+        for name in ("body", "orelse")
+        for child in getattr(statement, name, ())
+        if any(True for _ in replaced_in(child, made.held, scope, facts))
+    ]
+    return _in_turn(inner[-1], made, scope, facts) if inner else statement
 
 
 def _is_of_other(node: ast.expr, owner: ast.ClassDef, facts: Facts) -> bool:
