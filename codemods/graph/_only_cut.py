@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TypeGuard
 
 from autofix.codemods.graph._stops import IN_SETUP, is_written, stopped
@@ -13,6 +14,7 @@ from autofix.flow.users import users
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.flow.walk import walk
+from autofix.source import Line
 
 _ASKED = frozenset(
     {"grad", "shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad", "item"}
@@ -44,23 +46,34 @@ def never_learns(cut: ast.expr, source: ast.expr, facts: Facts) -> bool:
         return False
     inside = {*walk(cut), *walk(whole)}
     reads = [read for read in _reads(leaves[0], facts) if read not in inside]
-    if not _reads(leaves[0], facts) or not all(_is_dead(r, False, facts) for r in reads):
+    given_out = any(isinstance(facts.index.parents.get(r), ast.Return) for r in reads)
+    if given_out or not all(_is_dead(r, False, facts) for r in reads):
         return False
     return not _is_read_abroad(leaves[0], facts)
 
 
 def _is_read_abroad(leaf: ast.expr, facts: Facts) -> bool:
-    """Does a file that uses the class do more with its attribute than to report it?"""
+    """Does a file that uses the class, or a base of it, do more with its attribute than to report
+    it?"""
     owner = facts.index.class_of(leaf)
     if not isinstance(leaf, ast.Attribute) or owner is None:
         return False
     return any(
         read.attr == leaf.attr
         and isinstance(read.ctx, ast.Load)
-        and not (_attribute_of(read, unit.index) in _ASKED or _is_reported(read, unit.index))
-        for unit in users(facts, owner.name)
-        for read in unit.index.of_kind(ast.Attribute)
+        and not (_attribute_of(read, index) in _ASKED or _is_reported(read, index))
+        for index in _indices_around(owner, facts)
+        for read in index.of_kind(ast.Attribute)
     )
+
+
+def _indices_around(owner: ast.ClassDef, facts: Facts) -> Iterator[Index]:
+    yield from (unit.index for unit in users(facts, owner.name))
+    for base in facts.class_table(owner).lineage:
+        line = base.lineno
+        module = facts.program.modules.at(line.path) if isinstance(line, Line) else None
+        if module is not None:
+            yield module.unit.index
 
 
 def _iterated(source: ast.expr, facts: Facts) -> ast.expr | None:
