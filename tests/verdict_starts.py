@@ -15,6 +15,27 @@ for _ in range(3):
     loss.backward()
     opt.step()
 """
+PRUNED = """
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1))
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+layers = [part for part in net if isinstance(part, nn.Linear)]
+masks = {}
+for part in layers:
+    sizes = part.weight.detach().abs()
+    masks[part] = (sizes > sizes.median()).float()
+with torch.no_grad():
+    for part in layers:
+        part.weight.mul_(masks[part])
+for _ in range(3):
+    loss = (net(torch.rand(6, 3)) - 0.2).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    for part in layers:
+        part.weight = nn.Parameter(part.weight * masks[part])
+"""
+WRAPPED = "        part.weight = nn.Parameter(part.weight * masks[part])\n"
 BEGIN = """now = float(level)
     begin = torch.full((5,), now)"""
 
@@ -215,6 +236,21 @@ STARTS = [
         ECHO,
         "y[:, n : n + 2]\n",
         "y.detach()[:, n : n + 2].clone()\n",
+        "refuted",
+    ),
+    case(
+        "a mask of the first weights, applied in place",
+        PRUNED,
+        WRAPPED,
+        "        part.weight.data.mul_(masks[part])\n",
+        "confirmed",
+        "finite differences agree",
+    ),
+    case(
+        "a mask of the first weights, applied to new ones in place",
+        PRUNED,
+        WRAPPED,
+        "        part.weight.data.normal_().mul_(masks[part])\n",
         "refuted",
     ),
 ]

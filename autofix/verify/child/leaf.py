@@ -31,6 +31,8 @@ class Leaf:
     and its gradient says nothing of what it was computed from."""
     turn: int = 0
     """How many backward passes, or calls, were over when it was first used."""
+    bare: bool = False
+    """Nothing has been done with it but to take its values out of autograd."""
     gradient: bool = False
     state: str = "clean"
     passed: bool = False

@@ -14,6 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from . import tensors
+from .anew import restart
 from .current import unwatched
 from .kinds import Kind, classify
 from .places import direct, where
@@ -92,6 +93,9 @@ class Watch(TorchFunctionMode):
         if session.mode.forward_only and self._is_beginning(kind, writes, args, given):
             with unwatched(session):
                 session.begin(args[0])
+        if writes and args and _behind(args[0]):
+            with unwatched(session):
+                restart(session, args[0])
         if session.reads.missed and isinstance(result, Tensor):
             self._listen(result)
         if session.mode.name == "exact":
@@ -154,7 +158,11 @@ class Watch(TorchFunctionMode):
         # Initialisers and evaluations use neither; in the changed lines both are on trial.
         if (differentiable and kind != "data.get") or where(session)[1]:
             for leaf in leaves:
+                new = id(leaf) not in session.by_id
                 (session.peek if kind == "data.get" else session.use)(leaf)
+                known = session.by_id.get(id(leaf))
+                if known is not None:
+                    known.bare = (new or known.bare) and kind in BARES
 
     def _follow(self, result: Any, given: list[Tensor]) -> None:
         """Mark what is computed behind a cut, however many steps behind."""
@@ -235,6 +243,12 @@ class Watch(TorchFunctionMode):
         if live and session.mode.name == "base":
             session.stop(place.line, given)
         return held(session, name, result, place, live=live, writes=writes)
+
+
+def _behind(target: Any) -> bool:
+    """Whether a write to it is none that autograd sees."""
+    seen = torch.is_grad_enabled() and isinstance(target, Tensor) and target.requires_grad
+    return isinstance(target, Tensor) and not seen
 
 
 def _is_torch(frame: Any) -> bool:
