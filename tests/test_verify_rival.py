@@ -101,3 +101,80 @@ def test_something_with_an_effect_is_no_longer_done(
     found = said(CLIPPED, CLIPPED.replace(CLIP + EMPTY + STEP, left), tmp_path, zygote)
     assert found.startswith(verdict)
     assert words in found
+
+
+LOOSE = """\
+import torch
+from torch import nn
+
+
+class Strings(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.level = torch.empty(3)
+        self.bias = nn.Parameter(torch.zeros(3))
+        nn.init.uniform_(self.level)
+        self.order = torch.arange(1, 4).float()
+
+    def forward(self, x):
+        return (x * self.order) @ self.level + self.bias.sum()
+
+
+torch.manual_seed(0)
+net = Strings()
+opt = torch.optim.SGD(net.parameters(), lr=0.01)
+for _ in range(3):
+    loss = net(torch.ones(4, 3)).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+def test_a_constant_that_is_made_a_weight(tmp_path: Path, zygote: Zygote) -> None:
+    after = LOOSE.replace("torch.empty(3)", "nn.Parameter(torch.empty(3))")
+    assert said(LOOSE, after, tmp_path, zygote).startswith("confirmed: ")
+    beside = after.replace("torch.arange(1, 4).float()", "nn.Parameter(torch.arange(1, 4).float())")
+    found = said(LOOSE, beside, tmp_path, zygote)
+    assert found.startswith("inconclusive: line 11 ")
+    assert "only its author knows" in found
+
+
+RATES = """\
+import torch
+from torch import nn
+
+
+class Rates(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.rates = {name: nn.Parameter(torch.tensor(k)) for k, name in enumerate_rates()}
+
+    def forward(self, x):
+        return self.rates["slow"] * x + self.rates["fast"] * x**2 + self.bias
+
+    def report(self):
+        return {name: round(one.item(), 3) for name, one in self.rates.items()}
+
+
+def enumerate_rates():
+    return [(0.3, "slow"), (0.7, "fast")]
+
+
+torch.manual_seed(0)
+net = Rates()
+opt = torch.optim.SGD(net.parameters(), lr=0.01)
+for _ in range(3):
+    loss = net(torch.rand(4)).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+print(net.report())
+"""
+
+
+def test_a_container_in_another_order(tmp_path: Path, zygote: Zygote) -> None:
+    old = "{name: nn.Parameter(torch.tensor(k)) for k, name in enumerate_rates()}"
+    after = RATES.replace(old, f"nn.ParameterDict({old})")
+    assert said(RATES, after, tmp_path, zygote).startswith("confirmed: ")

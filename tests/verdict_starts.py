@@ -15,6 +15,38 @@ for _ in range(3):
     loss.backward()
     opt.step()
 """
+KNOWN = """
+import math
+class Turn(nn.Module):
+    def __init__(self, angle):
+        super().__init__()
+        self.angle = nn.Parameter(torch.tensor(angle))
+        self.gain = nn.Parameter(torch.tensor(0.0))
+
+    def axis(self):
+        a, b = math.cos(self.angle), math.sin(self.angle)
+        return torch.tensor([a, b])
+
+    def forward(self, x):
+        return self.gain.exp() * (x @ self.axis())
+
+torch.manual_seed(0)
+x = torch.randn(6, 2)
+truth, net = Turn(0.0), Turn(0.3)
+with torch.no_grad():
+    truth.gain.fill_(0.7)
+    y = truth(x)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(3):
+    loss = (net(x) - y).pow(2).mean()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+TURN = """\
+        a, b = math.cos(self.angle), math.sin(self.angle)
+        return torch.tensor([a, b])
+"""
 PRUNED = """
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1))
@@ -252,5 +284,19 @@ STARTS = [
         WRAPPED,
         "        part.weight.data.normal_().mul_(masks[part])\n",
         "refuted",
+    ),
+    case(
+        "operations of torch whose results are made numbers again",
+        KNOWN,
+        "math.cos(self.angle), math.sin(self.angle)",
+        "torch.cos(self.angle), torch.sin(self.angle)",
+        "inconclusive",
+    ),
+    case(
+        "a model with known weights beside the one that is trained",
+        KNOWN,
+        TURN,
+        "        return torch.stack([torch.cos(self.angle), torch.sin(self.angle)])\n",
+        "confirmed",
     ),
 ]

@@ -44,6 +44,11 @@ def _every(side: Side) -> tuple[Finding, ...]:
     return look(side.document, Plan(registry.load(), project=side.project)).findings
 
 
+def cuts(found: Finding) -> bool:
+    """Whether it is about a gradient that does not flow, and not about the loop that uses it."""
+    return not found.rule.startswith("AG6")
+
+
 def _only_tidies(found: Finding) -> bool:
     """Whether it is about a warning: a copy that stops the gradient, and does so when repaired."""
     if found.rule != _COPIES or found.fix is None:

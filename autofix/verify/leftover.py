@@ -54,7 +54,7 @@ def _against(outcome: Outcome, both: Both, judge: Judge, *, alone: bool) -> str 
         return _idle(outcome, both, judge) if alone and idle else None
     if not _stops(verification):
         return None
-    found = [one for one, direct in bugs.before(outcome, both) if direct]
+    found = [one for one, direct in bugs.before(outcome, both) if direct and bugs.cuts(one)]
     if found and _stops(verification, changed=False):
         return f"{verification.reason}; it was {found[0].rule}: {found[0].message}"
     for one in _unfinished(outcome, both, bugs.sure(both.after), judge):
@@ -168,7 +168,7 @@ def _spared(outcome: Outcome, both: Both, judge: Judge) -> str | None:
     if line is None:
         return None
     return (
-        f"line {line} lets a gradient through that was stopped there, and the repair is whole "
+        f"line {line} lets a gradient through where none came before, and the repair is whole "
         "without that: if it is meant only its author knows"
     )
 

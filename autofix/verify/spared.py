@@ -39,6 +39,8 @@ class _Variant:
     text: str
     line: int
     """Where the rewritten version has none."""
+    made: int = 0
+    """How many weights it has less."""
 
 
 def unneeded(
@@ -59,7 +61,7 @@ def unneeded(
             verification = judge(pair(before, replace(after, text=variant.text))).verification
         except SyntaxError:
             continue
-        whole = _reached(verification) >= reached and clean(variant.text)
+        whole = _reached(verification) >= reached - variant.made and clean(variant.text)
         if verification.verdict is Verdict.CONFIRMED and whole:
             return variant.line
     return None
@@ -79,6 +81,11 @@ def _variants(
         text = _reverted(before, after, freed)
         if text is not None:
             yield _Variant(text, freed[0].new.lineno)
+    made = [two for two in twos if _makes(two) and not _met(header(two.old), blamed)]
+    if blamed and made and len(made) < len(twos):
+        text = _reverted(before, after, made)
+        if text is not None:
+            yield _Variant(text, made[0].new.lineno, len(made))
     yield from _blocked(after, trees)
 
 
@@ -172,6 +179,11 @@ def _same_kind(old: ast.stmt, new: ast.stmt) -> bool:
 def _frees(two: _Two) -> bool:
     """Whether fewer stops stand in the statement than before."""
     return bool(_stops(two.old) - _stops(two.new))
+
+
+def _makes(two: _Two) -> bool:
+    """Whether the statement makes a weight of what was none."""
+    return "Parameter" in ast.unparse(two.new) and "Parameter" not in ast.unparse(two.old)
 
 
 def _stops(node: ast.AST) -> Counter[str]:

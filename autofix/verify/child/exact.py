@@ -11,10 +11,13 @@ from . import told
 from .drive import Drive, Execution, execute
 from .event import Event
 from .mode import Mode
-from .plan import Plan
+from .plan import STEP, Plan
 from .program import Program
 
 DIRECTIONS = 3
+FINER = (0.1, 0.01)
+SLIGHT = 5e-4
+"""Relative: a difference quotient that is off by less agrees."""
 
 
 class Exact:
@@ -29,7 +32,9 @@ class Exact:
         exact = self._run("exact")
         self._aim(exact, wanted)
         base = self._base()
-        slopes = self._all_slopes(base) if wanted is None else self._other_slopes(base)
+        slopes = self._other_slopes(base)
+        if wanted is None:
+            slopes = self._all_slopes(base, [self._event(one) for one in exact.session.events])
         session = exact.session
         return {
             "mode": "exact",
@@ -83,12 +88,31 @@ class Exact:
             if leaf.key in sizes and not leaf.derived
         }
 
-    def _all_slopes(self, base: Execution) -> dict[str, Any]:
+    def _all_slopes(self, base: Execution, events: list[dict[str, Any]]) -> dict[str, Any]:
         """What the version that is the measure for the other is asked for."""
         slopes = {"spans": self._slopes(base, "spans")}
         slopes["none"] = self._slopes(base, "none") if base.session.live_exits else slopes["spans"]
         slopes["all"] = self._slopes(base, "all", 1) if base.session.exits else slopes["spans"]
+        if _off(slopes["spans"], events, base) > 1.0:
+            return slopes  # no kinks, but a stop
+        for policy in ("spans", "none") if base.session.live_exits else ("spans",):
+            slopes[policy] = self._refined(slopes[policy], policy, base, events)
         return slopes
+
+    def _refined(
+        self, found: dict[str, Any], policy: str, base: Execution, events: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Many small kinks within a step pass for another slope; in a smaller step there are
+        fewer."""
+        for scale in FINER:
+            off = _off(found, events, base)
+            if off <= SLIGHT:
+                return found
+            finer = self._slopes(base, policy, scale=scale)
+            if _off(finer, events, base) > off / 3:
+                return found
+            found = finer
+        return found
 
     def _other_slopes(self, base: Execution) -> dict[str, Any]:
         """What the other version is asked for: one direction, and beside the whole what only the
@@ -100,19 +124,21 @@ class Exact:
             slopes["spans"] = self._slopes(base, "spans", 1)
         return slopes
 
-    def _slopes(self, base: Execution, live: str, count: int = DIRECTIONS) -> dict[str, Any]:
-        """For each direction the losses on either side of the base."""
+    def _slopes(
+        self, base: Execution, live: str, count: int = DIRECTIONS, scale: float = 1.0
+    ) -> dict[str, Any]:
+        """For each direction the losses on either side of the base; `scale`: of the step."""
         pairs, diverged = [], None
         for number in range(count):
             sides = []
-            for sign in (1.0, -1.0):
+            for sign in (scale, -scale):
                 run = self._run(
                     "shifted", live=live, direction=number, sign=sign, tape=base.session.tape
                 )
                 diverged = diverged or run.session.diverged
                 sides.append([event.value for event in run.session.events])
             pairs.append(sides)
-        return {"pairs": pairs, "diverged": diverged}
+        return {"pairs": pairs, "diverged": diverged, "scale": scale}
 
     def _event(self, event: Event) -> dict[str, Any]:
         data = told.event(event)
@@ -161,6 +187,22 @@ def _idle(exact: Execution) -> set[int]:
         if leaf.index not in reached
         and (not leaf.tensor.requires_grad or (held and id(leaf.tensor) not in held))
     }
+
+
+def _off(slopes: dict[str, Any], events: Sequence[dict[str, Any]], base: Execution) -> float:
+    """How far the difference quotients are from the gradients, relative to the largest slope of
+    each pass."""
+    worst = 0.0
+    for number, event in enumerate(events[: len(base.session.events)]):
+        analytic = event["slopes"][: len(slopes["pairs"])]
+        both = [
+            (a, (up[number] - down[number]) / (2 * STEP * slopes["scale"]))
+            for a, (up, down) in zip(analytic, slopes["pairs"])
+            if number < min(len(up), len(down))
+        ]
+        size = max((abs(one) for two in both for one in two), default=0.0)
+        worst = max([worst, *(abs(a - b) / size for a, b in both if size > 1e-9)])
+    return worst
 
 
 def _sizes(exact: Execution) -> list[float]:

@@ -18,9 +18,7 @@ def where(session: Session) -> tuple[Place, bool]:
     if frame is None:
         return Place(0, 0, 0, 0), False
     place = _place(frame)
-    # What a caller has switched off the called lines cannot switch on.
-    able = torch.is_grad_enabled() or all(code is frame.f_code for code in session.stopped_in)
-    if able and any(_within(place, span) for span in session.plan.spans):
+    if any(_within(place, span) for span in session.plan.spans) and _able(session, frame):
         return place, True
     if not session.plan.regions:
         return place, False
@@ -28,9 +26,21 @@ def where(session: Session) -> tuple[Place, bool]:
         if frame.f_code.co_filename == session.path:
             line = frame.f_lineno
             if any(first <= line <= last for first, last in session.plan.regions):
-                return place, True
+                return place, _able(session, frame)
         frame = frame.f_back
     return place, False
+
+
+def _able(session: Session, frame: Any) -> bool:
+    """Whether gradients are on here, or off by what stands here or is called from here. What a
+    caller has switched off the called lines cannot switch on."""
+    if torch.is_grad_enabled() or not session.stopped_in:
+        return True
+    own, outer = frame.f_code, set()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        outer.add(frame.f_code)
+    return not any(code is not own and code in outer for code in session.stopped_in)
 
 
 def direct(place: Place, session: Session) -> bool:

@@ -76,7 +76,8 @@ def results(value: Any, kinds: Any = (Tensor, float), depth: int = DEPTH) -> Ite
 
 def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
-        return value.values()
+        # One container of torch keeps its keys in another order than a plain one.
+        return [one for _, one in sorted(value.items(), key=lambda entry: str(entry[0]))]
     # An object takes two steps of the depth: it may lead to many others.
     return value if isinstance(value, (list, tuple)) else [[*_fields(value).values()]]
 

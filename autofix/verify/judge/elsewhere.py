@@ -46,6 +46,8 @@ def _apart(old: Trace, new: Trace, policy: str, number: int) -> tuple[float, flo
     """The slopes of both versions beside the given point, if they are not the same."""
     if policy not in old["slopes"]:
         return None
+    if old["slopes"][policy]["scale"] != new["slopes"][policy]["scale"]:
+        return None  # one of them has kinks
     if policy == "spans" and _held(new) > _held(old):
         return None  # what it lets through is stopped elsewhere, as it could not be before
     before, after = (numeric(trace, policy, number)[:1] for trace in (old, new))

@@ -71,8 +71,16 @@ def beside(old: Trace, new: Trace) -> str | None:
 
 
 def shown_apart(one: Trace, other: Trace) -> list[tuple[float, float]]:
-    """The numbers that two runs print and that differ, as far as both print some."""
-    pairs = zip(numbers(one["printed"]), numbers(other["printed"]), strict=False)
+    """The numbers that two runs print and that differ, as far as both print some; not those of a
+    container that comes in another order."""
+    was, now = numbers(one["printed"]), numbers(other["printed"])
+    if len(was) == len(now) and not _differing(sorted(was), sorted(now)):
+        return []
+    return _differing(was, now)
+
+
+def _differing(was: list[float], now: list[float]) -> list[tuple[float, float]]:
+    pairs = zip(was, now, strict=False)
     return [(a, b) for a, b in pairs if not (close(a, b, _SHOWN) or abs(a - b) <= _LEAST)]
 
 

@@ -58,10 +58,15 @@ def compared(a: float, b: float, floor: float) -> Fit:
     return Fit.NO if gap > APART * size + 10 * floor else Fit.UNKNOWN
 
 
-def floor_of(trace: Trace, number: int) -> float:
+def floor_of(trace: Trace, number: int, policy: str = "all") -> float:
     base = trace["base"]
     value = abs(base[number]["value"]) if number < len(base) else 1.0
-    return FLOOR * max(1.0, value)
+    return FLOOR * max(1.0, value) / _scale(trace, policy)
+
+
+def _scale(trace: Trace, policy: str) -> float:
+    """How much of the step a quotient was taken over."""
+    return float(trace["slopes"][policy]["scale"]) if policy in trace["slopes"] else 1.0
 
 
 def numeric(trace: Trace, policy: str, number: int) -> list[float | None]:
@@ -81,9 +86,10 @@ def _sides(trace: Trace, policy: str, number: int) -> list[tuple[float, float] |
         if number >= len(up) or number >= len(down):
             found.append(None)
             continue
-        right = (up[number] - base[number]["value"]) / STEP
-        left = (base[number]["value"] - down[number]) / STEP
-        noise = 20 * floor_of(trace, number)
+        step = STEP * slopes["scale"]
+        right = (up[number] - base[number]["value"]) / step
+        left = (base[number]["value"] - down[number]) / step
+        noise = 20 * floor_of(trace, number, policy)
         kink = abs(right - left) > KINK * max(abs(right), abs(left)) + noise
         found.append(None if kink or right != right else (right, left))
     return found
@@ -94,7 +100,7 @@ def slopes(analytic: Trace, differences: Trace, policy: str, number: int) -> Ite
     event = gradient(analytic, number)
     if event is None:
         return
-    floor = floor_of(differences, number)
+    floor = floor_of(differences, number, policy)
     for a, sides in zip(event, _sides(differences, policy, number), strict=False):
         if sides is not None:
             right, left = sides
