@@ -31,7 +31,37 @@ print(round(loss.item(), 4))
 """
 STATE = '            state["slope"] = p.grad\n            state["place"] = p\n'
 
+SMOOTHER = """
+class Smoother(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rate, self.damp = nn.Parameter(torch.tensor(0.2)), nn.Parameter(torch.tensor(0.9))
+
+    def forward(self, y):
+        level, trend = torch.zeros(6), torch.zeros(6)
+        for t in range(1, 6):
+            damped = self.damp.sigmoid() * trend[t - 1]
+            level[t] = self.rate * y[t] + (1 - self.rate) * (level[t - 1] + damped)
+            trend[t] = level[t] - level[t - 1] + damped
+        return level
+
+torch.manual_seed(0)
+model, y = Smoother(), torch.arange(6.0)
+opt = torch.optim.Adam(model.parameters(), lr=0.1)
+for _ in range(4):
+    opt.zero_grad()
+    (model(y) - y).pow(2).mean().backward()
+    opt.step()
+"""
+
 COPIES = [
+    case(
+        "what a recurrence reads is copied",
+        SMOOTHER,
+        "trend[t - 1]\n",
+        "trend[t - 1].clone()\n",
+        "confirmed",
+    ),
     case(
         "both are copied",
         SECANT,

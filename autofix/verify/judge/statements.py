@@ -210,6 +210,8 @@ def _released(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
         text = "the running value held the graph of every step; now it is a plain value"
         yield Sign(Weight.GAIN, "release", text)
     elif grew and all(new["nodes"]) and _numbers_alike(old, new) and about_it:
+        if case.before.raised is not None:
+            return  # it is a sum within one graph, which the backward pass did not get through
         yield Sign(Weight.REST, "growth", "the running value still holds the graph of every step")
 
 
