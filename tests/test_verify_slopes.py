@@ -30,7 +30,7 @@ def trace(
     return {
         "base": [{"value": value}],
         "events": [{"raised": None, "slopes": analytic}],
-        "slopes": {"spans": {"pairs": pairs, "diverged": None}},
+        "slopes": {"spans": {"pairs": pairs, "diverged": None, "scale": 1.0}},
     }
 
 

@@ -145,7 +145,7 @@ class Cuts:
     ) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters. It is only
         `supposed` to be where the function of that name is called."""
-        self.terms.need(value, backward)
+        self.terms.need(value.but(cuts=value.cuts - self._beside(value)), backward)
         if backward:
             self.trained.update(self.loops)
         self._need(value, text, line, backward, supposed)
@@ -155,8 +155,9 @@ class Cuts:
             return  # whoever is handed a number, or whole numbers, asks for no gradient
         # one number is likely a loss
         supposed = bool(name) and not (value.is_scalar and not names_no_loss(name))
-        carries = value.graph > Graph.NO and not value.leaf
+        live, beside = value.graph > Graph.NO and not value.leaf, self._beside(value)
         for token in value.cuts:
+            carries = live or token in beside
             inside = self.behind.get(token, EMPTY)
             node = self.places[token].node
             alone = all(self._is_behind(t, node, inside) for t in value.cuts)
@@ -173,6 +174,14 @@ class Cuts:
             self._need(value.elem, text, line, backward, name)
         for entry in (value.entries or {}).values():
             self._need(entry, text, line, backward, name)
+
+    def _beside(self, value: Value) -> frozenset[int]:
+        """`w.detach()` in what still had its graph where a later cut left it: once that is mended,
+        it is no more than a stop beside a graph. (What is no such call may have cut all of it in
+        another branch.)"""
+        later = (t for t in value.cuts if self.places[t].graph == Graph.YES)
+        behind = EMPTY.union(*(self.behind.get(t, EMPTY) - {t} for t in later))
+        return frozenset(t for t in behind if _is_meant(self.places[t].node))
 
     def step(self, node: ast.AST, graph: Graph) -> frozenset[int]:
         """A cut by an operation that has no useful derivative."""
@@ -278,7 +287,7 @@ class Cuts:
             return True
         aside = self.regions | self.steps
         nodes = [n for token in value.cuts if (n := self.places[token].node) not in aside]
-        return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
+        return any(isinstance(n, ast.Call) and not _is_meant(n) for n in nodes)
 
     def hide(self, value: Value) -> None:
         """A constant is detached once more. (A stop is right behind what a write has broken.)"""
@@ -320,3 +329,7 @@ class Cuts:
     def is_leaf_of(self, node: ast.AST) -> bool:
         """Is the result of the cut at `node` used as a leaf of its own?"""
         return bool(self._tokens_of(node) & self.optimized)
+
+
+def _is_meant(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and last_name(node.func) in _MEANT
