@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from autofix.flow.aside import Aside
 from autofix.flow.carried import Carried
 from autofix.flow.index import last_name
 from autofix.flow.labels import names_no_loss
@@ -107,6 +108,7 @@ class Cuts:
     hidden: dict[int, frozenset[int]] = field(default_factory=dict)
     """For the memory of constants that are detached once more, the cuts that made them so: what
     makes a leaf of them did not mean to stop anything."""
+    aside: Aside = field(default_factory=Aside)
     targets: frozenset[int] = frozenset()
     """Cuts on the way to the target of a loss function."""
     terms: Terms = field(init=False)
@@ -145,7 +147,7 @@ class Cuts:
     ) -> None:
         """The gradient of `value` is needed, so every cut on the way to it matters. It is only
         `supposed` to be where the function of that name is called."""
-        self.terms.need(value.but(cuts=value.cuts - self._beside(value)), backward)
+        self.terms.need(value.but(cuts=value.cuts - self.aside.of(value)), backward)
         if backward:
             self.trained.update(self.loops)
         self._need(value, text, line, backward, supposed)
@@ -155,7 +157,7 @@ class Cuts:
             return  # whoever is handed a number, or whole numbers, asks for no gradient
         # one number is likely a loss
         supposed = bool(name) and not (value.is_scalar and not names_no_loss(name))
-        live, beside = value.graph > Graph.NO and not value.leaf, self._beside(value)
+        live, beside = value.graph > Graph.NO and not value.leaf, self.aside.of(value)
         for token in value.cuts:
             carries = live or token in beside
             inside = self.behind.get(token, EMPTY)
@@ -174,14 +176,6 @@ class Cuts:
             self._need(value.elem, text, line, backward, name)
         for entry in (value.entries or {}).values():
             self._need(entry, text, line, backward, name)
-
-    def _beside(self, value: Value) -> frozenset[int]:
-        """`w.detach()` in what still had its graph where a later cut left it: once that is mended,
-        it is no more than a stop beside a graph. (What is no such call may have cut all of it in
-        another branch.)"""
-        later = (t for t in value.cuts if self.places[t].graph == Graph.YES)
-        behind = EMPTY.union(*(self.behind.get(t, EMPTY) - {t} for t in later))
-        return frozenset(t for t in behind if _is_meant(self.places[t].node))
 
     def step(self, node: ast.AST, graph: Graph) -> frozenset[int]:
         """A cut by an operation that has no useful derivative."""
@@ -287,7 +281,7 @@ class Cuts:
             return True
         aside = self.regions | self.steps
         nodes = [n for token in value.cuts if (n := self.places[token].node) not in aside]
-        return any(isinstance(n, ast.Call) and not _is_meant(n) for n in nodes)
+        return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
 
     def hide(self, value: Value) -> None:
         """A constant is detached once more. (A stop is right behind what a write has broken.)"""
@@ -329,7 +323,3 @@ class Cuts:
     def is_leaf_of(self, node: ast.AST) -> bool:
         """Is the result of the cut at `node` used as a leaf of its own?"""
         return bool(self._tokens_of(node) & self.optimized)
-
-
-def _is_meant(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and last_name(node.func) in _MEANT

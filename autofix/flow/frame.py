@@ -199,6 +199,8 @@ class Frame:
         result = tensor(graph, shape, dtype, cuts=cuts, why=why, **more)
         if graph > Graph.NO and "storage" not in more:
             self.program.cuts.memory.come_from(result, inputs)
+            if cuts and graph == Graph.YES:
+                self.program.cuts.aside.combine(result, inputs)
         return result
 
     def lost(self, graph: Graph) -> frozenset[int]:
@@ -223,6 +225,8 @@ class Frame:
         if any(self.program.cuts.places[token].node is node for token in value.cuts):
             self.program.cuts.recurrent.add(node)
         token = self.program.cuts.made(node, value.graph, kept)
+        if kept:
+            self.program.cuts.aside.leave(token, value)
         if value.leaf:
             self.program.cuts.of_leaves.add(token)
         if is_log_probability(value):

@@ -35,7 +35,8 @@ def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
         return False  # it gives its values to a leaf that is used in its place
     if isinstance(source, ast.Name) and all(_says_nothing(read, facts) for read in reads):
         return False  # a tensor of its own that nobody wants to learn
-    return bool(reads) and all(_is_dead(read, learns, facts) for read in reads)
+    dead = bool(reads) and all(_is_dead(read, learns, facts) for read in reads)
+    return dead and not _is_read_abroad(source, facts)
 
 
 def never_learns(cut: ast.expr, source: ast.expr, facts: Facts) -> bool:
@@ -46,10 +47,8 @@ def never_learns(cut: ast.expr, source: ast.expr, facts: Facts) -> bool:
         return False
     inside = {*walk(cut), *walk(whole)}
     reads = [read for read in _reads(leaves[0], facts) if read not in inside]
-    given_out = any(isinstance(facts.index.parents.get(r), ast.Return) for r in reads)
-    if given_out or not all(_is_dead(r, False, facts) for r in reads):
-        return False
-    return not _is_read_abroad(leaves[0], facts)
+    dead = all(_is_dead(read, False, facts) for read in reads)
+    return dead and not _is_read_abroad(leaves[0], facts)
 
 
 def _is_read_abroad(leaf: ast.expr, facts: Facts) -> bool:
@@ -158,7 +157,7 @@ def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
         if isinstance(around, ast.Return):
             return True
         return isinstance(around, ast.Call) and _calls(around, "torch.optim.", facts)
-    return isinstance(parent, ast.Return) or (
+    return (
         isinstance(parent, ast.Call)
         and read in parent.args
         and _calls(parent, "torch.nn.init.", facts)
