@@ -23,7 +23,8 @@ _STOPS = frozenset({"detach", "item", "tolist", "numpy", "data", "shape", "size"
 
 @dataclass(frozen=True)
 class Sources:
-    """The modules through which a value was computed, and whether these are all."""
+    """The modules and leaves through which a value was computed, and whether these modules are
+    all."""
 
     parts: Handles
     complete: bool
@@ -49,6 +50,8 @@ def sources(node: ast.expr, scope: Scope, facts: Facts) -> Sources:
             elif not isinstance(part, ast.Name) or _is_module(part, facts):
                 parts |= handles(part, scope, facts)
             else:
+                if facts.value(part).leaf:
+                    parts |= handles(part, scope, facts)
                 todo += _values(part, facts)
                 complete = complete and not _came_with_graph(part, facts)
     return Sources(parts, complete)

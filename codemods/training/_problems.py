@@ -63,7 +63,7 @@ def _loops_around(event: Event, facts: Facts) -> set[ast.AST]:
 def problems(facts: Facts) -> dict[ast.AST, Problem]:
     """Problems by the call that is to blame: the step, or the reset that comes too late."""
     found: dict[ast.AST, Problem] = {}
-    for root in _roots(facts):
+    for root in roots(facts):
         for turn in turns(facts, root):
             for problem in (*_in_turn(turn, facts), *_by_hand(turn, facts)):
                 late = problem.kind in (Kind.BETWEEN, Kind.EACH, Kind.RARE)
@@ -78,12 +78,12 @@ def turn_holds(facts: Facts, *nodes: ast.AST) -> bool:
     """Is there a turn in which all of these happen?"""
     return any(
         {one.event.node for one in turn.events} >= set(nodes)
-        for root in _roots(facts)
+        for root in roots(facts)
         for turn in turns(facts, root)
     )
 
 
-def _roots(facts: Facts) -> list[FunctionNode | ast.Module]:
+def roots(facts: Facts) -> list[FunctionNode | ast.Module]:
     """The functions (or the module) that step an optimizer, and those that call them."""
     names = uses_in(facts).names
     steps: list[ast.expr] = [*names.calls.get("step", ()), *names.calls.get("optimizer_step", ())]
