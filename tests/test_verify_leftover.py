@@ -51,6 +51,44 @@ def test_a_block_that_keeps_what_is_frozen(tmp_path: Path, zygote: Zygote) -> No
     assert said(before, after, tmp_path, zygote).startswith("confirmed: ")
 
 
+TAPPED = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+net, blocks = nn.Linear(3, 3), [nn.Linear(3, 3), nn.Linear(3, 3)]
+for one in blocks:
+    one.requires_grad_(False)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+
+def features(x):
+    found = []
+    with torch.no_grad():
+        for block in blocks:
+            x = torch.tanh(block(x))
+            found.append(x)
+    return found
+
+for _ in range(3):
+    x = torch.ones(2, 3)
+    made = net(x)
+    pairs = zip(features(made), features(x))
+    loss = (made - x).abs().mean() + sum((a - b).pow(2).mean() for a, b in pairs)
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+def test_a_line_of_a_block_that_had_nothing_to_stop(tmp_path: Path, zygote: Zygote) -> None:
+    head, block, tail = TAPPED.partition("    with torch.no_grad():\n")
+    for_loop, rest = tail.split("    return found", 1)
+    freed = head + for_loop.replace("        for", "    for").replace("    " * 3, "    " * 2)
+    assert block and said(TAPPED, f"{freed}    return found{rest}", tmp_path, zygote).startswith(
+        "confirmed: "
+    )
+
+
 WEIGHTED = """\
 import torch
 from torch import nn

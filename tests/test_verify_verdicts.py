@@ -30,6 +30,7 @@ from verdict_case import HEAD, Expected
 from verdict_run import compared
 
 from autofix.model import Verdict
+from autofix.verify.jobs import side
 from autofix.verify.outcome import Outcome, Settings
 from autofix.verify.pair import Version, pair
 from autofix.verify.sides import of_paths
@@ -220,6 +221,14 @@ def test_a_verdict_names_what_it_rests_on(tmp_path: Path, zygote: Zygote) -> Non
     assert found.evidence["torch"] == zygote.torch
     assert list(zygote.layers) == found.evidence["isolation"]
     assert [one["verdict"] for one in found.evidence["tried"]] == ["confirmed"]
+
+
+def test_one_seed_is_enough_where_time_runs_out() -> None:
+    results = [{"mode": "plain", "apart": False}, {"mode": "exact"}]
+    late = "took longer than 20 s"
+    assert side(results, late).failure is None
+    assert side(results[:1], late).failure == late
+    assert side(results, "used more than 4 GiB of memory").failure is not None
 
 
 def test_what_is_right_is_still_right_the_second_time(tmp_path: Path, zygote: Zygote) -> None:

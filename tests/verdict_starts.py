@@ -197,6 +197,17 @@ KEPT = MADE.replace("nn.Linear(self.n, self.m, bias=True)(x)", "self.way(x)").re
     "nn.Linear(m, m)\n        self.way = WAY if n != m else None\n",
 )
 
+WIDENED = """
+image = torch.full((4, 4), 0.3, requires_grad=True).to(torch.float64)
+opt = torch.optim.SGD([image], lr=0.1)
+for _ in range(3):
+    opt.zero_grad()
+    loss = (image.pow(2).sum() - 1).pow(2)
+    loss.backward()
+    opt.step()
+"""
+LEVEL = "torch.full((4, 4), 0.3, requires_grad=True).to(torch.float64)"
+
 STARTS = [
     case(
         "a layer that is made once",
@@ -298,5 +309,26 @@ STARTS = [
         TURN,
         "        return torch.stack([torch.cos(self.angle), torch.sin(self.angle)])\n",
         "confirmed",
+    ),
+    case(
+        "a leaf of the wider type, whose values were rounded on the way to it",
+        WIDENED,
+        LEVEL,
+        "torch.full((4, 4), 0.3, dtype=torch.float64, requires_grad=True)",
+        "confirmed",
+    ),
+    case(
+        "a leaf of the wider type, that starts a little apart",
+        WIDENED,
+        LEVEL,
+        "torch.full((4, 4), 0.30001, dtype=torch.float64, requires_grad=True)",
+        "inconclusive",
+    ),
+    case(
+        "a leaf of the narrower type, with the values that it had there",
+        WIDENED,
+        LEVEL,
+        "torch.full((4, 4), 0.3, requires_grad=True)",
+        "refuted",
     ),
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autofix.verify.changes import Change
+from autofix.verify.child.isolation.limits import LATE
 from autofix.verify.judge.case import Side, Trace, key
 from autofix.verify.judge.reads import missing
 from autofix.verify.pair import Version
@@ -110,6 +111,8 @@ def side(results: Sequence[Trace], failure: str | None) -> Side:
     exact = tuple(one for one in results if one.get("mode") == "exact")
     apart = next((one for one in plain if one["apart"]), None)
     first, again, *_ = [*(one for one in plain if not one["apart"]), None, None]
+    if exact and failure is not None and failure.startswith(LATE):
+        failure = None  # the first seed has all that is needed, and another one adds to it
     return Side(first, again, apart, exact, failure)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from autofix.model import Verdict, Verification
 from autofix.source import lines, parse
+from autofix.verify.judge.verdict import NOTHING
 from autofix.verify.outcome import Judge, Outcome
 from autofix.verify.pair import Version, pair
 from autofix.verify.spans import Lines, header, statements
@@ -41,6 +42,8 @@ class _Variant:
     """Where the rewritten version has none."""
     made: int = 0
     """How many weights it has less."""
+    sure: bool = True
+    """The stop is one that the original has as it stands, and not one around what it stopped."""
 
 
 def unneeded(
@@ -62,9 +65,18 @@ def unneeded(
         except SyntaxError:
             continue
         whole = _reached(verification) >= reached - variant.made and clean(variant.text)
-        if verification.verdict is Verdict.CONFIRMED and whole:
+        sure = verification.verdict is Verdict.CONFIRMED and whole
+        if sure and (variant.sure or _stops_any(after, variant, judge)):
             return variant.line
     return None
+
+
+def _stops_any(after: Version, variant: _Variant, judge: Judge) -> bool:
+    """Whether the stop has any effect: to put a tensor into a list has none on its gradient."""
+    found = judge(pair(after, replace(after, text=variant.text))).verification
+    tried = found.evidence.get("tried", ())
+    idle = any(one["reason"] == NOTHING for one in tried)
+    return found.verdict is Verdict.REFUTED or not idle
 
 
 def _variants(
@@ -117,7 +129,7 @@ def _blocked(after: str, trees: tuple[ast.Module, ast.Module]) -> Iterator[_Vari
         stop = next(one for one in around.items if _stops(one.context_expr))
         indent = " " * new.col_offset
         text = [f"{indent}with {ast.unparse(stop)}:\n", *(f"    {line}" for line in part)]
-        yield _Variant("".join([*news[: first - 1], *text, *news[last:]]), first)
+        yield _Variant("".join([*news[: first - 1], *text, *news[last:]]), first, sure=False)
 
 
 def _matched(

@@ -32,9 +32,10 @@ class Exact:
         exact = self._run("exact")
         self._aim(exact, wanted)
         base = self._base()
-        slopes = self._other_slopes(base)
         if wanted is None:
             slopes = self._all_slopes(base, [self._event(one) for one in exact.session.events])
+        else:
+            slopes = self._other_slopes(base)
         session = exact.session
         return {
             "mode": "exact",

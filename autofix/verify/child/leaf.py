@@ -26,6 +26,8 @@ class Leaf:
     """As it was when last looked at."""
     start: tuple[float, float]
     """The sum of what it held when it was first used, and that of the sizes."""
+    single: str = ""
+    """The digest of the same as `float32` has it."""
     derived: bool = False
     """It was computed from what requires grad, behind a cut. It is nothing that could be trained,
     and its gradient says nothing of what it was computed from."""

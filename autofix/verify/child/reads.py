@@ -48,8 +48,9 @@ class Reads:
     """What one execution has asked for."""
 
     noted: list[Read] = field(default_factory=list)
-    refused: list[tuple[list[int], str, str]] = field(default_factory=list)
-    """Shapes, digests and types of what an optimizer did not take."""
+    refused: list[tuple[list[int], str, str, str]] = field(default_factory=list)
+    """Of what an optimizer did not take shapes, digests, types, and digests of the values as
+    `float32` has them."""
     freed: list[tuple[Tensor, int]] = field(default_factory=list)
     """What was set to require grad, in order, and how many backward passes were over."""
     missed: dict[tuple[int, ...], set[str]] = field(default_factory=dict)
@@ -112,7 +113,8 @@ class Reads:
         for one in tensors.inside(parameters):
             if not tensors.is_leaf(one) and one.numel() <= LARGE:
                 dtype = str(one.dtype)[6:]
-                self.refused.append((list(one.shape), tensors.digest(one), dtype))
+                told = tensors.digest(one), dtype, tensors.single(one)
+                self.refused.append((list(one.shape), *told))
 
     def told(self) -> dict[str, Any]:
         return {

@@ -143,6 +143,7 @@ class Session:
             type(self.stack[0]).__name__ if self.stack else None,
             value,
             tensors.sums(value),
+            tensors.single(value) if tensor.dtype is torch.float64 else base[1],
             derived=id(tensor) in self.severed,
             turn=self.turns + self.passes,
         )

@@ -33,6 +33,17 @@ def inside(value: Any, depth: int = DEPTH) -> Iterator[Tensor]:
             yield from inside(item, depth - 1)
 
 
+def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """Every tensor that a call is given; most calls are given little else."""
+    found: list[Tensor] = []
+    for one in (*args, *kwargs.values()) if kwargs else args:
+        if isinstance(one, Tensor):
+            found.append(one)
+        elif isinstance(one, (list, tuple, set, frozenset, dict)):
+            found.extend(inside(one))
+    return found
+
+
 def deep(value: Any) -> Iterator[tuple[str, Tensor]]:
     """The same with names, also through objects and modules."""
     yield from _deep(value, "", DEPTH, set())
@@ -119,6 +130,11 @@ def digest(tensor: Tensor) -> str:
     values = plain(tensor).contiguous()
     raw = ctypes.string_at(values.data_ptr(), 8 * values.numel())  # NumPy may not be there
     return hashlib.sha1(repr(tuple(tensor.shape)).encode() + raw).hexdigest()[:16]
+
+
+def single(tensor: Tensor) -> str:
+    """The same for the values as `float32` has them: what was one for a while is equal to that."""
+    return digest(plain(tensor).to(torch.float32))
 
 
 def storage(tensor: Tensor) -> int:

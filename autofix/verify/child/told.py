@@ -60,6 +60,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
                 "late": id(leaf.tensor) in late,
                 "dtype": str(leaf.tensor.dtype)[6:],
                 "start": leaf.start,
+                "single": leaf.single,
                 "end": tensors.sums(leaf.value),
             }
             for leaf in session.leaves[:2000]

@@ -68,7 +68,7 @@ class Watch(TorchFunctionMode):
             return func(*args, **kwargs)
         if self.wide:
             func, args, kwargs = widened(func, kind, args, kwargs)
-        given = [*tensors.inside(args), *tensors.inside(kwargs)]
+        given = tensors.given(args, kwargs)
         session.reads.take(given)
         session.keeps.take(given)
         if session.mode.name == "plain":

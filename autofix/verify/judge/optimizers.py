@@ -70,10 +70,15 @@ def _barren(case: Case) -> Iterator[Sign]:
 def _other_start(case: Case) -> Iterator[Sign]:
     """What no optimizer took, and takes now, starts from other values."""
     assert case.before.plain is not None
-    held = {of(leaf["key"]) for leaf in case.after.leaves if leaf["held"]}
+    leaves = [leaf for leaf in case.after.leaves if leaf["held"]]
+    held = {of(leaf["key"]) for leaf in leaves}
+    rounded = {(of(leaf["key"])[0], leaf["single"], leaf["dtype"]) for leaf in leaves}
     shapes = {shape for shape, _ in held}
-    for refused in map(of, case.before.plain["refused"]):
-        if refused not in held and refused[0] in shapes:
+    for one in case.before.plain["refused"]:
+        refused = of(one)
+        # What was converted to the type that it has now was rounded before.
+        same = refused in held or (refused[0], one[3], one[2]) in rounded
+        if not same and refused[0] in shapes:
             text = (
                 f"the optimizer was given a tensor of shape {refused[0]} with other values; which "
                 "ones are meant only its author knows"

@@ -111,6 +111,8 @@ def at_home_in(folder: str) -> dict[str, str]:
     return dict.fromkeys(names.split(), folder)
 
 
+LATE = "took longer than"
+"""What is said of a job that has used up its time."""
 MOST_WAITING = 4
 """For how many times its own time a job may wait for a processor."""
 

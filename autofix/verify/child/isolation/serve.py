@@ -147,7 +147,7 @@ def _watch(
             refused = process.asked_for_too_many
             return status, limits.too_many_processes(place.limits) if refused else None
         if left <= 0:
-            return None, f"took longer than {job.seconds:g} s"
+            return None, f"{limits.LATE} {job.seconds:g} s"
         enough = place.limits.processes + 1
         below = processes.descendants(os.getpid(), launcher.spared, enough)
         pause = _ROUND if len(below) <= 1 else _SHORT_ROUND
