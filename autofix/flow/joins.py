@@ -139,8 +139,9 @@ def _join_ref(a: Value, b: Value) -> Any:
     is not."""
     if a.ref is b.ref or a.ref == b.ref:
         return a.ref
-    if _record_class(a.ref) is not None and _record_class(a.ref) is _record_class(b.ref):
-        return _join_records(_choices(a), _choices(b))
+    record = _record_class(a.ref)
+    if record is not None and record is _record_class(b.ref):
+        return _join_records(record, _choices(a), _choices(b))
     return a.ref if _alike(a.ref, b.ref) else _either(a, b)
 
 
@@ -151,12 +152,11 @@ def _record_class(ref: Any) -> Any:
     return info if info is not None and info.is_record else None
 
 
-def _join_records(a: tuple[Value, ...], b: tuple[Value, ...]) -> Any:
-    """Each of them; of many, any that is ever made."""
+def _join_records(info: Any, a: tuple[Value, ...], b: tuple[Value, ...]) -> Any:
+    """Each of them; of many, and where one may as well be None, any that is ever made."""
     found = {id(value.ref): value for value in (*b, *a)}
-    any_of_them = a[0].ref.info.any_of_them
-    if len(found) > FEW or id(any_of_them) in found:
-        return any_of_them
+    if not a or not b or len(found) > FEW or id(info.any_of_them) in found:
+        return info.any_of_them
     return Either(tuple(found.values()))
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from autofix.flow.facts import Facts
 from autofix.flow.imported import Module
+from autofix.flow.index import Index
 from autofix.flow.unit import Unit
+from autofix.source import Line
 
 _HOPS = 2
 """How far the files that import a name are followed to those that import them."""
@@ -32,6 +34,17 @@ def users(facts: Facts, *names: str) -> Iterator[Unit]:
             yield module.unit
             if hops + 1 < _HOPS:
                 todo.append((other, (), hops + 1))
+
+
+def around(facts: Facts, owner: ast.ClassDef) -> Iterator[Index]:
+    """The other files that may handle the objects of a class: those that use it, and those of its
+    bases."""
+    yield from (unit.index for unit in users(facts, owner.name))
+    for base in facts.class_table(owner).lineage:
+        line = base.lineno
+        module = facts.program.modules.at(line.path) if isinstance(line, Line) else None
+        if module is not None:
+            yield module.unit.index
 
 
 def _imported_by(module: Module) -> Iterator[str | None]:

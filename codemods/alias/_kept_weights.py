@@ -15,6 +15,11 @@ from autofix.flow.syntax import calls_in
 from autofix.flow.uses import Use, uses_in
 
 _SAME_MEMORY = frozenset({"view", "view_as", "reshape", "flatten", "squeeze", "unsqueeze", "t"})
+_MOVING = frozenset(
+    "copy_ load_state_dict append extend update add save deepcopy copy zip enumerate list dict tuple"
+    " OrderedDict iter next len range sorted reversed print isinstance id".split()
+)
+"""What takes values, or those that hold them, and does not compute with them."""
 _TAKEN_OUT = _SAME_MEMORY | {"to", "clone", "detach", "cpu", "data", "reshape_as"}
 
 
@@ -42,6 +47,8 @@ def kept_weights(facts: Facts, node: ast.expr) -> KeptWeights | None:
         return None
     several = not _is_cut(node)
     uses = uses_in(facts).follow(_viewed(facts, node), held=INSIDE if several else NOT)
+    if several and any(_computes(use) for use in uses):
+        return None  # it is what a gradient is wanted of
     stored = {use.origin for use in uses if use.stored and not _is_data(use.node)}
     for use in sorted(uses, key=lambda use: getattr(use.user, "lineno", 0)):
         place = _restored(facts, taken, use)
@@ -54,6 +61,14 @@ def kept_weights(facts: Facts, node: ast.expr) -> KeptWeights | None:
 
 def _is_cut(node: ast.expr) -> bool:
     return uncut(node)[1]
+
+
+def _computes(use: Use) -> bool:
+    """`functional_call(model, weights, x)`, `step(weights=weights)`: the weights themselves are
+    wanted, with their graph. What only moves or copies values is another matter."""
+    if use.stored or not isinstance(use.user, ast.Call):
+        return not use.stored and isinstance(use.user, ast.BinOp)
+    return use.user.func is not use.node and last_name(use.user.func) not in _MOVING
 
 
 def _is_data(node: ast.expr) -> bool:

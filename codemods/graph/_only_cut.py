@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from typing import TypeGuard
 
 from autofix.codemods.graph._stops import IN_SETUP, is_written, stopped
 from autofix.flow.facts import Facts
 from autofix.flow.index import Index
 from autofix.flow.syntax import plain_name
-from autofix.flow.users import users
+from autofix.flow.users import around
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.flow.walk import walk
-from autofix.source import Line
 
 _ASKED = frozenset(
     {"grad", "shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad", "item"}
@@ -61,26 +59,17 @@ def _is_read_abroad(leaf: ast.expr, facts: Facts) -> bool:
         read.attr == leaf.attr
         and isinstance(read.ctx, ast.Load)
         and not (_attribute_of(read, index) in _ASKED or _is_reported(read, index))
-        for index in _indices_around(owner, facts)
+        for index in around(facts, owner)
         for read in index.of_kind(ast.Attribute)
     )
-
-
-def _indices_around(owner: ast.ClassDef, facts: Facts) -> Iterator[Index]:
-    yield from (unit.index for unit in users(facts, owner.name))
-    for base in facts.class_table(owner).lineage:
-        line = base.lineno
-        module = facts.program.modules.at(line.path) if isinstance(line, Line) else None
-        if module is not None:
-            yield module.unit.index
 
 
 def _iterated(source: ast.expr, facts: Facts) -> ast.expr | None:
     """`w` of `[x.item() for x in w]`."""
     name = plain_name(source)
-    for around in facts.index.ancestors(source) if name is not None else ():
-        if isinstance(around, (ast.ListComp, ast.GeneratorExp)):
-            for generator in around.generators:
+    for above in facts.index.ancestors(source) if name is not None else ():
+        if isinstance(above, (ast.ListComp, ast.GeneratorExp)):
+            for generator in above.generators:
                 if plain_name(generator.target) == name:
                     return generator.iter
     return None

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._abroad import is_trained_abroad
 from autofix.codemods.modules._kept import Kept
 from autofix.codemods.modules._owners import has_another_owner, origins
 from autofix.codemods.modules._reads import reads_of as _reads_of
@@ -52,6 +53,8 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
     if kept.table.keeps_own_books or beside & kept.table.stores.keys():
         return True
     if any(_of_modules(s.value) for s in (*kept.roots, *kept.fills)):
+        return True
+    if is_trained_abroad(facts, kept.table, kept.attribute):
         return True
     if any(_trains_itself(facts, owner) for owner in kept.classes) or _is_counted(facts, kept):
         return True

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from autofix.codemods.leaf._kept import without_gradient
+from autofix.codemods.modules._abroad import is_handled_abroad
 from autofix.codemods.modules._built import places_of
 from autofix.codemods.modules._floating import is_floating
 from autofix.codemods.modules._idle import changes_nothing
@@ -92,7 +93,9 @@ def weights_in(facts: Facts, table: ClassTable) -> Iterator[Weight]:
     for stores in table.stores.values():
         places = (_if_any(store) for store in places_of(facts, table, stores))
         found = [_weight(facts, table, store) for store in places]
-        if None not in found:
+        if not found or None in found:
+            continue
+        if not is_handled_abroad(facts, table, stores[0].attribute):
             yield from (weight for weight in found if weight is not None)
 
 
@@ -186,6 +189,8 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: Origin) -> Ev
         return Evidence.TRAINS
     if any(k.arg == "requires_grad" for c in calls for k in c.keywords):
         return None
+    if any(_is_given(call) for call in calls):
+        return None
     names = {last_name(call.func) or "" for call in calls if not _is_listed(call)}
     if names & {"detach", "register_buffer", "tensor", "Variable"}:
         return None
@@ -206,6 +211,12 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: Origin) -> Ev
     if not _IS_CONSTANT.search(name) and changes_nothing(facts, table, store, made[0]):
         return Evidence.IDLE
     return Evidence.RANDOM if random and "empty" not in names else None
+
+
+def _is_given(call: ast.Call) -> bool:
+    """`torch.Tensor([0.1, 1.0])`: these very numbers, where a size would give any."""
+    literal = bool(call.args) and isinstance(call.args[0], (ast.List, ast.Tuple))
+    return literal and last_name(call.func) in ("Tensor", "FloatTensor", "DoubleTensor")
 
 
 def _is_listed(call: ast.Call) -> bool:

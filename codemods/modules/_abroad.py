@@ -1,0 +1,67 @@
+"""What other files do with an attribute of a Module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from autofix.flow.class_table import ClassTable
+from autofix.flow.facts import Facts
+from autofix.flow.index import Index
+from autofix.flow.syntax import plain_name
+from autofix.flow.users import around
+from autofix.flow.walk import walk
+
+_ASKED = frozenset({"shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad"})
+
+
+_TRAINING = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "grad"})
+_TRAINERS = frozenset({"add_param_group", "requires_grad_", "chain"})
+
+
+def is_handled_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
+    """`model.context = model.context - rate * gradient`, `Adam([model.context])`: does a file that
+    uses the class set the attribute, or do more with it than to ask for its shape?"""
+    return any(not _is_asked(index, node) for index, node in _abroad(facts, table, attribute))
+
+
+def is_trained_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
+    """`parameters = [*net.parameters(), *net.scales]`: does a function of such a file that trains
+    or saves something take the attribute for itself?"""
+    return any(
+        isinstance(node.ctx, ast.Store) or _trains(index.function_of(node) or index.tree)
+        for index, node in _abroad(facts, table, attribute)
+    )
+
+
+def _trains(function: ast.AST) -> bool:
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in _TRAINING | _TRAINERS
+        for node in walk(function)
+    )
+
+
+def _abroad(
+    facts: Facts, table: ClassTable, attribute: str
+) -> Iterator[tuple[Index, ast.Attribute]]:
+    for index in around(facts, table.node):
+        for node in index.of_kind(ast.Attribute):
+            if node.attr == attribute and not _is_its_own(index, node):
+                yield index, node
+
+
+def _is_asked(index: Index, node: ast.Attribute) -> bool:
+    parent = index.parents.get(node)
+    return isinstance(parent, ast.Attribute) and parent.attr in _ASKED
+
+
+def _is_its_own(index: Index, node: ast.Attribute) -> bool:
+    """`self.weight` in a class that sets one itself."""
+    owner = index.class_of(node) if plain_name(node.value) == "self" else None
+    return owner is not None and any(
+        other.attr == node.attr
+        and isinstance(other.ctx, ast.Store)
+        and index.class_of(other) is owner
+        and plain_name(other.value) == "self"
+        for other in index.of_kind(ast.Attribute)
+    )
