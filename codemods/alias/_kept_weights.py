@@ -16,8 +16,8 @@ from autofix.flow.uses import Use, uses_in
 
 _SAME_MEMORY = frozenset({"view", "view_as", "reshape", "flatten", "squeeze", "unsqueeze", "t"})
 _MOVING = frozenset(
-    "copy_ load_state_dict append extend update add save deepcopy copy zip enumerate list dict tuple"
-    " OrderedDict iter next len range sorted reversed print isinstance id".split()
+    "copy_ load_state_dict append extend update add save deepcopy copy zip enumerate list dict"
+    " tuple OrderedDict iter next len range sorted reversed print isinstance id".split()
 )
 """What takes values, or those that hold them, and does not compute with them."""
 _TAKEN_OUT = _SAME_MEMORY | {"to", "clone", "detach", "cpu", "data", "reshape_as"}

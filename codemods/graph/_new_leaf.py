@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from autofix.codemods.graph._intent import is_given_to_others, is_loss
+from autofix.codemods.graph._only_cut import iterated
 from autofix.codemods.graph._stops import stopped
 from autofix.flow import roles
 from autofix.flow.facts import Facts
@@ -58,11 +59,24 @@ def is_given_out(node: ast.Assign | ast.Call, inner: ast.expr, facts: Facts) -> 
     """Does a function give the leaf, which is no loss, to code that may ask for its gradient?"""
     value = facts.value(inner)
     reduced = isinstance(inner, ast.Call) and last_name(inner.func) in ("mean", "sum")
-    if value.is_single or value.is_number or reduced or is_loss(inner):
-        return False
+    likely = value.is_single or value.is_number or reduced or is_loss(inner)
+    if likely:
+        return _is_part_of_leaf(inner, facts) and any(
+            isinstance(use.user, ast.Call) and facts.library_name(use.user.func) is None
+            for use in _uses(node, inner, facts)
+        )
     if runs_backward(node, inner, facts):
         return False
     return is_given_to_others(_uses(node, inner, facts), facts)
+
+
+def _is_part_of_leaf(inner: ast.expr, facts: Facts) -> bool:
+    """`w.clone()` in `for w in weights`, where `weights` is one leaf: a number to start from, which
+    some function is given."""
+    while isinstance(inner, (ast.Call, ast.Attribute)):
+        inner = inner.func if isinstance(inner, ast.Call) else inner.value
+    whole = inner.value if isinstance(inner, ast.Subscript) else iterated(inner, facts)
+    return whole is not None and facts.value(whole).leaf
 
 
 def begins_anew(cut: ast.AST, graph: Graph, inner: ast.expr, facts: Facts) -> bool:

@@ -39,7 +39,7 @@ def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
 
 def never_learns(cut: ast.expr, source: ast.expr, facts: Facts) -> bool:
     """Is what is cut at `cut` computed from one leaf, of which every other read is dead as well?"""
-    whole = _iterated(source, facts) or source
+    whole = iterated(source, facts) or source
     leaves = [n for n in walk(whole) if _is_leaf(n, facts)]
     if not leaves or len({ast.unparse(leaf) for leaf in leaves}) > 1:
         return False
@@ -64,7 +64,7 @@ def _is_read_abroad(leaf: ast.expr, facts: Facts) -> bool:
     )
 
 
-def _iterated(source: ast.expr, facts: Facts) -> ast.expr | None:
+def iterated(source: ast.expr, facts: Facts) -> ast.expr | None:
     """`w` of `[x.item() for x in w]`."""
     name = plain_name(source)
     for above in facts.index.ancestors(source) if name is not None else ():
