@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from autofix.codemods.training._order import may_change_places
@@ -19,6 +20,8 @@ from autofix.rewrite.statements import (
 )
 
 _WITH_STEP = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "unscale_"})
+
+_GRADIENTS = re.compile(r"(?i)grad(?!_fn)|clip|unscale")
 
 
 def holds(statement: ast.stmt, event: Event, facts: Facts) -> bool:
@@ -165,15 +168,25 @@ def _runs(statement: ast.stmt, backward: Placed, facts: Facts) -> bool:
 def _last_of_run(
     block: Sequence[ast.stmt], later: Sequence[ast.stmt], problem: Problem, facts: Facts
 ) -> ast.stmt:
-    """The last of the backward passes that follow each other without a step or a reset."""
+    """The last of the backward passes that follow each other without a step or a reset, and of
+    what is done to the gradients that they bring."""
     found = later[0]
     ends = [*problem.turn.of(What.STEP), *problem.turn.of(What.ZERO)]
     for statement in block[block.index(found) + 1 :]:
         if any(holds(statement, end.event, facts) for end in ends):
             break
-        if statement in later:
+        if statement in later or _is_about_gradients(statement):
             found = statement
     return found
+
+
+def _is_about_gradients(statement: ast.stmt) -> bool:
+    """`clip_grad_norm_(model.parameters(), 1.0)`, `scaler.unscale_(optimizer)`, `p.grad.mul_(2)`"""
+    return any(
+        (isinstance(n, ast.Attribute) and n.attr == "grad")
+        or (isinstance(n, ast.Call) and _GRADIENTS.search(last_name(n.func) or ""))
+        for n in ast.walk(statement)
+    )
 
 
 def _company(block: Sequence[ast.stmt], at: int, facts: Facts) -> tuple[int, int]:
