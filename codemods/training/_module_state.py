@@ -13,7 +13,7 @@ from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys
 from autofix.codemods.training._kept_states import Kept, kept_by
 from autofix.codemods.training._renewals import is_renewed
 from autofix.codemods.training._repeated import is_repeated
-from autofix.codemods.training._state import is_tuple, steps_in
+from autofix.codemods.training._state import Form, form_of, steps_in
 from autofix.flow.class_table import Method, self_name
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
@@ -38,7 +38,7 @@ class ModuleState:
     backward: Backward
     forward: ast.stmt | None
     """The first statement of `forward`, if it is to be detached there."""
-    several: bool | None
+    form: Form
     may_be_none: bool
     elements: ast.expr | None
     """It is a list or dict, of which the elements with such an index are states."""
@@ -187,7 +187,7 @@ def _state(
         place,
         backward,
         first if alone else None,
-        is_tuple(kept.value),
+        form_of(kept.value),
         _may_be_none(called.info, kept),
         elements,
         kept.made.lineno if foreign else None,

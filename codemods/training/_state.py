@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeGuard
 
 from autofix.codemods.training._detaching import detaches
@@ -19,6 +20,13 @@ from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind, Value
 
 _RESETS = ("reset", "init_hidden", "zero_state")
+
+
+class Form(Enum):
+    TENSOR = "one tensor"
+    TUPLE = "a tuple of tensors"
+    LIST = "a list of tensors"
+    EITHER = "one of these"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +269,14 @@ def _feeds(graphs: Graphs, node: ast.expr, statement: ast.stmt, backward: Backwa
     return bool(targets & roots) or isinstance(statement, (ast.AugAssign, ast.Expr))
 
 
-def is_tuple(value: Value) -> bool | None:
-    """Is the state a tuple of tensors (an LSTM's)? None if that is not known."""
+def form_of(value: Value) -> Form:
+    """Is the state one tensor, a tuple of them (an LSTM's), or a list?"""
     if value.is_tensor:
-        return False
-    if value.kind == Kind.SEQUENCE:
-        return True
-    return None
+        return Form.TENSOR
+    listed = value.kind & Kind.SEQUENCE and value.aliases and min(value.aliases) >= 0
+    if listed and not value.kind & ~(Kind.SEQUENCE | Kind.UNKNOWN):
+        return Form.LIST
+    return Form.TUPLE if value.kind == Kind.SEQUENCE and not value.aliases else Form.EITHER
 
 
 def holds_sequences(value: Value) -> bool:

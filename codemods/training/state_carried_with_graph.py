@@ -64,14 +64,15 @@ from autofix.codemods.training._module_state import ModuleState, module_states
 from autofix.codemods.training._partly import becomes, is_read_again, left_attached
 from autofix.codemods.training._state import (
     Carried,
+    Form,
     carried_states,
+    form_of,
     holds_sequences,
-    is_tuple,
     steps_in,
 )
 from autofix.flow.facts import Facts
 from autofix.flow.uses import uses_in
-from autofix.flow.values import Graph, Kind
+from autofix.flow.values import Graph, Kind, Value
 from autofix.model import Applicability, Edit
 from autofix.rewrite.arguments import append_method
 from autofix.rewrite.statements import insert_after, insert_before
@@ -123,10 +124,11 @@ def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
     facts, backward = graphs.facts, state.backward
     if backward.retains and not steps_in(graphs, state.turn):
         return  # gradients of one graph after the other, over weights that stay
-    text = _detached(state.key, is_tuple(state.value), state.filled)
+    form = Form.LIST if state.filled else form_of(state.value)
+    text = _detached(state.key, form)
     if state.value.kind == Kind.DICT:
         text = f"{{name: part.detach() for name, part in {state.key}.items()}}"
-    if state.filled and holds_sequences(state.value):  # the states of several LSTMs
+    if form == Form.LIST and holds_sequences(state.value):  # the states of several LSTMs
         text = f"[tuple(part.detach() for part in pair) for pair in {state.key}]"
     anchor = backward.statement
     ends = {state.made} if state.turn is None else {state.made, state.turn}
@@ -137,7 +139,7 @@ def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
         f"`{state.key}` is handed on to the next turn (line {state.read.lineno}) with its graph, "
         f"{_consequence(backward)}"
     )
-    doubtful = state.doubtful or backward.retains
+    doubtful = state.doubtful or backward.retains or _may_be_anything(form, state.value)
     tier = Applicability.UNSAFE if doubtful else Applicability.SAFE
     yield Report(state.made, message, fix=fix(tier, *edits))
 
@@ -149,14 +151,20 @@ def _consequence(backward: Backward) -> str:
     return f"which the backward pass (line {line}) has freed by then"
 
 
-def _detached(key: str, several: bool | None, filled: bool = False) -> str:
+def _may_be_anything(form: Form, value: Value) -> bool:
+    """Nothing says that it is no list, which is neither of what the fix provides for."""
+    listed = value.kind & Kind.SEQUENCE and value.aliases
+    return form == Form.EITHER and bool(value.kind & Kind.UNKNOWN or listed)
+
+
+def _detached(key: str, form: Form) -> str:
     each = f"part.detach() for part in {key}"
-    parts = f"[{each}]" if filled else f"tuple({each})"
-    if filled:
-        return parts
-    if several is None:
-        return f"{parts} if isinstance({key}, tuple) else {key}.detach()"
-    return parts if several else f"{key}.detach()"
+    several, one = f"tuple({each})", f"{key}.detach()"
+    if form == Form.LIST:
+        return f"[{each}]"
+    if form == Form.EITHER:
+        return f"{several} if isinstance({key}, tuple) else {one}"
+    return several if form == Form.TUPLE else one
 
 
 def _released(graphs: Graphs, backward: Backward) -> list[Edit]:
@@ -181,7 +189,7 @@ def _module(kept: ModuleState, graphs: Graphs) -> Report:
         )
         text = f"{name} = [{part} for part in {name}]"
     else:
-        text = f"{name} = {_detached(name, kept.several)}"
+        text = f"{name} = {_detached(name, kept.form)}"
         if kept.may_be_none and kept.forward is not None:
             text = f"{text} if {name} is not None else None"
     if kept.forward is not None:
