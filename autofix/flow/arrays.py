@@ -18,6 +18,17 @@ _SAME = frozenset(
     {"copy", "reshape", "ravel", "flatten", "transpose", "squeeze", "swapaxes", "repeat", "T"}
 )
 
+METHODS = frozenset(
+    (
+        "all any argmax argmin argpartition argsort astype byteswap choose clip compress conj "
+        "conjugate copy cumprod cumsum diagonal dot dump dumps fill flatten getfield item max "
+        "mean min nonzero partition prod put ravel repeat reshape resize round searchsorted "
+        "setfield setflags sort squeeze std sum swapaxes take to_device tobytes tofile tolist "
+        "trace transpose var view"
+    ).split()
+)
+"""What numpy.ndarray has: something of which another method is called is none."""
+
 
 def made_dtype(name: str, given: Arguments) -> str | None:
     """Of the result of `numpy.<name>(...)`."""

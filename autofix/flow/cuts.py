@@ -29,6 +29,8 @@ class Demand:
     """A graph may arrive on another path: the cut may be a weight held constant on purpose."""
     alone: bool = False
     """Whatever other cuts are on the way here lie behind this one."""
+    last: bool = False
+    """No other cut is made of what comes out of this one."""
     leaf: bool = False
     """A leaf that was made of the value is what needs it."""
     repeated: bool = False
@@ -166,7 +168,10 @@ class Cuts:
             repeated = backward and not set(self.loops) <= self.made_in.get(token, set())
             if backward:
                 self.carried.runs_backward(token, self.loops, self.turns)
-            demand = Demand(text, line, backward, carries, alone, value.leaf, repeated, supposed)
+            last = not any(token in self.behind.get(t, EMPTY) for t in value.cuts - {token})
+            demand = Demand(
+                text, line, backward, carries, alone, last, value.leaf, repeated, supposed
+            )
             old = self.demands.get(token)
             if old is None or demand.weight > old.weight:
                 self.demands[token] = demand

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from autofix.flow import constructors, distributions, torch_api
-from autofix.flow.arrays import kept_dtype
+from autofix.flow.arrays import METHODS, kept_dtype
 from autofix.flow.evidence import SHARED
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.joins import join, sequence
@@ -43,6 +43,8 @@ def call_method(
         return _backward(receiver, given, frame)
     if name == "step" and Kind.OPTIMIZER in (one.kind for one in (receiver, *given.values)):
         frame.program.stepped.update(frame.program.cuts.loops)
+    if receiver.kind == Kind.TENSOR | Kind.NUMPY and name not in METHODS:
+        receiver = receiver.but(kind=Kind.TENSOR)
     if receiver.kind & Kind.TENSOR and not receiver.kind & (Kind.SEQUENCE | Kind.DICT):
         return _tensor_method(receiver, name, given, frame)
     if receiver.kind & Kind.SEQUENCE:

@@ -154,7 +154,7 @@ def _report(node: ast.expr, what: str, instead: str, facts: Facts) -> Iterator[R
         return
     demand = found[1]
     whole = demand.alone and not demand.carries
-    if not demand.backward or not (whole or (demand.alone and facts.is_term(node))):
+    if not demand.backward or not (whole or (demand.last and facts.is_term(node))):
         if not demand.supposed:
             yield from _untrained(node, what, instead, facts)
         return
