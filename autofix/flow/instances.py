@@ -9,7 +9,7 @@ from autofix.flow import torch_api
 from autofix.flow.frame import Frame
 from autofix.flow.functions import call_closure, enter, index_of, settle
 from autofix.flow.index import FunctionNode, Index
-from autofix.flow.joins import MOST, join_all
+from autofix.flow.joins import MOST, join, join_all
 from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.values import UNKNOWN, Graph, Kind, Value, tensor
@@ -74,6 +74,8 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
     survey(instance.info, name, frame)
     stored = instance.info.table.get(name)
     if stored is not None:
+        if stored.kind == Kind.NONE:
+            stored = join(stored, UNKNOWN)  # a derived class or a user sets it, or it would be idle
         frame.state.bound[instance.identity, name] = stored
         return stored
     return in_class if in_class is not None else _inherited_weight(instance, name, frame)
