@@ -70,8 +70,10 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
 
 
 def _is_given(data: Value) -> bool:
-    """Is it an argument or the like, of which no cut is known?"""
-    return data.kind == Kind.UNKNOWN and not data.cuts
+    """Is it an argument or the like, or a list of some, of which no cut is known?"""
+    inner = contents(data)
+    given = data if inner is None else inner
+    return given.kind == Kind.UNKNOWN and not all_cuts(data)
 
 
 def _is_size(data: Value | None, given: Arguments) -> bool:

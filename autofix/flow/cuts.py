@@ -285,7 +285,8 @@ class Cuts:
         if not asked and any(p.graph == Graph.YES and p.node not in self.steps for p in places):
             return True
         aside = self.regions | self.steps
-        nodes = [n for token in value.cuts if (n := self.places[token].node) not in aside]
+        found = [p for p in places if p.node not in aside and not _is_setting(p)]
+        nodes = [place.node for place in found]
         return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
 
     def hide(self, value: Value) -> None:
@@ -328,3 +329,9 @@ class Cuts:
     def is_leaf_of(self, node: ast.AST) -> bool:
         """Is the result of the cut at `node` used as a leaf of its own?"""
         return bool(self._tokens_of(node) & self.optimized)
+
+
+def _is_setting(place: Cut) -> bool:
+    """`float(options.get("alpha", 0.2))`: nothing but the call says that there was a tensor."""
+    named = isinstance(place.node, ast.Call) and isinstance(place.node.func, ast.Name)
+    return named and place.graph < Graph.YES and last_name(place.node.func) in ("float", "int")
