@@ -333,5 +333,7 @@ class Cuts:
 
 def _is_setting(place: Cut) -> bool:
     """`float(options.get("alpha", 0.2))`: nothing but the call says that there was a tensor."""
-    named = isinstance(place.node, ast.Call) and isinstance(place.node.func, ast.Name)
-    return named and place.graph < Graph.YES and last_name(place.node.func) in ("float", "int")
+    match place.node:
+        case ast.Call(func=ast.Name(id="float" | "int")):
+            return place.graph < Graph.YES
+    return False

@@ -68,7 +68,7 @@ def parameter_value(
     if promised is None and used_as_tensor(parameter.arg, function, frame):
         promised = tensor(Graph.MAYBE)
     if promised is not None:
-        promised = promised.but(assumed=True)
+        promised = _assumed(promised)
     else:
         promised = UNKNOWN if actual is None else actual
         if actual is None and default is not None:
@@ -91,6 +91,16 @@ def parameter_value(
     if promised.is_tensor:
         return promised.but(storage=frozenset({fresh()}), why=why)
     return promised
+
+
+def _assumed(promised: Value) -> Value:
+    """Nothing but an annotation, or what is done with it, says what it is, or what it holds."""
+    elem, items = promised.elem, promised.items
+    return promised.but(
+        assumed=True,
+        elem=None if elem is None else _assumed(elem),
+        items=None if items is None else tuple(_assumed(item) for item in items),
+    )
 
 
 def _stands_for_number(
