@@ -174,7 +174,7 @@ def _is_dropped(facts: Facts, function: FunctionNode | None) -> bool:
 def _read_before(
     facts: Facts, statement: ast.stmt, holder: ast.expr, node: ast.expr
 ) -> ast.stmt | None:
-    """Where what the last call or turn kept is read, together with the gradient of this one."""
+    """Where what the last call or turn kept is read, in one block with the gradient of this one."""
     held, gradient = {ast.unparse(holder)}, ast.unparse(uncut(node)[0])
     function = facts.index.function_of(statement)
     around: ast.AST = function if function is not None else facts.tree
@@ -186,13 +186,20 @@ def _read_before(
             for target, value in pairs_of(each):
                 if isinstance(target, ast.Name) and looked_up(value) in held:
                     held.add(target.id)
-    for each in statements:
-        if each is statement or each.lineno > statement.lineno or isinstance(each, ast.If):
-            continue
-        texts = _texts_read(each)
-        if gradient in texts and held & texts:
-            return each
-    return None
+    earlier = [
+        each
+        for each in statements
+        if each is not statement
+        and each.lineno <= statement.lineno
+        and not isinstance(each, ast.If)
+        and held & _texts_read(each)
+    ]
+    of_now = {
+        facts.index.parents.get(s)
+        for s in statements
+        if s is not statement and gradient in _texts_read(s)
+    }
+    return next((each for each in earlier if facts.index.parents.get(each) in of_now), None)
 
 
 def _texts_read(statement: ast.stmt) -> set[str]:
