@@ -172,40 +172,6 @@ def roots(facts: Facts, place: ast.expr) -> list[ast.expr]:
     return [b.root for b in (*graphs.backwards, *graphs.gradients)]
 
 
-def is_treated_as_tensor(graphs: Graphs, key: str) -> bool:
-    """Does the code ask of the sum what no float has: `total.cpu()`? Or what it is? Or of the parts
-    of a list: `mean(losses).item()`, `torch.stack(losses)`, `[x.item() for x in losses]`?"""
-    facts = graphs.facts
-    for read in ast.walk(graphs.scope):
-        if not isinstance(read, (ast.Name, ast.Attribute)) or key_of(read) != key:
-            continue
-        match facts.index.parents.get(read):
-            case (
-                ast.Call(func=ast.Name(id="isinstance"))
-                | ast.Call(func=ast.Attribute(attr="is_tensor"))
-            ):
-                return True
-            case ast.Call(func=func) as call if read in call.args:
-                library = facts.library_name(func) or ""
-                if library.startswith("torch.") or _of_tensor(call, facts):
-                    return True
-            case ast.Subscript() as element if _of_tensor(element, facts):
-                return True
-            case ast.For(target=ast.Name() as each) | ast.comprehension(target=ast.Name() as each):
-                loads = uses_in(facts).names.all_loads(each)
-                if any(_of_tensor(load, facts) for load in loads):
-                    return True
-            case _ if _of_tensor(read, facts, (list, dict)):
-                return True
-    return False
-
-
-def _of_tensor(node: ast.expr, facts: Facts, others: tuple[type, ...] = ()) -> bool:
-    parent = facts.index.parents.get(node)
-    named = isinstance(parent, ast.Attribute)
-    return named and not any(hasattr(kind, parent.attr) for kind in (float, *others))  # type: ignore[union-attr]
-
-
 def surely_tensor(facts: Facts, added: ast.expr, root: ast.expr) -> bool:
     value = facts.value(added)
     if value.is_tensor:

@@ -54,9 +54,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.training._asked import is_treated_as_tensor
 from autofix.codemods.training._freed import (
     dead_at,
-    is_treated_as_tensor,
     parts_of_record,
     roots,
     same_turn,
