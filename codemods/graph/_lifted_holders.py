@@ -29,6 +29,8 @@ LISTED = frozenset(
     }
 )
 
+_JOINING = frozenset({"stack", "concatenate", "vstack", "hstack"})
+
 
 def element(lift: Lift, whole: ast.Subscript, form: Form, mixed: bool) -> Way:
     if isinstance(whole.ctx, ast.Store):
@@ -52,11 +54,28 @@ def collected(lift: Lift, node: ast.expr, parent: ast.expr, form: Form, mixed: b
             if is_listed(lift, node, around):
                 return OFF
             return passed(lift, parent, around, Form.NUMBERS, mixed)
+        case ast.Call(), ast.List() | ast.Tuple() if form == Form.ARRAY:
+            return _joined(lift, parent, around, mixed)
         case ((ast.Assign() | ast.Starred()), ast.Tuple(elts=parts)):
             return spread(lift, parent, parts.index(node), form)
     if isinstance(parent, ast.List) and form == Form.NUMBER:
         return lift.follow(parent, Form.NUMBERS)
     return OFF
+
+
+def _joined(lift: Lift, parts: ast.expr, call: ast.Call, mixed: bool) -> Way:
+    """`np.stack([node, other], axis=1)`: all that it joins are tensors then."""
+    dotted = lift.facts.library_name(call.func) or ""
+    if not dotted.startswith("numpy.") or dotted[6:] not in _JOINING or mixed:
+        return OFF
+    translated = lift.translator.function(call, parts, Form.ARRAY, mixed)
+    if translated is None:
+        return OFF
+    after, edits = translated
+    others = lift.translator.others(parts, call)
+    lift.exact = lift.exact and not others
+    way = lift.follow(call, after)
+    return Way(True, (*edits, *others, *way.edits)) if way.joined else OFF
 
 
 def zipped(lift: Lift, node: ast.expr, call: ast.Call, form: Form) -> Way:

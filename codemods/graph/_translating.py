@@ -11,6 +11,7 @@ from autofix.codemods.graph._unwrapping import replaced, unwrapped, wrapped
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import all_arguments
+from autofix.flow.values import Kind
 from autofix.model import Edit
 from autofix.rewrite.names import spell
 
@@ -88,21 +89,22 @@ class Translator:
             return None
         if form == Form.NUMBERS:
             stack = replaced(self.facts, call.func, self.torch("stack", call))
-            return Form.ARRAY, [*stack, *self._others(node, call)]
+            return Form.ARRAY, [*stack, *self.others(node, call)]
         return form, unwrapped(self.facts, call, node)
 
     def _operand(self, node: ast.expr, call: ast.Call, form: Form, mixed: bool) -> list[Edit]:
         if form == Form.NUMBERS:
             stack = wrapped(self.facts, node, self.torch("stack", call))
-            return [stack[0], *self._others(node, call), stack[1]]
+            return [stack[0], *self.others(node, call), stack[1]]
         return wrapped(self.facts, node, self.torch("as_tensor", call)) if mixed else []
 
-    def _others(self, node: ast.expr, near: ast.AST) -> list[Edit]:
-        """Numbers beside those in a list that are tensors now: a stack takes only tensors."""
+    def others(self, node: ast.expr, near: ast.AST) -> list[Edit]:
+        """Numbers and arrays beside those in a list that are tensors now: a stack takes only
+        tensors."""
         edits: list[Edit] = []
         for element in node.elts if isinstance(node, (ast.List, ast.Tuple)) else ():
-            number = self.facts.value(element).is_number
-            if number and self.cut not in self.facts.cuts_before(element):
+            plain = self.facts.value(element).kind in (Kind.NUMBER, Kind.NUMPY)
+            if plain and self.cut not in self.facts.cuts_before(element):
                 edits += wrapped(self.facts, element, self.torch("as_tensor", near))
         return edits
 
