@@ -53,11 +53,13 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.modules._comma import stray_comma
-from autofix.codemods.modules._elsewhere import known_elsewhere
+from autofix.codemods.modules._elsewhere import known_elsewhere, parts_of
 from autofix.codemods.modules._kept import Kept, is_mixin, kept_in, may_keep
 from autofix.codemods.modules._tier import tier
 from autofix.codemods.modules._wrap import repaired
 from autofix.flow.facts import Facts
+from autofix.flow.uses import uses_in
+from autofix.flow.values import Graph
 from autofix.rule import Report, Rule, fix
 
 rule = Rule(__name__, code="AG502", trigger=r"class\b", needs=("requires_grad", "Parameter"))
@@ -83,10 +85,27 @@ def _report(facts: Facts, kept: Kept) -> Report:
     if comma is not None:
         message = f"a comma makes `{kept.attribute}` a tuple: the parameter is not registered"
         return Report(root.statement, message, fix=fix(tier(facts, kept), *comma), note=_NOTE)
+    line = _plain_part(facts, kept)
+    if line is not None:
+        why_not = f"it may hold a plain tensor (line {line}), which would be trained as well"
+        return Report(root.statement, message, declined=why_not)
     repair = repaired(facts, kept, parameters=True)
     if isinstance(repair, str):
         return Report(root.statement, message, declined=repair)
     return Report(root.statement, message, fix=fix(tier(facts, kept), *repair.edits), note=_NOTE)
+
+
+def _plain_part(facts: Facts, kept: Kept) -> int | None:
+    """Where `bias = torch.tensor(0)` makes a part that is no weight in one branch. (A ParameterList
+    turns all that it is given into Parameters, and raises for whole numbers.)"""
+    for part in parts_of(facts, kept):
+        stores = uses_in(facts).names.stores(part) if isinstance(part, ast.Name) else ()
+        for store in stores:
+            made = facts.index.parents.get(store)
+            value = facts.value(made.value) if isinstance(made, ast.Assign) else None
+            if value is not None and value.is_tensor and value.graph == Graph.NO and not value.leaf:
+                return store.lineno
+    return None
 
 
 _NOTE = "the module gains parameters; checkpoints written before lack their keys"
