@@ -21,6 +21,7 @@ import verdict_handed
 import verdict_later
 import verdict_leaves
 import verdict_others
+import verdict_points
 import verdict_starts
 import verdict_steps
 import verdict_training
@@ -61,6 +62,7 @@ PAIRS: list[Expected] = [
     *verdict_leaves.LEAVES,
     *verdict_leaves.ONE_WAY,
     *verdict_whole.WHOLE,
+    *verdict_points.POINTS,
     *verdict_others.CLEAN,
     *verdict_others.UNCERTAIN,
     *verdict_others.SAME,

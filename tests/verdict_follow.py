@@ -218,7 +218,8 @@ FOLLOW = [
         SLOW,
         BEFORE,
         "    before = weight.data.clone() / 2\n",
-        "inconclusive",
+        "refuted",
+        "other values than before",
     ),
     case(
         "a write that makes a new tensor", RATE, WRITTEN, "    found = found * scale\n", "confirmed"

@@ -214,7 +214,7 @@ def _best(tried: Sequence[Tried]) -> Tried:
     return min(tried, key=rank)
 
 
-_SEEN = frozenset("stop surrogate passes freezing optimizer values follow veiled".split())
+_SEEN = frozenset("stop surrogate passes freezing optimizer values follow veiled half".split())
 """Doubts about what was seen, not about whether it could be seen."""
 
 

@@ -30,7 +30,7 @@ def restart(session: Session, target: Tensor) -> None:
 
 def _move(session: Session, leaf: Leaf, kept: Tensor) -> None:
     """Its values are its own: they do not move with what was there before."""
-    shift = session.plan.shift(leaf.index, tuple(leaf.tensor.shape), session.mode)
+    shift = session.plan.shift(leaf.index, kept, session.mode)
     moved = kept if shift is None else kept + shift
     if kept.shape == leaf.tensor.shape:
         with torch.no_grad():  # in place, as the program may hold on to the memory

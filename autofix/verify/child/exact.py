@@ -47,6 +47,7 @@ class Exact:
             "leaves": self._leaves(exact),
             "aimed": len(self.plan.scales),
             "slopes": slopes,
+            "far": self._far(),
             "exits": told.exits(base),
             "stops": told.stops(base),
             "live": [[*key, count] for key, count in sorted(base.session.live_exits.items())],
@@ -140,6 +141,12 @@ class Exact:
                 sides.append([event.value for event in run.session.events])
             pairs.append(sides)
         return {"pairs": pairs, "diverged": diverged, "scale": scale}
+
+    def _far(self) -> list[float]:
+        """The losses at another point: two functions may be alike at the one that is given, and
+        their slopes as well."""
+        run = self._run("shifted", live="all", direction=0, sign=1.0, far=True)
+        return [event.value for event in run.session.events] if run.raised is None else []
 
     def _event(self, event: Event) -> dict[str, Any]:
         data = told.event(event)

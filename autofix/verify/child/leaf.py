@@ -49,6 +49,10 @@ class Leaf:
     read: bool = False
     """The program has read its gradient since it was given."""
     lost: int = 0
+    clipped: bool = False
+    """Its gradient was clipped after the step that has used it."""
+    late_clips: int = 0
+    """How often that came to nothing."""
     pending: list[Any] = field(default_factory=list)
     """The passes that have given it what no step has used yet."""
 
@@ -74,5 +78,7 @@ class Leaf:
             self.lost += 1
             for event in self.pending:
                 event.wasted = True
+        self.late_clips += self.clipped and self.state == "used"
+        self.clipped = False
         self.pending.clear()
         self.state, self.mixed, self.passed = "clean", False, False

@@ -17,6 +17,8 @@ class Mode:
     """Which exits stay open in a shifted run: those in the changed `spans`, `none` or `all`."""
     direction: int | None = None
     sign: float = 0.0
+    far: bool = False
+    """The leaves are moved by a part of their size: to see the values of another point."""
     apart: bool = False
     """What is expanded is copied, so that each row has a place of its own."""
     healed: bool = False

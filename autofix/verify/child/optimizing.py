@@ -40,6 +40,7 @@ def _patch_optimizers() -> None:
         except ValueError:
             with unwatched(session):
                 session.reads.refuse([params])
+                session.made_with.append(_asked(params, *args, **kwargs))
             raise
         session.restarted += sum(_has_state(session, one) for one in parameters_of(self))
         session.optimizers.append(self)
@@ -129,6 +130,13 @@ def _numbers(group: dict[str, Any]) -> dict[str, float]:
     }
 
 
+def _asked(params: Any, defaults: Any = None, *_: Any, **__: Any) -> list[dict[str, float]]:
+    """The numbers that the groups of an optimizer would have had that did not come to be."""
+    groups = [one for one in params if isinstance(one, dict)] if isinstance(params, list) else []
+    known = defaults if isinstance(defaults, dict) else {}
+    return [_numbers({**known, **group}) for group in groups or [{}]]
+
+
 def parameters_of(optimizer: Any) -> list[Tensor]:
     return [tensor for group in optimizer.param_groups for tensor in group["params"]]
 
@@ -172,7 +180,10 @@ def _patch_clip(name: str) -> None:
             parameters = list(parameters)
         if session is not None:
             with unwatched(session):
-                session.training.clip(name, tensors.inside(parameters), [*args, *kwargs.values()])
+                given = [*tensors.inside(parameters)]
+                session.training.clip(name, given, [*args, *kwargs.values()])
+                for leaf in (session.by_id[id(one)] for one in given if id(one) in session.by_id):
+                    leaf.clipped = leaf.state == "used"
         return original(parameters, *args, **kwargs)
 
     for place in (utils, utils.clip_grad):

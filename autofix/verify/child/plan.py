@@ -14,6 +14,8 @@ from .tensors import SMALL, Tensor
 
 STEP = 1e-6
 """The size of a finite difference, in float64."""
+FAR = 0.03
+"""By how much of their size leaves are moved to another point."""
 
 
 class Plan:
@@ -30,10 +32,16 @@ class Plan:
         self.padded: dict[int, int] = {}
         """Leaf index -> the row of an embedding that is never trained, whatever it is used for."""
 
-    def shift(self, index: int, shape: tuple[int, ...], mode: Mode) -> Tensor | None:
+    def shift(self, index: int, value: Tensor, mode: Mode) -> Tensor | None:
+        """By how much a leaf is moved that begins with these values."""
         if index not in self.scales or mode.direction is None:
             return None
-        return self.direction(index, shape, mode.direction) * (STEP * mode.sign)
+        moved = self.direction(index, tuple(value.shape), mode.direction)
+        if not mode.far:
+            return moved * (STEP * mode.sign)
+        scale = self.scales[index][1]
+        size = float(value.square().mean().sqrt()) if value.numel() else 0.0
+        return moved / scale * (FAR * (size or 1.0)) if scale else None
 
     def direction(self, index: int, shape: tuple[int, ...], number: int) -> Tensor:
         key, scale = self.scales[index]

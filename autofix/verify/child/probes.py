@@ -121,9 +121,12 @@ class Probes:
 
     def _note(self, number: int, value: Any) -> None:
         known = self.seen.setdefault(number, [])
-        if len(known) >= HITS:
+        if len(known) >= 2 * HITS:
             return
         found = [tensor for _, tensor in tensors.deep(value)][:MANY]
+        # A change may span a header, which computes nothing, and what stands below.
+        if sum(bool(one.held) == bool(found) for one in known) >= HITS:
+            return
         found = [tensor for tensor in found if tensor.numel() <= 1_000_000]
         held = [(_memory(tensor), tensors.plain(tensor)) for tensor in found]
         self.session.keeps.note(number, held)
@@ -159,12 +162,12 @@ class Probes:
             str(number): {
                 "tensors": sum(len(one.held) for one in seen),
                 "changed": sum(one.changed() for one in seen),
-                "digests": [one.digests[:8] for one in seen],
-                "sums": [list(map(list, one.sums)) for one in seen],
+                "digests": [one.digests[:8] for one in _telling(seen)],
+                "sums": [list(map(list, one.sums)) for one in _telling(seen)],
                 "overlap": sum(one.overlap for one in seen),
                 "shared": sum(one.shared for one in seen),
-                "nodes": [one.nodes for one in seen],
-                "numbers": [one.number for one in seen],
+                "nodes": [one.nodes for one in _telling(seen)],
+                "numbers": [one.number for one in _telling(seen)],
                 "written": _names(seen, unseen=False),
                 "data": sorted({one[0] for one in seen[0].others if one[4]}),
                 "written_unseen": _names(seen, unseen=True),
@@ -173,6 +176,11 @@ class Probes:
             }
             for number, seen in self.seen.items()
         }
+
+
+def _telling(seen: list[Seen]) -> list[Seen]:
+    """The times that a value was computed; all where there never is one."""
+    return [one for one in seen if one.held or one.number is not None] or seen
 
 
 def _names(seen: list[Seen], *, unseen: bool) -> list[str]:

@@ -84,7 +84,7 @@ class Session:
         self.options: dict[int, dict[str, float]] = {}
         """The numbers with which an optimizer has begun to train a tensor, by its id."""
         self.made_with: list[list[dict[str, float]]] = []
-        """The numbers of the groups of each optimizer, when it was made."""
+        """The numbers of the groups of each optimizer, when it was made, or was to be."""
         self.restarted = 0
         """How many tensors were given to an optimizer though another one had been training them,
         and what that one had learnt of them is lost."""
@@ -150,7 +150,7 @@ class Session:
         self.leaves.append(leaf)
         self.by_id[id(tensor)] = leaf
         if self.mode.sign and self.mode.direction is not None:
-            shift = self.plan.shift(leaf.index, shape, self.mode)
+            shift = self.plan.shift(leaf.index, value, self.mode)
             if shift is not None:
                 # Not in place: another leaf may lie in the same memory, and has a shift of its own.
                 with torch.no_grad():

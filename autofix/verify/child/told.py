@@ -71,6 +71,8 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
         "restarted": session.restarted,
         "adrift": session.training.adrift,
         "clips": [session.training.clips, session.training.idle_clips],
+        "kinds": _kinds(session.roots),
+        "late_clips": max((one.late_clips for one in session.leaves), default=0),
         "settings": sorted(session.training.settings),
         "made": session.training.made[:500],
         "torn": torn(session.events),
@@ -254,6 +256,18 @@ def _entries(roots: Sequence[torch.nn.Module]) -> Iterator[tuple[str, torch.Tens
                 for key, one in enumerate(value) if isinstance(value, (list, tuple)) else held:
                     if isinstance(one, torch.Tensor) and not name.startswith("_"):
                         yield f"{name}.{key}", one
+
+
+def _kinds(roots: Sequence[torch.nn.Module]) -> dict[str, list[bool]]:
+    """Of the attributes of each class that hold tensors whether they are Parameters: of all its
+    objects, of none or of some."""
+    kinds: dict[str, set[bool]] = {}
+    for module in (one for root in roots for one in root.modules()):
+        own = [(name, False) for name, one in vars(module).items() if type(one) is torch.Tensor]
+        held = [(name, True) for name, one in module._parameters.items() if one is not None]
+        for name, kind in [*own, *held]:
+            kinds.setdefault(f"{type(module).__name__}.{name}", set()).add(kind)
+    return {where: sorted(found) for where, found in kinds.items()}
 
 
 def exits(run: Execution) -> list[Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from math import isfinite
 
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key
 from autofix.verify.judge.slopes import Fit, compared, differ, floor_of, numeric, parted
 
+FAR_APART = 1e-6
+"""Relative, in float64: what differs by less may come from rounding."""
 FLAT = 1e-9
 """A slope of less is none: the quotient of equal values is zero."""
 
@@ -21,6 +24,14 @@ def signs(case: Case, most: int | None) -> Iterator[Sign]:
         number = next((n for n in known if differ(old, new, n)), 0)
         if not _aligned(old, new, number) or case.reduced:
             continue
+        far = _far(old, new, number)
+        if far is not None:
+            text = (
+                "the rewritten code is another function: with other weights its loss is "
+                f"{far[1]:.6g} where the original's is {far[0]:.6g}"
+            )
+            yield Sign(Weight.LOSS, "values", text)
+            return
         for policy, weight, said in _WAYS if case.alone else _WAYS[:1]:
             both = _apart(old, new, policy, number)
             if both is not None:
@@ -57,6 +68,15 @@ def _apart(old: Trace, new: Trace, policy: str, number: int) -> tuple[float, flo
     return (before[0], after[0]) if fits is Fit.NO else None
 
 
+def _far(old: Trace, new: Trace, number: int) -> tuple[float, float] | None:
+    """The losses of both versions at another point, if they are not the same."""
+    if number >= min(len(old["far"]), len(new["far"])):
+        return None
+    a, b = float(old["far"][number]), float(new["far"][number])
+    size = max(abs(a), abs(b), abs(new["base"][number]["value"]))
+    return (a, b) if isfinite(size) and abs(a - b) > FAR_APART * size else None
+
+
 def _held(trace: Trace) -> int:
     """How many stops stand outside of the changed lines."""
     counts: list[int] = [one[2] for one in trace["exits"]]
@@ -87,6 +107,16 @@ def _mistaken(old: Trace, new: Trace) -> bool:
         counts[0][where[:2]] != counts[1][where[:2]] and held.get(where, has) != has
         for where, has in ((key(leaf), leaf["held"]) for leaf in new["leaves"])
     )
+
+
+def other_steps(case: Case) -> bool:
+    """Whether the steps of one version use gradients of earlier passes, or throw some away, and
+    those of the other do not: what follows is other by that."""
+    first, second = (
+        [sum(leaf[name] for leaf in side.leaves) for name in ("stale", "lost")]
+        for side in (case.before, case.after)
+    )
+    return first != second
 
 
 def same_kind(a: Trace, b: Trace) -> bool:

@@ -190,6 +190,28 @@ def otherwise(case: Case) -> bool:
     )
 
 
+def keeps_other(case: Case) -> str | None:
+    """What one changed assignment leaves behind under the same name, if that is something else
+    from the first time on."""
+    old, new = _parsed(case.old), _parsed(case.new)
+    if not (len(old) == len(new) == 1 and otherwise(case) and _steady(case)):
+        return None
+    was, now = old[0], new[0]
+    if not (isinstance(was, ast.Assign) and isinstance(now, ast.Assign)):
+        return None
+    same = [*map(ast.dump, was.targets)] == [*map(ast.dump, now.targets)]
+    return ast.unparse(now.targets[0]) if same else None
+
+
+def _steady(case: Case) -> bool:
+    """Whether the original's changed statements compute the same a second time."""
+    first, again = case.before.plain, case.before.again
+    if first is None or again is None:
+        return False
+    both = [(first["probes"][one], again["probes"].get(one)) for one in first["probes"]]
+    return all(other is not None and one["sums"][:1] == other["sums"][:1] for one, other in both)
+
+
 def single(case: Case) -> bool:
     """Whether one statement takes the place of one."""
     return len(_parsed(case.old)) == len(_parsed(case.new)) == 1

@@ -92,6 +92,9 @@ def _beside(old: Trace, new: Trace) -> Iterator[Sign]:
         before = old["clips"]
         how = "still" if before[0] == before[1] else "now"
         yield Sign(Weight.REST, "training", f"gradients are clipped when there are {how} none")
+    if new["late_clips"] and not old["late_clips"]:
+        text = "gradients are clipped after the step that uses them, so it steps as without that"
+        yield Sign(Weight.REST, "training", text)
     if new["adrift"] > old["adrift"]:
         text = "a scheduler is left with an optimizer that another one has taken the place of"
         yield Sign(Weight.LOSS, "training", text)

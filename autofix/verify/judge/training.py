@@ -17,9 +17,30 @@ def signs(case: Case) -> Iterator[Sign]:
     yield from renewal.signs(case)
     yield from _returned(case)
     yield from _registration(case)
+    yield from _kinds(case)
     yield from _movement(case)
     yield from steps.order(case)
     yield from optimizers.signs(case)
+
+
+def _kinds(case: Case) -> Iterator[Sign]:
+    """What has become a Parameter of some objects of a class only, or is none any more."""
+    assert case.after.plain is not None and case.before.plain is not None
+    old, new = case.before.plain["kinds"], case.after.plain["kinds"]
+    trained = [leaf for leaf in case.before.leaves if leaf["listed"] and leaf["moved"]]
+    names = {leaf["name"].rpartition(".")[2] for leaf in trained}
+    for where in sorted(old.keys() & new.keys()):
+        if old[where] == [True] and new[where] == [False] and where.rpartition(".")[2] in names:
+            text = f"`{where}` was trained, and is a plain tensor now, that nothing trains"
+            yield Sign(Weight.LOSS, "registration", text)
+            return
+        if len(old[where]) < len(new[where]):
+            text = (
+                f"`{where}` is a Parameter of one object now and a plain tensor of another; if "
+                "that is meant only its author knows"
+            )
+            yield Sign(Weight.DOUBT, "half", text)
+            return
 
 
 def _registration(case: Case) -> Iterator[Sign]:

@@ -182,10 +182,10 @@ def _after_a_step(case: Case, most: int | None) -> Iterator[Sign]:
         return
     if any(differ(*two, n) for two in case.exact() for n in range(first)):
         return
-    events = [list(side.events)[first : first + 1] for side in (case.before, case.after)]
-    for a, b in zip(*events, strict=False):
-        if same_kind(a, b) and not close(a["value"], b["value"], SAME_SINGLE):
-            yield _other_value(a, b, 0)
+    known = [*zip(case.before.events, case.after.events, strict=False)][: first + 1]
+    gaps = (n for n, (a, b) in enumerate(known) if not close(a["value"], b["value"], SAME_SINGLE))
+    if next(gaps, -1) == first and same_kind(*known[first]) and not elsewhere.other_steps(case):
+        yield _other_value(*known[first], 0)
 
 
 def _renewal(case: Case) -> int | None:

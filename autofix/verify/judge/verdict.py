@@ -21,6 +21,7 @@ from autofix.verify.judge import (
     healed,
     reads,
     renewal,
+    rounding,
     settled,
     statements,
     tidied,
@@ -73,6 +74,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     signs += compared
     signs += handed.signs(case) if not expected else []
     signs += dtypes.signs(case)
+    signs += rounding.signs(case)
     signs += crash.signs(case, looks)
     signs += gradient.signs(case, looks)
     signs += training.signs(case)
@@ -192,6 +194,9 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
         return Verdict.INCONCLUSIVE, f"{gains[0].text}, but the change computes something else too"
     if gains:
         return Verdict.CONFIRMED, gains[0].text
+    other = statements.keeps_other(case)
+    if other is not None:
+        return Verdict.REFUTED, f"`{other}` is given other values than before, and repairs nothing"
     return Verdict.INCONCLUSIVE, NOTHING
 
 
