@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from autofix.codemods.graph._exports import Export
+from autofix.codemods.graph._only_cut import never_learns
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, Index
@@ -19,13 +21,15 @@ from autofix.source import Line
 _TAKERS = ("torch.", "builtins.sum", "builtins.print")
 
 
-def is_needed_abroad(function: FunctionNode, cut: ast.expr, facts: Facts) -> bool:
-    """Does a backward pass in another file need what was cut, as a term of its loss or as all that
-    there is, and do the other files only compute with what the function gives?"""
-    found = facts.needed(cut)
+def is_needed_abroad(function: FunctionNode, export: Export, facts: Facts) -> bool:
+    """Does a backward pass in another file need what was cut, as a term of its loss, as all that
+    there is, or as all that a weight is used for, and do the other files only compute with what the
+    function gives?"""
+    found = facts.needed(export.cut)
     if found is None or not (found[1].backward and isinstance(found[1].line, Line)):
         return False
-    if found[1].carries and not facts.is_term(cut):
+    surely = facts.is_term(export.cut) or not found[1].carries
+    if not surely and not never_learns(export.whole, export.source, facts):
         return False  # a weight, perhaps
     uses = list(_uses_abroad(function, facts, set()))
     return bool(uses) and all(_takes_tensor(node, index, facts) for node, index in uses)
@@ -67,9 +71,7 @@ def _uses_abroad(
     for module in facts.program.modules.others:
         index = module.unit.index
         names = Names(index)
-        for call in index.of_kind(ast.Call):
-            if not _runs(facts.program.values.get(call.func), function):
-                continue
+        for call in (*_calls_in(index, function, facts), *_property_reads(index, function, facts)):
             for read in _reads(call, names):
                 outer = index.function_of(read)
                 returned = isinstance(index.parents.get(read), ast.Return)
@@ -77,6 +79,24 @@ def _uses_abroad(
                     yield from _uses_abroad(outer, facts, seen)
                 else:
                     yield read, index
+
+
+def _calls_in(index: Index, function: FunctionNode, facts: Facts) -> Iterator[ast.expr]:
+    for call in index.of_kind(ast.Call):
+        if _runs(facts.program.values.get(call.func), function):
+            yield call
+
+
+def _property_reads(index: Index, function: FunctionNode, facts: Facts) -> Iterator[ast.expr]:
+    if isinstance(function, ast.Lambda) or not function.decorator_list:
+        return
+    for read in index.of_kind(ast.Attribute):
+        if isinstance(read, ast.Attribute) and read.attr == function.name:
+            owner = facts.program.values.get(read.value)
+            if owner is not None and isinstance(owner.ref, Instance):
+                found = owner.ref.info.find(function.name)
+                if found is None or getattr(found.ref, "node", function) is function:
+                    yield read
 
 
 def _runs(called: Value | None, function: FunctionNode) -> bool:
@@ -88,7 +108,7 @@ def _runs(called: Value | None, function: FunctionNode) -> bool:
     return isinstance(ref, Closure) and ref.node is function
 
 
-def _reads(call: ast.Call, names: Names) -> Iterator[ast.expr]:
+def _reads(call: ast.expr, names: Names) -> Iterator[ast.expr]:
     match names.index.parents.get(call):
         case ast.Assign(targets=[ast.Name() as target]):
             yield from names.loads(target)
@@ -96,10 +116,34 @@ def _reads(call: ast.Call, names: Names) -> Iterator[ast.expr]:
             yield call
 
 
+def _elements_take_tensors(pairs: ast.Call, index: Index, facts: Facts) -> bool:
+    """`sum((a - b) ** 2 for a, b in zip(x, x[1:]))`"""
+    loop = index.parents.get(pairs)
+    around = index.parents.get(loop) if isinstance(loop, ast.comprehension) else loop
+    if not isinstance(loop, (ast.comprehension, ast.For)) or around is None:
+        return False
+    bound = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
+    loads = [
+        n
+        for n in ast.walk(around)
+        if isinstance(n, ast.Name) and n.id in bound and isinstance(n.ctx, ast.Load)
+    ]
+    return all(_takes_tensor(load, index, facts) for load in loads)
+
+
 def _takes_tensor(node: ast.expr, index: Index, facts: Facts) -> bool:
     match index.parents.get(node):
         case ast.Attribute(attr=attr):  # `loss.backward()`: no number has it
             return not hasattr(float, attr) and torch_api.method(attr) is not None
+        case ast.Subscript(value=owner, ctx=ast.Load()) as part if owner is node:
+            return _takes_tensor(part, index, facts)
+        case ast.Call(func=ast.Name(id="len")):
+            return True
+        case ast.Call(func=ast.Name(id="zip" | "enumerate")) as pairs:
+            return _elements_take_tensors(pairs, index, facts)
+        case ast.Assign(targets=[ast.Subscript(value=owner)]):
+            held = facts.program.values.get(owner)
+            return held is not None and held.is_tensor
         case ast.BinOp() | ast.AugAssign() | ast.UnaryOp() | ast.FormattedValue() | ast.Compare():
             return True
         case ast.Call(func=func, args=args) if node in args:

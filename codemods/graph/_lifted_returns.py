@@ -11,6 +11,7 @@ from autofix.codemods.graph._lifted_abroad import is_needed_abroad
 from autofix.codemods.graph._lifted_dicts import received
 from autofix.codemods.graph._lifted_rest import kept
 from autofix.codemods.graph._way import OFF, Way, calls_of
+from autofix.flow.index import last_name
 from autofix.model import Edit
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def returned(
             case ast.Assign() | ast.Starred():
                 ways.append((call, spread(lift, call, position, form)))
     joined = any(way.joined for _, way in ways)
-    if not joined and form != Form.ARRAY and position is None:
-        joined = is_needed_abroad(function, lift.export.cut, lift.facts)
+    if not joined and (form != Form.ARRAY or _is_list(lift)) and position is None:
+        joined = is_needed_abroad(function, lift.export, lift.facts)
     if not joined:
         return OFF
     lift.exact = False  # whoever else calls it gets a tensor now
@@ -56,6 +57,12 @@ def returned(
                 raise CannotLift(f"`{name}` is there to give arrays to other callers, too")
             edits += edited
     return Way(True, tuple(dict.fromkeys(edits)))
+
+
+def _is_list(lift: Lift) -> bool:
+    """Are the numbers in a Python list, `x.tolist()`? Whoever takes one calls no numpy on it."""
+    whole = lift.export.whole
+    return isinstance(whole, ast.Call) and last_name(whole.func) == "tolist"
 
 
 def spread(lift: Lift, holder: ast.expr, position: int, form: Form) -> Way:

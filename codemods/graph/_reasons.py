@@ -13,3 +13,4 @@ IDLE = (
     "the layers that compute it are used for nothing else, so they never learn: if that is meant, "
     "`requires_grad_(False)` says so"
 )
+ABROAD = "another file adds it to its loss, and takes it for a number: give it the tensor there"

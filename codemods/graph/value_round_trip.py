@@ -89,7 +89,7 @@ from autofix.codemods.graph._number_uses import needs_number
 from autofix.codemods.graph._only_cut import is_only_read_cut, never_learns
 from autofix.codemods.graph._only_hard import only_stopped
 from autofix.codemods.graph._optimized import comes_from_untrained, has_own_optimizer
-from autofix.codemods.graph._reasons import CARRIED, IDLE, REPEATED, TARGET, WEIGHT
+from autofix.codemods.graph._reasons import ABROAD, CARRIED, IDLE, REPEATED, TARGET, WEIGHT
 from autofix.codemods.graph._stops import freed, is_written, stopped, tidied
 from autofix.codemods.modules._settings import is_left_out
 from autofix.flow.cuts import Demand
@@ -190,6 +190,8 @@ def _exported(
             yield Report(export.whole, message, declined=str(refusal), why=why)
         return
     if not way.joined:
+        if facts.is_term(node) and demand.backward and isinstance(demand.line, Line):
+            yield Report(export.whole, message, declined=ABROAD, why=why)
         return
     idle = demand.backward and never_learns(node, export.source, facts)
     certain = (term or idle) and (graph == Graph.YES or not demand.carries)
