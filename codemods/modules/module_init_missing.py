@@ -4,8 +4,9 @@
 
 Finds an `__init__` of an `nn.Module` without `super().__init__()`; with the call behind the first
 layer or parameter that is set, there or by a method that it calls; with `super(Other, self)` of
-another class; with the parentheses or `self` left out; and a second `nn.Module.__init__(self)`
-that forgets what was set before it. In a dataclass, `__post_init__` has to call it.
+another class; with the parentheses or `self` left out; where a class in front of `nn.Module` among
+the bases has an `__init__` that does not go on; and a second `nn.Module.__init__(self)` that
+forgets what was set before it. In a dataclass, `__post_init__` has to call it.
 
 ## Why is this bad
 
@@ -75,6 +76,7 @@ from autofix.codemods.modules._initialiser import (
     runs_base_elsewhere,
     unbound,
 )
+from autofix.codemods.modules._mixin_first import stopped_by_mixin
 from autofix.codemods.modules._post_init import has_no_hash, needed_before, post_initialiser
 from autofix.codemods.modules._usable import usable
 from autofix.flow.class_table import ClassTable, Method, self_name
@@ -94,7 +96,14 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not node.bases:
         return
     method = own_initialiser(node) or post_initialiser(facts, node)
-    if method is None or looks_right(facts, node, method):
+    if method is None:
+        return
+    if len(node.bases) > 1:
+        stopped = stopped_by_mixin(facts, facts.class_table(node), method)
+        if stopped is not None:
+            yield stopped
+            return
+    if looks_right(facts, node, method):
         return
     table = facts.class_table(node)
     if not table.is_module or not usable(table, method):
