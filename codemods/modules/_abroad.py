@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from autofix.flow.class_table import ClassTable
 from autofix.flow.facts import Facts
-from autofix.flow.index import Index
+from autofix.flow.index import Index, last_name
 from autofix.flow.syntax import plain_name
 from autofix.flow.users import around
 from autofix.flow.walk import walk
@@ -16,6 +16,7 @@ _ASKED = frozenset({"shape", "size", "device", "dtype", "dim", "ndim", "numel", 
 
 
 _TRAINING = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "grad"})
+_SHOWING = frozenset({"print", "info", "debug", "warning", "log", "format", "len"})
 _TRAINERS = frozenset({"add_param_group", "requires_grad_", "chain"})
 
 
@@ -31,6 +32,17 @@ def is_trained_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
     return any(
         isinstance(node.ctx, ast.Store) or _trains(index.function_of(node) or index.tree)
         for index, node in _abroad(facts, table, attribute)
+        if not _is_shown(index, node)
+    )
+
+
+def _is_shown(index: Index, node: ast.AST) -> bool:
+    """`print([scale.item() for scale in net.scales])`"""
+    return any(
+        isinstance(around, ast.FormattedValue)
+        or (isinstance(around, ast.Call) and last_name(around.func) in _SHOWING)
+        for around in index.ancestors(node)
+        if isinstance(around, ast.expr)
     )
 
 
