@@ -12,8 +12,10 @@ from autofix.flow.syntax import plain_name
 from autofix.flow.users import around
 from autofix.flow.walk import walk
 
-_ASKED = frozenset({"shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad"})
-
+_ASKED = frozenset(
+    {"shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad"}
+    | {"item", "tolist", "mean", "norm", "std"}
+)
 
 _TRAINING = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "grad"})
 _SHOWING = frozenset({"print", "info", "debug", "warning", "log", "format", "len"})
@@ -22,8 +24,11 @@ _TRAINERS = frozenset({"add_param_group", "requires_grad_", "chain"})
 
 def is_handled_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
     """`model.context = model.context - rate * gradient`, `Adam([model.context])`: does a file that
-    uses the class set the attribute, or do more with it than to ask for its shape?"""
-    return any(not _is_asked(index, node) for index, node in _abroad(facts, table, attribute))
+    uses the class set the attribute, or do more with it than to look at it?"""
+    return any(
+        not (_is_asked(index, node) or _is_shown(index, node))
+        for index, node in _abroad(facts, table, attribute)
+    )
 
 
 def is_trained_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
