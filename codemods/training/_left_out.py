@@ -10,7 +10,8 @@ from autofix.codemods.training._problems import roots
 from autofix.flow.class_table import weighted
 from autofix.flow.facts import Facts
 from autofix.flow.handles import NOBODY, Handles, Scope, any_related, handles
-from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.index import last_name
+from autofix.flow.looks import is_looked_at
 from autofix.flow.losses import sources
 from autofix.flow.objects import Instance
 from autofix.flow.roles import constructors
@@ -19,10 +20,12 @@ from autofix.flow.syntax import is_true, keyword
 from autofix.flow.turns import Turn, held_by_call, turns
 from autofix.flow.unit import is_foreign
 from autofix.flow.users import users
-from autofix.flow.uses import uses_in
+from autofix.flow.uses import Use, uses_in
 from autofix.flow.walk import walk
 
-_CALM = frozenset({"to", "cuda", "cpu", "float", "double", "train", "forward", "state_dict"})
+_CALM = frozenset(
+    {"to", "cuda", "cpu", "float", "double", "train", "eval"} | {"forward", "state_dict"}
+)
 """Methods of a module that leave open whether somebody trains it, as nothing else does."""
 _LOOKS = frozenset({"print", "isinstance", "type", "len", "id", "repr", "str"})
 _VALUES = frozenset({"item", "detach", "tolist", "shape", "size"})
@@ -160,58 +163,38 @@ def _is_of_plain_class(target: ast.Attribute, facts: Facts) -> bool:
     return facts.class_table(owner).is_module is False
 
 
-def _is_only_computed_with(
-    target: ast.Name | ast.Attribute, facts: Facts, depth: int = _DEPTH
-) -> bool:
+def _is_only_computed_with(target: ast.Name | ast.Attribute, facts: Facts) -> bool:
     """Can nobody have asked for its parameters?"""
-    names = uses_in(facts).names
+    names, owner = uses_in(facts).names, facts.index.class_of(target)
     loads: list[ast.expr]
     if isinstance(target, ast.Name):
         loads = [*names.all_loads(target)]
-        public = facts.index.function_of(target) is None
-        if public and any(user.mentions(target.id) for user in users(facts, target.id)):
-            return False
+        given, word = None if facts.index.function_of(target) else target.id, target.id
     else:
-        owner = facts.index.class_of(target)
         loads = [*names.attributes.get(target.attr, ())]
-        of_others = users(facts, owner.name) if owner is not None else ()
-        if any(user.mentions(target.attr) for user in of_others):
-            return False
-    frozen = any(_is_method(load, "eval", facts) for load in loads)
-    back = any(_is_method(load, "train", facts) for load in loads)
-    return (back or not frozen) and all(_is_harmless(load, facts, depth) for load in loads)
+        given, word = owner.name if owner is not None else None, target.attr
+    if given is not None and any(user.mentions(word) for user in users(facts, given)):
+        return False
+    uses = [use for load in loads for use in uses_in(facts).follow(load)]
+    asked = {use.user.attr for use in uses if isinstance(use.user, ast.Attribute)}
+    evaluated = "eval" in asked and "train" not in asked
+    return not evaluated and all(_is_harmless(use, facts) for use in uses)
 
 
-def _is_method(load: ast.expr, name: str, facts: Facts) -> bool:
-    around = facts.index.parents.get(load)
-    return isinstance(around, ast.Attribute) and around.attr == name
-
-
-def _is_harmless(load: ast.expr, facts: Facts, depth: int) -> bool:
-    around = facts.index.parents.get(load)
-    if isinstance(around, ast.keyword):
-        around = facts.index.parents.get(around)
-    leaf = facts.value(load).is_tensor
-    match around:
-        case ast.Call(func=func) if func is load:
-            return True
-        case ast.Call():
-            return _is_harmless_to(around, load, leaf, facts, depth)
+def _is_harmless(use: Use, facts: Facts) -> bool:
+    """Does a use of it, or of what it is handed on as, leave its parameters alone?"""
+    node, user = use.node, use.user
+    if use.stored:
+        return isinstance(node, ast.Attribute) and _is_of_plain_class(node, facts)
+    leaf = facts.value(node).is_tensor
+    match user:
+        case ast.Call(func=func):
+            return func is node or _is_harmless_to(user, leaf, facts)
         case ast.Attribute(attr=attr):
-            return attr in _VALUES or _is_calm(around, leaf, facts)
-        case ast.Assign(targets=[ast.Name() | ast.Attribute() as other], value=value):
-            kept = value is load and depth > 0 and _is_bound_once(other, facts)
-            return kept and _is_only_computed_with(other, facts, depth - 1)
+            return attr in _VALUES or _is_calm(user, leaf, facts)
         case ast.BinOp() | ast.UnaryOp() | ast.FormattedValue():
             return True
     return False
-
-
-def _is_bound_once(other: ast.Name | ast.Attribute, facts: Facts) -> bool:
-    names = uses_in(facts).names
-    if isinstance(other, ast.Name):
-        return len(names.all_stores(other)) == 1
-    return len(names.stored.get(other.attr, ())) == 1 and _is_of_plain_class(other, facts)
 
 
 def _is_calm(read: ast.Attribute, leaf: bool, facts: Facts) -> bool:
@@ -219,55 +202,19 @@ def _is_calm(read: ast.Attribute, leaf: bool, facts: Facts) -> bool:
     call = facts.index.parents.get(read)
     if isinstance(call, ast.Call) and call.func is read:
         known = callee(read, facts) is not None and read.attr not in _FIXED
-        return (leaf and not read.attr.endswith("_")) or known or read.attr in {*_CALM, "eval"}
-    around = facts.index.ancestors(read)
-    shown = next((n for n in around if not isinstance(n, (ast.Attribute, ast.Call))), None)
-    printed = isinstance(shown, ast.FormattedValue)
-    return not leaf and (printed or getattr(call, "attr", None) in _VALUES)
+        return (leaf and not read.attr.endswith("_")) or known or read.attr in _CALM
+    return not leaf and is_looked_at(read, facts.index)
 
 
-def _is_harmless_to(call: ast.Call, load: ast.expr, leaf: bool, facts: Facts, depth: int) -> bool:
+def _is_harmless_to(call: ast.Call, leaf: bool, facts: Facts) -> bool:
+    """What is called with it: code of this file, where it is followed, or what computes."""
     name = facts.library_name(call.func) or ""
     if last_name(call.func) in _LOOKS or (leaf and name.startswith("torch.")):
         return "optim" not in name
-    if leaf and facts.value(call.func).kind and _is_tensor_method(call, facts):
+    if leaf and isinstance(call.func, ast.Attribute) and facts.value(call.func.value).is_tensor:
         return True
-    found = _called(call, facts)
-    if found is None or not depth:
-        return False
-    function, skip = found
-    inside = _argument(call, load, function, skip)
-    if inside is None:
-        return False
-    reads = uses_in(facts).names.argument_loads(function, inside)
-    everywhere = [n for n in walk(function) if isinstance(n, ast.Name) and n.id == inside]
-    return len(reads) == len(everywhere) and all(
-        _is_harmless(read, facts, depth - 1) for read in reads
-    )
-
-
-def _is_tensor_method(call: ast.Call, facts: Facts) -> bool:
-    return isinstance(call.func, ast.Attribute) and facts.value(call.func.value).is_tensor
-
-
-def _called(call: ast.Call, facts: Facts) -> tuple[FunctionNode, int] | None:
-    """The function of this file that runs, the `__init__` of a class among them."""
-    found = callee(call.func, facts)
-    if found is None:
-        made = facts.value(call).ref
-        if not isinstance(made, Instance) or made.info.is_module:
-            return None
-        own = facts.class_table(made.info.node).methods.get("__init__")
-        found = (own, 1) if own is not None else None
-    return None if found is None or is_foreign(found[0]) else found
-
-
-def _argument(call: ast.Call, load: ast.expr, function: FunctionNode, skip: int) -> str | None:
-    for one in call.keywords:
-        if one.value is load:
-            return one.arg
-    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)][skip:]
-    if load not in call.args or any(isinstance(a, ast.Starred) for a in call.args):
-        return None
-    at = call.args.index(load)
-    return names[at] if at < len(names) else None
+    made = facts.value(call).ref
+    known = callee(call.func, facts)
+    if known is None and isinstance(made, Instance) and not made.info.is_module:
+        return not is_foreign(made.info.node)
+    return known is not None and not is_foreign(known[0])
