@@ -135,8 +135,8 @@ def moved_step(problem: Problem, facts: Facts) -> tuple[Edit, ...] | str:
     later = [s for s in block[at + 1 :] if any(_runs(s, b, facts) for b in problem.backwards)]
     if not later:
         return "the backward pass is run in another block"
-    behind = _last_of_run(block, later, problem, facts)
-    if isinstance(behind, ast.If):
+    last_pass, behind = _last_of_run(block, later, problem, facts)
+    if isinstance(last_pass, ast.If):
         return "the backward pass is not run in every turn"
     first, last = _company(block, at, facts)
     between = block[last + 1 : block.index(behind) + 1]
@@ -167,17 +167,19 @@ def _runs(statement: ast.stmt, backward: Placed, facts: Facts) -> bool:
 
 def _last_of_run(
     block: Sequence[ast.stmt], later: Sequence[ast.stmt], problem: Problem, facts: Facts
-) -> ast.stmt:
-    """The last of the backward passes that follow each other without a step or a reset, and of
-    what is done to the gradients that they bring."""
-    found = later[0]
+) -> tuple[ast.stmt, ast.stmt]:
+    """The last of the backward passes that follow each other without a step or a reset, and the
+    last of what is done to the gradients that they bring."""
+    found = behind = later[0]
     ends = [*problem.turn.of(What.STEP), *problem.turn.of(What.ZERO)]
     for statement in block[block.index(found) + 1 :]:
         if any(holds(statement, end.event, facts) for end in ends):
             break
-        if statement in later or _is_about_gradients(statement):
-            found = statement
-    return found
+        if statement in later:
+            found = behind = statement
+        elif _is_about_gradients(statement):
+            behind = statement
+    return found, behind
 
 
 def _is_about_gradients(statement: ast.stmt) -> bool:
