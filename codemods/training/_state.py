@@ -26,7 +26,8 @@ class Form(Enum):
     TENSOR = "one tensor"
     TUPLE = "a tuple of tensors"
     LIST = "a list of tensors"
-    EITHER = "one of these"
+    EITHER = "one tensor or a tuple"
+    UNKNOWN = "one of these"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +274,12 @@ def form_of(value: Value) -> Form:
     """Is the state one tensor, a tuple of them (an LSTM's), or a list?"""
     if value.is_tensor:
         return Form.TENSOR
-    listed = value.kind & Kind.SEQUENCE and value.aliases and min(value.aliases) >= 0
-    if listed and not value.kind & ~(Kind.SEQUENCE | Kind.UNKNOWN):
+    listed = bool(value.kind & Kind.SEQUENCE and value.aliases)
+    if listed and min(value.aliases) >= 0 and not value.kind & ~(Kind.SEQUENCE | Kind.UNKNOWN):
         return Form.LIST
-    return Form.TUPLE if value.kind == Kind.SEQUENCE and not value.aliases else Form.EITHER
+    if value.kind == Kind.SEQUENCE and not listed:
+        return Form.TUPLE
+    return Form.UNKNOWN if listed or value.kind & Kind.UNKNOWN else Form.EITHER
 
 
 def holds_sequences(value: Value) -> bool:

@@ -72,7 +72,7 @@ from autofix.codemods.training._state import (
 )
 from autofix.flow.facts import Facts
 from autofix.flow.uses import uses_in
-from autofix.flow.values import Graph, Kind, Value
+from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
 from autofix.rewrite.arguments import append_method
 from autofix.rewrite.statements import insert_after, insert_before
@@ -139,7 +139,7 @@ def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
         f"`{state.key}` is handed on to the next turn (line {state.read.lineno}) with its graph, "
         f"{_consequence(backward)}"
     )
-    doubtful = state.doubtful or backward.retains or _may_be_anything(form, state.value)
+    doubtful = state.doubtful or backward.retains or form == Form.UNKNOWN
     tier = Applicability.UNSAFE if doubtful else Applicability.SAFE
     yield Report(state.made, message, fix=fix(tier, *edits))
 
@@ -151,20 +151,14 @@ def _consequence(backward: Backward) -> str:
     return f"which the backward pass (line {line}) has freed by then"
 
 
-def _may_be_anything(form: Form, value: Value) -> bool:
-    """Nothing says that it is no list, which is neither of what the fix provides for."""
-    listed = value.kind & Kind.SEQUENCE and value.aliases
-    return form == Form.EITHER and bool(value.kind & Kind.UNKNOWN or listed)
-
-
 def _detached(key: str, form: Form) -> str:
     each = f"part.detach() for part in {key}"
     several, one = f"tuple({each})", f"{key}.detach()"
     if form == Form.LIST:
         return f"[{each}]"
-    if form == Form.EITHER:
-        return f"{several} if isinstance({key}, tuple) else {one}"
-    return several if form == Form.TUPLE else one
+    if form in (Form.TUPLE, Form.TENSOR):
+        return several if form == Form.TUPLE else one
+    return f"{several} if isinstance({key}, tuple) else {one}"
 
 
 def _released(graphs: Graphs, backward: Backward) -> list[Edit]:
@@ -202,6 +196,6 @@ def _module(kept: ModuleState, graphs: Graphs) -> Report:
         f"`{kept.attribute}` is kept with its graph{where} for the next call, which the backward "
         f"pass (line {kept.backward.call.lineno}) has freed by then"
     )
-    doubtful = kept.doubtful or kept.backward.retains
+    doubtful = kept.doubtful or kept.backward.retains or kept.form == Form.UNKNOWN
     tier = Applicability.UNSAFE if doubtful else Applicability.SAFE
     return Report(kept.made, message, fix=fix(tier, *edits))
