@@ -62,11 +62,13 @@ from autofix.codemods.graph._layer_weights import CannotCall, functional_calls, 
 from autofix.codemods.graph._reasons import CARRIED, REPEATED, TARGET
 from autofix.codemods.graph._set_up import is_made_in_passes, is_set_up, is_set_up_elsewhere
 from autofix.codemods.modules._overwritten import overwritten
+from autofix.codemods.modules._same_shape import depends_on
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import argument, is_true
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
+from autofix.flow.walk import walk
 from autofix.model import Applicability, Edit
 from autofix.rewrite.nodes import bare, code, expression, replace
 from autofix.rewrite.statements import remove_statement
@@ -136,10 +138,23 @@ def _is_factory(node: ast.Call, facts: Facts) -> bool:
 def _is_of_itself(node: ast.Call, facts: Facts) -> bool:
     """`self.alpha = nn.Parameter(self.alpha.clamp(0, 1))` of what is a Parameter already."""
     statement = facts.index.parents.get(node)
-    found = overwritten(facts, statement) if isinstance(statement, ast.Assign) else None
+    if not isinstance(statement, ast.Assign):
+        return False
+    if facts.is_carried(node) and _is_for_next_turn(node, statement.targets[0], facts):
+        return True
+    found = overwritten(facts, statement)
     if found is None or found.for_this_call:
         return found is not None
     return found.in_training and (found.fits(facts) or found.is_masked(facts))
+
+
+def _is_for_next_turn(node: ast.Call, target: ast.expr, facts: Facts) -> bool:
+    """Does it take the place of what it is computed from, and nothing behind it in its function
+    computes with it? Then it is no part of this turn's pass."""
+    function, end = facts.index.function_of(node), node.end_lineno or node.lineno
+    alike = [n for n in walk(function) if isinstance(n, type(target))] if function else []
+    after = {ast.unparse(n) for n in alike if n.lineno > end}
+    return depends_on(facts, node, target) and ast.unparse(target) not in after
 
 
 def _declined(node: ast.Call, facts: Facts) -> str | None:

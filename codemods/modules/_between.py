@@ -96,9 +96,8 @@ def _beside_step(facts: Facts, call: ast.AST, index: Index) -> bool:
     function = index.function_of(call)
     if function is None or _may_make(facts, function):
         return False
-    around = set(index.loops_around(call))
     return any(
-        index.function_of(one) is function and set(index.loops_around(one)) <= around
+        index.function_of(one) is function and not index.loops_around(one)
         for one in calls_in(function)
         if _steps(facts, one)
     )
