@@ -66,3 +66,17 @@ def calls_in(node: ast.AST) -> Iterator[ast.Call]:
 def calls_any(node: ast.AST, names: Collection[str]) -> bool:
     """Is something called in a node whose last name is one of these?"""
     return any(last_name(call.func) in names for call in calls_in(node))
+
+
+def taken_from(target: ast.expr, source: ast.expr) -> list[tuple[ast.Name, ast.expr]]:
+    """Which name of the target of a loop takes the elements of what."""
+    parts = target.elts if isinstance(target, ast.Tuple) else []
+    match source:
+        case ast.Call(func=ast.Name(id="zip"), args=sources) if len(parts) == len(sources):
+            pairs = zip(parts, sources, strict=True)
+            return [found for part, one in pairs for found in taken_from(part, one)]
+        case ast.Call(func=ast.Name(id="enumerate"), args=[counted, *_]) if len(parts) == 2:
+            return taken_from(parts[1], counted)
+        case ast.Call(func=ast.Attribute(attr="named_parameters" | "items")) if len(parts) == 2:
+            return taken_from(parts[1], source)
+    return [(target, source)] if isinstance(target, ast.Name) else []

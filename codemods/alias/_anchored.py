@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from autofix.codemods.alias._aliases import is_basic
 from autofix.codemods.alias._kept_gradient import zeroed
-from autofix.codemods.alias._training import taken_from
 from autofix.codemods.alias._weights import gathered, owner_of, uncut
 from autofix.flow.facts import Facts
 from autofix.flow.given import calls_of, stands_for
 from autofix.flow.handles import any_related
 from autofix.flow.index import last_name
+from autofix.flow.syntax import taken_from
 from autofix.flow.uses import uses_in
 
 _DISTANCES = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "dist", "sub"})

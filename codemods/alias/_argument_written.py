@@ -6,13 +6,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.alias._training import taken_from
 from autofix.codemods.alias._weights import uncut
 from autofix.flow.facts import Facts
 from autofix.flow.given import given_to
 from autofix.flow.index import FunctionNode, last_name, root_name
 from autofix.flow.objects import Closure, Instance
-from autofix.flow.syntax import unsubscripted
+from autofix.flow.syntax import taken_from, unsubscripted
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.flow.walk import walk

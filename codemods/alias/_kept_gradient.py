@@ -7,12 +7,12 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autofix.codemods.alias._training import head, taken_from
+from autofix.codemods.alias._training import head
 from autofix.codemods.alias._weights import uncut
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode
 from autofix.flow.objects import Closure
-from autofix.flow.syntax import is_false, is_none, keyword
+from autofix.flow.syntax import is_false, is_none, keyword, taken_from
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 

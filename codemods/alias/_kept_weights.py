@@ -6,12 +6,11 @@ import ast
 from dataclasses import dataclass
 
 from autofix.codemods.alias._elapsed import changes_between, in_other_method, is_of_object, waits
-from autofix.codemods.alias._training import taken_from
 from autofix.codemods.alias._weights import Of, parameters_of, uncut, weights_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.records import INSIDE, NOT
-from autofix.flow.syntax import calls_in
+from autofix.flow.syntax import calls_in, taken_from
 from autofix.flow.uses import Use, uses_in
 
 _SAME_MEMORY = frozenset({"view", "view_as", "reshape", "flatten", "squeeze", "unsqueeze", "t"})

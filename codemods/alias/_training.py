@@ -10,7 +10,7 @@ import sys
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.roles import constructors
-from autofix.flow.syntax import all_arguments, calls_in
+from autofix.flow.syntax import all_arguments, calls_in, taken_from
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.flow.walk import children, walk
@@ -150,20 +150,6 @@ def _is_each(facts: Facts, name: ast.Name) -> bool:
         for loop in loops
         for each, source in taken_from(loop.target, loop.iter)
     )
-
-
-def taken_from(target: ast.expr, source: ast.expr) -> list[tuple[ast.Name, ast.expr]]:
-    """Which name of the target of a loop takes the elements of what."""
-    parts = target.elts if isinstance(target, ast.Tuple) else []
-    match source:
-        case ast.Call(func=ast.Name(id="zip"), args=sources) if len(parts) == len(sources):
-            pairs = zip(parts, sources, strict=True)
-            return [found for part, one in pairs for found in taken_from(part, one)]
-        case ast.Call(func=ast.Name(id="enumerate"), args=[counted, *_]) if len(parts) == 2:
-            return taken_from(parts[1], counted)
-        case ast.Call(func=ast.Attribute(attr="named_parameters" | "items")) if len(parts) == 2:
-            return taken_from(parts[1], source)
-    return [(target, source)] if isinstance(target, ast.Name) else []
 
 
 def _are_weights(facts: Facts, source: ast.expr) -> bool:

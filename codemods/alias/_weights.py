@@ -7,11 +7,11 @@ import functools
 from dataclasses import dataclass
 from enum import Enum
 
-from autofix.codemods.alias._training import taken_from
 from autofix.flow.facts import Facts
 from autofix.flow.given import given_to
 from autofix.flow.index import last_name, root_name
 from autofix.flow.objects import Closure
+from autofix.flow.syntax import taken_from
 from autofix.flow.walk import walk
 
 _PARAMETERS = frozenset({"parameters", "named_parameters", "state_dict"})

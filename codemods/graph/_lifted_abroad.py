@@ -12,10 +12,10 @@ from autofix.codemods.graph._exports import Export
 from autofix.codemods.graph._only_cut import never_learns
 from autofix.flow import torch_api
 from autofix.flow.facts import Facts
-from autofix.flow.index import FunctionNode, Index
+from autofix.flow.index import FunctionNode, Index, is_property
 from autofix.flow.objects import Closure, Instance
 from autofix.flow.reaching import Names
-from autofix.flow.values import Value
+from autofix.flow.values import Kind, Value
 from autofix.source import Line
 
 _TAKERS = ("torch.", "builtins.sum", "builtins.print")
@@ -25,19 +25,26 @@ def is_needed_abroad(function: FunctionNode, export: Export, facts: Facts) -> bo
     """Does a backward pass in another file need what was cut, as a term of its loss, as all that
     there is, or as all that a weight is used for, and do the other files only compute with what the
     function gives?"""
-    found = facts.needed(export.cut)
-    if found is None or not (found[1].backward and isinstance(found[1].line, Line)):
+    if not _is_no_weight(export, facts):
         return False
-    surely = facts.is_term(export.cut) or not found[1].carries
-    if not surely and not never_learns(export.whole, export.source, facts):
-        return False  # a weight, perhaps
     uses = list(_uses_abroad(function, facts, set()))
     return bool(uses) and all(_takes_tensor(node, index, facts) for node, index in uses)
 
 
-def takes_argument(function: FunctionNode, wanted: str, facts: Facts) -> bool:
+def _is_no_weight(export: Export, facts: Facts) -> bool:
+    found = facts.needed(export.cut)
+    if found is None or not (found[1].backward and isinstance(found[1].line, Line)):
+        return False
+    if facts.is_term(export.cut) or not found[1].carries:
+        return True
+    return never_learns(export.whole, export.source, facts)
+
+
+def takes_argument(function: FunctionNode, wanted: str, export: Export, facts: Facts) -> bool:
     """Does a function of another file only compute with a number that it is given, so that a
     tensor may come in its place, and keeps its graph?"""
+    if not _is_no_weight(export, facts):
+        return False
     for other in facts.program.modules.others:
         index = other.unit.index
         if function in index.parents:
@@ -88,24 +95,25 @@ def _calls_in(index: Index, function: FunctionNode, facts: Facts) -> Iterator[as
 
 
 def _property_reads(index: Index, function: FunctionNode, facts: Facts) -> Iterator[ast.expr]:
-    if isinstance(function, ast.Lambda) or not function.decorator_list:
+    if isinstance(function, ast.Lambda) or not is_property(function):
         return
-    for read in index.of_kind(ast.Attribute):
-        if isinstance(read, ast.Attribute) and read.attr == function.name:
-            owner = facts.program.values.get(read.value)
-            if owner is not None and isinstance(owner.ref, Instance):
-                found = owner.ref.info.find(function.name)
-                if found is None or getattr(found.ref, "node", function) is function:
-                    yield read
+    for read in Names(index).attributes.get(function.name, ()):
+        owner = facts.program.values.get(read.value)
+        if owner is not None and isinstance(owner.ref, Instance):
+            found = owner.ref.info.find(function.name)
+            if found is not None and _is(found, function):
+                yield read
 
 
 def _runs(called: Value | None, function: FunctionNode) -> bool:
     """Is it the function, or an object that runs it where it is called?"""
-    ref = called.ref if called is not None else None
-    if isinstance(ref, Instance):
-        found = ref.info.find("forward") or ref.info.find("__call__")
-        ref = found.ref if found is not None else None
-    return isinstance(ref, Closure) and ref.node is function
+    if called is not None and isinstance(called.ref, Instance):
+        called = called.ref.info.find("forward") or called.ref.info.find("__call__")
+    return called is not None and _is(called, function)
+
+
+def _is(value: Value, function: FunctionNode) -> bool:
+    return isinstance(value.ref, Closure) and value.ref.node is function
 
 
 def _reads(call: ast.expr, names: Names) -> Iterator[ast.expr]:
@@ -131,6 +139,19 @@ def _elements_take_tensors(pairs: ast.Call, index: Index, facts: Facts) -> bool:
     return all(_takes_tensor(load, index, facts) for load in loads)
 
 
+def _goes_into_array(node: ast.expr, index: Index, facts: Facts) -> bool:
+    """`table[i] += 2 * node`: is an array of numpy computed of it? It would take the number of a
+    tensor, and leave the graph again."""
+    whole: ast.AST = node
+    while isinstance(around := index.parents.get(whole), (ast.BinOp, ast.UnaryOp)):
+        whole = around
+    targets = around.targets if isinstance(around, ast.Assign) else []
+    targets = [around.target] if isinstance(around, ast.AugAssign) else targets
+    owners = [target.value for target in targets if isinstance(target, ast.Subscript)]
+    values = (facts.program.values.get(one) for one in (whole, *targets, *owners))
+    return any(value is not None and bool(value.kind & Kind.NUMPY) for value in values)
+
+
 def _takes_tensor(node: ast.expr, index: Index, facts: Facts) -> bool:
     match index.parents.get(node):
         case ast.Attribute(attr=attr):  # `loss.backward()`: no number has it
@@ -141,10 +162,12 @@ def _takes_tensor(node: ast.expr, index: Index, facts: Facts) -> bool:
             return True
         case ast.Call(func=ast.Name(id="zip" | "enumerate")) as pairs:
             return _elements_take_tensors(pairs, index, facts)
+        case ast.BinOp() | ast.UnaryOp() | ast.AugAssign():
+            return not _goes_into_array(node, index, facts)
         case ast.Assign(targets=[ast.Subscript(value=owner)]):
             held = facts.program.values.get(owner)
             return held is not None and held.is_tensor
-        case ast.BinOp() | ast.AugAssign() | ast.UnaryOp() | ast.FormattedValue() | ast.Compare():
+        case ast.FormattedValue() | ast.Compare():
             return True
         case ast.Call(func=func, args=args) if node in args:
             target = facts.program.values.get(func)

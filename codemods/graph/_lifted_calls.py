@@ -134,7 +134,11 @@ def _received(lift: Lift, node: ast.expr, call: ast.Call, form: Form, mixed: boo
     if wanted is None and node in call.args and call.args.index(node) < len(names):
         wanted = names[call.args.index(node)]
     if is_foreign(ref.node):
-        taken = form == Form.NUMBER and wanted and takes_argument(ref.node, wanted, lift.facts)
+        taken = (
+            form == Form.NUMBER
+            and wanted
+            and takes_argument(ref.node, wanted, lift.export, lift.facts)
+        )
         lift.partners += [Value()] if taken else []
         return Way(True) if taken else OFF
     if name not in lift.uses.names.definitions:

@@ -55,7 +55,7 @@ def collected(lift: Lift, node: ast.expr, parent: ast.expr, form: Form, mixed: b
                 return OFF
             return passed(lift, parent, around, Form.NUMBERS, mixed)
         case ast.Call(), ast.List() | ast.Tuple() if form == Form.ARRAY:
-            return _joined(lift, parent, around, mixed)
+            return OFF if mixed else _joined(lift, parent, around)
         case ((ast.Assign() | ast.Starred()), ast.Tuple(elts=parts)):
             return spread(lift, parent, parts.index(node), form)
     if isinstance(parent, ast.List) and form == Form.NUMBER:
@@ -63,12 +63,12 @@ def collected(lift: Lift, node: ast.expr, parent: ast.expr, form: Form, mixed: b
     return OFF
 
 
-def _joined(lift: Lift, parts: ast.expr, call: ast.Call, mixed: bool) -> Way:
+def _joined(lift: Lift, parts: ast.expr, call: ast.Call) -> Way:
     """`np.stack([node, other], axis=1)`: all that it joins are tensors then."""
     dotted = lift.facts.library_name(call.func) or ""
-    if not dotted.startswith("numpy.") or dotted[6:] not in _JOINING or mixed:
+    if not dotted.startswith("numpy.") or dotted[6:] not in _JOINING:
         return OFF
-    translated = lift.translator.function(call, parts, Form.ARRAY, mixed)
+    translated = lift.translator.function(call, parts, Form.ARRAY, False)
     if translated is None:
         return OFF
     after, edits = translated

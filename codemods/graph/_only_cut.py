@@ -7,17 +7,12 @@ from typing import TypeGuard
 
 from autofix.codemods.graph._stops import IN_SETUP, is_written, stopped
 from autofix.flow.facts import Facts
-from autofix.flow.index import Index
-from autofix.flow.syntax import plain_name
+from autofix.flow.looks import ASKED, attribute_of, is_looked_at
+from autofix.flow.syntax import plain_name, taken_from
 from autofix.flow.users import around
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
 from autofix.flow.walk import walk
-
-_ASKED = frozenset(
-    {"grad", "shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad", "item"}
-    | {"tolist"}
-)
 
 
 def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
@@ -28,7 +23,7 @@ def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
     if not (value.is_tensor and value.leaf and value.graph == Graph.YES) or value.computed:
         return False
     reads = _reads(source, facts)
-    learns = any(_attribute_of(read, facts.index) == "grad" for read in reads)
+    learns = any(attribute_of(read, facts.index) == "grad" for read in reads)
     if any(_makes_leaf(read, facts) for read in reads):
         return False  # it gives its values to a leaf that is used in its place
     if isinstance(source, ast.Name) and all(_says_nothing(read, facts) for read in reads):
@@ -43,10 +38,22 @@ def never_learns(cut: ast.expr, source: ast.expr, facts: Facts) -> bool:
     leaves = [n for n in walk(whole) if _is_leaf(n, facts)]
     if not leaves or len({ast.unparse(leaf) for leaf in leaves}) > 1:
         return False
+    leaf = leaves[0]
+    if isinstance(leaf, ast.Name) and not _is_assigned(leaf, facts):
+        return False
     inside = {*walk(cut), *walk(whole)}
-    reads = [read for read in _reads(leaves[0], facts) if read not in inside]
-    dead = all(_is_dead(read, False, facts) for read in reads)
-    return dead and not _is_read_abroad(leaves[0], facts)
+    reads = [*_reads(leaf, facts), *(_reads(source, facts) if whole is not source else ())]
+    dead = all(_is_dead(read, False, facts) for read in reads if read not in inside)
+    return dead and not _is_read_abroad(leaf, facts)
+
+
+def _is_assigned(name: ast.Name, facts: Facts) -> bool:
+    """An argument, and what a loop takes out of something, have other names elsewhere."""
+    stores = uses_in(facts).names.all_stores(name)
+    around = [facts.index.parents.get(store) for store in stores]
+    return bool(around) and all(
+        isinstance(one, (ast.Assign, ast.AnnAssign, ast.Tuple)) for one in around
+    )
 
 
 def _is_read_abroad(leaf: ast.expr, facts: Facts) -> bool:
@@ -56,22 +63,21 @@ def _is_read_abroad(leaf: ast.expr, facts: Facts) -> bool:
     if not isinstance(leaf, ast.Attribute) or owner is None:
         return False
     return any(
-        read.attr == leaf.attr
-        and isinstance(read.ctx, ast.Load)
-        and not (_attribute_of(read, index) in _ASKED or _is_reported(read, index))
+        read.attr == leaf.attr and isinstance(read.ctx, ast.Load) and not is_looked_at(read, index)
         for index in around(facts, owner)
         for read in index.of_kind(ast.Attribute)
     )
 
 
 def iterated(source: ast.expr, facts: Facts) -> ast.expr | None:
-    """`w` of `[x.item() for x in w]`."""
+    """`w` of `[x.item() for x in w]`, and of `for i, x in enumerate(w)`."""
     name = plain_name(source)
     for above in facts.index.ancestors(source) if name is not None else ():
-        if isinstance(above, (ast.ListComp, ast.GeneratorExp)):
-            for generator in above.generators:
-                if plain_name(generator.target) == name:
-                    return generator.iter
+        loops = getattr(above, "generators", [above] if isinstance(above, ast.For) else [])
+        for loop in loops:
+            for element, whole in taken_from(loop.target, loop.iter):
+                if element.id == name:
+                    return whole
     return None
 
 
@@ -102,18 +108,13 @@ def _reads(source: ast.expr, facts: Facts) -> list[ast.expr]:
     return []
 
 
-def _attribute_of(read: ast.expr, index: Index) -> str | None:
-    parent = index.parents.get(read)
-    return parent.attr if isinstance(parent, ast.Attribute) else None
-
-
 def _says_nothing(read: ast.expr, facts: Facts) -> bool:
     """`h.detach()` or `h.shape`: neither its gradient nor its value is used for more."""
-    attr, parent = _attribute_of(read, facts.index), facts.index.parents.get(read)
+    attr, parent = attribute_of(read, facts.index), facts.index.parents.get(read)
     cut = facts.index.parents.get(parent) if attr == "detach" and parent is not None else parent
     if attr in ("data", "detach"):
         return isinstance(cut, ast.expr) and not is_written(cut, facts)
-    return attr in _ASKED - {"grad"}
+    return attr in ASKED - {"grad"}
 
 
 def _makes_leaf(read: ast.expr, facts: Facts) -> bool:
@@ -128,8 +129,8 @@ def _makes_leaf(read: ast.expr, facts: Facts) -> bool:
 
 def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
     parent = facts.index.parents.get(read)
-    attr = _attribute_of(read, facts.index)
-    if attr in _ASKED or _is_reported(read, facts.index):
+    attr = attribute_of(read, facts.index)
+    if is_looked_at(read, facts.index):
         return True
     if isinstance(parent, ast.BinOp) and facts.value(parent).graph == Graph.NO:
         return learns or _in_setup(read, facts)  # an update, without gradient mode
@@ -151,28 +152,6 @@ def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
         and read in parent.args
         and _calls(parent, "torch.nn.init.", facts)
     )
-
-
-def _is_reported(read: ast.expr, index: Index) -> bool:
-    """`w.exp().item()`, `print(w)`, `f"{1 - w}"`: what is made of it is read as a number."""
-    node: ast.AST = read
-    while True:
-        parent = index.parents.get(node)
-        if isinstance(parent, ast.Attribute):
-            if parent.attr in ("item", "tolist"):
-                return True
-            call = index.parents.get(parent)
-            if not (isinstance(call, ast.Call) and call.func is parent):
-                return False
-            parent = call
-        elif isinstance(parent, ast.Call):
-            if node not in parent.args:
-                return False
-            if plain_name(parent.func) in ("float", "print"):
-                return True
-        elif not isinstance(parent, (ast.BinOp, ast.UnaryOp)):
-            return isinstance(parent, ast.FormattedValue)
-        node = parent
 
 
 def _calls(node: ast.Call, prefix: str, facts: Facts) -> bool:

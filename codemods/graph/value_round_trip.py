@@ -43,8 +43,9 @@ more is trained without it. It is only shown where the value is a target, or wei
 log-probabilities or the very values it is made of, or is computed by layers that have no gradient
 on another way: perhaps they are not to learn.
 
-Nothing is rewritten where a step on the way has no counterpart in torch, where the value is made
-once and used by every turn of a training loop, and where it is handed on from turn to turn.
+Nothing is rewritten where a step on the way has no counterpart in torch, where another file takes
+the number for one, where the value is made once and used by every turn of a training loop, and
+where it is handed on from turn to turn.
 
 ## How it is verified
 

@@ -7,28 +7,20 @@ from collections.abc import Iterator
 
 from autofix.flow.class_table import ClassTable
 from autofix.flow.facts import Facts
-from autofix.flow.index import Index, last_name
+from autofix.flow.index import Index
+from autofix.flow.looks import is_looked_at
 from autofix.flow.syntax import plain_name
 from autofix.flow.users import around
 from autofix.flow.walk import walk
 
-_ASKED = frozenset(
-    {"shape", "size", "device", "dtype", "dim", "ndim", "numel", "requires_grad"}
-    | {"item", "tolist", "mean", "norm", "std"}
-)
-
 _TRAINING = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "grad"})
-_SHOWING = frozenset({"print", "info", "debug", "warning", "log", "format", "len"})
 _TRAINERS = frozenset({"add_param_group", "requires_grad_", "chain"})
 
 
 def is_handled_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
     """`model.context = model.context - rate * gradient`, `Adam([model.context])`: does a file that
     uses the class set the attribute, or do more with it than to look at it?"""
-    return any(
-        not (_is_asked(index, node) or _is_shown(index, node))
-        for index, node in _abroad(facts, table, attribute)
-    )
+    return any(True for _ in _abroad(facts, table, attribute))
 
 
 def is_trained_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
@@ -37,17 +29,6 @@ def is_trained_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
     return any(
         isinstance(node.ctx, ast.Store) or _trains(index.function_of(node) or index.tree)
         for index, node in _abroad(facts, table, attribute)
-        if not _is_shown(index, node)
-    )
-
-
-def _is_shown(index: Index, node: ast.AST) -> bool:
-    """`print([scale.item() for scale in net.scales])`"""
-    return any(
-        isinstance(around, ast.FormattedValue)
-        or (isinstance(around, ast.Call) and last_name(around.func) in _SHOWING)
-        for around in index.ancestors(node)
-        if isinstance(around, ast.expr)
     )
 
 
@@ -61,15 +42,12 @@ def _trains(function: ast.AST) -> bool:
 def _abroad(
     facts: Facts, table: ClassTable, attribute: str
 ) -> Iterator[tuple[Index, ast.Attribute]]:
+    """Where a file that uses the class does more with the attribute than to look at it."""
     for index in around(facts, table.node):
         for node in index.of_kind(ast.Attribute):
-            if node.attr == attribute and not _is_its_own(index, node):
+            named = node.attr == attribute and not _is_its_own(index, node)
+            if named and not is_looked_at(node, index):
                 yield index, node
-
-
-def _is_asked(index: Index, node: ast.Attribute) -> bool:
-    parent = index.parents.get(node)
-    return isinstance(parent, ast.Attribute) and parent.attr in _ASKED
 
 
 def _is_its_own(index: Index, node: ast.Attribute) -> bool:
