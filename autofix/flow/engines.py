@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from autofix.flow.index import last_name
+from autofix.flow.roles import is_optimizer
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -32,6 +33,8 @@ def takes_loss(step: ast.Call, facts: Facts) -> bool:
     given = step.args[0] if step.args else None
     if not isinstance(given, ast.Name) or not isinstance(step.func, ast.Attribute):
         return False
+    if is_optimizer(given, facts):
+        return False  # `scaler.step(optimizer)`
     if facts.value(given).kind == Kind.TENSOR:
         return True
     stores = uses_in(facts).names.stores(given)

@@ -36,6 +36,20 @@ def users(facts: Facts, *names: str) -> Iterator[Unit]:
                 todo.append((other, (), hops + 1))
 
 
+def companions(facts: Facts, *names: str) -> Iterator[Unit]:
+    """The files that use what has these names here, and those that they or this file import: what
+    builds the optimizer is often in one of the latter."""
+    modules, home = facts.program.modules, facts.program.module.home.unit.path
+    seen = {home}
+    for user in (home, *(unit.path for unit in users(facts, *names))):
+        module = modules.at(user)
+        for path in (user, *(_imported_by(module) if module is not None else ())):
+            found = modules.at(path) if path is not None and path not in seen else None
+            if found is not None:
+                seen.add(found.unit.path)
+                yield found.unit
+
+
 def around(facts: Facts, owner: ast.ClassDef) -> Iterator[Index]:
     """The other files that may handle the objects of a class: those that use it, and those of its
     bases."""

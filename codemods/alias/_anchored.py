@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from autofix.codemods.alias._aliases import is_basic
 from autofix.codemods.alias._kept_gradient import zeroed
 from autofix.codemods.alias._weights import gathered, owner_of, uncut
+from autofix.codemods.modules._tier import trained_here
 from autofix.flow.facts import Facts
 from autofix.flow.given import calls_of, stands_for
 from autofix.flow.handles import any_related
@@ -47,7 +48,8 @@ def anchored(facts: Facts, statement: ast.Assign | ast.Expr) -> Anchored | None:
         return _alone(facts, statement, holder)
     each, model = found
     function = facts.index.function_of(statement)
-    if function is None or not facts.index.trains:
+    owner = facts.index.class_of(statement)
+    if function is None or not (facts.index.trains or (owner and trained_here(facts, owner))):
         return None
     for read in uses_in(facts).attribute_loads(holder):
         if facts.index.function_of(read) is not function:
@@ -76,7 +78,8 @@ def _alone(facts: Facts, statement: ast.Assign, holder: ast.Attribute) -> Anchor
     made = {getattr(facts.index.function_of(s), "name", "") for s in stores}
     if made - {"__init__"} or (gradient and zeroed(facts) is None):
         return None
-    trained = facts.value(weight).leaf and "step" in uses_in(facts).names.calls
+    steps = "step" in uses_in(facts).names.calls or trained_here(facts, owner)
+    trained = facts.value(weight).leaf and steps
     if not gradient and not trained and not _is_written(facts, weight):
         return None
     if _is_written(facts, holder):

@@ -27,15 +27,18 @@ def is_trained_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
     """`parameters = [*net.parameters(), *net.scales]`: does a function of such a file that trains
     or saves something take the attribute for itself?"""
     return any(
-        isinstance(node.ctx, ast.Store) or _trains(index.function_of(node) or index.tree)
+        isinstance(node.ctx, ast.Store) or _trains(index, node)
         for index, node in _abroad(facts, table, attribute)
     )
 
 
-def _trains(function: ast.AST) -> bool:
+def _trains(index: Index, node: ast.AST) -> bool:
+    function = index.function_of(node)
     return any(
-        isinstance(node, ast.Attribute) and node.attr in _TRAINING | _TRAINERS
-        for node in walk(function)
+        isinstance(inner, ast.Attribute)
+        and inner.attr in _TRAINING | _TRAINERS
+        and (function is not None or index.function_of(inner) is None)
+        for inner in walk(function or index.tree)
     )
 
 

@@ -11,7 +11,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.torch_api import is_optimizer
 from autofix.flow.unit import Unit
-from autofix.flow.users import users
+from autofix.flow.users import companions
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 from autofix.model import Applicability
@@ -22,11 +22,11 @@ _LOADS = re.compile(
 
 
 def trained_here(facts: Facts, node: ast.ClassDef) -> bool:
-    """Is `x.parameters()` given to an optimizer, in this file or in one that imports the class, and
-    loads none of them a checkpoint whose keys could be others?"""
+    """Is `x.parameters()` given to an optimizer, in this file or in one that goes with those that
+    import the class, and loads none of them a checkpoint whose keys could be others?"""
     if _LOADS.search(facts.source.text):
         return False
-    others = list(users(facts, node.name))
+    others = list(companions(facts, node.name))
     if any(_LOADS.search(user.source.text) for user in others):
         return False
     return _gives_parameters(facts) or any(_optimizes(user) for user in others)
