@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeGuard
 
+from autofix.codemods.training._cut_by_helper import comes_back_cut
 from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._ended import detached_in_place, guards, inside, without_grad
 from autofix.codemods.training._given_back import forwards, graph_of, returned_by_the_model
@@ -228,7 +229,7 @@ def _handled(graphs: Graphs, key: str, turn: ast.stmt | None) -> bool:
             continue
         if isinstance(bound, ast.Constant):
             return True
-        if detaches(graphs.facts, bound, _RESETS):
+        if detaches(graphs.facts, bound, _RESETS) or comes_back_cut(graphs.facts, bound, key):
             return True
     return False
 

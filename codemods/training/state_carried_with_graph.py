@@ -39,7 +39,8 @@ keeps it; its values stay. It is safe where this file shows the loop and what co
 the program raised in its second turn. It is unsafe where the model is one that the file only
 defines or gets as an argument, and where `retain_graph=True` goes away together with the graph.
 States that are detached anywhere, or begun anew in the loop, are left alone. Of a state with
-several parts (`h, c`) all are detached if one is.
+several parts (`h, c`) all are detached if one is. There is no fix for weights by which
+`autograd.grad` differentiates.
 
 ## How it is verified
 
@@ -58,6 +59,7 @@ import ast
 from collections.abc import Iterator
 
 from autofix.codemods.training._by_helper import helpers
+from autofix.codemods.training._cut_by_helper import is_differentiated_by
 from autofix.codemods.training._detaching import detaches
 from autofix.codemods.training._graphs import Backward, Graphs, graphs_around
 from autofix.codemods.training._module_state import ModuleState, module_states
@@ -140,6 +142,10 @@ def _local(state: Carried, graphs: Graphs) -> Iterator[Report]:
         f"{_consequence(backward)}"
     )
     doubtful = state.doubtful or backward.retains or form == Form.UNKNOWN
+    if is_differentiated_by(facts, state.turn or graphs.scope, state.key):
+        why = "gradients by it are asked for, and without its graph it has to require grad anew"
+        yield Report(state.made, message, declined=why)
+        return
     tier = Applicability.UNSAFE if doubtful else Applicability.SAFE
     yield Report(state.made, message, fix=fix(tier, *edits))
 
