@@ -20,6 +20,7 @@ from autofix.codemods.in_place._branches import kept_by_other_branch, never_both
 from autofix.codemods.in_place._evaluation import is_for_evaluation
 from autofix.codemods.in_place._own_parts import is_of_another_object
 from autofix.codemods.in_place._places import Place
+from autofix.codemods.in_place._turns_apart import is_before, turn_of_its_own
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
@@ -81,8 +82,8 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
         return Broken(EXPANDED, place, write)
     if write.leaf == Graph.YES:
         return Broken(LEAF, place, write)
-    other = _turn_of_its_own(place, facts)
-    broken = [b for b in facts.broken(place.target) if not _is_before(b[0], place, other, facts)]
+    other = turn_of_its_own(place, facts)
+    broken = [b for b in facts.broken(place.target) if not is_before(b[0], place, other, facts)]
     broken = [
         b for b in broken if not kept_by_other_branch(b[0], place.base, place.statement, facts)
     ]
@@ -108,25 +109,6 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     if graph < Graph.YES and saves_memory(place.node, facts):
         return None
     return Broken(kind, place, write, breaks, graph, demand)
-
-
-def _turn_of_its_own(place: Place, facts: Facts) -> ast.For | None:
-    """`for i in range(n): xs[i] += 1` of a list: each turn of the loop writes another tensor. (With
-    a loop around that, every tensor comes again.)"""
-    match place.target, facts.index.loops_around(place.statement):
-        case ast.Subscript(value=owner, slice=ast.Name(id=name)), [ast.For() as loop]:
-            counted = any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(loop.target))
-            return loop if counted and facts.value(owner).kind == Kind.SEQUENCE else None
-    return None
-
-
-def _is_before(one: Break, place: Place, loop: ast.For | None, facts: Facts) -> bool:
-    """Was it kept by an earlier turn of the loop, behind the write?"""
-    if loop is None:
-        return False
-    end = place.statement.end_lineno or place.statement.lineno
-    inside = [n for n in (*one.save.calls, one.save.node) if loop in facts.index.ancestors(n)]
-    return bool(inside) and getattr(inside[0], "lineno", 0) > end
 
 
 def _is_aside(place: Place, kind: str, graph: Graph, write: Write, facts: Facts) -> bool:
