@@ -49,6 +49,8 @@ def composed_once(facts: Facts, node: ast.Assign) -> Composed | None:
         return None
     if _is_view(facts, node.value) or _runs_module(facts, node.value):
         return None
+    if _is_of_frozen(facts, node.value, init):
+        return None
     readers = _readers(facts, owner, target)
     return Composed(node, target, readers) if readers else None
 
@@ -75,6 +77,17 @@ def _is_view(facts: Facts, node: ast.expr) -> bool:
     storage = facts.value(node).storage
     parts = (n for n in walk(node) if isinstance(n, ast.Attribute) and n is not node)
     return any(facts.value(part).storage & storage for part in parts)
+
+
+def _is_of_frozen(facts: Facts, node: ast.expr, init: Method) -> bool:
+    """No step moves `self.points`, if `__init__` has a `self.points.requires_grad = False`. (What
+    is frozen by another method learns at other times.)"""
+    flags = ("requires_grad", "requires_grad_")
+    if not any(isinstance(n, ast.Attribute) and n.attr in flags for n in walk(init)):
+        return False
+    read = (facts.value(n) for n in walk(node) if isinstance(n, ast.Attribute))
+    weights = [value for value in read if value.parameter]
+    return bool(weights) and all(w.storage & facts.program.frozen for w in weights)
 
 
 def _runs_module(facts: Facts, node: ast.expr) -> bool:
