@@ -7,6 +7,7 @@ from typing import Any
 
 from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.arrays import kept_dtype
+from autofix.flow.dotted import library_attribute
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.index import has_decorator, is_property, last_name
 from autofix.flow.joins import join_all, sequence
@@ -21,7 +22,6 @@ from autofix.flow.values import (
     Graph,
     Kind,
     Value,
-    library,
     number,
     tensor,
 )
@@ -96,6 +96,8 @@ def _element(owner: Value, slice_node: ast.expr, index: Value, frame: Frame) -> 
             return owner.items[at]
     if owner.entries is not None and index.const in owner.entries:  # `x.shape[0]`
         return owner.entries[index.const]
+    if owner.items == ():  # what a later turn finds here is not yet known, and brings no graph
+        return UNKNOWN.but(graph=Graph.NO)
     return one_of(owner, index, frame) or UNKNOWN
 
 
@@ -131,7 +133,7 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         inner = attribute_of(owner, name, frame)
         if inner is not None and not frame.program.skims:
             return frame.state.look(frame.program.modules.resolve(inner, frame))
-        return _library_attribute(f"{owner.ref}.{name}")
+        return library_attribute(f"{owner.ref}.{name}")
     if isinstance(owner.ref, ClassInfo):
         found = owner.ref.find(name) or UNKNOWN
         if isinstance(found.ref, Closure) and has_decorator(found.ref.node, "classmethod"):
@@ -164,6 +166,8 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         return shapes.sizes(owner)
     if name == "data" and owner.kind == Kind.UNKNOWN and _is_output(node.value, frame):
         return tensor(Graph.NO, cuts=frame.cut(node, owner), storage=owner.storage)
+    if name == "data":  # of a tensor, or of what holds data
+        return Value(Kind.UNKNOWN, Graph.NO, cuts=owner.cuts)
     return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO, cuts=owner.cuts)
 
 
@@ -182,58 +186,6 @@ _FIELDS = {
     "Vh": 2,
 }
 """What torch calls the results of operations that give several."""
-
-_CONSTANTS = frozenset(
-    {
-        "math.pi",
-        "math.e",
-        "math.tau",
-        "math.inf",
-        "math.nan",
-        "torch.pi",
-        "torch.inf",
-        "torch.nan",
-        "torch.e",
-        "numpy.pi",
-        "numpy.e",
-        "numpy.inf",
-        "numpy.nan",
-        "numpy.newaxis",
-    }
-)
-_DTYPES = frozenset(
-    {
-        "float16",
-        "bfloat16",
-        "float32",
-        "float64",
-        "float",
-        "double",
-        "half",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "int",
-        "long",
-        "short",
-        "uint8",
-        "bool",
-        "complex64",
-        "complex128",
-        "cfloat",
-        "cdouble",
-    }
-)
-
-
-def _library_attribute(dotted: str) -> Value:
-    if dotted in _CONSTANTS:
-        return number()
-    if dotted.startswith("torch.") and dotted[6:] in _DTYPES:
-        return Value(Kind.OTHER, ref=dotted)
-    return library(dotted)
-
 
 def tensor_attribute(owner: Value, name: str, node: ast.AST, frame: Frame) -> Value:
     if name == "shape":

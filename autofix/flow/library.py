@@ -57,7 +57,7 @@ _SAME_OBJECT = frozenset(
 _BACKWARD = frozenset({"torch.autograd.backward", "torch.autograd.grad"})
 _WATCHED = (
     *("logging.", "matplotlib.", "wandb.", "warnings.", "tqdm.", "sys.", "os.", "time.", "json."),
-    *("csv.", "pathlib.", "random.", "re.", "collections.Counter"),
+    *("csv.", "pathlib.", "random.", "re.", "collections.Counter", "gym.", "gymnasium."),
 )
 
 

@@ -78,6 +78,7 @@ def call_method(
 def _backward(receiver: Value, given: Arguments, frame: Frame) -> Value:
     line = given.node.lineno
     own = bool(receiver.kind & (Kind.TENSOR | Kind.NUMBER | Kind.NUMPY)) or not given.values
+    own = own or receiver.graph == Graph.YES  # what has a graph is a tensor, and no engine
     if own or _is_gradient(given.values[0], given.node, frame):
         frame.program.cuts.need(receiver, "`backward()` runs through it", line, True)
     else:  # accelerator.backward(loss), self.manual_backward(loss)
@@ -114,9 +115,7 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame, sure)
     if name in ("detach", "detach_"):
         cuts = frame.cut(given.node, receiver)
-        if name == "detach_":
-            no_leaf(receiver, frame, cuts)
-        return tensor(
+        made = tensor(
             Graph.NO,
             receiver.shape,
             receiver.dtype,
@@ -124,6 +123,12 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
             storage=receiver.storage,
             **({"shape_id": receiver.shape_id} if receiver.shape is None else {}),
         )
+        if name == "detach_":
+            no_leaf(receiver, frame, cuts)
+            owner = given.node.func.value if isinstance(given.node.func, ast.Attribute) else None
+            if isinstance(owner, ast.Name) and not receiver.storage:
+                frame.bind(owner.id, made)
+        return made
     op = torch_api.method(name)
     if op is None:
         from autofix.flow.calls import unknown_call
