@@ -62,13 +62,14 @@ def _reads_what_is_done(place: Place, loop: ast.For, facts: Facts) -> bool:
 def _is_repeated(owner: ast.expr, facts: Facts) -> bool:
     """`[x] * n` is one tensor, many times."""
     stores = uses_in(facts).names.stores(owner) if isinstance(owner, ast.Name) else ()
-    values = [getattr(facts.index.statement_of(store), "value", None) for store in stores]
-    if not values or any(value is None for value in values):
+    made = [facts.index.statement_of(store) for store in stores]
+    if not made or not all(isinstance(one, ast.Assign) for one in made):
         return True
     return any(
         isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) and _has_list(n)
-        for value in values
-        for n in ast.walk(value)
+        for one in made
+        if one is not None
+        for n in ast.walk(one)
     )
 
 

@@ -105,12 +105,13 @@ def _made_of(function: FunctionNode, name: str, value: ast.expr) -> set[str]:
             if isinstance(node, (ast.For, ast.comprehension)):
                 found |= _elements(node.target, node.iter, found)
             elif isinstance(node, ast.Assign) and _mentions(node.value, found):
-                found |= {n.id for t in node.targets for n in ast.walk(t) if _is_store(n)}
+                found |= _stored(node)
     return found
 
 
-def _is_store(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+def _stored(node: ast.Assign) -> set[str]:
+    names = (n for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
 
 
 def _mentions(node: ast.AST, names: set[str]) -> bool:
