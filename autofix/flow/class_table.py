@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cached_property
 
 from autofix.flow import torch_api
-from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.index import FUNCTIONS, has_decorator, last_name
 from autofix.flow.objects import ClassInfo, Instance
 from autofix.flow.syntax import all_arguments
 from autofix.flow.values import Kind, Value
@@ -81,7 +81,8 @@ class ClassTable:
         for owner in self.lineage:
             for method in methods_of(owner):
                 for store in stores_of(method, owner):
-                    self.stores.setdefault(store.attribute, []).append(store)
+                    if store.attribute not in self.managed:
+                        self.stores.setdefault(store.attribute, []).append(store)
 
     @cached_property
     def is_module(self) -> bool | None:
@@ -98,6 +99,16 @@ class ClassTable:
         if self.is_module is not None or self.info is None or self.info.is_autograd_function:
             return bool(self.is_module)
         return "forward" in self.methods
+
+    @cached_property
+    def managed(self) -> frozenset[str]:
+        """The properties that run code of their own when they are set."""
+        return frozenset(
+            method.name
+            for owner in self.lineage
+            for method in methods_of(owner)
+            if has_decorator(method, "setter")
+        )
 
     @cached_property
     def methods(self) -> dict[str, Method]:

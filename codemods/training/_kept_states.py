@@ -54,8 +54,11 @@ class _Summary:
 def kept_by(facts: Facts, info: ClassInfo, entry: Method) -> Iterator[Kept]:
     """The states that go from one call of a method to the next."""
     summary = _summary(facts, info, entry, ())
+    managed = facts.class_table(info.node).managed
     for place in (one for one in summary.made if one in summary.read):
         attribute = place[0]
+        if attribute in managed:
+            continue
         if _is_detached_somewhere(facts, info, attribute) or _is_parameter(facts, info, attribute):
             continue  # (a Parameter takes no tensor in its place: AG505)
         for made, target in summary.made[place]:
