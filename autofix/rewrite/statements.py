@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -86,12 +87,14 @@ def lines_of(
 def moved_behind(
     facts: Facts, statements: Sequence[ast.stmt], behind: ast.stmt
 ) -> tuple[Edit, ...] | None:
-    """The edits that put neighbouring statements, with their comments, behind a later one of the
-    same block; None if other statements stand on their lines."""
+    """The edits that put neighbouring statements, with their comments, behind a later one, of the
+    same block or deeper in it; None if other statements stand on their lines."""
     lines, place = lines_of(facts, statements), lines_of(facts, [behind], above=False)
     if lines is None or place is None:
         return None
     text = facts.source.text[lines[0] : lines[1]].strip("\r\n")
+    deeper = behind.col_offset - statements[0].col_offset
+    text = textwrap.indent(text, facts.source.text[place[0] :][:deeper]) if deeper else text
     end = _line_around(facts, behind)[1]
     return (Edit(lines[0], lines[1], ""), Edit(end, end, f"\n{text}"))
 

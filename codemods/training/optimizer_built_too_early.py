@@ -68,6 +68,7 @@ from autofix.codemods.training._called import (
     is_trained_otherwise,
     mentions,
 )
+from autofix.codemods.training._each_turn import made_in_turn
 from autofix.codemods.training._groups import added_groups
 from autofix.codemods.training._grown import Grown, grown
 from autofix.codemods.training._made import Made, made_here, taken_out
@@ -116,6 +117,9 @@ def _outgrown(made: Made, later: Sequence[ast.stmt], facts: Facts) -> Iterator[R
             reads(made.target, [statement], facts)
         )
         for one in replaced_in(statement, made.held, scope, facts):
+            if steps and (place := made_in_turn(made, statement, one, facts)):
+                yield _report(made, later[:at], [(place, one)], facts, loop=statement)
+                return
             if steps and (one.whole or one.only_values):
                 continue  # a loop overwrites parameters as it goes
             if not is_trained_otherwise(one, later[at:], scope, facts):
@@ -139,8 +143,10 @@ def _report(
     between: Sequence[ast.stmt],
     brought: Sequence[tuple[ast.stmt, Replaced]],
     facts: Facts,
+    loop: ast.stmt | None = None,
 ) -> Report:
-    node, target, one = made.statement, made.target, brought[-1][1]
+    """It is moved behind the last of what comes in between, or into a loop."""
+    node, target, (behind, one) = made.statement, made.target, brought[-1]
     line = getattr(one.node, "lineno", 0)
     what = "another model" if one.whole else "new parameters"
     message = (
@@ -150,24 +156,24 @@ def _report(
     company = _company(made, between, facts)
     if isinstance(company, str):
         groups = added_groups(made.call, target, brought, facts) if made.plain else None
-        if groups is None or any(_in_other_cell(at, between[-1], facts) for at, _ in brought):
+        if groups is None or any(_in_other_cell(at, behind, facts) for at, _ in brought):
             return Report(node, message, declined=company)
-        return Report(between[-1], message, fix=fix(Applicability.UNSAFE, *groups))
+        return Report(behind, message, fix=fix(Applicability.UNSAFE, *groups))
     gathered = _gathered(made, facts)
     if isinstance(gathered, str):
         return Report(node, message, declined=gathered)
-    if changed := _changed_arguments(made, between, facts):
+    if changed := _changed_arguments(made, [*between, *([loop] if loop else [])], facts):
         return Report(node, message, declined=f"`{changed}` has another value there")
     blamed: ast.expr | ast.stmt = node
     edits: tuple[Edit, ...] | None
-    if _in_other_cell(node, between[-1], facts):  # a fix belongs to one cell: make it again there
-        blamed = between[-1]
+    if _in_other_cell(node, behind, facts):  # a fix belongs to one cell: make it again there
+        blamed = behind
         again = [*gathered, node, *company]
         edits = (insert_after(facts, blamed, "\n".join(map(facts.source.segment, again))),)
     elif made.one_of_several:
-        edits = taken_out(made, between[-1], facts) if not gathered and not company else None
+        edits = taken_out(made, behind, facts) if not gathered and not company else None
     else:
-        edits = moved_behind(facts, [*gathered, node, *company], between[-1])
+        edits = moved_behind(facts, [*gathered, node, *company], behind)
     if edits is None:
         return Report(node, message, declined="other things are made beside it")
     safe = made.plain and one.direct and not one.whole
