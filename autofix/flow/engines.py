@@ -38,13 +38,19 @@ def takes_loss(step: ast.Call, facts: Facts) -> bool:
     if facts.value(given).kind == Kind.TENSOR:
         return True
     stores = uses_in(facts).names.stores(given)
-    made = [facts.index.parents.get(store) for store in stores]
+    made = [_made_by(store, facts) for store in stores]
     return bool(made) and all(
         isinstance(one, ast.Assign)
         and isinstance(one.value, (ast.Call, ast.BinOp, ast.List, ast.ListComp))
         and last_name(getattr(one.value, "func", one.value)) != "partial"
         for one in made
     )
+
+
+def _made_by(store: ast.expr, facts: Facts) -> ast.AST | None:
+    """The assignment, also of `loss, accuracy = ...`."""
+    parent = facts.index.parents.get(store)
+    return facts.index.parents.get(parent) if isinstance(parent, ast.Tuple) else parent
 
 
 def is_distributed(func: ast.expr, facts: Facts) -> bool:

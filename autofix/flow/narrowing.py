@@ -10,9 +10,9 @@ from autofix.flow.flags import by_flag
 from autofix.flow.frame import Frame
 from autofix.flow.index import last_name
 from autofix.flow.joins import sequence
-from autofix.flow.objects import ClassInfo, instance_value
+from autofix.flow.objects import ClassInfo, Instance, instance_value
 from autofix.flow.stores import assign
-from autofix.flow.values import EMPTY, UNKNOWN, Graph, Kind, Value, tensor
+from autofix.flow.values import EMPTY, UNKNOWN, Graph, Kind, Value, number, tensor
 from autofix.flow.walk import walk
 
 _NUMBER_TYPES = frozenset(
@@ -251,10 +251,19 @@ def _keep(subject: ast.expr, bits: int, holds: bool, frame: Frame) -> bool | Non
         narrowed = value  # no tensor, but a list of tensors perhaps: the callers will tell
     if narrowed is None:
         # Another method may have set the attribute since: only a local name is certain.
+        if isinstance(subject, ast.Attribute) and holds and bits == Kind.NUMBER:
+            _hold_number(subject, frame)
         return None if isinstance(subject, ast.Name) else True
     if narrowed is not value:
         assign(subject, narrowed, frame)
     return True
+
+
+def _hold_number(subject: ast.Attribute, frame: Frame) -> None:
+    """`if isinstance(self.v, float):` before `self.v` becomes a tensor: here it is none yet."""
+    owner = frame.program.values.get(subject.value)
+    if owner is not None and isinstance(owner.ref, Instance):
+        frame.state.bound[owner.ref.identity, subject.attr] = number()
 
 
 def _restricted(value: Value, bits: int) -> Value | None:

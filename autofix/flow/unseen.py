@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MAY_TRAIN = re.compile(r"(?i)back|train|step|update|optim|fit\b|grad|epoch|run|closure|learn")
 _ON_GRADIENTS = re.compile(r"backward|step|grad|optim|zero_")
+_BEGINS = re.compile(r"(?i)clear|clean|reset|zero|flush|empty|begin|start|before|prepare")
+"""No optimizer of torch has such a method: one that has is the author's, and may reset there."""
 _HARMLESS_FUNCTIONS = frozenset(
     {"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "train_test_split"}
     | {"set_grad_enabled", "no_grad", "enable_grad", "is_grad_enabled"}
@@ -43,6 +45,10 @@ def led_out(
     optimizers = [a for a in named if is_optimizer(a, facts)]
     for one in optimizers:
         yield Event(What.TOUCH, node, chain, handles(one, scope, facts), one, scope)
+    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if owner is not None and _BEGINS.search(name) and is_optimizer(owner, facts):
+        yield Event(What.TOUCH, node, chain, handles(owner, scope, facts), owner, scope)
+        return
     what = What.HIDDEN if optimizers else _may_do(node, name, chain[-1], facts)
     if what is not None:
         yield Event(what, node, chain)
