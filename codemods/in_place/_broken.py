@@ -18,7 +18,7 @@ from autofix.codemods.in_place._aside import (
 )
 from autofix.codemods.in_place._branches import kept_by_other_branch, never_both
 from autofix.codemods.in_place._evaluation import is_for_evaluation
-from autofix.codemods.in_place._own_parts import is_of_another_object
+from autofix.codemods.in_place._own_parts import is_integer_copy, is_of_another_object
 from autofix.codemods.in_place._places import Place
 from autofix.codemods.in_place._turns_apart import is_before, turn_of_its_own
 from autofix.flow.cuts import Demand
@@ -90,6 +90,7 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     broken = [
         b for b in broken if not is_of_another_object(b[0], place.base, place.statement, facts)
     ]
+    broken = [b for b in broken if not is_integer_copy(b[0], place.base, place.statement, facts)]
     value = facts.value(place.base)
     parted = bool(write.parted) and not broken and value.graph == Graph.YES
     if not parted and not broken:

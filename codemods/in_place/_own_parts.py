@@ -1,4 +1,4 @@
-"""Memory of an object of which a loop takes one after the other."""
+"""Memory that is not what was kept: of one object after the other, or of integers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ast
 from autofix.flow.abroad import seen_from
 from autofix.flow.facts import Facts
 from autofix.flow.index import FunctionNode, last_name
+from autofix.flow.values import FLOATING, INTEGRAL, Graph
 from autofix.flow.writes import Break
 
 
@@ -58,3 +59,18 @@ def _comes_first(
         if isinstance(node, ast.Call) and last_name(node.func) == name
     ]
     return bool(calls) and all(call.lineno < line for call in calls)
+
+
+def is_integer_copy(one: Break, base: ast.expr, statement: ast.stmt, facts: Facts) -> bool:
+    """`x[:, 0] = self.embed(x[:, 0].long())[:, 0]`: what is given numbers with a fraction holds
+    such, and the integers that were kept are a copy of them."""
+    kept = [facts.value(operand) for operand in one.save.operands]
+    if not kept or not all(value.dtype in INTEGRAL for value in kept):
+        return False
+    if facts.value(base).dtype in FLOATING:
+        return True
+    written = getattr(statement, "value", None)
+    if not isinstance(written, ast.expr):
+        return False
+    value = facts.value(written)
+    return value.graph == Graph.YES or (value.is_tensor and value.dtype in FLOATING)
