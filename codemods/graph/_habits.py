@@ -8,11 +8,18 @@ from collections.abc import Iterator
 from autofix.codemods.graph._exports import Export
 from autofix.codemods.graph._intent import is_wanted
 from autofix.codemods.graph._stops import is_layers_weight
+from autofix.flow.class_table import attribute_of, self_name
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.syntax import unsubscripted
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph
+
+
+def is_meant_number(export: Export, facts: Facts) -> bool:
+    """Does it weigh a log-probability, or is it kept for later calls?"""
+    return is_advantage(export, facts) or is_for_later_calls(export.whole, facts)
 
 
 def is_advantage(export: Export, facts: Facts) -> bool:
@@ -135,3 +142,43 @@ def is_part_of_weight(node: ast.expr, facts: Facts) -> bool:
     value = getattr(statement, "value", None)
     parts = ast.walk(value) if isinstance(value, ast.expr) else ()
     return any(facts.is_weight(n) for n in parts if isinstance(n, (ast.Call, ast.Attribute)))
+
+
+def is_for_later_calls(node: ast.expr, facts: Facts) -> bool:
+    """`self.low = x.min().item()` on one way through a method, and `self.low` is read on another:
+    what a call keeps for the next ones. (A graph kept so would be freed by then.)"""
+    statement, method = facts.index.statement_of(node), facts.index.function_of(node)
+    if not isinstance(statement, ast.Assign) or not isinstance(method, FUNCTIONS):
+        return False
+    me = self_name(method)
+    kept = {attribute_of(unsubscripted(target), me) for target in statement.targets} - {None}
+    if len(kept) != 1:
+        return False
+    reads = [
+        n
+        for n in facts.index.body_nodes(method)
+        if isinstance(n, ast.Attribute) and attribute_of(n, me) in kept and _is_read(n, facts)
+    ]
+    later = {id(inner) for s in _behind(statement, facts) for inner in ast.walk(s)}
+    return bool(reads) and not any(id(read) in later for read in reads)
+
+
+def _is_read(node: ast.Attribute, facts: Facts) -> bool:
+    """Not as the owner of an element that is written."""
+    outer: ast.AST = node
+    while isinstance(parent := facts.index.parents.get(outer), ast.Subscript):
+        outer = parent
+    return isinstance(getattr(outer, "ctx", None), ast.Load)
+
+
+def _behind(statement: ast.stmt, facts: Facts) -> Iterator[ast.stmt]:
+    """The statements that a call comes to behind this one, in the same turn of loops."""
+    inner: ast.AST = statement
+    for outer in facts.index.ancestors(statement):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(outer, name, None)
+            if isinstance(block, list) and inner in block:
+                yield from block[block.index(inner) + 1 :]
+        if isinstance(outer, FUNCTIONS):
+            return
+        inner = outer

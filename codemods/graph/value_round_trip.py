@@ -68,7 +68,7 @@ from dataclasses import replace
 from autofix.codemods.graph._exports import Export, Form, export_at
 from autofix.codemods.graph._gathered import is_gathered
 from autofix.codemods.graph._habits import (
-    is_advantage,
+    is_meant_number,
     is_old,
     is_old_habit,
     is_own_scale,
@@ -174,7 +174,7 @@ def _exported(
     term = facts.is_term(node) or demand.is_sole
     if not term and not _matters(node, export, graph, demand, facts):
         return
-    if not term and (has_own_optimizer(export.source, facts) or is_advantage(export, facts)):
+    if not term and (has_own_optimizer(export.source, facts) or is_meant_number(export, facts)):
         return
     message = _message(export.whole, demand, facts)
     why = _why(export.source, facts)
