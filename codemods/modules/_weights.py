@@ -77,6 +77,8 @@ _IS_CONSTANT = re.compile(r"zero|one(?:s|_|$)|empty|pad|start|begin|end|blank|di
 _NO_MODEL = re.compile(r"loss|criterion|metric|noise|augment|sampl|fourier|buffer|reservoir|random")
 _RANDOM = frozenset({"randn", "rand", "empty", "normal", "Tensor", "FloatTensor", "randn_like"})
 _FILLS = frozenset({"zero_", "fill_", "zeros_", "ones_", "constant_"})
+_DRAWN = _RANDOM - {"empty", "Tensor", "FloatTensor"}
+"""What is no memory that nobody has set, nor data that is given."""
 _CREATED = _RANDOM | {"zeros", "ones", "full", "eye", "rand_like", "tensor", "zeros_like"}
 _GIVEN = frozenset({"linspace", "arange", "logspace", "from_numpy", "as_tensor", "empty_like"})
 """What makes constants, unless the result is told to require grad."""
@@ -210,7 +212,7 @@ def _evidence(facts: Facts, table: ClassTable, store: Store, made: Origin) -> Ev
         return Evidence.NAMED
     if not _IS_CONSTANT.search(name) and changes_nothing(facts, table, store, made[0]):
         return Evidence.IDLE
-    return Evidence.RANDOM if random and "empty" not in names else None
+    return Evidence.RANDOM if names & _DRAWN and random else None
 
 
 def _is_given(call: ast.Call) -> bool:
