@@ -13,6 +13,7 @@ from autofix.flow.joins import join, join_all, sequence
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
 from autofix.flow.parameters import bind_parameters
+from autofix.flow.placeholders import unsettle
 from autofix.flow.program import ABROAD, CONTEXTS, DEPTH, INLINED, Program
 from autofix.flow.state import State, merge, saved_outside
 from autofix.flow.unit import is_foreign
@@ -236,6 +237,7 @@ def enter(
         heap = dict(program.module_heap)
     else:
         heap = scopes[0].state.heap() if scopes else {}
+    unsettle(heap, program)
     outside = program.module.state
     state = State(heap, grad and outside.grad, off=outside.off, saved=outside.saved)
     frame = Frame(program, state, function, scopes, needed=needed, supposed=supposed)
