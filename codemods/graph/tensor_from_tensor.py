@@ -89,7 +89,9 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if not facts.may_hold_tensor(data):
         return
     value = facts.value(data)
-    found = facts.needed(node)
+    # An advantage that weighs log-probabilities is to be constant: only the warning is too much.
+    aside = facts.weighs_log_probability(node) and not facts.is_term(node)
+    found = None if aside else facts.needed(node)
     surely = found is not None and found[0] == Graph.YES
     if not (value.is_tensor or (surely and _is_one_of(value))):
         return
