@@ -72,6 +72,8 @@ def export_at(node: ast.expr, facts: Facts) -> Export | None:
         whole, form = step, found or form
         if parents.get(whole) is None:
             break
+    if form is None and (read := _taken_by_numpy(whole, facts)) is not None:
+        whole, form = read, Form.ARRAY
     if form is None:
         return None
     source = _source(node)
@@ -82,6 +84,25 @@ def export_at(node: ast.expr, facts: Facts) -> Export | None:
     how = _how(whole, read, facts)
     how = how if ".detach()" in how or how == ".item()" else f".detach(){how}"
     return Export(node, whole, source, read, form, how)
+
+
+def _taken_by_numpy(node: ast.expr, facts: Facts) -> ast.expr | None:
+    """The `x.detach() + 1` that a function of numpy takes for an array."""
+    parents = facts.index.parents
+    while True:
+        match parents.get(node):
+            case ast.BinOp(left=left, right=right) as around:
+                other = right if left is node else left
+                if not isinstance(other, ast.Constant):
+                    return None
+                node = around
+            case ast.UnaryOp(op=ast.USub()) as around:
+                node = around
+            case ast.Call(func=func, args=args) if node in args:
+                name = facts.library_name(func) or ""
+                return node if name.startswith("numpy.") else None
+            case _:
+                return None
 
 
 def _computed(node: ast.expr, facts: Facts) -> ast.expr | None:
