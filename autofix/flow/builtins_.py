@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autofix.flow import shapes
 from autofix.flow.access import iterate
 from autofix.flow.arithmetic import operate
+from autofix.flow.dotted import library_attribute
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.instances import class_attribute
 from autofix.flow.joins import join, join_all, sequence
@@ -179,14 +180,24 @@ def _dict(given: Arguments, frame: Frame) -> Value:
     return result
 
 
+_CHOICES = {
+    "torch.nn.init": "torch.nn.init.chosen_",  # whichever: it returns the tensor it is given
+    "torch.optim": "torch.optim.SGD",  # whichever: it takes the parameters
+}
+"""What `getattr(module, name)` stands for, where the name is not known."""
+
+
 def _getattr(given: Arguments, frame: Frame) -> Value:
     owner = given.values[0] if given.values else UNKNOWN
     name = given.values[1].const if len(given.values) > 1 else None
     found: Value | None = None
     if isinstance(name, str) and isinstance(owner.ref, Instance):
         found = class_attribute(owner, name, frame)
-    if owner.kind == Kind.LIBRARY and owner.ref == "torch.nn.init":
-        return library("torch.nn.init.chosen_")  # whichever: it returns the tensor it is given
+    if owner.kind == Kind.LIBRARY and isinstance(owner.ref, str):
+        if isinstance(name, str) and len(given.values) == 2:
+            return library_attribute(f"{owner.ref}.{name}")
+        if owner.ref in _CHOICES:
+            return library(_CHOICES[owner.ref])
     if found is None:
         return Value(Kind.UNKNOWN, owner.graph, cuts=owner.cuts) if owner.kind else UNKNOWN
     return join(found, given.values[2]) if len(given.values) > 2 else found
