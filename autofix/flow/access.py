@@ -187,6 +187,7 @@ _FIELDS = {
 }
 """What torch calls the results of operations that give several."""
 
+
 def tensor_attribute(owner: Value, name: str, node: ast.AST, frame: Frame) -> Value:
     if name == "shape":
         return shapes.sizes(owner)

@@ -112,7 +112,8 @@ class Coverage:
             self._cover_users(name, module, hops)
         owner = module.unit.index.parents.get(function)
         if isinstance(owner, ast.ClassDef) and function.name in _UNNAMED:
-            self._cover_makers(owner.name, module, hops)
+            for name in (owner.name, *sorted(subclasses({owner.name}, module))):
+                self._cover_makers(name, module, hops)
 
     def _cover_users(self, name: str, module: Module, hops: int) -> None:
         for caller in module.unit.index.callers(name):
@@ -146,6 +147,8 @@ class Coverage:
             return True  # this file trains it, and is likely all there is to know
         seen, complete = 0, True
         wanted = {top.name, *holders(top, module)}
+        if isinstance(top, ast.ClassDef):
+            wanted |= subclasses({top.name}, module)
         paths = project.importers(module.unit.path, (*sorted(wanted), function.name))
         for path, tells in paths:  # grows while it is read
             if not tells or seen == IMPORTERS or self.program.spent_abroad >= EXPLORED_ABROAD:

@@ -91,8 +91,10 @@ def tables(names: set[str], user: Module) -> Iterator[str]:
 
 
 def subclasses(names: set[str], user: Module) -> set[str]:
-    return {
-        node.name
-        for node in user.unit.tree.body
-        if isinstance(node, ast.ClassDef) and names & {last_name(base) for base in node.bases}
-    }
+    """The classes at the top of a file that are made of others, directly or not."""
+    found: set[str] = set()
+    for node in user.unit.tree.body:  # a base stands above what is made of it
+        if isinstance(node, ast.ClassDef):
+            bases = {last_name(base) for base in node.bases}
+            found |= {node.name} if bases & (names | found) else set()
+    return found

@@ -12,7 +12,7 @@ from autofix.flow.index import FunctionNode, Index
 from autofix.flow.joins import MOST, join, join_all
 from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo, Closure, Instance, instance_value
-from autofix.flow.values import UNKNOWN, Graph, Kind, Value, tensor
+from autofix.flow.values import UNKNOWN, Graph, Kind, Value, fresh, tensor
 
 
 def construct(
@@ -30,13 +30,13 @@ def construct(
         key = (info, frame.state.grad, *keywords, *(v.key() for v in given))
         made = frame.program.parts.get(key)
         if made is not None:
-            return made
+            return made[1] if made[0] is node else another(made[1], frame, node)
     if any(base.startswith("torch.optim.") for base in info.foreign_bases):
         frame.program.renewed.update(frame.program.cuts.loops)
     instance = Instance(info)
     value = instance_value(instance)
     if key is not None:
-        frame.program.parts[key] = value
+        frame.program.parts[key] = (node, value)
     initialiser = info.find("__init__")
     if initialiser is not None and isinstance(initialiser.ref, Closure):
         call_closure(initialiser.ref.bind(value), values, keywords, node, frame)
@@ -76,9 +76,37 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
     if stored is not None:
         if stored.kind == Kind.NONE:
             stored = join(stored, UNKNOWN)  # a derived class or a user sets it, or it would be idle
+        if instance.is_copy:
+            stored = another(stored, frame, instance.identity)
         frame.state.bound[instance.identity, name] = stored
         return stored
     return in_class if in_class is not None else _inherited_weight(instance, name, frame)
+
+
+def another(value: Value, frame: Frame, owner: object, depth: int = 4) -> Value:
+    """A module with parts of its own, the same ones each time it is asked for by its owner: what
+    freezes it does nothing to the first."""
+    made = frame.program.copies
+    if value.kind == Kind.TENSOR and value.storage:
+        return value.but(
+            storage=frozenset(made.setdefault((owner, s), fresh()) for s in value.storage)
+        )
+    if value.kind != Kind.MODULE or not depth:
+        return value
+    if not isinstance(value.ref, Instance):
+        return value.but(
+            aliases=frozenset(made.setdefault((owner, a), fresh()) for a in value.aliases)
+        )
+    bound, old = frame.state.bound, value.ref
+    copy = frame.program.copied.setdefault((owner, old.identity), Instance(old.info, is_copy=True))
+    for key, part in list(bound.items()):
+        if (
+            isinstance(key, tuple)
+            and key[0] == old.identity
+            and (copy.identity, key[1]) not in bound
+        ):
+            bound[copy.identity, key[1]] = another(part, frame, copy.identity, depth - 1)
+    return value.but(ref=copy)
 
 
 def call_special(

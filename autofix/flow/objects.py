@@ -147,6 +147,9 @@ class Instance:
 
     info: ClassInfo
     identity: int = field(default_factory=fresh)
+    is_copy: bool = False
+    """Made of another object, not by its class: what is known of all objects of the class, as the
+    identity of their parts, is not meant of this one."""
 
 
 def setter_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:

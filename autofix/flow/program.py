@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from autofix.flow.cuts import Cuts
 from autofix.flow.index import Index
 from autofix.flow.joins import covers, join
-from autofix.flow.objects import ClassInfo, Closure
+from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.state import Key
 from autofix.flow.trails import Trail
 from autofix.flow.values import Origin, Value
@@ -77,8 +77,12 @@ class Program:
     """Functions that this file itself calls, in whatever mode."""
     records: dict[ast.AST, ast.stmt] = field(default_factory=dict)
     """The classes that calls of `namedtuple` stand for."""
-    parts: dict[tuple[object, ...], Value] = field(default_factory=dict)
-    """Objects made while another object was made, by class and arguments."""
+    parts: dict[tuple[object, ...], tuple[ast.AST, Value]] = field(default_factory=dict)
+    """Objects made while another object was made, by class and arguments, and where."""
+    copies: dict[tuple[object, int], int] = field(default_factory=dict)
+    """The memory of what was copied, by whose it is and the memory that it was copied from."""
+    copied: dict[tuple[object, int], Instance] = field(default_factory=dict)
+    """The same for objects."""
     as_tensor: dict[tuple[ast.AST, str], bool] = field(default_factory=dict)
     """Whether a function uses an argument as only a tensor can be used."""
     frozen: set[int] = field(default_factory=set)

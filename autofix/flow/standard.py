@@ -112,30 +112,17 @@ def _class(text: str, bases: tuple[Value, ...], given: Arguments, frame: Frame) 
 def _deepcopy(given: Arguments, frame: Frame) -> Value:
     """A copy of a module is a teacher or target network, unless an optimizer gets it or there are
     many of one."""
+    from autofix.flow.instances import another
+
     value = given.values[0] if given.values else UNKNOWN
     if value.kind != Kind.MODULE:
         return value
     if isinstance(value.ref, Instance):
-        return _another(value, frame)
+        return another(value, frame, given.node)
     identity = fresh()
     if not _is_one_of_many(given.node, frame):
         frame.program.frozen.add(identity)
     return value.but(aliases=frozenset({identity}))
-
-
-def _another(value: Value, frame: Frame, depth: int = 4) -> Value:
-    """A module with parts of its own: what freezes it does nothing to the first."""
-    if value.kind == Kind.TENSOR and value.storage:
-        return value.but(storage=frozenset({fresh()}))
-    if value.kind != Kind.MODULE or not depth:
-        return value
-    if not isinstance(value.ref, Instance):
-        return value.but(aliases=frozenset({fresh()}))
-    bound, copy = frame.state.bound, Instance(value.ref.info)
-    for key, part in list(bound.items()):
-        if isinstance(key, tuple) and key[0] == value.ref.identity:
-            bound[copy.identity, key[1]] = _another(part, frame, depth - 1)
-    return value.but(ref=copy)
 
 
 def _is_one_of_many(call: ast.Call, frame: Frame) -> bool:

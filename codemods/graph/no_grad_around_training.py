@@ -119,7 +119,8 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
         return
     demand = wanted[chosen[0]][0]
     behind = _behind(node.body, chosen, facts)
-    alike = certain and len(behind) == len(node.body)
+    meant = any(_is_meant(s, facts) for s in chosen)
+    alike = certain and len(behind) == len(node.body) and not meant
     edits = freed(Block(node, item), _all_if_backward(node, behind), facts)
     note = _WHICH if not certain and gives_a_side(chosen, behind, facts) else _KEPT
     yield _report(item, demand, edits, None if alike else note, behind, facts)
