@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autofix.flow import shapes
 from autofix.flow.access import iterate
@@ -167,17 +167,31 @@ def _filter(given: Arguments, frame: Frame) -> Value:
 
 
 def _dict(given: Arguments, frame: Frame) -> Value:
-    entries = dict(given.keywords) if not given.values and given.exact else None
+    entries: dict[Any, Value] | None = None
+    if not given.values and given.exact:
+        entries = dict(given.keywords)
     elem = join_all(list(given.keywords.values()))
     if given.values and given.values[0].kind == Kind.DICT:
         entries, elem = given.values[0].entries, given.values[0].elem
     elif given.values and given.values[0].elem is not None:
         pair = given.values[0].elem
+        entries = _entries(given.values[0])
         elem = pair.items[1] if pair.items is not None and len(pair.items) == 2 else UNKNOWN
     identity = fresh()
     result = Value(Kind.DICT, elem=elem, entries=entries, aliases=frozenset({identity}))
     frame.state.bound[identity] = result
     return result
+
+
+def _entries(pairs: Value) -> dict[Any, Value] | None:
+    """Of `[("a", x), ("b", y)]`; None if not all keys are known."""
+    found: dict[Any, Value] = {}
+    for pair in pairs.items or ():
+        key = pair.items[0].const if pair.items is not None and len(pair.items) == 2 else None
+        if pair.items is None or not isinstance(key, (str, int)):
+            return None
+        found[key] = pair.items[1]
+    return found or None
 
 
 _CHOICES = {

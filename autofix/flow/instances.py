@@ -30,13 +30,15 @@ def construct(
         key = (info, frame.state.grad, *keywords, *(v.key() for v in given))
         made = frame.program.parts.get(key)
         if made is not None:
-            return made[1] if made[0] is node else another(made[1], frame, node)
+            at = frame.program.made_at[made.ref.identity]
+            return made if at is node else another(made, frame, node)
     if any(base.startswith("torch.optim.") for base in info.foreign_bases):
         frame.program.renewed.update(frame.program.cuts.loops)
     instance = Instance(info)
     value = instance_value(instance)
     if key is not None:
-        frame.program.parts[key] = (node, value)
+        frame.program.parts[key] = value
+        frame.program.made_at[instance.identity] = node
     initialiser = info.find("__init__")
     if initialiser is not None and isinstance(initialiser.ref, Closure):
         call_closure(initialiser.ref.bind(value), values, keywords, node, frame)

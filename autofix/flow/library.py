@@ -74,6 +74,8 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return _numpy(name, given, frame)
     if name in _SAME_OBJECT:
         return given.values[-1] if given.values else UNKNOWN
+    if name == "collections.OrderedDict":
+        return BUILTINS["dict"](given, frame)
     if name == "collections.deque":
         made = BUILTINS["list"](given, frame).but(ref=name)
         frame.state.bound.update(dict.fromkeys(made.aliases, made))
@@ -208,7 +210,10 @@ def _module(name: str, given: Arguments) -> Value:
             entries["out_features"] = given.values[1]
         return Value(Kind.MODULE, ref=name, entries=entries, aliases=frozenset({fresh()}))
     first = given.values[0] if given.values else None
-    if name.endswith("Sequential"):
+    if name.endswith("Sequential") and first is not None and first.kind == Kind.DICT:
+        known = tuple(first.entries.values()) if first.entries else None
+        inner = sequence(known, None if known else first.elem or UNKNOWN)
+    elif name.endswith("Sequential"):
         inner = sequence(
             tuple(given.values) if given.exact else None,
             None if given.exact else (first or UNKNOWN),

@@ -77,8 +77,10 @@ class Program:
     """Functions that this file itself calls, in whatever mode."""
     records: dict[ast.AST, ast.stmt] = field(default_factory=dict)
     """The classes that calls of `namedtuple` stand for."""
-    parts: dict[tuple[object, ...], tuple[ast.AST, Value]] = field(default_factory=dict)
-    """Objects made while another object was made, by class and arguments, and where."""
+    parts: dict[tuple[object, ...], Value] = field(default_factory=dict)
+    """Objects made while another object was made, by class and arguments."""
+    made_at: dict[int, ast.AST] = field(default_factory=dict)
+    """By which call such an object was made first."""
     copies: dict[tuple[object, int], int] = field(default_factory=dict)
     """The memory of what was copied, by whose it is and the memory that it was copied from."""
     copied: dict[tuple[object, int], Instance] = field(default_factory=dict)
