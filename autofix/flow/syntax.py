@@ -80,3 +80,9 @@ def taken_from(target: ast.expr, source: ast.expr) -> list[tuple[ast.Name, ast.e
         case ast.Call(func=ast.Attribute(attr="named_parameters" | "items")) if len(parts) == 2:
             return taken_from(parts[1], source)
     return [(target, source)] if isinstance(target, ast.Name) else []
+
+
+def loads_in(scope: ast.AST, names: Collection[str]) -> Iterator[ast.Name]:
+    for node in walk(scope):
+        if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load):
+            yield node

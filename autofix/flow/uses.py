@@ -26,6 +26,7 @@ from autofix.flow.records import (
     held_by_element,
     held_by_result,
 )
+from autofix.flow.syntax import loads_in, taken_from
 from autofix.flow.unit import is_foreign
 from autofix.flow.walk import walk
 
@@ -202,10 +203,19 @@ class Uses:
     def _elements(self, target: ast.expr, of: ast.expr, loop: ast.AST) -> Iterator[Step]:
         """`for target in container`: what the loop calls each element."""
         held = held_by_element(of) if isinstance(target, ast.Name) else NOT
-        wanted = {n.id for n in walk(target) if isinstance(n, ast.Name)}
-        for node in walk(loop):
-            if isinstance(node, ast.Name) and node.id in wanted and isinstance(node.ctx, ast.Load):
-                yield node, held
+        for load in loads_in(loop, {n.id for n in walk(target) if isinstance(n, ast.Name)}):
+            yield load, held
+
+    def _paired(self, node: ast.expr, call: ast.Call) -> list[Step] | None:
+        """`for x, y in zip(xs, ys)`: the reads of the name that takes the elements of `node`."""
+        loop = scope = self.facts.index.parents.get(call)
+        if isinstance(loop, ast.comprehension):
+            scope = self.facts.index.parents[loop]
+        elif not isinstance(loop, (ast.For, ast.AsyncFor)):
+            return None
+        taken = taken_from(loop.target, call) if loop.iter is call and scope is not None else ()
+        names = [name.id for name, many in taken if many is node]
+        return [(load, NOT) for load in loads_in(scope, names)] if names and scope else None
 
     def _taken_out(self, attribute: ast.Attribute, node: ast.expr, held: int) -> Iterator[Step]:
         if attribute.attr in self.records.places:
@@ -224,6 +234,9 @@ class Uses:
     ) -> Iterator[Step]:
         """An argument: of a container's constructor or method, or of code of this file."""
         name = last_name(call.func)
+        if name == "zip" and (paired := self._paired(node, call)) is not None:
+            yield from paired
+            return
         if (after := held_by_result(call, held)) is not None:
             yield call, after
             return

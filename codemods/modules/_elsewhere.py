@@ -17,6 +17,7 @@ from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo
 from autofix.flow.records import CONTAINERS, INSIDE
+from autofix.flow.syntax import taken_from
 from autofix.flow.torch_api import is_optimizer
 from autofix.flow.uses import ADDING, Use, uses_in
 from autofix.flow.values import Kind
@@ -237,6 +238,8 @@ def _unknown(facts: Facts, call: ast.Call) -> bool:
 def _only_looked_at(facts: Facts, listing: ast.Attribute) -> bool:
     """`for p in layer.parameters(): nn.init.normal_(p)`, `sum(p.numel() for ...)`"""
     statement = facts.index.statement_of(listing)
+    if isinstance(statement, ast.For) and _is_only_read(statement, listing):
+        return True
     for owner in facts.index.ancestors(listing):
         if isinstance(owner, (ast.GeneratorExp, ast.ListComp)):
             statement = None
@@ -246,3 +249,33 @@ def _only_looked_at(facts: Facts, listing: ast.Attribute) -> bool:
             break
     text = facts.source.segment(statement) if statement is not None else ""
     return bool(_LOOKED_AT.search(text)) and not _HANDED.search(text)
+
+
+def _is_only_read(loop: ast.For, listing: ast.Attribute) -> bool:
+    """`for p, slow in zip(net.parameters(), target.parameters()): slow.lerp_(p, 0.1)`: the values
+    of the parameters are copied, and nothing is done to them."""
+    for name, many in taken_from(loop.target, loop.iter):
+        if isinstance(many, ast.Call) and many.func is listing:
+            return not any(_does_more(node, name.id) for part in loop.body for node in walk(part))
+    return False
+
+
+def _does_more(node: ast.AST, name: str) -> bool:
+    """`p.add_(...)`, `p.data = ...`, `p.grad`, `p -= ...`, `groups.append(p)`"""
+    match node:
+        case ast.Attribute(value=owner, attr=attr, ctx=context) if _is_of(owner, name):
+            written = attr.endswith("_") or isinstance(context, ast.Store)
+            return written or attr in ("grad", "requires_grad")
+        case ast.AugAssign(target=target):
+            return _is_of(target, name)
+        case ast.Call(func=ast.Attribute(attr=attr), args=args) if attr in ADDING:
+            return any(_is_of(one, name) for one in args)
+        case ast.Yield(value=ast.expr() as value) | ast.Assign(value=value):
+            return _is_of(value, name)
+    return False
+
+
+def _is_of(node: ast.expr, name: str) -> bool:
+    """`p`, `p.data`"""
+    inner = node.value if isinstance(node, ast.Attribute) and node.attr == "data" else node
+    return isinstance(inner, ast.Name) and inner.id == name
