@@ -20,6 +20,7 @@ import verdict_gradients
 import verdict_handed
 import verdict_later
 import verdict_leaves
+import verdict_moved
 import verdict_others
 import verdict_points
 import verdict_starts
@@ -56,6 +57,7 @@ PAIRS: list[Expected] = [
     *verdict_dtypes.DTYPES,
     *verdict_handed.HANDED,
     *verdict_used.USED,
+    *verdict_moved.MOVES,
     *verdict_starts.STARTS,
     *verdict_later.LATER,
     *verdict_follow.FOLLOW,

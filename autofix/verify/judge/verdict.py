@@ -87,7 +87,7 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
         signs.insert(0, used)
     gains = any(sign.weight is Weight.GAIN for sign in signs)
     if edit.rearranged(case) and not gains:
-        signs = [one for one in signs if one.weight is Weight.LOSS or one.kind == "determinism"]
+        signs = [*filter(_of_gradients, signs)]
     signs += _frozen(case, signs)
     if not any(sign.weight in (Weight.GAIN, Weight.LOSS) for sign in signs):
         equivalent = tidied.cleaned_up(case)
@@ -95,6 +95,13 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
             moved = [*values.later(case)]
             signs = [*map(_doubtful, signs), *(moved or [equivalent])]
     return signs
+
+
+def _of_gradients(sign: Sign) -> bool:
+    """Whether a sign counts for a change that calls what was called before: a clean-up leaves
+    each gradient as it was."""
+    other = sign.kind == "stop" and bool(sign.evidence.get("changed"))
+    return other or sign.weight is Weight.LOSS or sign.kind == "determinism"
 
 
 def _frozen(case: Case, signs: Sequence[Sign]) -> list[Sign]:
