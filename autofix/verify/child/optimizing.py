@@ -13,6 +13,7 @@ from torch.optim import Optimizer, lr_scheduler
 
 from . import tensors
 from .current import current, unwatched
+from .places import beside
 from .session import Session
 from .tensors import Tensor
 from .training import empty, flat
@@ -35,6 +36,7 @@ def _patch_optimizers() -> None:
             return
         if isinstance(params, Iterator):
             params = list(params)
+        session.training.changed.append(beside(session))
         try:
             original(self, params, *args, **kwargs)
         except ValueError:

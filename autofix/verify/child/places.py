@@ -31,6 +31,20 @@ def where(session: Session) -> tuple[Place, bool]:
     return place, False
 
 
+def beside(session: Session) -> bool:
+    """Whether the call that is being made stands in a changed line, or is made from there."""
+    changed = [(span[0], span[2]) for span in session.plan.spans]
+    changed += [(first, last) for first, last in session.plan.regions]
+    frame = session.user_frame()
+    while frame is not None:
+        if frame.f_code.co_filename == session.path:
+            place = _place(frame)
+            if any(first <= place.end_line and place.line <= last for first, last in changed):
+                return True
+        frame = frame.f_back
+    return False
+
+
 def _able(session: Session, frame: Any) -> bool:
     """Whether gradients are on here, or off by what stands here or is called from here. What a
     caller has switched off the called lines cannot switch on."""

@@ -82,6 +82,7 @@ def plain(run: Execution, program: Program) -> dict[str, Any]:
             if not one.requires_grad
         ],
         "made_with": session.made_with,
+        "made_changed": session.training.changed,
         "repeated": session.repeated,
         "inner_writes": session.inner_writes,
         "veiled": session.veiled.writes,

@@ -27,6 +27,9 @@ class Training:
     """The numbers that clipping and schedules were given, by their names."""
     barren: list[Tensor] = field(default_factory=list)
     """What an optimizer was given though it required no grad then."""
+    changed: list[bool] = field(default_factory=list)
+    """Whether the changed lines make an optimizer, or have it made; in the order of their making,
+    those that were refused among them."""
     doubled: int = 0
     """How many steps use nothing but what the step before them has used."""
     _used: dict[int, tuple[int, list[float]]] = field(default_factory=dict)

@@ -19,7 +19,9 @@ def signs(case: Case) -> Iterator[Sign]:
             "averages are lost; if that is meant only its author knows"
         )
         yield Sign(Weight.DOUBT, "optimizer", text)
-    elif _other_numbers(case.before.plain["made_with"], case.after.plain["made_with"]):
+    elif not _later(case) and _other_numbers(
+        case.before.plain["made_with"], case.after.plain["made_with"]
+    ):
         text = (
             "one more optimizer is made, with other numbers than the one before; if that is meant "
             "only its author knows"
@@ -38,6 +40,14 @@ def signs(case: Case) -> Iterator[Sign]:
         yield Sign(Weight.GAIN, "training", f"no optimizer had {gone} before, one has now")
     elif old and new and touches(case, "optim", "Optimizer"):
         yield Sign(Weight.REST, "training", f"no optimizer has {listed(quoted)}, as before")
+
+
+def _later(case: Case) -> bool:
+    """Whether the original ended before it came to make more optimizers, with which the change
+    has nothing to do."""
+    assert case.before.plain is not None and case.after.plain is not None
+    known, made = len(case.before.plain["made_with"]), case.after.plain["made_changed"]
+    return case.before.raised is not None and len(made) > known and not any(made[known:])
 
 
 def _settings(old: Sequence[Sequence[Any]], new: Sequence[Sequence[Any]]) -> Iterator[Sign]:
@@ -101,7 +111,7 @@ def _options(case: Case) -> Iterator[Sign]:
             )
             yield Sign(Weight.DOUBT, "optimizer", text)
             return
-    other = _new_numbers(case)
+    other = None if _later(case) else _new_numbers(case)
     if other is not None:
         text = (
             f"{name(other)} is trained now, with numbers that no weight had before; which ones "

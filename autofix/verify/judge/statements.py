@@ -122,7 +122,9 @@ def _starts_alike(old: Trace, new: Trace) -> bool:
 def _separate(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
     """A write that autograd does not see reaches another tensor through shared memory."""
     spared = set(old["written_unseen"]) - set(new["written_unseen"])
-    if spared and "clone" in case.new and _starts_alike(old, new):
+    # What is read only before it changes was in nobody's way.
+    idle = old["changed"] and old["fresh"] and not old["stale"]
+    if spared and not idle and "clone" in case.new and _starts_alike(old, new):
         names = " and ".join(f"`{one}`" for one in sorted(spared))
         yield Sign(Weight.GAIN, "aliasing", f"{names} is no longer changed through shared memory")
 

@@ -13,6 +13,7 @@ from autofix.verify.judge import (
     dtypes,
     edit,
     elsewhere,
+    faint,
     following,
     freezing,
     gradient,
@@ -77,7 +78,8 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
     signs += rounding.signs(case)
     signs += crash.signs(case, looks)
     signs += gradient.signs(case, looks)
-    signs += training.signs(case)
+    signs += faint.signs(case)
+    signs += [one for one in training.signs(case) if not (separate and _begins(one))]
     signs += growth.signs(case)
     signs += settled.signs(case, signs)
     signs += reads.signs(case)
@@ -95,6 +97,11 @@ def _signs(case: Case, looks: list[Look]) -> list[Sign]:
             moved = [*values.later(case)]
             signs = [*map(_doubtful, signs), *(moved or [equivalent])]
     return signs
+
+
+def _begins(sign: Sign) -> bool:
+    """Whether it says that a weight begins with other values: what was written to by the way."""
+    return sign.kind == "values" and sign.weight is Weight.LOSS
 
 
 def _of_gradients(sign: Sign) -> bool:
