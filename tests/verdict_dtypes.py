@@ -94,7 +94,34 @@ for _ in range(3):
 """
 TURNED = "torch.from_numpy(np.cos(self.inner(x).detach().numpy()) * TABLE)"
 
+READY = """
+torch.manual_seed(0)
+def ready(x):
+    return torch.tensor(x, dtype=torch.float32)
+
+net = nn.Linear(2, 2)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(3):
+    opt.zero_grad()
+    state = ready([0.5, 1.0])
+    for _ in range(2):
+        state = ready(torch.tanh(net(state)))
+    loss = state.pow(2).sum()
+    loss.backward()
+    opt.step()
+"""
+MADE = "torch.tensor(x, dtype=torch.float32)"
+
 DTYPES = [
+    case("a tensor of one type", READY, MADE, "torch.as_tensor(x).to(torch.float32)", "confirmed"),
+    case(
+        "a tensor of any type",
+        READY,
+        MADE,
+        "x if torch.is_tensor(x) else torch.tensor(x)",
+        "inconclusive",
+        "takes the type of `x`",
+    ),
     case("a module that keeps its type", GATE, CUT, "self.inner(x).tanh()", "confirmed"),
     case(
         "a module that computes wider inside",

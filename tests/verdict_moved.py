@@ -118,6 +118,7 @@ MOVES = [
         "gets no gradient",
     ),
     case("an optimizer after the crash", SECOND, "[3, 5]", "[3.0, 5.0]", "confirmed"),
+    case("another start after the crash", SECOND, "[3, 5]", "[0.3, 0.5]", "inconclusive", "never"),
     case(
         "an optimizer after the crash with another number",
         SECOND,

@@ -89,9 +89,9 @@ class Case:
         for side in (self.before, self.after):
             for trace in (side.plain, side.again):
                 reached |= {int(number) for number in (trace or {}).get("hits", ())}
-        return reached | {*self._raising(self.before, 0), *self._raising(self.after, 1)}
+        return reached | {*self.raising(self.before, 0), *self.raising(self.after, 1)}
 
-    def _raising(self, side: Side, which: int) -> Iterator[int]:
+    def raising(self, side: Side, which: int) -> Iterator[int]:
         """Changes that ran and raised: a statement is noted when it is over."""
         line = side.raised["line"] if side.raised is not None else 0
         for number, change in enumerate(self.changes):

@@ -3,8 +3,10 @@ trained, and on the way to a loss."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
+from autofix.verify.judge import statements
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, name
 
 _BITS = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64}
@@ -23,6 +25,41 @@ def signs(case: Case) -> Iterator[Sign]:
         text = f"what is computed goes through `{now}` now, and was a `{was}` all the way before"
         yield Sign(Weight.LOSS, "dtype", text)
         return
+    for what, made in _any_type(case):
+        text = (
+            f"`{made}` takes the type of `{what}`, and the original has always made it one type; "
+            "with what types it is called only its author knows"
+        )
+        yield Sign(Weight.DOUBT, "dtype", text)
+        return
+
+
+_MAKERS = frozenset({"tensor", "as_tensor", "asarray"})
+
+
+def _any_type(case: Case) -> Iterator[tuple[str, str]]:
+    """What a name stands for is made a tensor of its own type, and was made one of a given type."""
+    typed = {
+        ast.unparse(call.args[0])
+        for call, _ in _makers(case.old)
+        if any(word.arg == "dtype" for word in call.keywords)
+    }
+    for call, converted in _makers(case.new):
+        what = ast.unparse(call.args[0])
+        given = converted or any(word.arg in ("dtype", None) for word in call.keywords)
+        if what in typed and not given:
+            yield what, ast.unparse(call)
+
+
+def _makers(text: str) -> Iterator[tuple[ast.Call, bool]]:
+    """Each call that makes a tensor of a name, and whether something is called of its result."""
+    nodes = [node for one in statements.parsed(text) for node in ast.walk(one)]
+    called = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if node.func.attr in _MAKERS and node.args and isinstance(node.args[0], ast.Name):
+            yield node, id(node) in called
 
 
 def _excused(old: Trace, was: str, now: str) -> bool:

@@ -56,6 +56,15 @@ def same_numbers(case: Case) -> bool:
     return old == new
 
 
+def new_numbers(case: Case) -> bool:
+    """Whether there is a number in the changed lines that was not there before."""
+    old, new = (
+        {float(one) for one in re.findall(r"(?<![\w.])\d+\.?\d*(?:e-?\d+)?", _code(text))}
+        for text in (case.old, case.new)
+    )
+    return bool(new - old)
+
+
 def _arithmetic(text: str, bound: set[str]) -> Iterator[str]:
     for token in re.findall(r"[A-Za-z_]\w*|\d+\.?\d*(?:e-?\d+)?|\*\*|[-+*/@:]", _code(text)):
         if token[0].isdigit():

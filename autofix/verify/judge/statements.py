@@ -32,9 +32,9 @@ def signs(case: Case) -> Iterator[Sign]:
 
 def dropped(case: Case) -> Iterator[Sign]:
     """What was written in place, or kept, is computed now, and thrown away."""
-    every = [node for line in case.new.splitlines() for node in _parsed(line)]
-    before = {ast.dump(node) for line in case.old.splitlines() for node in _parsed(line)}
-    for node in [*_parsed(case.new), *every]:
+    every = [node for line in case.new.splitlines() for node in parsed(line)]
+    before = {ast.dump(node) for line in case.old.splitlines() for node in parsed(line)}
+    for node in [*parsed(case.new), *every]:
         call = node.value if isinstance(node, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
@@ -62,8 +62,8 @@ def _has_tensors(case: Case) -> bool:
 
 def _unused(case: Case) -> Iterator[Sign]:
     """What was kept is computed as before, and thrown away."""
-    kept = {ast.dump(node.value) for node in _parsed(case.old) if isinstance(node, ast.Assign)}
-    for node in _parsed(case.new):
+    kept = {ast.dump(node.value) for node in parsed(case.old) if isinstance(node, ast.Assign)}
+    for node in parsed(case.new):
         if isinstance(node, ast.Expr) and ast.dump(node.value) in kept and _has_tensors(case):
             text = f"the result of `{ast.unparse(node)}` was kept, and is thrown away now"
             yield Sign(Weight.DOUBT, "result", text)
@@ -143,7 +143,7 @@ def _joined(case: Case, old: Trace, new: Trace) -> Iterator[Sign]:
 
 def written(text: str) -> Iterator[str]:
     """The names of all that changed lines write to, or call something of."""
-    for node in _parsed(text):
+    for node in parsed(text):
         targets = node.targets if isinstance(node, ast.Assign) else []
         targets += [node.target] if isinstance(node, ast.AugAssign | ast.AnnAssign) else []
         call = node.value if isinstance(node, ast.Expr) else None
@@ -165,7 +165,7 @@ def shares(case: Case) -> bool:
 
 def _only_copies(case: Case) -> bool:
     """Whether the change does nothing but to copy a value under its own name."""
-    found = _parsed(case.new)
+    found = parsed(case.new)
     return bool(found) and not case.old.strip() and all(map(_is_copy, found))
 
 
@@ -195,7 +195,7 @@ def otherwise(case: Case) -> bool:
 def keeps_other(case: Case) -> str | None:
     """What one changed assignment leaves behind under the same name, if that is something else
     from the first time on."""
-    old, new = _parsed(case.old), _parsed(case.new)
+    old, new = parsed(case.old), parsed(case.new)
     if not (len(old) == len(new) == 1 and otherwise(case) and _steady(case)):
         return None
     was, now = old[0], new[0]
@@ -216,7 +216,7 @@ def _steady(case: Case) -> bool:
 
 def single(case: Case) -> bool:
     """Whether one statement takes the place of one."""
-    return len(_parsed(case.old)) == len(_parsed(case.new)) == 1
+    return len(parsed(case.old)) == len(parsed(case.new)) == 1
 
 
 def _about(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -249,7 +249,7 @@ def _numbers_alike(old: Trace, new: Trace) -> bool:
 
 def used_result(case: Case) -> Sign | None:
     """Results that were thrown away are assigned now; values after them differ on purpose."""
-    old, new = _parsed(case.old), _parsed(case.new)
+    old, new = parsed(case.old), parsed(case.new)
     if not old or len(old) != len(new):
         return None
     for before, after in zip(old, new, strict=True):
@@ -282,7 +282,7 @@ def _in_place(old: ast.expr, new: ast.stmt) -> bool:
     )
 
 
-def _parsed(text: str) -> list[ast.stmt]:
+def parsed(text: str) -> list[ast.stmt]:
     """Changed lines as statements; they may come from blocks of different depth."""
     try:
         return ast.parse("\n".join(line.strip() for line in text.splitlines())).body

@@ -199,6 +199,9 @@ def _weigh(case: Case, signs: Sequence[Sign], failed: str | None) -> tuple[Verdi
     if stepped and not edit.neutral(case) and statements.otherwise(case):
         said = f"{gains[0].text}, but the changed lines compute other values"
         return Verdict.REFUTED if statements.single(case) else Verdict.INCONCLUSIVE, said
+    if stepped and edit.new_numbers(case) and [*case.raising(case.before, 0)]:
+        said = f"{gains[0].text}, but what the changed lines compute was never seen before"
+        return Verdict.INCONCLUSIVE, said
     if values.ends_inside(case) and not edit.neutral(case):
         said = "the loss is computed with a gradient that has changed, so its values do not compare"
         return Verdict.INCONCLUSIVE, said
