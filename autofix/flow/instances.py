@@ -96,8 +96,11 @@ def another(value: Value, frame: Frame, owner: object, depth: int = 4) -> Value:
     if value.kind != Kind.MODULE or not depth:
         return value
     if not isinstance(value.ref, Instance):
+        items, elem = value.items, value.elem
         return value.but(
-            aliases=frozenset(made.setdefault((owner, a), fresh()) for a in value.aliases)
+            aliases=frozenset(made.setdefault((owner, a), fresh()) for a in value.aliases),
+            items=items and tuple(another(one, frame, owner, depth - 1) for one in items),
+            elem=elem and another(elem, frame, owner, depth - 1),
         )
     bound, old = frame.state.bound, value.ref
     copy = frame.program.copied.setdefault((owner, old.identity), Instance(old.info, is_copy=True))

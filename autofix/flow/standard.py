@@ -117,12 +117,10 @@ def _deepcopy(given: Arguments, frame: Frame) -> Value:
     value = given.values[0] if given.values else UNKNOWN
     if value.kind != Kind.MODULE:
         return value
-    if isinstance(value.ref, Instance):
-        return another(value, frame, given.node)
-    identity = fresh()
-    if not _is_one_of_many(given.node, frame):
-        frame.program.frozen.add(identity)
-    return value.but(aliases=frozenset({identity}))
+    copy = another(value, frame, given.node)
+    if not isinstance(value.ref, Instance) and not _is_one_of_many(given.node, frame):
+        frame.program.frozen.update(copy.aliases)
+    return copy
 
 
 def _is_one_of_many(call: ast.Call, frame: Frame) -> bool:
