@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from autofix.verify.judge.case import Case, Sign, Trace, Weight, key, listed, name
 
 _NEAR = 1e-4
+_FILLED = 1e8
+"""No weight begins larger than this, but in memory that nothing has filled yet."""
 
 
 def signs(case: Case) -> Iterator[Sign]:
@@ -62,6 +64,7 @@ def _begun(case: Case) -> Iterator[Sign]:
             continue
         (a, size), (b, other) = was[0]["start"], now[0]["start"]
         apart = max(abs(a - b), abs(size - other)) > _NEAR * max(size, other)
+        apart = apart and max(size, other) < _FILLED
         if apart and key(now[0]) not in known and now[0]["gradient"]:
             text = f"`{called[0]}` began with a sum of {a:.6g}, and begins with {b:.6g} now"
             yield Sign(Weight.LOSS, "values", text)
