@@ -74,6 +74,10 @@ CARRIED = (
 
 rule = Rule(__name__, code="AG102", names=("tensor", "new_tensor"))
 
+_NEW = frozenset(
+    f"torch.{name}"
+    for name in "zeros ones full eye empty rand randn randint randperm arange linspace".split()
+)
 _KEYWORDS = frozenset({"data", "dtype", "device", "requires_grad"})
 
 
@@ -246,13 +250,19 @@ def _is_made_here(data: ast.expr, facts: Facts) -> bool:
     if isinstance(data, ast.BinOp):
         return not isinstance(data.op, ast.Pow)
     called = facts.library_name(data.func) if isinstance(data, ast.Call) else None
-    return called in ("torch.cat", "torch.stack", "torch.mean", "torch.sum")
+    return called in ("torch.cat", "torch.stack", "torch.mean", "torch.sum") or _is_new(data, facts)
+
+
+def _is_new(data: ast.expr, facts: Facts) -> bool:
+    """`torch.zeros(3)`: nobody else has it, and it has no graph."""
+    called = facts.library_name(data.func) if isinstance(data, ast.Call) else None
+    return called in _NEW and isinstance(data, ast.Call) and not keyword(data, "requires_grad")
 
 
 def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst.BaseExpression:
     """The same copy, of the same dtype and on the same device, with the graph or without."""
     value = bare(expression(facts, data))
-    if not keep_graph and not _is_detached(data):
+    if not keep_graph and not _is_detached(data) and not _is_new(data, facts):
         value = method(value, "detach")
     dtype, device = keyword(node, "dtype"), keyword(node, "device")
     given = {k: expression(facts, v) for k, v in (("dtype", dtype), ("device", device)) if v}
