@@ -14,6 +14,7 @@ from autofix.flow.joins import join_all, sequence
 from autofix.flow.leaves import use_as_leaf
 from autofix.flow.mappings import entry, one_of
 from autofix.flow.objects import ClassInfo, Closure, Instance
+from autofix.flow.packed import is_packed, member
 from autofix.flow.values import (
     OTHER,
     STRING,
@@ -96,8 +97,6 @@ def _element(owner: Value, slice_node: ast.expr, index: Value, frame: Frame) -> 
             return owner.items[at]
     if owner.entries is not None and index.const in owner.entries:  # `x.shape[0]`
         return owner.entries[index.const]
-    if owner.items == ():  # what a later turn finds here is not yet known, and brings no graph
-        return UNKNOWN.but(graph=Graph.NO)
     return one_of(owner, index, frame) or UNKNOWN
 
 
@@ -164,10 +163,10 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         return OTHER
     if name == "shape":
         return shapes.sizes(owner)
+    if is_packed(owner):
+        return member(owner, name)
     if name == "data" and owner.kind == Kind.UNKNOWN and _is_output(node.value, frame):
         return tensor(Graph.NO, cuts=frame.cut(node, owner), storage=owner.storage)
-    if name == "data":  # of a tensor, or of what holds data
-        return Value(Kind.UNKNOWN, Graph.NO, cuts=owner.cuts)
     return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO, cuts=owner.cuts)
 
 
@@ -176,7 +175,10 @@ def _is_output(node: ast.expr, frame: Frame) -> bool:
     made = frame.conditions.get(node.id) if isinstance(node, ast.Name) else node
     if not isinstance(made, ast.Call) or not made.args:
         return False
-    target = frame.program.values.get(made.func)
+    values = frame.program.values
+    target = values.get(made.func)
+    if any(is_packed(values.get(each)) for each in made.args):
+        return False  # it may be packed, too
     return target is None or bool(target.kind & (Kind.UNKNOWN | Kind.MODULE))
 
 

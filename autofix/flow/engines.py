@@ -7,7 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from autofix.flow.index import last_name
+from autofix.flow.objects import Closure
 from autofix.flow.roles import is_optimizer
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -29,12 +31,13 @@ def is_engine(owner: ast.expr | None, facts: Facts) -> bool:
 
 def takes_loss(step: ast.Call, facts: Facts) -> bool:
     """`opt.step(loss)`, `opt.step(losses)`: it differentiates that itself, and keeps no gradients
-    for later. (A closure is a function, or the argument of one.)"""
+    for later, or may do so in another file. (A closure is a function, or the argument of one.)"""
     given = step.args[0] if step.args else None
     if not isinstance(given, ast.Name) or not isinstance(step.func, ast.Attribute):
         return False
-    if is_optimizer(given, facts):
-        return False  # `scaler.step(optimizer)`
+    if is_optimizer(given, facts):  # `scaler.step(optimizer)`
+        ref = facts.value(step.func).ref
+        return isinstance(ref, Closure) and is_foreign(ref.node)  # which may do more
     if facts.value(given).kind == Kind.TENSOR:
         return True
     stores = uses_in(facts).names.stores(given)

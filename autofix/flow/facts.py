@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 # The modules below register how each kind of node is interpreted.
@@ -127,7 +127,16 @@ class Facts:
         """If a graph is cut at `node` and something needs the gradient behind it: how sure it is
         that there is a graph, and what needs it."""
         self._cover(node)
-        return None if self._silent else self.program.cuts.needed(node)
+        found = None if self._silent else self.program.cuts.needed(node)
+        if found is None or not self._hooks_forward:
+            return found
+        return found[0], replace(found[1], carries=True)
+
+    @property
+    def _hooks_forward(self) -> bool:
+        """What a hook keeps comes with a graph that nobody sees in what reads it."""
+        others = (other.unit.index for other in self.program.modules.others)
+        return self.index.hooks_forward or any(index.hooks_forward for index in others)
 
     def write(self, target: ast.AST) -> Write | None:
         """What the write into the tensor of the expression `target` breaks. (For a module that

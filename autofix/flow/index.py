@@ -26,6 +26,7 @@ _ARRAYS = re.compile(
     r"^\s*(?:import|from)\s+(?:numpy|scipy|jax|mlx|tensorflow|cupy|pandas|sympy|paddle|jittor)\b",
     re.MULTILINE,
 )
+_HOOKS = re.compile(r"\bregister_(?:module_)?forward_(?:pre_)?hook\b")
 _BACKWARD = re.compile(r"\b(?:manual_)?backward\s*\(|\bautograd\b")
 
 _ASKING = frozenset({"grad", "retain_grad", "register_hook", "register_post_accumulate_grad_hook"})
@@ -208,6 +209,11 @@ class Index:
     def trains(self) -> bool:
         """Does this file run a backward pass itself (is it a training program)?"""
         return _BACKWARD.search(self.source.text) is not None
+
+    @cached_property
+    def hooks_forward(self) -> bool:
+        """Is code run by modules when they are called, which may keep what they give?"""
+        return _HOOKS.search(self.source.text) is not None
 
     @cached_property
     def asks_for_gradients(self) -> bool:

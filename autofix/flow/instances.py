@@ -30,15 +30,14 @@ def construct(
         key = (info, frame.state.grad, *keywords, *(v.key() for v in given))
         made = frame.program.parts.get(key)
         if made is not None:
-            at = frame.program.made_at[made.ref.identity]
-            return made if at is node else another(made, frame, node)
+            return another(made, frame, node)
     if any(base.startswith("torch.optim.") for base in info.foreign_bases):
         frame.program.renewed.update(frame.program.cuts.loops)
     instance = Instance(info)
     value = instance_value(instance)
     if key is not None:
         frame.program.parts[key] = value
-        frame.program.made_at[instance.identity] = node
+        frame.program.copied[node, instance.identity] = instance
     initialiser = info.find("__init__")
     if initialiser is not None and isinstance(initialiser.ref, Closure):
         call_closure(initialiser.ref.bind(value), values, keywords, node, frame)
@@ -88,7 +87,7 @@ def class_attribute(owner: Value, name: str, frame: Frame) -> Value | None:
 def another(value: Value, frame: Frame, owner: object, depth: int = 4) -> Value:
     """A module with parts of its own, the same ones each time it is asked for by its owner: what
     freezes it does nothing to the first."""
-    made = frame.program.copies
+    made = frame.program.copied_memory
     if value.kind == Kind.TENSOR and value.storage:
         return value.but(
             storage=frozenset(made.setdefault((owner, s), fresh()) for s in value.storage)
@@ -102,15 +101,15 @@ def another(value: Value, frame: Frame, owner: object, depth: int = 4) -> Value:
             items=items and tuple(another(one, frame, owner, depth - 1) for one in items),
             elem=elem and another(elem, frame, owner, depth - 1),
         )
-    bound, old = frame.state.bound, value.ref
+    old = value.ref
     copy = frame.program.copied.setdefault((owner, old.identity), Instance(old.info, is_copy=True))
+    if copy is old:
+        return value
+    bound = frame.state.bound
     for key, part in list(bound.items()):
-        if (
-            isinstance(key, tuple)
-            and key[0] == old.identity
-            and (copy.identity, key[1]) not in bound
-        ):
-            bound[copy.identity, key[1]] = another(part, frame, copy.identity, depth - 1)
+        if isinstance(key, tuple) and key[0] == old.identity:
+            inner = another(part, frame, copy.identity, depth - 1)
+            bound.setdefault((copy.identity, key[1]), inner)
     return value.but(ref=copy)
 
 

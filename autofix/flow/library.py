@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from autofix.flow.leaves import use_as_leaf
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import is_module_class
 from autofix.flow.operations import apply
+from autofix.flow.packed import PACKING, pack
 from autofix.flow.standard import STANDARD
 from autofix.flow.values import (
     EMPTY,
@@ -57,7 +59,7 @@ _SAME_OBJECT = frozenset(
 _BACKWARD = frozenset({"torch.autograd.backward", "torch.autograd.grad"})
 _WATCHED = (
     *("logging.", "matplotlib.", "wandb.", "warnings.", "tqdm.", "sys.", "os.", "time.", "json."),
-    *("csv.", "pathlib.", "random.", "re.", "collections.Counter", "gym.", "gymnasium."),
+    *("csv.", "pathlib.", "random.", "re.", "collections.Counter"),
 )
 
 
@@ -211,8 +213,9 @@ def _module(name: str, given: Arguments) -> Value:
         return Value(Kind.MODULE, ref=name, entries=entries, aliases=frozenset({fresh()}))
     first = given.values[0] if given.values else None
     if name.endswith("Sequential") and first is not None and first.kind == Kind.DICT:
-        known = tuple(first.entries.values()) if first.entries else None
-        inner = sequence(known, None if known else first.elem or UNKNOWN)
+        # A dict with a name may have been filled by others as well.
+        known = first.entries if isinstance(given.node.args[0], ast.Call) else None
+        inner = sequence(tuple(known.values()), None) if known else sequence(None, UNKNOWN)
     elif name.endswith("Sequential"):
         inner = sequence(
             tuple(given.values) if given.exact else None,
@@ -271,6 +274,7 @@ _SPECIAL: dict[str, Callable[[Arguments, Frame], Value]] = {
     "torch.utils.data.DataLoader": _data_loader,
     "torch.einsum": einsum,
     "torch.is_tensor": lambda given, frame: number(),
+    **dict.fromkeys(PACKING, pack),
 }
 
 

@@ -201,6 +201,9 @@ def _number_or_unknown(receiver: Value, name: str) -> Value:
 def _unknown_method(receiver: Value, name: str, given: Arguments, frame: Frame) -> Value | None:
     """A method of something unknown. A name that only tensors have makes the result a tensor."""
     op = torch_api.method(name)
+    owner = given.node.func.value if isinstance(given.node.func, ast.Attribute) else None
+    if name == "new" and isinstance(owner, ast.Attribute) and owner.attr == "data":
+        return tensor(Graph.NO)  # `w.data.new(3)`, as it was written for old versions
     if op is None or name in SHARED or not receiver.kind & Kind.UNKNOWN:
         return _opaque(receiver, name, given, frame)
     why = receiver.why or Why("an argument that may carry a graph", given.node.lineno)

@@ -12,6 +12,7 @@ from autofix.flow.joins import join, sequence
 from autofix.flow.labels import is_data
 from autofix.flow.leaves import note_parameters
 from autofix.flow.objects import Instance
+from autofix.flow.packed import is_packed, packed
 from autofix.flow.saved import KEPT_IN_PLACE, keep, save_module
 from autofix.flow.stores import replace_contents, store_attribute
 from autofix.flow.values import (
@@ -82,10 +83,11 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     if name is not None and flat and _asks_in_place(module) and flat[0].kind & Kind.TENSOR:
         return _in_place(module, name, flat[0], node, frame)
     save_module(name, flat, result, node, frame)
+    out = packed(result) if inputs and is_packed(inputs[0]) else result
     if name == "torch.nn.LSTM":  # the output, and a pair of states
-        return sequence((result, sequence((result, result))), result)
+        return sequence((out, sequence((result, result))), result)
     if op is not None and op.ret == "tensors":
-        return sequence((result,) * op.n if op.n else None, result)
+        return sequence((out, *(result,) * (op.n - 1)) if op.n else None, result)
     return result if op is not None else result.but(kind=Kind.UNKNOWN)
 
 

@@ -79,12 +79,10 @@ class Program:
     """The classes that calls of `namedtuple` stand for."""
     parts: dict[tuple[object, ...], Value] = field(default_factory=dict)
     """Objects made while another object was made, by class and arguments."""
-    made_at: dict[int, ast.AST] = field(default_factory=dict)
-    """By which call such an object was made first."""
-    copies: dict[tuple[object, int], int] = field(default_factory=dict)
-    """The memory of what was copied, by whose it is and the memory that it was copied from."""
     copied: dict[tuple[object, int], Instance] = field(default_factory=dict)
-    """The same for objects."""
+    """The objects that stand for others, by what made them so and the identity of the others."""
+    copied_memory: dict[tuple[object, int], int] = field(default_factory=dict)
+    """The same for tensors and layers of torch."""
     as_tensor: dict[tuple[ast.AST, str], bool] = field(default_factory=dict)
     """Whether a function uses an argument as only a tensor can be used."""
     frozen: set[int] = field(default_factory=set)

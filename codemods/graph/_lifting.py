@@ -88,11 +88,7 @@ class Lift:
         """The export without what makes it one."""
         facts, export = self.facts, self.export
         after = "" if export.form != Form.NUMBER or self._fits() else ".reshape(())"
-        edits = (
-            []
-            if export.whole is export.read
-            else unwrapped(facts, export.whole, export.read, after)
-        )
+        edits = unwrapped(facts, export.whole, export.read, after)
         if export.read is not export.source:
             edits += unwrapped(facts, export.cut, export.source)
         return edits

@@ -14,6 +14,8 @@ _BINDING = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Attribute, ast.Subscript, a
 
 def unwrapped(facts: Facts, whole: ast.expr, inner: ast.expr, after: str = "") -> list[Edit]:
     """Edits that leave `inner` of `whole`, with the code `after` behind it."""
+    if whole is inner and not after:
+        return []
     start, end = facts.source.span(whole)
     begin, stop = facts.source.span(inner)
     loose = not isinstance(inner, _TIGHT)

@@ -74,6 +74,7 @@ CARRIED = (
 
 rule = Rule(__name__, code="AG102", names=("tensor", "new_tensor"))
 
+_COMBINING = frozenset({"torch.cat", "torch.stack", "torch.mean", "torch.sum"})
 _NEW = frozenset(
     f"torch.{name}"
     for name in "zeros ones full eye empty rand randn randint randperm arange linspace".split()
@@ -249,14 +250,17 @@ def _is_made_here(data: ast.expr, facts: Facts) -> bool:
     there is nothing to copy."""
     if isinstance(data, ast.BinOp):
         return not isinstance(data.op, ast.Pow)
-    called = facts.library_name(data.func) if isinstance(data, ast.Call) else None
-    return called in ("torch.cat", "torch.stack", "torch.mean", "torch.sum") or _is_new(data, facts)
+    return _calls(data, _COMBINING, facts) or _is_new(data, facts)
 
 
 def _is_new(data: ast.expr, facts: Facts) -> bool:
     """`torch.zeros(3)`: nobody else has it, and it has no graph."""
-    called = facts.library_name(data.func) if isinstance(data, ast.Call) else None
-    return called in _NEW and isinstance(data, ast.Call) and not keyword(data, "requires_grad")
+    flagged = isinstance(data, ast.Call) and keyword(data, "requires_grad") is not None
+    return _calls(data, _NEW, facts) and not flagged
+
+
+def _calls(data: ast.expr, names: frozenset[str], facts: Facts) -> bool:
+    return isinstance(data, ast.Call) and facts.library_name(data.func) in names
 
 
 def _copy(node: ast.Call, data: ast.expr, facts: Facts, keep_graph: bool) -> cst.BaseExpression:

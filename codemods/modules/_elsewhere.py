@@ -17,7 +17,7 @@ from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo
 from autofix.flow.records import CONTAINERS, INSIDE
-from autofix.flow.syntax import taken_from
+from autofix.flow.syntax import loads_in, taken_from
 from autofix.flow.torch_api import is_optimizer
 from autofix.flow.uses import ADDING, Use, uses_in
 from autofix.flow.values import Kind
@@ -238,7 +238,7 @@ def _unknown(facts: Facts, call: ast.Call) -> bool:
 def _only_looked_at(facts: Facts, listing: ast.Attribute) -> bool:
     """`for p in layer.parameters(): nn.init.normal_(p)`, `sum(p.numel() for ...)`"""
     statement = facts.index.statement_of(listing)
-    if isinstance(statement, ast.For) and _is_only_read(statement, listing):
+    if isinstance(statement, ast.For) and _is_only_read(facts, statement, listing):
         return True
     for owner in facts.index.ancestors(listing):
         if isinstance(owner, (ast.GeneratorExp, ast.ListComp)):
@@ -251,31 +251,29 @@ def _only_looked_at(facts: Facts, listing: ast.Attribute) -> bool:
     return bool(_LOOKED_AT.search(text)) and not _HANDED.search(text)
 
 
-def _is_only_read(loop: ast.For, listing: ast.Attribute) -> bool:
+def _is_only_read(facts: Facts, loop: ast.For, listing: ast.Attribute) -> bool:
     """`for p, slow in zip(net.parameters(), target.parameters()): slow.lerp_(p, 0.1)`: the values
-    of the parameters are copied, and nothing is done to them."""
+    of the parameters are written to others, and nothing else is done with them."""
     for name, many in taken_from(loop.target, loop.iter):
         if isinstance(many, ast.Call) and many.func is listing:
-            return not any(_does_more(node, name.id) for part in loop.body for node in walk(part))
+            reads = list(loads_in(loop, {name.id}))
+            return bool(reads) and all(_is_written_to_another(facts, read) for read in reads)
     return False
 
 
-def _does_more(node: ast.AST, name: str) -> bool:
-    """`p.add_(...)`, `p.data = ...`, `p.grad`, `p -= ...`, `groups.append(p)`"""
-    match node:
-        case ast.Attribute(value=owner, attr=attr, ctx=context) if _is_of(owner, name):
-            written = attr.endswith("_") or isinstance(context, ast.Store)
-            return written or attr in ("grad", "requires_grad")
-        case ast.AugAssign(target=target):
-            return _is_of(target, name)
-        case ast.Call(func=ast.Attribute(attr=attr), args=args) if attr in ADDING:
-            return any(_is_of(one, name) for one in args)
-        case ast.Yield(value=ast.expr() as value) | ast.Assign(value=value):
-            return _is_of(value, name)
-    return False
-
-
-def _is_of(node: ast.expr, name: str) -> bool:
-    """`p`, `p.data`"""
-    inner = node.value if isinstance(node, ast.Attribute) and node.attr == "data" else node
-    return isinstance(inner, ast.Name) and inner.id == name
+def _is_written_to_another(facts: Facts, read: ast.expr) -> bool:
+    """`slow.data.mul_(0.9).add_(0.1 * read.data)`, `slow.data = 0.9 * slow.data + 0.1 * read`"""
+    node: ast.AST = read
+    while True:
+        parent = facts.index.parents.get(node)
+        match parent:
+            case ast.BinOp() | ast.Attribute(attr="data" | "detach" | "clone", ctx=ast.Load()):
+                node = parent
+            case ast.Call(func=func) if func is node:
+                node = parent
+            case ast.Call(func=ast.Attribute(attr=name)):
+                return name.endswith("_")
+            case ast.Assign(targets=[ast.Attribute(attr="data")], value=value):
+                return value is node
+            case _:
+                return False

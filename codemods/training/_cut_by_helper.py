@@ -8,6 +8,7 @@ from autofix.codemods.training._graphs import key_of
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, FunctionNode, last_name
 from autofix.flow.stages import callee
+from autofix.flow.syntax import taken_from
 
 _CUTS = frozenset({"detach", "data", "item"})
 
@@ -103,7 +104,8 @@ def _made_of(function: FunctionNode, name: str, value: ast.expr) -> set[str]:
         before = len(found)
         for node in (*ast.walk(function), *ast.walk(value)):
             if isinstance(node, (ast.For, ast.comprehension)):
-                found |= _elements(node.target, node.iter, found)
+                taken = taken_from(node.target, node.iter)
+                found |= {name.id for name, many in taken if _mentions(many, found)}
             elif isinstance(node, ast.Assign) and _mentions(node.value, found):
                 found |= _stored(node)
     return found
@@ -116,18 +118,3 @@ def _stored(node: ast.Assign) -> set[str]:
 
 def _mentions(node: ast.AST, names: set[str]) -> bool:
     return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(node))
-
-
-def _elements(target: ast.expr, source: ast.expr, names: set[str]) -> set[str]:
-    """`w` of `for g, w in zip(gradients, weights)`, if `weights` is among the names."""
-    match target, source:
-        case ast.Tuple(elts=parts), ast.Call(func=ast.Name(id="zip"), args=given) if len(
-            parts
-        ) == len(given):
-            each = [_elements(p, g, names) for p, g in zip(parts, given, strict=True)]
-            return set().union(*each)
-        case ast.Tuple(elts=[_, part]), ast.Call(func=ast.Name(id="enumerate"), args=[given, *_]):
-            return _elements(part, given, names)
-    if not _mentions(source, names):
-        return set()
-    return {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
