@@ -8,6 +8,7 @@ from typing import Any
 from autofix.flow import distributions, shapes, torch_api
 from autofix.flow.arrays import kept_dtype
 from autofix.flow.dotted import library_attribute
+from autofix.flow.exposed import doubted, expose
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.index import has_decorator, is_property, last_name
 from autofix.flow.joins import join_all, sequence
@@ -37,7 +38,7 @@ def _subscript(node: ast.Subscript, frame: Frame) -> Value:
         memory = _memory_of_part(owner, index, frame)
         return frame.derive("an index", node, [owner], shape, owner.dtype, **memory)
     if owner.kind == Kind.SEQUENCE:
-        return _element(owner, node.slice, index, frame)
+        return frame.state.look(_element(owner, node.slice, index, frame))
     if owner.kind == Kind.DICT:
         found = frame.state.look(entry(owner, index, node, frame))
         return UNKNOWN if found.is_tensor and _is_told_apart(node, frame) else found
@@ -123,6 +124,10 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
     if isinstance(owner.ref, Either):
         return join_all([attribute(one, node, frame) for one in owner.ref.values]) or UNKNOWN
     if isinstance(owner.ref, Instance):
+        if name == "__dict__":
+            expose(owner, frame)
+        if name == "__class__":
+            return Value(Kind.CLASS, ref=owner.ref.info)
         found = class_attribute(owner, name, frame)
         if found is not None and isinstance(found.ref, Closure) and is_property(found.ref.node):
             return call_closure(found.ref.bind(owner), [], {}, node, frame)
@@ -137,9 +142,12 @@ def attribute(owner: Value, node: ast.Attribute, frame: Frame) -> Value:
         found = owner.ref.find(name) or UNKNOWN
         if isinstance(found.ref, Closure) and has_decorator(found.ref.node, "classmethod"):
             return found.but(ref=found.ref.bind(owner))
-        return found
+        found = frame.state.look(found)
+        return doubted(found) if name in frame.index.set_on_others else found
     if owner.is_tensor:
         return tensor_attribute(owner, name, node, frame)
+    if owner.aliases and owner.kind & (Kind.SEQUENCE | Kind.DICT):
+        expose(owner, frame)  # `push = items.append`
     if owner.kind == Kind.SEQUENCE and name in _FIELDS and owner.elem is not None:
         at = _FIELDS[name]
         return owner.items[at] if owner.items is not None and at < len(owner.items) else owner.elem

@@ -15,7 +15,7 @@ from autofix.flow.narrowing import narrow
 from autofix.flow.saved import next_element
 from autofix.flow.state import merge, settled
 from autofix.flow.stores import assign
-from autofix.flow.values import OTHER, UNKNOWN, Kind, Value
+from autofix.flow.values import NONE, UNKNOWN, UNSEEN, Kind, Value
 
 TURNS = 3
 """How often a loop's body is interpreted at most; the lattice is low."""
@@ -108,8 +108,10 @@ def _turns(node: ast.stmt, frame: Frame, turn: Callable[[], None]) -> None:
 @statement(ast.With, ast.AsyncWith)
 def _with(node: ast.With, frame: Frame) -> None:
     grad, off = frame.state.grad, frame.state.off
+    managers = []
     for item in node.items:
         value = frame.eval(item.context_expr)
+        managers.append(value)
         mode = mode_of(item.context_expr, value, frame)
         if mode is not None:
             frame.state.grad = mode
@@ -120,6 +122,8 @@ def _with(node: ast.With, frame: Frame) -> None:
             frame.state.off = inner
         frame.run([inner])
     frame.state.grad, frame.state.off = grad, off
+    for item, manager in zip(node.items, managers, strict=True):
+        call_special(manager, "__exit__", [NONE] * 3, item.context_expr, frame)
 
 
 def _entered(manager: Value, node: ast.expr, frame: Frame) -> Value:
@@ -143,7 +147,7 @@ def _try(node: ast.Try, frame: Frame) -> None:
     for handler in node.handlers:
         frame.state = thrown.fork()
         if handler.name:
-            frame.bind(handler.name, OTHER)
+            frame.bind(handler.name, Value(Kind.UNKNOWN, cuts=UNSEEN))
         frame.run(handler.body)
         result = merge(result, frame.state)
     frame.state = result

@@ -9,6 +9,7 @@ from autofix.flow import shapes
 from autofix.flow.access import iterate
 from autofix.flow.arithmetic import operate
 from autofix.flow.dotted import library_attribute
+from autofix.flow.exposed import doubted, expose, expose_attributes
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.instances import class_attribute
 from autofix.flow.joins import join, join_all, sequence
@@ -213,6 +214,7 @@ def _getattr(given: Arguments, frame: Frame) -> Value:
         if owner.ref in _CHOICES:
             return library(_CHOICES[owner.ref])
     if found is None:
+        expose(owner, frame)
         return Value(Kind.UNKNOWN, owner.graph, cuts=owner.cuts) if owner.kind else UNKNOWN
     return join(found, given.values[2]) if len(given.values) > 2 else found
 
@@ -220,7 +222,30 @@ def _getattr(given: Arguments, frame: Frame) -> Value:
 def _setattr(given: Arguments, frame: Frame) -> Value:
     if len(given.values) == 3 and isinstance(given.values[1].const, str):
         store_attribute(given.values[0], given.values[1].const, given.values[2], given.node, frame)
+    elif given.values and isinstance(given.values[0].ref, Instance):
+        expose_attributes(given.values[0].ref, frame, all_of_them=True)
     return NONE
+
+
+def _type(given: Arguments, frame: Frame) -> Value:
+    owner = given.values[0] if len(given.values) == 1 else UNKNOWN
+    return Value(Kind.CLASS, ref=owner.ref.info) if isinstance(owner.ref, Instance) else OTHER
+
+
+def _handed_out(given: Arguments, frame: Frame) -> Value:
+    """`exec(code, names)`, `vars(options)`"""
+    for value in given.all():
+        expose(value, frame)
+    return OTHER
+
+
+def _globals(given: Arguments, frame: Frame) -> Value:
+    """`globals()["cache"] = x`: from here on any of them may be something else."""
+    module = frame.scopes[-1] if frame.scopes else frame
+    for name, value in module.state.bound.items():
+        if isinstance(name, str):
+            module.state.bound[name] = doubted(value)
+    return UNKNOWN
 
 
 def _constant(value: Value) -> Function:
@@ -242,8 +267,11 @@ BUILTINS: dict[str, Function] = {
         _constant(NUMBER),
     ),
     **dict.fromkeys(("str", "repr", "format", "input", "chr"), _constant(STRING)),
-    **dict.fromkeys(("print", "delattr", "exec"), _constant(NONE)),
-    **dict.fromkeys(("type", "open", "object", "slice", "vars", "dir"), _constant(OTHER)),
+    **dict.fromkeys(("print", "delattr"), _constant(NONE)),
+    **dict.fromkeys(("open", "object", "slice", "dir"), _constant(OTHER)),
+    **dict.fromkeys(("exec", "vars"), _handed_out),
+    "globals": _globals,
+    "type": _type,
     **dict.fromkeys(("property", "staticmethod", "classmethod"), _descriptor),
     "len": _len,
     "list": _list,

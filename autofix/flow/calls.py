@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from autofix.flow.access import iterate
+from autofix.flow.exposed import hand_out
 from autofix.flow.frame import Frame, all_cuts, expression
 from autofix.flow.functions import call_closure, escape
 from autofix.flow.index import last_name
@@ -197,6 +198,7 @@ def unknown_call(given: Arguments, frame: Frame, target: Value = UNKNOWN) -> Val
         cuts = cuts | all_cuts(value)
         why = why or value.why
         escape(value, given.node, frame)
+    hand_out(given.all(), last_name(given.node.func), frame)
     graph = Graph.MAYBE if frame.state.grad else Graph.NO
     if cuts and _is_criterion(given.node.func) and _gets_constants(given):
         graph = Graph.NO  # a loss function has nothing of its own to learn

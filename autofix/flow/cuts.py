@@ -12,7 +12,7 @@ from autofix.flow.index import last_name
 from autofix.flow.labels import names_no_loss
 from autofix.flow.provenance import Provenance, is_log_probability
 from autofix.flow.terms import Terms
-from autofix.flow.values import EMPTY, INTEGRAL, Graph, Value
+from autofix.flow.values import EMPTY, INTEGRAL, UNSEEN, Graph, Value
 
 _MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
 
@@ -61,7 +61,8 @@ class Cut:
 class Cuts:
     """Every cut has a token, which travels with the values that come out of it."""
 
-    places: list[Cut] = field(default_factory=list)
+    places: list[Cut] = field(default_factory=lambda: [Cut(ast.Pass(), Graph.MAYBE)])
+    """By token; the first is that of `UNSEEN`."""
     demands: dict[int, Demand] = field(default_factory=dict)
     loops: list[ast.stmt] = field(default_factory=list)
     """The loops being interpreted now, those around the calls that led here included."""
@@ -159,8 +160,9 @@ class Cuts:
             return  # whoever is handed a number, or whole numbers, asks for no gradient
         # one number is likely a loss
         supposed = bool(name) and not (value.is_scalar and not names_no_loss(name))
-        live, beside = value.graph > Graph.NO and not value.leaf, self.aside.of(value)
-        for token in value.cuts:
+        live = (value.graph > Graph.NO and not value.leaf) or bool(UNSEEN & value.cuts)
+        beside = self.aside.of(value)
+        for token in value.cuts - UNSEEN:
             carries = live or token in beside
             inside = self.behind.get(token, EMPTY)
             node = self.places[token].node
@@ -269,7 +271,8 @@ class Cuts:
 
     def places_of(self, value: Value) -> list[ast.AST]:
         """Where the graph was cut on the way to a value."""
-        return list(dict.fromkeys(self.places[token].node for token in sorted(value.cuts)))
+        tokens = sorted(value.cuts - UNSEEN)
+        return list(dict.fromkeys(self.places[token].node for token in tokens))
 
     def is_weight(self, node: ast.AST) -> bool:
         return bool(self._tokens_of(node) & (self.weights | self.own_weights))

@@ -101,8 +101,10 @@ def _comprehension(node: ast.ListComp, frame: Frame) -> Value:
 
 
 def _leave_comprehension(outer: State, frame: Frame) -> None:
-    """Its names are gone; what its operations have kept for a backward pass is not."""
+    """Its names are gone; what it did to objects, and what its operations have kept for a backward
+    pass, is not."""
     outer.saved, outer.broken = frame.state.saved, frame.state.broken
+    outer.absorb(frame.state)
     frame.state = outer
 
 
@@ -152,6 +154,7 @@ def _conditional(node: ast.IfExp, frame: Frame) -> Value:
             values.append(frame.eval(branch))
             # In `x = x.clip(0) if c else x` nobody can write any more what `clip` has kept.
             saved.update({m: kept for m, kept in frame.state.saved.items() if m > began})
+            outer.absorb(frame.state)
     outer.saved = saved if len(saved) > len(outer.saved) else outer.saved
     frame.state = outer
     return join_all(values) or UNKNOWN

@@ -16,6 +16,7 @@ from autofix.flow.state import State
 from autofix.flow.values import (
     EMPTY,
     UNKNOWN,
+    UNSEEN,
     Dim,
     Graph,
     Kind,
@@ -74,6 +75,8 @@ class Frame:
     left_at: list[State] = field(default_factory=list)
     """The states at each `return`."""
     global_names: set[str] = field(default_factory=set)
+    outer_names: set[str] = field(default_factory=set)
+    """Those declared `nonlocal`."""
     handed: frozenset[int] = EMPTY
     """The memory of the tensors among the arguments."""
     chosen: frozenset[str] = frozenset()
@@ -154,11 +157,16 @@ class Frame:
         return None
 
     def bind(self, name: str, value: Value) -> None:
-        if name in self.global_names and self.scopes:
-            bound = self.scopes[-1].state.bound
+        scopes: Sequence[Frame] = ()
+        if name in self.global_names:
+            scopes = self.scopes[-1:]
+        elif name in self.outer_names:
+            scopes = [scope for scope in self.scopes if name in scope.state.bound][:1]
+        for scope in scopes:
+            bound = scope.state.bound
             old = bound.get(name)
             bound[name] = value if old is None else old if old is value else join(old, value)
-        else:
+        if not scopes:
             self.state.bound[name] = value
 
     def derive(
@@ -179,6 +187,8 @@ class Frame:
         for value in inputs:
             if value.cuts:
                 cuts = cuts | value.cuts if cuts else value.cuts
+            if value.kind & Kind.LIBRARY:
+                cuts |= UNSEEN
             if writes.tainted and value.graph > Graph.NO:
                 cuts |= writes.spoiled(value.storage)
             if value.graph > graph:

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from autofix.flow.exposed import doubted, hand_out
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.index import FunctionNode, Index, has_decorator, last_name
 from autofix.flow.joins import join, join_all, sequence
@@ -39,7 +40,7 @@ def call_closure(
         answer = program.answers.get(function)
         if answer is not None and frame.state.grad and _is_data(answer):
             return answer
-        return _opaque(given, keywords, frame)
+        return _opaque(given, keywords, getattr(function, "name", None), frame)
     if function in program.active:  # a call inside a call of it stands for all that are
         given = [value.but(const=None) for value in given]
         keywords = {name: value.but(const=None) for name, value in keywords.items()}
@@ -62,15 +63,38 @@ def call_closure(
     program.calls.append(node)
     with _where(program, is_foreign(function)):
         result = _run(inner, closure)
+    result = doubted(result) if _is_replaced(function, program) else result
     program.calls.pop()
     program.callers.pop()
     frame.state.saved, frame.state.broken = inner.state.saved, inner.state.broken
     switched = _leaves_mode(inner, closure, frame)
-    if _copy_back(inner.state, frame.state) and not switched:
+    kept = _copy_back(inner.state, frame.state) and not (inner.global_names or inner.outer_names)
+    if kept and not switched:
         program.memo[key] = result
         program.writes_of[key] = (began, program.writes.log[logged:])
     program.answers[function] = join(program.answers.get(function, result), result)
     return result
+
+
+_WRAPPERS = ("torch.", "functools.", "contextlib.", "builtins.", "abc.", "typing.", "numba.")
+"""What these make of a function gives what the function gives."""
+
+
+_OF_PROPERTY = ("setter", "getter", "deleter")
+
+
+def _is_replaced(function: FunctionNode, program: Program) -> bool:
+    """Does a decorator put something else in its place, perhaps?"""
+    return any(is_unseen(one, program) for one in getattr(function, "decorator_list", ()))
+
+
+def is_unseen(decorator: ast.expr, program: Program) -> bool:
+    """Is it not known what the decorator does with a function?"""
+    maker = decorator.func if isinstance(decorator, ast.Call) else decorator
+    ref = program.values.get(maker, UNKNOWN).ref
+    if isinstance(ref, str) and ref != "torch.library.custom_op":
+        return not ref.startswith(_WRAPPERS)
+    return not isinstance(ref, Closure) and last_name(decorator) not in _OF_PROPERTY
 
 
 def _cuts_in_object(value: Value, frame: Frame) -> frozenset[int]:
@@ -141,8 +165,12 @@ def index_of(function: FunctionNode, frame: Frame) -> Index:
     return closure.scopes[-1].index if closure is not None else frame.index
 
 
-def _opaque(given: Sequence[Value], keywords: Mapping[str, Value], frame: Frame) -> Value:
-    cuts = frozenset().union(*(all_cuts(v) for v in (*given, *keywords.values())))
+def _opaque(
+    given: Sequence[Value], keywords: Mapping[str, Value], name: str | None, frame: Frame
+) -> Value:
+    values = [*given, *keywords.values()]
+    hand_out(values, name, frame)
+    cuts = frozenset().union(*map(all_cuts, values))
     return Value(Kind.UNKNOWN, Graph.MAYBE if frame.state.grad else Graph.NO, cuts=cuts)
 
 
@@ -265,21 +293,45 @@ def settle(instance: Instance, state: State) -> None:
 
 def escape(value: Value, node: ast.AST, frame: Frame) -> None:
     """A function is handed to code we cannot see, which will call it and use what it returns."""
-    if not isinstance(value.ref, Closure):
+    if isinstance(value.ref, Closure):
+        _call_unseen(value.ref, frame, "returned to the caller of the function it is passed to")
+
+
+def register(value: Value, frame: Frame) -> None:
+    """A function is handed to code that may call it, sooner or later."""
+    if not isinstance(value.ref, Closure) or not _reaches_out(value.ref.node):
         return
-    closure, program = value.ref, frame.program
-    function = closure.node
+    if not isinstance(frame.index.parents.get(value.ref.node), ast.ClassDef):
+        _call_unseen(value.ref, frame, None)
+
+
+def _call_unseen(closure: Closure, frame: Frame, needed: str | None) -> None:
+    program, function = frame.program, closure.node
     if program.skims or function in program.active or len(program.active) >= DEPTH:
         return
     if not frame.state.grad:
         return
     program.visited[function] = program.visited.get(function, 0) + 1
     program.reached.add(function)
-    text = "returned to the caller of the function it is passed to"
-    inner = Frame(program, State(frame.state.heap()), function, closure.scopes, needed=text)
+    inner = Frame(program, State(frame.state.heap()), function, closure.scopes, needed=needed)
     given = [closure.bound_to] if closure.bound_to is not None else []
     active = program.active
     program.active = []
     bind_parameters(inner, function, given, {})
     program.active = active
     _run(inner, closure)
+    frame.state.absorb(inner.state)
+
+
+@functools.lru_cache(maxsize=512)
+def _reaches_out(function: FunctionNode) -> bool:
+    """Does it store anything outside of itself, as far as its text tells?"""
+    return any(
+        isinstance(node, (ast.Global, ast.Nonlocal))
+        or (isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.Attribute) and node.attr in _FILLING)
+        for node in walk(function)
+    )
+
+
+_FILLING = frozenset("append appendleft add extend insert update setdefault put".split())

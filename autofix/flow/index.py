@@ -216,6 +216,16 @@ class Index:
         return _HOOKS.search(self.source.text) is not None
 
     @cached_property
+    def set_on_others(self) -> frozenset[str]:
+        """The attributes that are stored on anything but `self`: on classes, say."""
+        return frozenset(
+            node.attr
+            for node in self.of_kind(ast.Attribute)
+            if isinstance(node.ctx, ast.Store)
+            if not (isinstance(node.value, ast.Name) and node.value.id == "self")
+        )
+
+    @cached_property
     def asks_for_gradients(self) -> bool:
         """Does this file read the gradient of anything but the parameters it loops over?"""
         loops: list[ast.For | ast.comprehension] = [

@@ -12,8 +12,9 @@ from autofix.flow.builtins_ import BUILTINS
 from autofix.flow.einsum import einsum
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functional import FUNCTIONAL
-from autofix.flow.functions import escape
+from autofix.flow.functions import escape, register
 from autofix.flow.joins import sequence
+from autofix.flow.labels import names_loss
 from autofix.flow.leaves import use_as_leaf
 from autofix.flow.modes import mode_of
 from autofix.flow.objects import is_module_class
@@ -26,6 +27,7 @@ from autofix.flow.values import (
     NUMPY,
     OTHER,
     UNKNOWN,
+    UNSEEN,
     Graph,
     Kind,
     Value,
@@ -67,6 +69,8 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
     """`name(...)`, where `name` is a full dotted name such as ``torch.nn.functional.relu``."""
     root, _, rest = name.partition(".")
     if root == "builtins":
+        for value in given.keywords.values():
+            register(value, frame)  # `sorted(items, key=note)`
         return BUILTINS.get(rest, _unknown)(given, frame)
     if root == "torch":
         return _torch(name, given, frame)
@@ -98,8 +102,9 @@ def call_library(name: str, given: Arguments, frame: Frame) -> Value:
         return _backward(given, frame)
     is_function = "." in rest and name.rpartition(".")[2].islower()
     if is_function and any(v.is_tensor for v in given.all()) and all(map(_is_plain, given.all())):
-        # A function of a library makes data out of data.
-        return Value(Kind.UNKNOWN, Graph.NO, cuts=EMPTY.union(*map(all_cuts, given.all())))
+        # A function of a library makes data out of data, unless it has something to learn.
+        cuts = EMPTY.union(*map(all_cuts, given.all()))
+        return Value(Kind.UNKNOWN, Graph.NO, cuts=cuts if names_loss(rest) else cuts | UNSEEN)
     return _unknown(given, frame)
 
 
@@ -290,6 +295,9 @@ _BY_METHOD = frozenset({"numpy.squeeze", "numpy.swapaxes"})  # they call that me
 
 def _numpy(name: str, given: Arguments, frame: Frame) -> Value:
     last = name.rpartition(".")[2]
+    kind = given.keywords.get("dtype")
+    if kind is not None and kind.ref == "builtins.object":
+        return UNKNOWN
     op = torch_api.method(last) if name in _BY_METHOD else None
     if op is not None and given.values and given.values[0].kind == Kind.TENSOR:
         return apply(op, last, given.values[0], replace(given, values=given.values[1:]), frame)

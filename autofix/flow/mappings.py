@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autofix.flow.exposed import expose
 from autofix.flow.joins import join, sequence
 from autofix.flow.stores import replace_contents
 from autofix.flow.values import NONE, NUMBER, OTHER, STRING, UNKNOWN, Graph, Kind, Value, fresh
@@ -96,7 +97,7 @@ def dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: F
     if name in ("get", "pop", "setdefault"):
         key = given.values[0].const if given.values else None
         if receiver.entries is not None and key in receiver.entries:
-            return receiver.entries[key]
+            return frame.state.look(receiver.entries[key])
         default = given.values[1] if len(given.values) > 1 else None
         known = receiver.entries is not None and isinstance(key, (str, int))
         if name == "setdefault" and known and default is not None:
@@ -106,9 +107,17 @@ def dict_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: F
         return join(elem, default) if elem is not None and default is not None else elem or UNKNOWN
     if name == "update":
         extra = given.values[0] if given.values else Value(Kind.DICT, entries=dict(given.keywords))
-        both = receiver.entries is not None and extra.entries is not None
-        entries = {**(receiver.entries or {}), **(extra.entries or {})} if both else None
-        new = receiver.but(entries=entries, elem=join(elem, extra.elem) if extra.elem else elem)
-        replace_contents(receiver, new, func.value, frame)
+        replace_contents(receiver, updated(receiver, extra), func.value, frame)
         return NONE
+    if name != "copy":
+        expose(receiver, frame)
     return receiver if name == "copy" else UNKNOWN
+
+
+def updated(owner: Value, extra: Value) -> Value:
+    """What a dict is, after the entries of another were put into it."""
+    both = owner.entries is not None and extra.entries is not None
+    entries = {**(owner.entries or {}), **(extra.entries or {})} if both else None
+    return owner.but(
+        entries=entries, elem=join(owner.elem, extra.elem) if extra.elem else owner.elem
+    )

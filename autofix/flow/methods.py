@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autofix.flow import constructors, distributions, torch_api
 from autofix.flow.arrays import METHODS, kept_dtype
 from autofix.flow.evidence import SHARED
+from autofix.flow.exposed import expose
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.joins import join, sequence
 from autofix.flow.leaves import use_as_leaf
@@ -134,6 +135,11 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         from autofix.flow.calls import unknown_call
 
         return unknown_call(given, frame, receiver)
+    if name.startswith("register_"):
+        from autofix.flow.functions import register
+
+        for value in given.all():
+            register(value, frame)
     result = apply(op, name, receiver, given, frame)
     same_object = name in ("to", "cuda", "cpu", "contiguous", "float", "double", "half", "type")
     if same_object and receiver.parameter and result.is_tensor:
@@ -189,7 +195,10 @@ def _list_method(receiver: Value, func: ast.Attribute, given: Arguments, frame: 
         return NONE
     if name in ("copy", "numel") or receiver.kind != Kind.SEQUENCE:
         return receiver if name == "copy" else _number_or_unknown(receiver, name)
-    return NUMBER if name in ("index", "count") else UNKNOWN
+    if name in ("index", "count"):
+        return NUMBER
+    expose(receiver, frame)
+    return UNKNOWN
 
 
 def _number_or_unknown(receiver: Value, name: str) -> Value:

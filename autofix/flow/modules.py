@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
 from autofix.flow.frame import Frame, all_cuts, contents
+from autofix.flow.functions import register
 from autofix.flow.joins import join, sequence
 from autofix.flow.labels import is_data
 from autofix.flow.leaves import note_parameters
@@ -22,6 +23,7 @@ from autofix.flow.values import (
     NUMBER,
     OTHER,
     UNKNOWN,
+    UNSEEN,
     Dim,
     Graph,
     Kind,
@@ -74,7 +76,9 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     for weight in _given_weights(module, frame):
         result.cuts |= weight.cuts
     if frozen and result.graph < Graph.YES and not _only_measures(module, frame):
-        result = result.but(graph=Graph.NO, why=None)  # what goes into a frozen model is data
+        # Most of what goes into a frozen model is data, and where it is not, nobody sees it.
+        cuts = result.cuts | UNSEEN if result.graph else result.cuts
+        result = result.but(graph=Graph.NO, why=None, cuts=cuts)
     if Graph.NO < weights >= result.graph and frame.state.grad:
         why = Why(f"{label} has parameters", node.lineno)
         result = result.but(graph=weights, why=why)
@@ -219,6 +223,8 @@ def _dtype(inputs: Sequence[Value], op: torch_api.ModuleOp | None) -> str | None
 
 def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> Value:
     """A method that torch.nn.Module itself (or one of its containers) has."""
+    for value in given.all():
+        register(value, frame)  # `apply(initialise)`, `register_forward_hook(keep)`
     if name in _RETURN_SELF:
         if name == "requires_grad_":
             flag = given.get(0, "requires_grad")
@@ -231,7 +237,9 @@ def module_method(module: Value, name: str, given: Arguments, frame: Frame) -> V
         return module
     if name in ("forward", "__call__"):
         return call_module(module, given.values, given.node, frame)
-    if name in ("parameters", "named_parameters", "buffers"):
+    if name == "buffers":
+        return sequence(None, tensor(Graph.NO, cuts=UNSEEN))
+    if name in ("parameters", "named_parameters"):
         leaf = tensor(
             Graph.YES,
             leaf=True,

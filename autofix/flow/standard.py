@@ -7,11 +7,23 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from autofix.flow.access import iterate
 from autofix.flow.frame import contents
 from autofix.flow.joins import join_all, sequence
 from autofix.flow.mappings import default_dict
 from autofix.flow.objects import ClassInfo, Closure, Instance
-from autofix.flow.values import NONE, STRING, UNKNOWN, Graph, Kind, Value, fresh, library, number
+from autofix.flow.values import (
+    NONE,
+    STRING,
+    UNKNOWN,
+    UNSEEN,
+    Graph,
+    Kind,
+    Value,
+    fresh,
+    library,
+    number,
+)
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
@@ -133,8 +145,39 @@ def _is_one_of_many(call: ast.Call, frame: Frame) -> bool:
     return not any(isinstance(n, ast.Name) and n.id in bound for n in ast.walk(call))
 
 
+def _same(given: Arguments, frame: Frame) -> Value:
+    """`tqdm(batches)`: what it is given, and if that is not known, data."""
+    value = given.get(0, "iterable", "sequence") or _NOT_KNOWN
+    known = value.kind in (Kind.SEQUENCE, Kind.DICT, Kind.TENSOR, Kind.NUMPY)
+    return value if known else _NOT_KNOWN.but(cuts=UNSEEN)
+
+
+def _some(given: Arguments, frame: Frame) -> Value:
+    """`random.sample(items, 2)`"""
+    value = given.get(0, "population")
+    if value is None or value.kind != Kind.SEQUENCE:
+        return _NOT_KNOWN.but(cuts=UNSEEN)
+    return sequence(None, value.elem)
+
+
+def _one(given: Arguments, frame: Frame) -> Value:
+    some = _some(given, frame)
+    return iterate(some, frame, None) if some.kind == Kind.SEQUENCE else some
+
+
+def _shuffle(given: Arguments, frame: Frame) -> Value:
+    value = given.get(0, "x")
+    if value is not None and value.kind == Kind.SEQUENCE:
+        frame.state.store(value, sequence(None, value.elem))
+    return NONE
+
+
 STANDARD: dict[str, Callable[[Arguments, Frame], Value]] = {
     "json.loads": _loads,
+    "random.shuffle": _shuffle,
+    "random.choice": _one,
+    **dict.fromkeys(("random.sample", "random.choices"), _some),
+    **dict.fromkeys(("tqdm.tqdm", "tqdm.auto.tqdm", "tqdm.notebook.tqdm"), _same),
     "copy.deepcopy": _deepcopy,
     "dataclasses.field": _field,
     "collections.namedtuple": _namedtuple,

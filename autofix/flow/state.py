@@ -62,6 +62,15 @@ class State:
         """What is reachable from outside a function: everything but local names."""
         return {key: value for key, value in self.bound.items() if not isinstance(key, str)}
 
+    def absorb(self, other: State) -> None:
+        """What may have been done to objects, in code that may have run."""
+        for key, after in other.bound.items():
+            if isinstance(key, str):
+                continue
+            before = self.bound.get(key)
+            if before is not after:
+                self.bound[key] = after if before is None else join(before, after)
+
     def look(self, value: Value) -> Value:
         """The current contents of a list or dict that was bound earlier."""
         if not value.aliases:

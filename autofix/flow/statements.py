@@ -9,12 +9,14 @@ from autofix.flow import shapes
 from autofix.flow.annotations import annotated
 from autofix.flow.arithmetic import operate
 from autofix.flow.frame import Frame, statement
-from autofix.flow.functions import call_closure
+from autofix.flow.functions import call_closure, is_unseen, register
 from autofix.flow.imported import import_module, import_names, unresolved
+from autofix.flow.joins import sequence
+from autofix.flow.mappings import updated
 from autofix.flow.narrowing import narrow, remember
 from autofix.flow.objects import ClassInfo, Closure, setter_of
 from autofix.flow.state import RETURNED
-from autofix.flow.stores import assign
+from autofix.flow.stores import assign, replace_contents
 from autofix.flow.values import EMPTY, NONE, Graph, Kind, Value, Why
 from autofix.flow.writes import overwrite
 
@@ -88,6 +90,9 @@ def _aug_assign(node: ast.AugAssign, frame: Frame) -> None:
         frame.program.cuts.carried.grow(old.aliases, frame.program.cuts.loops)
         frame.state.store(old, operate(node, old, right, node.op, frame))
         return
+    if old.kind == Kind.DICT and isinstance(node.op, ast.BitOr) and old.aliases:
+        frame.state.store(old, updated(old, right))
+        return
     new = operate(node, old, right, node.op, frame)
     if old.is_tensor and new.is_tensor:
         frame.program.cuts.memory.written(old, new)
@@ -132,6 +137,8 @@ def _decorate(decorators: Sequence[ast.expr], made: Value, frame: Frame) -> None
         value = frame.eval(decorator)
         if isinstance(value.ref, Closure):
             call_closure(value.ref, [made], {}, decorator, frame)
+        elif is_unseen(decorator, frame.program):
+            register(made, frame)
 
 
 @statement(ast.ClassDef)
@@ -187,6 +194,10 @@ def _delete(node: ast.Delete, frame: Frame) -> None:
             frame.state.bound.pop(target.id, None)
         elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
             frame.program.cuts.carried.empty(frame.eval(target.value).aliases)
+        if isinstance(target, ast.Subscript):
+            owner = frame.eval(target.value)
+            if owner.kind == Kind.SEQUENCE:
+                replace_contents(owner, sequence(None, owner.elem), target.value, frame)
 
 
 @statement(ast.Import)
@@ -204,7 +215,12 @@ def _global(node: ast.Global, frame: Frame) -> None:
     frame.global_names.update(node.names)
 
 
-@statement(ast.Nonlocal, ast.Pass)
+@statement(ast.Nonlocal)
+def _nonlocal(node: ast.Nonlocal, frame: Frame) -> None:
+    frame.outer_names.update(node.names)
+
+
+@statement(ast.Pass)
 def _nothing(node: ast.stmt, frame: Frame) -> None:
     pass
 

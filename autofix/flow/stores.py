@@ -9,7 +9,7 @@ from autofix.flow import torch_api
 from autofix.flow.frame import Frame
 from autofix.flow.index import FunctionNode, last_name
 from autofix.flow.joins import join, join_all, sequence
-from autofix.flow.objects import Closure, Instance
+from autofix.flow.objects import ClassInfo, Closure, Instance
 from autofix.flow.state import written_into
 from autofix.flow.values import EMPTY, INTEGRAL, UNKNOWN, Either, Graph, Kind, Value, Why, tensor
 from autofix.flow.writes import is_unseen, overwrite
@@ -104,6 +104,8 @@ def store_attribute(
         frame.state.bound[owner.ref.identity, attribute] = value
         if not frame.program.skims:
             owner.ref.info.note(attribute, value)
+    elif isinstance(owner.ref, ClassInfo):
+        owner.ref.body[attribute] = join(owner.ref.find(attribute), value)
     elif owner.is_tensor and attribute == "data" and frame.state.grad:
         _write_unseen(node, owner, value, frame)
     elif owner.kind == Kind.MODULE and attribute in ("weight", "bias") and value.is_tensor:
@@ -194,15 +196,22 @@ def _sets_up(function: FunctionNode, frame: Frame) -> bool:
 
 
 def _store_element(target: ast.Subscript, value: Value, frame: Frame) -> None:
+    from autofix.flow.instances import call_special
+
     owner = frame.eval(target.value)
     index = frame.eval(target.slice)
     frame.program.record(target, value)
+    match target.value:
+        case ast.Attribute(value=module, attr="_buffers" | "_parameters") if index.const:
+            store_attribute(frame.eval(module), str(index.const), value, target, frame)
     if isinstance(index.const, str) and owner.kind & Kind.TENSOR:
         return  # a dict after all
     if owner.kind & Kind.TENSOR:
         write_into(target, owner, value, frame)
     elif owner.kind == Kind.SEQUENCE:
         _store_item(owner, index, value, target, frame)
+    elif call_special(owner, "__setitem__", [index, value], target, frame) is not None:
+        return
     elif owner.kind == Kind.DICT:
         entries = dict(owner.entries or {})
         known = isinstance(index.const, (str, int)) and owner.entries is not None
@@ -273,6 +282,8 @@ def _store_item(
         items = list(owner.items)
         items[at] = value
         new = sequence(tuple(items))
+    elif isinstance(target.slice, ast.Slice):
+        new = sequence(None, join(owner.elem, value.elem or UNKNOWN))
     else:
         new = sequence(None, join(owner.elem, value) if owner.elem is not None else value)
     replace_contents(owner, new, target.value, frame)

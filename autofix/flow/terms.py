@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from autofix.flow.values import EMPTY, Graph, Value
+from autofix.flow.values import EMPTY, UNSEEN, Graph, Value
 
 LINEAR = frozenset(
     {"mean", "sum", "nanmean", "nansum", "neg", "squeeze", "reshape", "view", "to", "float"}
@@ -33,7 +33,7 @@ class Terms:
     def of(self, value: Value) -> frozenset[int]:
         """The cuts of the constants in the sum that a value is."""
         if value.graph == Graph.NO or (value.leaf and not value.mixed):
-            return value.cuts
+            return EMPTY if UNSEEN & value.cuts else value.cuts
         found = EMPTY
         for storage in value.storage:
             found |= self._constant.get(storage, EMPTY)
@@ -54,7 +54,8 @@ class Terms:
             self.of_result |= self.of(value)
 
     def _part(self, value: Value, other: Value) -> frozenset[int]:
-        if not value.cuts or (value.graph > Graph.NO and (value.mixed or not value.leaf)):
+        live = value.graph > Graph.NO and (value.mixed or not value.leaf)
+        if live or not value.cuts or UNSEEN & value.cuts:
             return self.of(value)
         if not (_is_one(value) or (value.shape is None and other.is_scalar)):
             return EMPTY  # a baseline, an offset of many values

@@ -84,6 +84,8 @@ def fresh() -> int:
 
 
 EMPTY: frozenset[int] = frozenset()
+UNSEEN = frozenset({0})
+"""The cut of what looks like a constant, and may have got a graph from code that is not seen."""
 
 
 @dataclass(frozen=True, slots=True)

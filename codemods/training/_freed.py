@@ -210,7 +210,7 @@ def _dead_at_callers(graphs: Graphs, key: str, added: ast.expr, layers: int) -> 
         caller = graphs_around(facts, call)
         owner = key_of(call.func.value) if isinstance(call.func, ast.Attribute) else None
         used = caller.made_of(k for b in caller.backwards for k in keys(b.root))
-        if owner != "self" and owner in used:
+        if (owner != "self" and owner in used) or _gives(call, used, facts):
             return []  # what is kept goes into the loss
         given = _given(call, function, arguments)
         if any(part.graph > Graph.NO for g in given for part in facts.value(g).inner):
@@ -222,6 +222,18 @@ def _dead_at_callers(graphs: Graphs, key: str, added: ast.expr, layers: int) -> 
                 return []
             found += places
     return found
+
+
+def _gives(call: ast.Call, used: set[str], facts: Facts) -> bool:
+    """Does what the call returns go into what a backward pass runs through?"""
+    statement = facts.index.statement_of(call)
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        bound = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return bool({n.id for t in bound for n in ast.walk(t) if isinstance(n, ast.Name)} & used)
+    return any(
+        isinstance(above, ast.Attribute) and above.attr == "backward"
+        for above in facts.index.ancestors(call)
+    )
 
 
 def _is_count(graphs: Graphs, given: ast.expr) -> bool:

@@ -30,6 +30,8 @@ EXCEPTIONS: dict[str, dict[str, Any]] = {
         for where in ("", ".Tensor")
         for name in ("resolve_conj", "resolve_neg", "conj_physical")
     },
+    # A sample's values come without a graph.
+    "torch.sparse_coo_tensor": {"grad": None, "creates": None, "dtype": "promote"},
     # The dtype comes from an argument that may be a dtype, a string, a device or a tensor.
     "torch.Tensor.to": {"shape": "same", "dtype": "arg", "alias": "maybe"},
     "torch.Tensor.type_as": {"shape": "same", "dtype": "arg", "alias": "maybe"},
