@@ -48,7 +48,7 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
             f"`{name}`", given.node, [data], data.shape, dtype, storage=data.storage
         )
     inner = contents(data)
-    cuts = all_cuts(data)
+    cuts = all_cuts(data) - frame.program.cuts.spoiled
     if inner is not None:
         made = frame.cut(given.node, inner.but(cuts=cuts), through=True)
         frame.program.cuts.copies(given.node, made, inner.storage, data.aliases)
@@ -141,7 +141,7 @@ def parameter(given: Arguments, frame: Frame) -> Value:
     line = given.node.lineno
     if data is None:
         data = tensor(Graph.NO, (0,), "default")
-    cuts = all_cuts(data) | frame.cut(given.node, data, through=True)
+    cuts = frame.cut(given.node, data, through=True)
     if trains:
         frame.program.cuts.rewrapped(given.node, cuts)
     shape = data.shape if data.is_tensor else None

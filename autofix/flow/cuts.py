@@ -112,6 +112,8 @@ class Cuts:
     """For the memory of constants that are detached once more, the cuts that made them so: what
     makes a leaf of them did not mean to stop anything."""
     aside: Aside = field(default_factory=Aside)
+    spoiled: frozenset[int] = EMPTY
+    """The tokens of what writes have broken: of use only as far as a backward pass gets."""
     targets: frozenset[int] = frozenset()
     """Cuts on the way to the target of a loss function."""
     terms: Terms = field(init=False)
@@ -294,7 +296,7 @@ class Cuts:
 
     def hide(self, value: Value) -> None:
         """A constant is detached once more. (A stop is right behind what a write has broken.)"""
-        cuts = frozenset(t for t in value.cuts if not isinstance(self.places[t].node, ast.Pass))
+        cuts = value.cuts - self.spoiled - UNSEEN
         for storage in value.storage if cuts else ():
             self.hidden[storage] = self.hidden.get(storage, EMPTY) | cuts
 

@@ -15,6 +15,7 @@ from autofix.flow.provenance import is_log_probability
 from autofix.flow.state import State
 from autofix.flow.values import (
     EMPTY,
+    INTEGRAL,
     UNKNOWN,
     UNSEEN,
     Dim,
@@ -201,6 +202,8 @@ class Frame:
             graph, why = Graph.NO, None
         elif why is not None:
             why = Why(f"through {text}", getattr(node, "lineno", 0), why)
+        if dtype in INTEGRAL or not self.state.grad:
+            cuts -= self.program.cuts.spoiled
         if "storage" in more or text in _PARTS:
             more["computed"] = any(value.computed for value in inputs)
             more["assumed"] = text in _PARTS and any(value.assumed for value in inputs)
@@ -224,7 +227,7 @@ class Frame:
     def cut(self, node: ast.AST, value: Value, through: bool = False) -> frozenset[int]:
         """The cuts of what comes out where the graph of `value` is left behind. `through` keeps
         the earlier ones: the author of a rewrap did not mean to stop anything."""
-        kept = all_cuts(value) if through else EMPTY
+        kept = all_cuts(value) - self.program.cuts.spoiled if through else EMPTY
         if value.leaf:
             self.program.writes.no_data |= value.storage
         if not self.state.grad or value.graph == Graph.NO:

@@ -251,7 +251,7 @@ def _from_numpy(given: Arguments, frame: Frame) -> Value:
 def _variable(given: Arguments, frame: Frame) -> Value:
     """`Variable(x)` detaches; with `requires_grad=True` it is a fresh leaf."""
     data = given.get(0, "data") or tensor(Graph.NO)
-    cuts = all_cuts(data) | frame.cut(given.node, data, through=True)
+    cuts = frame.cut(given.node, data, through=True)
     flag = given.get(1, "requires_grad")
     trains = flag is not None and flag.const is True
     if trains:

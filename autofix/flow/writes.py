@@ -195,7 +195,9 @@ def overwrite(target: ast.AST, owner: Value, frame: Frame, call: ast.Call | None
         graph = save.graph if sure else min(save.graph, Graph.MAYBE)
         if graph == Graph.YES and found.save.graph < Graph.YES:
             found.save = save
-        spoiled.append((save.result, program.cuts.made(found.place, graph)))
+        token = program.cuts.made(found.place, graph)
+        program.cuts.spoiled |= {token}
+        spoiled.append((save.result, token))
     if spoiled:
         _taint(spoiled, frame)
     state.broken |= saves
