@@ -27,13 +27,17 @@ _DEPTH = 4
 def saves_memory(node: ast.AST, facts: Facts) -> bool:
     """Does the function do most of what it does in place? Its author would have met the error."""
     function = facts.index.function_of(node)
-    calls = (
-        n.func.attr
-        for n in (facts.index.body_nodes(function) if function is not None else ())
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
-    )
-    written = [name for name in calls if name.endswith("_") and not name.endswith("__")]
-    return len(written) >= _MANY
+    nodes = facts.index.body_nodes(function) if function is not None else ()
+    return sum(_writes(n, facts) for n in nodes) >= _MANY
+
+
+def _writes(node: ast.AST, facts: Facts) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name.endswith("_") and not name.endswith("__")
+        case ast.AugAssign(target=ast.Name() as target):
+            return facts.value(target).is_tensor
+    return False
 
 
 def works_on_data(node: ast.AST, facts: Facts) -> bool:

@@ -17,7 +17,8 @@ from autofix.codemods.in_place._aside import (
     works_on_data,
 )
 from autofix.codemods.in_place._branches import kept_by_other_branch, never_both
-from autofix.codemods.in_place._evaluation import is_for_evaluation
+from autofix.codemods.in_place._callers import is_used_without_graph
+from autofix.codemods.in_place._evaluation import is_for_evaluation, is_way_back
 from autofix.codemods.in_place._own_parts import is_integer_copy, is_of_another_object
 from autofix.codemods.in_place._places import Place
 from autofix.codemods.in_place._turns_apart import is_before, turn_of_its_own
@@ -105,8 +106,12 @@ def diagnose(place: Place, facts: Facts) -> Broken | None:
     graph = max(graph for _, graph, _ in broken)
     demand = max((d for _, _, d in broken), key=lambda d: (d.backward, d.line))
     kind = _kind(place, breaks, facts)
-    if not demand.backward and _is_aside(place, kind, graph, write, facts):
-        return None
+    if not demand.backward:
+        seen = write.handed or write.escapes
+        if not seen and is_used_without_graph(place.node, facts):
+            return None
+        if is_way_back(place.node, demand, facts) or _is_aside(place, kind, graph, write, facts):
+            return None
     if graph < Graph.YES and saves_memory(place.node, facts):
         return None
     return Broken(kind, place, write, breaks, graph, demand)

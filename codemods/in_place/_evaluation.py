@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import re
 
+from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.uses import uses_in
 
 _EVALUATES = re.compile(
@@ -14,6 +15,19 @@ _EVALUATES = re.compile(
     r"(?:_mode|_only)?|test_mode"
 )
 """What flags are called that are set where nothing is trained."""
+
+_WAY_BACK = re.compile(r"_*(?:inverse|backward|sample|generate)")
+"""What methods are called that run a model the other way, to look at what it has learned."""
+
+
+def is_way_back(node: ast.AST, demand: Demand, facts: Facts) -> bool:
+    """Is it in the `inverse` beside a `forward`, of which nobody is seen to want a gradient?"""
+    function, owner = facts.index.function_of(node), facts.index.class_of(node)
+    name = getattr(function, "name", "")
+    if owner is None or not _WAY_BACK.fullmatch(name):
+        return False
+    methods = {one.name for one in owner.body if isinstance(one, FUNCTIONS)}
+    return "forward" in methods and demand.text == f"returned from `{name}`"
 
 
 def is_for_evaluation(node: ast.AST, facts: Facts) -> bool:
