@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from autofix.flow.index import last_name
 from autofix.flow.reaching import Names
 
 NOT, INSIDE, FIRST = 0, 1, 2
-"""How a value is held: as itself, in a container, in a tuple as its first, second ... element."""
+"""How a value is held: as itself, in a container, in a tuple as its first, second ... element. A
+negative number stands for the key of a dict: see `Records.by_key`."""
 CONTAINERS = frozenset(
     {"list", "tuple", "dict", "set", "OrderedDict", "deque", "sorted", "reversed"}
     | {"iter", "enumerate", "zip", "chain"}
 )
 _PAIRING = frozenset({"enumerate", "zip", "items"})
 _OF_TENSORS = frozenset({"data", "grad", "shape", "dtype", "device", "T", "size"})
-
-
-def another(index: ast.expr, held: int) -> bool:
-    """Is `index` surely that of another element than the one where the value is?"""
-    known = isinstance(index, ast.Constant) and isinstance(index.value, int) and index.value >= 0
-    return known and held >= FIRST and index.value != held - FIRST  # type: ignore[attr-defined]
 
 
 def held_by_result(call: ast.Call, held: int) -> int | None:
@@ -52,6 +47,22 @@ class Records:
     """The named tuples that a module defines, by their syntax."""
 
     names: Names
+    _keys: dict[str, int] = field(default_factory=dict)
+
+    def by_key(self, index: ast.expr | None) -> int:
+        """How a dict holds what is stored in it by that key."""
+        if isinstance(index, ast.Constant) and isinstance(index.value, str):
+            return self._keys.setdefault(index.value, -1 - len(self._keys))
+        return INSIDE
+
+    def another(self, index: ast.expr, held: int) -> bool:
+        """Is `index` surely that of another element than the one where the value is?"""
+        match index:
+            case ast.Constant(value=int(at)) if held >= FIRST:
+                return at >= 0 and at != held - FIRST
+            case ast.Constant(value=str()) if held < NOT:
+                return self.by_key(index) != held
+        return False
 
     @cached_property
     def fields(self) -> dict[str, tuple[str, ...]]:

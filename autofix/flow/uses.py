@@ -22,7 +22,6 @@ from autofix.flow.records import (
     INSIDE,
     NOT,
     Records,
-    another,
     held_by_element,
     held_by_result,
 )
@@ -51,9 +50,9 @@ class Use:
     user: ast.AST
     contained: bool = False
     stored: bool = False
-    origin: ast.Call | None = None
-    """The call by which the value came out of the function that makes it: another call makes
-    another value."""
+    origin: ast.expr | None = None
+    """The call, or read of a property, by which the value came out of the function that makes it:
+    another one makes another value."""
 
 
 Step = Use | tuple[ast.expr, int]
@@ -74,25 +73,32 @@ class Uses:
         return Records(self.names)
 
     def follow(
-        self, node: ast.expr, origin: ast.Call | None = None, *, held: int = NOT
+        self, node: ast.expr, origin: ast.expr | None = None, *, held: int = NOT
     ) -> list[Use]:
         """Every place where the value of `node`, or (`held`) what it holds, stops being merely
         handed on."""
-        todo: list[tuple[ast.expr, int, ast.Call | None]] = [(node, held, origin)]
+        todo: list[tuple[ast.expr, int, ast.expr | None]] = [(node, held, origin)]
         seen = set(todo)
         found: dict[Use, None] = {}
         while todo and len(seen) < MOST:
             at, how, origin = todo.pop()
-            leaves = isinstance(self.facts.index.parents.get(at), _LEAVING)
+            leaves = self._leaves(at, origin or node)
             for step in self._step(at, how):
                 if isinstance(step, Use):
                     found[replace(step, origin=origin)] = None
                     continue
-                outside = step[0] if leaves and isinstance(step[0], ast.Call) else origin
+                outside = step[0] if leaves else origin
                 if (item := (*step, outside)) not in seen:
                     seen.add(item)
                     todo.append(item)
         return list(found)
+
+    def _leaves(self, node: ast.expr, made: ast.expr) -> bool:
+        """Is it returned by the function that makes it, and not by one that reads where it was
+        put?"""
+        index = self.facts.index
+        leaves = isinstance(index.parents.get(node), _LEAVING)
+        return leaves and index.function_of(node) is index.function_of(made)
 
     def _step(self, node: ast.expr, held: int) -> Iterator[Step]:
         parent = self.facts.index.parents.get(node)
@@ -120,7 +126,7 @@ class Uses:
             case ast.Yield() | ast.YieldFrom():
                 yield from self._left(node, held, parent)
             case ast.Subscript(value=owner, ctx=ast.Load()) if owner is node and held:
-                if not another(parent.slice, held):
+                if not self.records.another(parent.slice, held):
                     yield parent, isinstance(parent.slice, ast.Slice)
             case ast.Attribute(attr=name) if held or name in self.records.places:
                 yield from self._taken_out(parent, node, held)
@@ -168,6 +174,8 @@ class Uses:
         spread = [e for e in getattr(parent, "elts", ()) if isinstance(e, ast.Starred)]
         if isinstance(parent, ast.Tuple) and not spread:
             yield parent, FIRST + parent.elts.index(node)
+        elif isinstance(parent, ast.Dict) and node in parent.values:
+            yield parent, self.records.by_key(parent.keys[parent.values.index(node)])
         else:
             yield parent, INSIDE
 
@@ -180,25 +188,25 @@ class Uses:
                 yield Use(target, at, bool(held), stored=True)
                 for read in self.attribute_loads(target):
                     yield read, held
-            case ast.Subscript(value=owner):
-                yield from self._contents(owner, at)
+            case ast.Subscript(value=owner, slice=index):
+                yield from self._contents(owner, at, self.records.by_key(index))
             case ast.Tuple() | ast.List():
                 starred = any(isinstance(e, ast.Starred) for e in target.elts)
                 for i, element in enumerate(target.elts):
                     if held and (starred or held in (INSIDE, FIRST + i)):
                         yield from self._bind(element, at, NOT)
 
-    def _contents(self, owner: ast.expr, at: ast.AST) -> Iterator[Step]:
+    def _contents(self, owner: ast.expr, at: ast.AST, held: int = INSIDE) -> Iterator[Step]:
         """The list or dict that `owner` refers to now holds the value."""
         if isinstance(owner, ast.Name):
             for load in self.names.all_loads(owner):
                 if load is not owner:
-                    yield load, True
+                    yield load, held
         elif isinstance(owner, ast.Attribute):
             yield Use(owner, at, True, stored=True)
             for read in self.attribute_loads(owner):
                 if read is not owner:
-                    yield read, True
+                    yield read, held
 
     def _elements(self, target: ast.expr, of: ast.expr, loop: ast.AST) -> Iterator[Step]:
         """`for target in container`: what the loop calls each element."""
@@ -224,8 +232,11 @@ class Uses:
             return
         call = self.facts.index.parents.get(attribute)
         is_call = isinstance(call, ast.Call) and call.func is attribute
-        if isinstance(call, ast.Call) and is_call and attribute.attr in _WHOLE | _ONE:
-            yield call, attribute.attr in _WHOLE
+        if isinstance(call, ast.Call) and is_call and attribute.attr in _WHOLE:
+            yield call, INSIDE
+        elif isinstance(call, ast.Call) and is_call and attribute.attr in _ONE:
+            if not call.args or not self.records.another(call.args[0], held):
+                yield call, NOT
         else:
             yield Use(node, attribute, True)
 

@@ -43,7 +43,7 @@ class Keep:
 
 def all_uses(facts: Facts, node: ast.expr) -> list[Use]:
     """Every use of a value, also of what returns the value itself: `nn.init.zeros_(p)`."""
-    todo: list[tuple[ast.expr, ast.Call | None]] = [(node, None)]
+    todo: list[tuple[ast.expr, ast.expr | None]] = [(node, None)]
     seen = {node}
     found: dict[Use, None] = {}
     while todo:
