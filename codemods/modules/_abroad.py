@@ -10,7 +10,7 @@ from autofix.flow.facts import Facts
 from autofix.flow.index import Index
 from autofix.flow.looks import is_looked_at
 from autofix.flow.syntax import plain_name
-from autofix.flow.users import around
+from autofix.flow.users import around, companions
 from autofix.flow.walk import walk
 
 _TRAINING = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "grad"})
@@ -19,8 +19,21 @@ _TRAINERS = frozenset({"add_param_group", "requires_grad_", "chain"})
 
 def is_handled_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
     """`model.context = model.context - rate * gradient`, `Adam([model.context])`: does a file that
-    uses the class set the attribute, or do more with it than to look at it?"""
-    return any(True for _ in _abroad(facts, table, attribute))
+    uses the class set the attribute, or do more with it than to look at it? Or is there an
+    optimizer by hand in a file that goes with those?"""
+    if any(True for _ in _abroad(facts, table, attribute)):
+        return True
+    return any(_steps(unit.index, attribute) for unit in companions(facts, table.node.name))
+
+
+def _steps(index: Index, attribute: str) -> bool:
+    """`layer.weight.data -= rate * layer.weight.grad`"""
+    reads = [node for node in index.of_kind(ast.Attribute) if node.attr == attribute]
+    found = [(index.statement_of(read), index.parents.get(read)) for read in reads]
+    asking = {
+        at for at, parent in found if isinstance(parent, ast.Attribute) and parent.attr == "grad"
+    }
+    return any(at in asking and getattr(parent, "attr", "") != "grad" for at, parent in found)
 
 
 def is_trained_abroad(facts: Facts, table: ClassTable, attribute: str) -> bool:
