@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from autofix.flow import constructors, distributions, torch_api
@@ -10,7 +11,9 @@ from autofix.flow.arrays import METHODS, kept_dtype
 from autofix.flow.evidence import SHARED
 from autofix.flow.exposed import expose
 from autofix.flow.frame import Frame, all_cuts
+from autofix.flow.index import last_name
 from autofix.flow.joins import join, sequence
+from autofix.flow.labels import names_loss
 from autofix.flow.leaves import use_as_leaf
 from autofix.flow.mappings import dict_method
 from autofix.flow.operations import apply
@@ -80,13 +83,25 @@ def _backward(receiver: Value, given: Arguments, frame: Frame) -> Value:
     line = given.node.lineno
     own = bool(receiver.kind & (Kind.TENSOR | Kind.NUMBER | Kind.NUMPY)) or not given.values
     own = own or receiver.graph == Graph.YES  # what has a graph is a tensor, and no engine
-    if own or _is_gradient(given.values[0], given.node, frame):
+    if own or _is_gradient(given.values[0], given.node, frame) or not _names_engine(given.node):
         frame.program.cuts.need(receiver, "`backward()` runs through it", line, True)
     else:  # accelerator.backward(loss), self.manual_backward(loss)
         frame.program.cuts.need(given.values[0], "`backward()` runs through it", line, True)
         frame.program.cuts.need(receiver, "`backward()` runs through it", line, True)
     frame.state.saved = {}
     return NONE
+
+
+_ENGINE = re.compile(
+    r"(?i)engine|train|accel|learn|model|net|fabric|strateg|scal|amp|opt|boost|self"
+)
+
+
+def _names_engine(call: ast.Call) -> bool:
+    """`engine.backward(loss)`, by what both are called; `y.backward(v)` is of the tensor y."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+    loss = call.args[0]
+    return bool(_ENGINE.search(last_name(owner) or "")) or names_loss(ast.unparse(loss))
 
 
 def _is_gradient(value: Value, node: ast.Call, frame: Frame) -> bool:

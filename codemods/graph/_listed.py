@@ -1,4 +1,4 @@
-"""Lists of numbers that numpy makes an array of, on their way to a tensor."""
+"""Lists that become a tensor: of plain data, of a rotation, and by way of an array of numpy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.uses import uses_in
 
 
 def listed_in_array(data: ast.expr, facts: Facts) -> tuple[ast.expr | None, str]:
@@ -38,3 +39,32 @@ def _of_dtype(kind: ast.expr) -> str | None:
 _MADE = {"float32": "FloatTensor", "single": "FloatTensor", "float64": "from_numpy"}
 _MADE |= {"double": "from_numpy", "float": "from_numpy"}
 """By the dtype of an array, the constructor of torch that gives it."""
+
+
+def is_plain_data(data: ast.expr) -> bool:
+    """Numbers and strings only: the usual case, decided without any analysis."""
+    if isinstance(data, (ast.List, ast.Tuple)):
+        return all(is_plain_data(element) for element in data.elts)
+    if isinstance(data, ast.UnaryOp):
+        return is_plain_data(data.operand)
+    return isinstance(data, ast.Constant)
+
+
+def is_reflection(data: ast.expr, facts: Facts) -> bool:
+    """`[[1, 0, 0], [0, 1, 0], [0, 0, det(v @ u.t())]]`: the determinant of a rotation is 1 or -1,
+    and has no gradient to lose."""
+    parts = [data]
+    for part in parts:  # grows while it is read
+        parts += part.elts if isinstance(part, (ast.List, ast.Tuple)) else []
+    inner = [p for p in parts if not isinstance(p, (ast.List, ast.Tuple))]
+    computed = [p for p in inner if not is_plain_data(p)]
+    return len(computed) < len(inner) and all(_is_sign(p, facts) for p in computed)
+
+
+def _is_sign(node: ast.expr, facts: Facts) -> bool:
+    """`det(v @ u.t())`, `sign(...)`, or a name for nothing else."""
+    if isinstance(node, ast.Name):
+        stores = [facts.index.parents.get(s) for s in uses_in(facts).names.stores(node)]
+        made = [one.value for one in stores if isinstance(one, ast.Assign)]
+        return 0 < len(made) == len(stores) and all(_is_sign(one, facts) for one in made)
+    return isinstance(node, ast.Call) and last_name(node.func) in ("det", "sign")

@@ -28,6 +28,8 @@ def is_only_read_cut(source: ast.expr, facts: Facts) -> bool:
         return False  # it gives its values to a leaf that is used in its place
     if isinstance(source, ast.Name) and all(_says_nothing(read, facts) for read in reads):
         return False  # a tensor of its own that nobody wants to learn
+    whole = iterated(source, facts)  # `c` is one of `codes`: what else is done with those?
+    reads += [read for read in _reads(whole, facts) if read is not whole] if whole else []
     dead = bool(reads) and all(_is_dead(read, learns, facts) for read in reads)
     return dead and not _is_read_abroad(source, facts)
 
@@ -150,7 +152,7 @@ def _is_dead(read: ast.expr, learns: bool, facts: Facts) -> bool:
     return (
         isinstance(parent, ast.Call)
         and read in parent.args
-        and _calls(parent, "torch.nn.init.", facts)
+        and any(_calls(parent, prefix, facts) for prefix in ("torch.nn.init.", "torch.optim."))
     )
 
 

@@ -68,7 +68,7 @@ from collections.abc import Iterator
 
 from autofix.codemods.graph._casting import DATA_NAMES, casts, data_of, kept_in_buffer
 from autofix.codemods.graph._intent import makes_targets
-from autofix.codemods.graph._listed import listed_in_array
+from autofix.codemods.graph._listed import is_plain_data, is_reflection, listed_in_array
 from autofix.codemods.graph._only_cut import is_only_read_cut
 from autofix.codemods.graph._stacking import (
     CannotStack,
@@ -115,7 +115,7 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
     if called not in _CALLED or not (node.args or node.keywords):
         return
     data = data_of(node)
-    if data is None or _is_plain_data(data):
+    if data is None or is_plain_data(data) or is_reflection(data, facts):
         return
     name = constructor_name(node, facts)
     listed, kind = listed_in_array(data, facts)
@@ -166,15 +166,6 @@ def check(node: ast.Call, facts: Facts) -> Iterator[Report]:
 
 def _is_parameter_list(value: Value) -> bool:
     return value.kind == Kind.MODULE and value.elem is not None and value.elem.is_tensor
-
-
-def _is_plain_data(data: ast.expr) -> bool:
-    """Numbers and strings only: the usual case, decided without any analysis."""
-    if isinstance(data, (ast.List, ast.Tuple)):
-        return all(_is_plain_data(element) for element in data.elts)
-    if isinstance(data, ast.UnaryOp):
-        return _is_plain_data(data.operand)
-    return isinstance(data, ast.Constant)
 
 
 def constructor_name(node: ast.Call, facts: Facts) -> str | None:
