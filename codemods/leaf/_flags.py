@@ -123,8 +123,10 @@ def _loop_source(facts: Facts, node: ast.expr) -> str | None:
 
 
 def _used_as_module(facts: Facts, node: ast.expr) -> bool:
-    """Does the file call `node.parameters()`, `node.eval()` or the like?"""
-    wanted = ast.unparse(node)
+    """Does the file call `node.parameters()`, `node.eval()` or the like, or the thing itself?"""
+    wanted, calls = ast.unparse(node), uses_in(facts).names.calls
+    if any(ast.unparse(call.func) == wanted for call in calls.get(last_name(node) or "", ())):
+        return True
     return any(
         ast.unparse(read.value) == wanted
         for name in sorted(_OF_MODULES)
@@ -169,6 +171,8 @@ def method_call(
     facts: Facts, node: ast.stmt | ast.expr, target: ast.Attribute, value: ast.expr, owner: Owner
 ) -> tuple[Edit, ...]:
     """`owner.requires_grad_(value)`"""
+    if _is_one_of_nested(facts, target.value):
+        return _only_own(facts, node, target.value, value)
     start = facts.source.span(target.value)[1]
     if owner == Owner.GENERATOR and isinstance(target.value, ast.Call):
         func = target.value.func
@@ -180,6 +184,39 @@ def method_call(
         at -= 1
     end = facts.source.span(node)[1]
     return (Edit(start, at, ".requires_grad_("), Edit(end, end, ")"))
+
+
+def _is_one_of_nested(facts: Facts, node: ast.expr) -> bool:
+    """`for node in model.modules():`, of which only some are meant: each holds others of them."""
+    if _loop_source(facts, node) not in ("modules", "named_modules"):
+        return False
+    for above in facts.index.ancestors(node):
+        if isinstance(above, ast.For):
+            jumps = (ast.If, ast.Continue, ast.Break)
+            return any(
+                isinstance(n, jumps) for statement in above.body for n in ast.walk(statement)
+            )
+    return True
+
+
+def _only_own(
+    facts: Facts, node: ast.stmt | ast.expr, owner: ast.expr, value: ast.expr
+) -> tuple[Edit, ...]:
+    """Its own parameters, and none of those of the modules in it."""
+    source, function = facts.source, facts.index.function_of(node)
+    taken = facts.index.bound_names(function) if function is not None else frozenset()
+    name = "p" if "p" not in taken else "parameter"
+    start, end = source.span(node)
+    before = source.text[source.text.rfind("\n", 0, start) + 1 : start]
+    indent = before[: len(before) - len(before.lstrip())]
+    lines = [
+        f"for {name} in {source.segment(owner)}.parameters(recurse=False):",
+        f"    {name}.requires_grad = {source.segment(value)}",
+    ]
+    if before.strip():  # `if not trained: m.requires_grad = False`
+        start -= len(before) - len(before.rstrip())
+        indent, lines = f"{indent}    ", ["", *lines]
+    return (Edit(start, end, f"\n{indent}".join(lines)),)
 
 
 def assigned(facts: Facts, target: ast.Attribute, flag: ast.expr) -> tuple[Edit, ...]:

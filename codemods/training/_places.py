@@ -11,6 +11,7 @@ from autofix.codemods.training._problems import Problem
 from autofix.flow.events import Event, What
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.objects import Closure
 from autofix.flow.turns import Placed, Turn
 from autofix.model import Edit
 from autofix.rewrite.statements import (
@@ -21,7 +22,7 @@ from autofix.rewrite.statements import (
 
 _WITH_STEP = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "unscale_"})
 
-_GRADIENTS = re.compile(r"(?i)grad(?!_fn)|clip|unscale")
+_GRADIENTS = re.compile(r"(?i)grad(?!_fn)|unscale")
 
 
 def holds(statement: ast.stmt, event: Event, facts: Facts) -> bool:
@@ -177,18 +178,26 @@ def _last_of_run(
             break
         if statement in later:
             found = behind = statement
-        elif _is_about_gradients(statement):
+        elif _is_about_gradients(statement, facts):
             behind = statement
     return found, behind
 
 
-def _is_about_gradients(statement: ast.stmt) -> bool:
-    """`clip_grad_norm_(model.parameters(), 1.0)`, `scaler.unscale_(optimizer)`, `p.grad.mul_(2)`"""
-    return any(
-        (isinstance(n, ast.Attribute) and n.attr == "grad")
-        or (isinstance(n, ast.Call) and _GRADIENTS.search(last_name(n.func) or ""))
-        for n in ast.walk(statement)
+def _is_about_gradients(node: ast.AST, facts: Facts) -> bool:
+    """`clip_grad_norm_(model.parameters(), 1.0)`, `scaler.unscale_(optimizer)`, `p.grad.mul_(2)`,
+    and `self.clip()` that does one of these. (It may clip weights, too.)"""
+    calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+    inside = [facts.value(call.func).ref for call in calls if last_name(call.func) == "clip"]
+    return (
+        any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in ast.walk(node))
+        or any(_GRADIENTS.search(last_name(call.func) or "") for call in calls)
+        or any(isinstance(ref, Closure) and _touches(ref.node) for ref in inside)
     )
+
+
+def _touches(function: ast.AST) -> bool:
+    names = (last_name(n) or "" for n in ast.walk(function) if isinstance(n, ast.expr))
+    return any(name == "grad" or name.startswith("clip_grad") for name in names)
 
 
 def _company(block: Sequence[ast.stmt], at: int, facts: Facts) -> tuple[int, int]:
