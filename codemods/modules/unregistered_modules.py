@@ -62,6 +62,7 @@ from autofix.codemods.modules._comma import stray_comma
 from autofix.codemods.modules._elsewhere import known_elsewhere, reads_of
 from autofix.codemods.modules._holders import holders_in, may_hold, registered_beside
 from autofix.codemods.modules._kept import Kept, is_mixin, kept_in, may_keep
+from autofix.codemods.modules._mixin_first import never_initialised
 from autofix.codemods.modules._renewed import made_while_running
 from autofix.codemods.modules._tier import tier
 from autofix.codemods.modules._weightless import has_no_weights
@@ -79,7 +80,7 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not may_keep(facts, node):
         return
     table = facts.class_table(node)
-    if not (table.may_be_module or is_mixin(facts, table)):
+    if not (table.may_be_module or is_mixin(facts, table)) or never_initialised(facts, table):
         return
     for kept in kept_in(facts, table, parameters=False):
         if not kept.certain and has_no_weights(facts, kept):

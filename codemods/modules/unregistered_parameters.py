@@ -55,6 +55,7 @@ from collections.abc import Iterator
 from autofix.codemods.modules._comma import stray_comma
 from autofix.codemods.modules._elsewhere import known_elsewhere, parts_of
 from autofix.codemods.modules._kept import Kept, is_mixin, kept_in, may_keep
+from autofix.codemods.modules._mixin_first import never_initialised
 from autofix.codemods.modules._tier import tier
 from autofix.codemods.modules._wrap import repaired
 from autofix.flow.facts import Facts
@@ -70,7 +71,7 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not may_keep(facts, node):
         return
     table = facts.class_table(node)
-    if not (table.may_be_module or is_mixin(facts, table)):
+    if not (table.may_be_module or is_mixin(facts, table)) or never_initialised(facts, table):
         return
     for kept in kept_in(facts, table, parameters=True):
         if not known_elsewhere(facts, kept):

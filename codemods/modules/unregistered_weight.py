@@ -56,6 +56,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._built import exclude
 from autofix.codemods.modules._lines import line_after, statement_in
+from autofix.codemods.modules._mixin_first import never_initialised
 from autofix.codemods.modules._weights import MAKING, Evidence, Weight, weights_in
 from autofix.flow.class_table import How, methods_of, self_name, stores_of
 from autofix.flow.facts import Facts
@@ -80,7 +81,7 @@ def check(node: ast.ClassDef, facts: Facts) -> Iterator[Report]:
     if not node.bases or not _may_have(facts, node):
         return
     table = facts.class_table(node)
-    if not table.may_be_module or table.keeps_own_books:
+    if not table.may_be_module or table.keeps_own_books or never_initialised(facts, table):
         return
     for weight in weights_in(facts, table):
         yield _report(facts, weight)

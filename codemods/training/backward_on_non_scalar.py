@@ -57,10 +57,11 @@ from collections.abc import Iterator
 
 from autofix.codemods.training._derivative import tier_of_derivative
 from autofix.codemods.training._extent import criterion_of, is_many
-from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of
+from autofix.codemods.training._graphs import Backward, Graphs, graphs_around, key_of, keys
 from autofix.flow.engines import may_train
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.labels import names_loss
 from autofix.flow.syntax import argument, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
@@ -203,11 +204,23 @@ def _logged(graphs: Graphs, root: ast.expr, backward: Backward) -> set[str]:
     found = set()
     for node in graphs.nodes:
         if isinstance(node, ast.Call) and _reduces(graphs.facts, node) == key:
+            if last_name(node.func) == "sum" and _is_added_up(graphs.facts, node):
+                continue
             whole = _whole(graphs.facts, node)
             text = _with_graph(graphs.facts, whole, node)
             if _is_known_at(graphs, whole, key, backward) and "detach" not in text:
                 found.add(text)
     return found
+
+
+def _is_added_up(facts: Facts, call: ast.Call) -> bool:
+    """`total += loss.sum().item()`, which may be on its way to the mean of all: it tells nothing of
+    what is to be differentiated."""
+    statement = facts.index.statement_of(call)
+    return isinstance(statement, ast.AugAssign) or (
+        isinstance(statement, ast.Assign)
+        and any(key_of(target) in keys(statement.value) for target in statement.targets)
+    )
 
 
 def _with_graph(facts: Facts, whole: ast.expr, call: ast.Call) -> str:
@@ -269,7 +282,8 @@ def _ways_elsewhere(facts: Facts, graphs: Graphs, root: ast.expr) -> set[str]:
         ast.unparse(n.func)
         for value in made
         for n in ast.walk(value)
-        if isinstance(n, ast.Call) and criterion_of(facts, n)
+        if isinstance(n, ast.Call)
+        and (criterion_of(facts, n) or names_loss(last_name(n.func) or ""))
     }
     found = set()
     for name in names:
