@@ -50,6 +50,8 @@ def led_out(
         yield Event(What.TOUCH, node, chain, handles(owner, scope, facts), owner, scope)
         return
     what = What.HIDDEN if optimizers else _may_do(node, name, chain[-1], facts)
+    if any(isinstance(one, ast.Name) and one.id == "self" for one in given):
+        what = what or What.TOUCH  # `getattr(hook, event)(self)`: hooks have all of a trainer
     if what is not None:
         yield Event(what, node, chain)
 
