@@ -148,11 +148,18 @@ class Cuts:
             self.carried.made(token, self.loops, self.turns)
 
     def need(
-        self, value: Value, text: str, line: int, backward: bool = False, supposed: str = ""
+        self,
+        value: Value,
+        text: str,
+        line: int,
+        backward: bool = False,
+        supposed: str = "",
+        aside: frozenset[int] = EMPTY,
     ) -> None:
-        """The gradient of `value` is needed, so every cut on the way to it matters. It is only
-        `supposed` to be where the function of that name is called."""
-        self.terms.need(value.but(cuts=value.cuts - self.aside.of(value)), backward)
+        """The gradient of `value` is needed, so every cut on the way to it matters, but for those
+        `aside`. It is only `supposed` to be where the function of that name is called."""
+        value = value.but(cuts=value.cuts - aside) if aside else value
+        self.terms.need(value.but(cuts=value.cuts - self.aside.of(value)), backward, aside)
         if backward:
             self.trained.update(self.loops)
         self._need(value, text, line, backward, supposed)
@@ -243,6 +250,11 @@ class Cuts:
     def _copied(self, token: int) -> frozenset[int]:
         """The memory of what a cut copies, and of all that went into it."""
         return self.memory.origins_of(self.sources.get(self.places[token].node, EMPTY))
+
+    def before(self, tokens: frozenset[int], first: int) -> frozenset[int]:
+        """Those that cut nothing which depends on memory, the oldest of which is `first`: what
+        they cut is older than that."""
+        return frozenset(t for t in tokens if max(self._copied(t), default=first) < first)
 
     def multiplied(self, a: Value, b: Value) -> None:
         """Is one factor a weight of the other, a constant that most often is meant?"""

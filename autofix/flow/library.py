@@ -36,7 +36,7 @@ from autofix.flow.values import (
     number,
     tensor,
 )
-from autofix.flow.writes import memory_of_results
+from autofix.flow.writes import memory_in, memory_of_results
 
 if TYPE_CHECKING:
     from autofix.flow.calls import Arguments
@@ -174,16 +174,19 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
 
 
 def _autograd(name: str, given: Arguments, frame: Frame) -> Value:
+    cuts = frame.program.cuts
     outputs = given.get(0, "tensors", "outputs")
+    inputs = given.get(1, "inputs") if name.endswith("grad") else None
     if outputs is not None:
-        frame.program.cuts.need(outputs, f"`{name}` runs through it", given.node.lineno, True)
+        memory = memory_in(inputs) if inputs is not None else EMPTY
+        aside = cuts.before(outputs.cuts, min(memory)) if memory else EMPTY
+        cuts.need(outputs, f"`{name}` runs through it", given.node.lineno, True, aside=aside)
     higher = given.keywords.get("create_graph")
     graph = Graph.YES if higher is not None and higher.const is not False else Graph.NO
     if graph == Graph.NO:
         frame.state.saved = {}
     if name.endswith("backward"):
         return NONE
-    inputs = given.get(1, "inputs")
     for one in (inputs.items or (inputs,)) if inputs is not None else ():
         if one.leaf or one.elem is not None:
             use_as_leaf(one, frame)

@@ -47,9 +47,9 @@ class Terms:
         """`result` is a linear function of each of the inputs."""
         self._note(result, EMPTY.union(*(self.of(v) for v in inputs)))
 
-    def need(self, value: Value, backward: bool) -> None:
+    def need(self, value: Value, backward: bool, aside: frozenset[int]) -> None:
         if backward:
-            self.of_loss |= self.of(value)
+            self.of_loss |= self.of(value) - aside
         elif _is_one(value):
             self.of_result |= self.of(value)
 
