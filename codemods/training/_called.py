@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.training._groups import GAINS
+from autofix.codemods.training._made_by import held_by_maker
 from autofix.codemods.training._replaced import Replaced, reads
 from autofix.flow.facts import Facts
-from autofix.flow.handles import Handles, Scope, any_related, handles
+from autofix.flow.handles import NOBODY, Handles, Scope, any_related, handles
 from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo, Closure
@@ -35,14 +36,23 @@ def is_trained_otherwise(
     place: Handles = (
         handles(one.node, scope, facts) if isinstance(one.node, ast.expr) else Handles()
     )
+    return gets_another(place, later, scope, facts)
+
+
+def gets_another(place: Handles, later: Sequence[ast.stmt], scope: Scope, facts: Facts) -> bool:
+    """Does one of some statements make an optimizer of a part, or give one more to train?"""
     for statement in later:
         if _gains(statement, facts):
             return True
         for call in calls_in(statement):
-            if optimizer_class(call, facts) and statement is not later[0]:
+            if statement is later[0]:
+                continue
+            if optimizer_class(call, facts):
                 held = held_by_call(call, scope, facts)
                 if held is None or any_related(held, place):
                     return True
+            elif any_related(held_by_maker(call, scope, facts) or NOBODY, place):
+                return True
     return False
 
 

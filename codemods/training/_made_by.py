@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from autofix.codemods.training._replaced import may_be_known
+from autofix.codemods.training._sorted_out import LISTING, sorted_out
 from autofix.flow.class_table import Method, Store, methods_of, self_name, stores_of
 from autofix.flow.facts import Facts
 from autofix.flow.handles import NOBODY, Handles, Scope, arguments_of, handles
@@ -20,8 +21,7 @@ from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.walk import walk
 
-_LISTING = frozenset({"parameters", "named_parameters"})
-_HARMLESS = frozenset({"__init__", "super", "to", "list", "filter", "iter"}) | _LISTING
+_HARMLESS = frozenset({"__init__", "super", "to", "list", "filter", "iter"}) | LISTING
 """What is called beside an optimizer, and does nothing to the model."""
 _TELLING = re.compile(r"(?i:optim)|Ada|SGD|RMSprop|LBFGS|Rprop|Muon")
 _SETTING = (ast.Assign, ast.AnnAssign, ast.Expr, ast.If, ast.Pass)
@@ -74,7 +74,7 @@ def _held_by_function(
         for part in walk(one)
         if isinstance(part, ast.Call)
         and isinstance(part.func, ast.Attribute)
-        and part.func.attr in _LISTING
+        and part.func.attr in LISTING
     ]
     if given:
         return NOBODY.union(*(handles(owner, scope, facts) for owner in given)) or None
@@ -84,7 +84,7 @@ def _held_by_function(
 
 def lists_parameters(node: ast.expr) -> bool:
     """`model.parameters()`, or something made of it"""
-    return any(isinstance(n, ast.Attribute) and n.attr in _LISTING for n in walk(node))
+    return any(isinstance(n, ast.Attribute) and n.attr in LISTING for n in walk(node))
 
 
 def _held_by_object(call: ast.Call, cls: ClassInfo, scope: Scope, facts: Facts) -> Handles | None:
@@ -112,10 +112,13 @@ def _all_held(function: ast.FunctionDef, inner: Scope, facts: Facts) -> Handles 
     made = list(_optimizers(function, facts))
     if any(_is_listed_otherwise(one, facts) for one in made):
         return None
-    held = [held_by_call(one, inner, facts) for one in made]
+    held = [held_by_call(one, inner, facts) or sorted_out(one, inner, facts) for one in made]
     known = [one for one in held if one]
     given = NOBODY.union(*inner.arguments.values())
-    return NOBODY.union(*known) & given or None if known and len(known) == len(held) else None
+    if not known or len(known) != len(held):
+        return None
+    parts = (one for one in NOBODY.union(*known) if any(one[: len(g)] == g for g in given))
+    return frozenset(parts) or None
 
 
 def _is_listed_otherwise(call: ast.Call, facts: Facts) -> bool:

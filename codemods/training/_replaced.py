@@ -47,7 +47,7 @@ def replaced_in(
     statement: ast.stmt, held: Handles, scope: Scope, facts: Facts, depth: int = _DEPTH
 ) -> Iterator[Replaced]:
     """Where a statement, or code of this file that it calls, replaces parameters of `held`."""
-    for node in _run_by(statement):
+    for node in run_by(statement):
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             yield from _stored(node.targets[0], node.value, node is statement, held, scope, facts)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
@@ -58,7 +58,7 @@ def replaced_in(
                 yield from _inside(node, held, scope, facts, depth - 1)
 
 
-def _run_by(statement: ast.stmt) -> list[ast.AST]:
+def run_by(statement: ast.stmt) -> list[ast.AST]:
     """The nodes of a statement, without those of functions that it only defines."""
     if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
         return []
@@ -182,7 +182,7 @@ def _inside(
     if not isinstance(ref, Closure) or isinstance(ref.node, ast.Lambda):
         return
     for statement in ref.node.body:
-        inner = Scope(ref.node, _arguments(call, ref, scope, facts))
+        inner = Scope(ref.node, arguments_inside(call, ref, scope, facts))
         for found in replaced_in(statement, held, inner, facts, depth):
             if not found.whole or isinstance(found.node, ast.Attribute):
                 text = text_of(facts, call.func)
@@ -200,7 +200,9 @@ def may_be_known(call: ast.Call, facts: Facts) -> bool:
     return facts.project is not None and imported
 
 
-def _arguments(call: ast.Call, ref: Closure, scope: Scope, facts: Facts) -> dict[str, Handles]:
+def arguments_inside(
+    call: ast.Call, ref: Closure, scope: Scope, facts: Facts
+) -> dict[str, Handles]:
     bound = ref.bound_to is not None and isinstance(call.func, ast.Attribute)
     found = arguments_of(call, ref.node, int(bound), scope, facts)
     names = [a.arg for a in (*ref.node.args.posonlyargs, *ref.node.args.args)]

@@ -4,7 +4,8 @@
 
 Finds optimizers made with `model.parameters()`, by a function or an object of a class of the
 project too (`Trainer(model)`), where the model is given a new layer or `nn.Parameter`, or is
-replaced as a whole afterwards. The same where a class keeps both, and a method replaces parts.
+replaced as a whole afterwards. The same where a class keeps both, and a method replaces parts, and
+where a first call of the model, made to warm it up, makes layers in `forward`.
 
 ## Why is this bad
 
@@ -69,6 +70,7 @@ from autofix.codemods.training._called import (
     mentions,
 )
 from autofix.codemods.training._each_turn import made_in_turn
+from autofix.codemods.training._first_call import made_by_first_call
 from autofix.codemods.training._groups import added_groups
 from autofix.codemods.training._grown import Grown, grown
 from autofix.codemods.training._made import Made, made_here, taken_out
@@ -124,6 +126,8 @@ def _outgrown(made: Made, later: Sequence[ast.stmt], facts: Facts) -> Iterator[R
                 continue  # a loop overwrites parameters as it goes
             if not is_trained_otherwise(one, later[at:], scope, facts):
                 found.append((at, one))
+    if not found:
+        found = list(made_by_first_call(made, later, facts))
     if not found:
         if made.plain and not made.one_of_several and isinstance(made.target, ast.Attribute):
             yield from (_by_methods(made, one) for one in grown(made, facts))
