@@ -40,8 +40,12 @@ class ModuleState:
     """The first statement of `forward`, if it is to be detached there."""
     form: Form
     may_be_none: bool
-    elements: ast.expr | None
-    """It is a list or dict, of which the elements with such an index are states."""
+    elements: bool
+    """It is a list, whose elements are the states."""
+    pairs: bool
+    """Each of them is a tuple of tensors, as that of an LSTM."""
+    holes: bool
+    """Some of them may be None."""
     foreign: int | None
     """The line of the other file that sets it."""
     doubtful: bool
@@ -174,7 +178,10 @@ def _state(
         key = elements.value
         text = f'"{key}"' if isinstance(key, str) and '"' not in repr(key) else repr(key)
         place, elements = f"{place}[{text}]", None
-    if elements is not None and not _is_list(called.info, kept):
+    form = form_of(kept.value)
+    several = elements is not None or form == Form.LIST
+    one = kept.value if elements is not None or kept.value.elem is None else kept.value.elem
+    if several and not _is_list(called.info, kept, one):
         return None
     foreign = is_foreign(kept.made)
     statement = facts.index.statement_of(call)
@@ -187,18 +194,21 @@ def _state(
         place,
         backward,
         first if alone else None,
-        form_of(kept.value),
+        form,
         _may_be_none(called.info, kept),
-        elements,
+        several,
+        several and not one.may_be_tensor,
+        several and _has_holes(called.info, kept, begins=alone or elements is not None),
         kept.made.lineno if foreign else None,
         foreign and _is_argument(facts, call),
     )
 
 
-def _is_list(info: ClassInfo, kept: Kept) -> bool:
-    """`self.states`, of which each element is one tensor?"""
+def _is_list(info: ClassInfo, kept: Kept, one: Value) -> bool:
+    """`self.states`, of which each element is one tensor, or each a tuple?"""
     value = info.table.get(kept.attribute)
-    return value is not None and value.kind == Kind.SEQUENCE and kept.value.is_tensor
+    known = one.kind & ~Kind.NONE in (Kind.TENSOR, Kind.SEQUENCE)
+    return value is not None and known and not value.kind & ~(Kind.SEQUENCE | Kind.NONE)
 
 
 def _is_argument(facts: Facts, call: ast.Call) -> bool:
@@ -211,9 +221,6 @@ def _is_argument(facts: Facts, call: ast.Call) -> bool:
 
 
 def _may_be_none(info: ClassInfo, kept: Kept) -> bool:
-    if kept.element is not None:
-        value = info.table.get(kept.attribute)
-        return value is None or any(part.kind & Kind.NONE for part in value.inner)
     return any(
         isinstance(n, ast.Assign)
         and isinstance(n.value, ast.Constant)
@@ -221,6 +228,12 @@ def _may_be_none(info: ClassInfo, kept: Kept) -> bool:
         for one in info.lineage
         for n in ast.walk(one.node)
     )
+
+
+def _has_holes(info: ClassInfo, kept: Kept, *, begins: bool) -> bool:
+    """`[None] * 3` it may be as it `begins`; what a call sets is known."""
+    value = info.table.get(kept.attribute) if begins else kept.value
+    return value is None or any(part.kind & Kind.NONE for part in value.inner)
 
 
 def _called_by(facts: Facts, call: ast.Call) -> dict[ast.ClassDef, _Called]:
@@ -254,7 +267,11 @@ def _modules_called(facts: Facts, call: ast.Call, value: Value) -> dict[ast.Clas
         if info.is_module and not is_foreign(info.node)
         if (forward := _forward(info)) is not None
     ]
-    is_model = re.search(r"model|net|rnn|cell|filter|module", ast.unparse(call.func))
+    named = call.func
+    if isinstance(named, ast.Attribute) and named.attr == "forward":
+        named = named.value
+    # (`self.model.train()` is no call of the model, and `self.model.train` keeps no state.)
+    is_model = re.search(r"model|net|rnn|cell|filter|module", last_name(named) or "")
     if len(modules) != 1 or not is_model:
         return {}
     info, forward = modules[0]

@@ -8,8 +8,10 @@ from collections.abc import Collection
 from autofix.codemods.training._graphs import Graphs
 from autofix.flow.class_table import Method, methods_of
 from autofix.flow.facts import Facts
-from autofix.flow.index import last_name
+from autofix.flow.index import FUNCTIONS, last_name
 from autofix.flow.uses import uses_in
+
+_MADE = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 
 
 def is_renewed_around(
@@ -35,10 +37,19 @@ def is_renewed_around(
         if (isinstance(node, ast.Call) and last_name(node.func) in names)
         or (_is_store(node, key) and not _is_within(facts, node, names, {scope, *mine}))
     ]
-    turns = {next(iter(facts.index.loops_around(c)), facts.index.function_of(c)) for c in calls}
-    where = {next(iter(facts.index.loops_around(r)), facts.index.function_of(r)) for r in renewals}
-    loops = {place for place in where if isinstance(place, ast.stmt)}
-    return bool(turns & loops) or bool(names and not calls)
+    turns = {_turn_of(call, facts) for call in calls}
+    again = turns & {_turn_of(renewal, facts) for renewal in renewals} - {None}
+    return bool(again) or bool(names and not calls)
+
+
+def _turn_of(node: ast.AST, facts: Facts) -> ast.AST | None:
+    """What runs a node again and again: `[step(x) for x in batches]`, a loop, the function."""
+    for around in facts.index.ancestors(node):
+        if isinstance(around, (*_MADE, *FUNCTIONS)):
+            return around
+        if around in facts.index.loops_around(node):
+            return around
+    return None
 
 
 def sets(method: Method, attribute: str) -> bool:

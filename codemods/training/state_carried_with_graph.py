@@ -167,6 +167,15 @@ def _detached(key: str, form: Form) -> str:
     return f"{several} if isinstance({key}, tuple) else {one}"
 
 
+def _each_detached(kept: ModuleState) -> str:
+    one, part = "part", "part.detach()"
+    if kept.pairs:
+        one, part = "pair", "tuple(part.detach() for part in pair)"
+    if kept.holes:
+        part = f"{part} if {one} is not None else None"
+    return f"[{part} for {one} in {kept.place}]"
+
+
 def _released(graphs: Graphs, backward: Backward) -> list[Edit]:
     """`retain_graph=True` goes away where it is the plaster for this."""
     if not backward.retains or len(graphs.backwards) > 1:
@@ -183,15 +192,10 @@ def _released(graphs: Graphs, backward: Backward) -> list[Edit]:
 
 def _module(kept: ModuleState, graphs: Graphs) -> Report:
     facts, name = graphs.facts, kept.place
-    if kept.elements is not None:
-        part = (
-            "part.detach() if part is not None else None" if kept.may_be_none else "part.detach()"
-        )
-        text = f"{name} = [{part} for part in {name}]"
-    else:
-        text = f"{name} = {_detached(name, kept.form)}"
-        if kept.may_be_none and kept.forward is not None:
-            text = f"{text} if {name} is not None else None"
+    text = _each_detached(kept) if kept.elements else _detached(name, kept.form)
+    if kept.may_be_none and kept.forward is not None:
+        text = f"{text} if {name} is not None else None"
+    text = f"{name} = {text}"
     if kept.forward is not None:
         edit = insert_before(facts, kept.forward, text)
     else:
