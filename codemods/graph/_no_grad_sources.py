@@ -249,6 +249,22 @@ def gives_a_side(chosen: Sequence[ast.stmt], behind: Sequence[ast.stmt], facts: 
     return False
 
 
+def is_taken_up(block: ast.With, facts: Facts) -> bool:
+    """`with no_grad(): z = solve(lambda v: cell(v, x))`, and `z = cell(z, x)` behind it: the point
+    is found without gradients, and gets them by one more step."""
+    found = stored_in(block.body)
+    inside = {ast.dump(call.func) for statement in block.body for call in calls_in(statement)}
+    around = facts.index.block_of(block)
+    return any(
+        ast.dump(call.func) in inside
+        and any(isinstance(given, ast.Name) and given.id in found for given in call.args)
+        for statement in around[around.index(block) + 1 :]
+        if isinstance(statement, (ast.Assign, ast.Return))
+        for call in calls_in(statement)
+        if facts.value(call.func).kind & (Kind.MODULE | Kind.FUNCTION | Kind.UNKNOWN)
+    )
+
+
 def stored_in(nodes: Sequence[ast.AST]) -> set[str]:
     """The names that statements bind, but for those that only comprehensions use."""
     inside = [n for node in nodes for n in walk(node)]

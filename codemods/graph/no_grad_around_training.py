@@ -75,6 +75,7 @@ from autofix.codemods.graph._no_grad_block import (
 from autofix.codemods.graph._no_grad_sources import (
     Sources,
     gives_a_side,
+    is_taken_up,
     sources_of,
     stored_in,
 )
@@ -112,7 +113,7 @@ def check_block(node: ast.With, facts: Facts) -> Iterator[Report]:
     certain = [s for s, (demand, _) in wanted.items() if demand.is_sole]
     lost = [s for s, (_, sources) in wanted.items() if s in certain or _trains(sources)]
     chosen = [s for s in lost if s in certain or not _is_meant(s, facts)]
-    if lost and not chosen:
+    if (lost and not chosen) or (not certain and is_taken_up(node, facts)):
         return
     if not chosen:
         yield from _held(node, item, wanted, facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -17,11 +18,15 @@ from autofix.flow.managed import entering
 from autofix.flow.roles import constructors, optimizer_class
 from autofix.flow.stages import stages_in
 from autofix.flow.turns import EARLIER, NOTHING, Placed, Turn, turns
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 
 CALLERS = 3
 """How far callers of a function with a step in it are looked into."""
 
+
+_PLAIN = re.compile(r"(?i)static|class|abstract|override|enable_grad|tim|log|profil|retry|compile")
+"""Decorators that do nothing to gradients, as far as their names tell."""
 
 _OPEN = (What.TOUCH, What.HIDDEN, What.UNSEEN)
 """Gradients may be anything afterwards."""
@@ -243,9 +248,18 @@ def _never_reset(turn: Turn, step: Placed) -> bool:
         return False
     if takes_another(turn, step) and _reset_before(turn, step):
         return False
+    if any(_is_wrapped(statement, turn.facts) for statement in step.event.chain):
+        return False
     made = any(e.event.who & who for e in turn.of(What.MAKE))
     closures = any(loop.node is None for loop in step.loops)
     return not made and not closures
+
+
+def _is_wrapped(statement: ast.stmt, facts: Facts) -> bool:
+    """Has the function a decorator that may reset gradients, or fade them, around each call?"""
+    function = None if is_foreign(statement) else facts.index.function_of(statement)
+    wrappers = function.decorator_list if function is not None else ()
+    return any(not _PLAIN.search(ast.unparse(one)) for one in wrappers)
 
 
 def _reset_before(turn: Turn, step: Placed) -> bool:
