@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 
 from autofix.codemods.training._graphs import Graphs, is_off, key_of, keys
 
@@ -35,6 +36,52 @@ def guards(graphs: Graphs, key: str, turn: ast.stmt | None) -> set[ast.stmt]:
         same = [one for one in around if ast.dump(one.test) in (always or ())]
         found.update(one for one in same if not _mentions(one, key))
     return found
+
+
+def set_before(graphs: Graphs, key: str, read: ast.expr, turn: ast.stmt | None) -> bool:
+    """`if kind == "a": h = f(x)` further up in the same turn: a condition that stays what it is
+    holds in each turn, or in none. So what one turn has bound there, the next binds anew."""
+    here = _conditions(graphs, read, turn)
+    stores = [store for store, _ in graphs.stores.get(key, ()) if inside(graphs, store, turn)]
+    there = [
+        _conditions(graphs, s, turn) if _is_above(graphs, s, read, turn) else None for s in stores
+    ]
+    return (bool(there) and None not in there) or any(
+        one is not None and here is not None and one <= here for one in there
+    )
+
+
+def _is_above(graphs: Graphs, store: ast.stmt, read: ast.expr, turn: ast.stmt | None) -> bool:
+    """Does it stand before, and in no loop or `try` that the other is not in?"""
+    around = graphs.facts.index.ancestors(read)
+    blocks = [n for n in graphs.facts.index.ancestors(store) if inside(graphs, n, turn)]
+    above = (store.end_lineno or store.lineno) < read.lineno
+    return above and all(isinstance(n, (ast.If, ast.With)) or n in around for n in blocks)
+
+
+def _conditions(
+    graphs: Graphs, node: ast.AST, turn: ast.stmt | None
+) -> set[tuple[str, bool]] | None:
+    """The conditions around a node that each turn finds as they are, and which branch it is in.
+    None if there is one that may change."""
+    found = set()
+    for inner, outer in pairwise([node, *graphs.facts.index.ancestors(node)]):
+        if outer is turn:
+            break
+        if isinstance(outer, ast.If) and inner is not outer.test:
+            if not _stays(graphs, outer.test, turn):
+                return None
+            found.add((ast.dump(outer.test), inner in outer.body))
+    return found
+
+
+def _stays(graphs: Graphs, test: ast.expr, turn: ast.stmt | None) -> bool:
+    """Is a condition made of names and constants, none of which the turn binds?"""
+    bound = [s for k in _tested(test) for s, _ in graphs.stores.get(k, ())]
+    plain = (*_PLAIN, ast.Compare, ast.cmpop, ast.Constant)
+    return all(isinstance(n, plain) for n in ast.walk(test)) and not any(
+        s is turn or inside(graphs, s, turn) for s in bound
+    )
 
 
 def _is_later_turn(node: ast.If, store: ast.stmt, turn: ast.stmt | None) -> bool:

@@ -9,7 +9,13 @@ from typing import TypeGuard
 
 from autofix.codemods.training._cut_by_helper import comes_back_cut
 from autofix.codemods.training._detaching import detaches
-from autofix.codemods.training._ended import detached_in_place, guards, inside, without_grad
+from autofix.codemods.training._ended import (
+    detached_in_place,
+    guards,
+    inside,
+    set_before,
+    without_grad,
+)
 from autofix.codemods.training._given_back import forwards, graph_of, returned_by_the_model
 from autofix.codemods.training._graphs import Backward, Graphs, key_of, keys, reads
 from autofix.codemods.training._renewed_around import is_renewed_around
@@ -249,6 +255,8 @@ def _read_in_next_turn(
             continue
         statement = index.statement_of(node)
         if not isinstance(node.ctx, ast.Load) or statement is None or statement not in again:
+            continue
+        if set_before(graphs, key, node, turn):
             continue
         if statement is not turn and _feeds(graphs, node, statement, backward):
             return node
