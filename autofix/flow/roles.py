@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
 from autofix.flow.index import last_name
-from autofix.flow.syntax import calls_in, plain_name
+from autofix.flow.syntax import calls_in, key_name, plain_name
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 from autofix.flow.walk import walk
@@ -96,7 +96,7 @@ def _iterated(node: ast.expr, facts: Facts) -> ast.expr | None:
 
 def is_scheduler(node: ast.expr, facts: Facts) -> bool:
     name = plain_name(node)
-    if name is not None and _SCHEDULER.search(name):
+    if any(one is not None and _SCHEDULER.search(one) for one in (name, key_name(node))):
         return True
     return any(scheduler_class(call, facts) for call in constructors(node, facts))
 

@@ -48,6 +48,16 @@ def plain_name(node: ast.expr) -> str | None:
     return last_name(unsubscripted(node))
 
 
+def key_name(node: ast.expr) -> str | None:
+    """`sched` of `states[0]["sched"]`"""
+    match node:
+        case ast.Subscript(slice=ast.Constant(value=str(key))):
+            return key
+        case ast.Subscript(value=inner):
+            return key_name(inner)
+    return None
+
+
 def is_named(node: ast.AST, text: str) -> bool:
     """Is it a name, or an attribute, that is written like this?"""
     return isinstance(node, (ast.Name, ast.Attribute)) and ast.unparse(node) == text

@@ -45,7 +45,8 @@ Where the tensor is an argument that is returned, this is only shown: the caller
 has given as well, and the factors may be meant as constants.
 
 Parameters that are initialised, clipped or updated through `.data` are left alone: that is an old
-way that works. So are rounding, signs and clamps, which are passed straight through on purpose.
+way that works. So are rounding, signs and clamps, which are passed straight through on purpose, and
+what is filled with `-inf` before a softmax.
 
 ## How it is verified
 
@@ -61,6 +62,7 @@ the gradient must be the derivative of the original's own values, which it was n
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from autofix.codemods.leaf._between import between
@@ -71,6 +73,7 @@ from autofix.flow import torch_api
 from autofix.flow.cuts import Demand
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
+from autofix.flow.syntax import all_arguments, calls_in
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Graph, Kind
 from autofix.model import Applicability, Edit
@@ -86,6 +89,10 @@ _STRAIGHT = frozenset(
 )
 _FILLS = frozenset({"masked_fill_", "index_fill_", "masked_scatter_"})
 """What these change has no gradient any more, whatever tells the elements."""
+_FAR_BELOW = re.compile(
+    r"-\s*(?:(?:\w+\.)?inf\b|float\(['\"]inf|\d(?:\.\d*)?e\+?(?:[4-9]|\d\d)|\d{4,}|10\s*\*\*)"
+    r"|float\(['\"]-inf|(?:\w+\.)?(?:finfo\(.*\)\.min|NINF|NEG_INF\w*)$"
+)
 _CHOICE = (
     "a new tensor, computed with or without the gradient of the factors, is to be returned instead"
 )
@@ -99,6 +106,8 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
         return
     words = {last_name(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
     if words & _STRAIGHT:
+        return
+    if _hides(node, facts):
         return
     if not words & _FILLS and any(isinstance(n, ast.Compare) for n in ast.walk(node)):
         return
@@ -118,6 +127,16 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
     steps = why.steps() if why is not None else ()
     note = "a stop may have been meant"
     yield Report(node, message, fix=fix(Applicability.UNSAFE, *edits), why=steps, note=note)
+
+
+def _hides(node: ast.stmt, facts: Facts) -> bool:
+    """`scores.data.masked_fill_(mask, -float("inf"))`: a softmax gives such elements nothing, and
+    gets no gradient for them, be they filled with a graph or without."""
+    return any(
+        last_name(call.func) in ("masked_fill", "masked_fill_", "index_fill", "index_fill_")
+        and any(_FAR_BELOW.match(facts.source.segment(given)) for given in all_arguments(call))
+        for call in calls_in(node)
+    )
 
 
 @rule.visit(ast.Assign, ast.AugAssign)

@@ -62,6 +62,7 @@ from autofix.codemods.leaf._flags import (
     method_call,
     owner_of,
 )
+from autofix.flow.class_table import weighted
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
 from autofix.flow.syntax import is_true
@@ -90,7 +91,9 @@ def _set(facts: Facts, node: ast.Assign, target: ast.Attribute, alone: bool) -> 
     owner = owner_of(facts, target.value)
     if owner == Owner.OTHER or (name == "requires_grad" and owner not in _NO_FLAG):
         return
-    if owner == Owner.MODULE and _is_done_next(facts, node, target):
+    if owner == Owner.MODULE and (
+        weighted(facts.value(target.value)) is False or _is_done_next(facts, node, target)
+    ):
         return
     what = f"`{facts.source.segment(target)}`"
     message = {

@@ -10,8 +10,9 @@ from autofix.flow import torch_api
 from autofix.flow.evidence import OF_TENSORS
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
+from autofix.flow.objects import Instance
 from autofix.flow.roles import is_module_name
-from autofix.flow.syntax import is_true, keyword
+from autofix.flow.syntax import is_named, is_true, keyword
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind
 
@@ -100,11 +101,22 @@ def _is_tensor(subject: ast.expr, name: str, facts: Facts) -> bool:
     if value.is_tensor:
         return value.kind == Kind.TENSOR and not (value.assumed and _is_module(subject, facts))
     if isinstance(subject, ast.Attribute) and subject.attr in ("data", "grad"):
+        if _is_of_no_tensor(subject, facts):
+            return False
         return torch_api.method(f"{name}_") is not None  # what else has both?
     if name in ("masked_fill", "unsqueeze") and value.kind == Kind.UNKNOWN:
         return True
     moved = name in ("to", "cuda", "float", "long") and value.kind == Kind.UNKNOWN
     return moved and _is_from_loader(subject, facts) and not _is_mapping(subject, facts)
+
+
+def _is_of_no_tensor(part: ast.Attribute, facts: Facts) -> bool:
+    """`self.data` of a class that is no tensor, `buffer.data` of an object of one."""
+    ref = facts.value(part.value).ref
+    if isinstance(ref, Instance):
+        return not any(name.endswith(("Tensor", "Parameter")) for name in ref.info.foreign_bases)
+    stored = uses_in(facts).names.stored.get(part.attr, ())
+    return is_named(part.value, "self") and any(is_named(s.value, "self") for s in stored)
 
 
 def _is_text(node: ast.expr) -> bool:
