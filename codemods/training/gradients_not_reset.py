@@ -40,7 +40,8 @@ as the step could not do anything (unsafe where a reset is missing in the same t
 reset is inserted before the backward passes that the step is for, or behind the step where that is
 made only now and then (accumulation). This is unsafe, because training goes another way. It is
 only shown where gradients are reset once for all batches of an epoch, since whoever wrote that may
-want the sum.
+want the sum (not so where each round goes on to reset and step another optimizer: the reset before
+several steps of a critic is meant for each of them).
 
 A reset in a loop of backward passes that one step behind the loop is for moves before the loop,
 where the passes are parts of one: their losses are divided by their number, or they go over parts
@@ -76,6 +77,7 @@ from autofix.codemods.training._moved_reset import moved_reset
 from autofix.codemods.training._now_and_then import adds_to_mean, reset_behind_step
 from autofix.codemods.training._places import reset_edit
 from autofix.codemods.training._problems import Kind, Problem, problems, turn_holds
+from autofix.codemods.training._rounds import is_one_of_a_round
 from autofix.flow.events import updated
 from autofix.flow.facts import Facts
 from autofix.flow.index import last_name
@@ -129,7 +131,7 @@ def _missing(node: ast.Call, problem: Problem, facts: Facts) -> Report:
     code = f"{facts.source.segment(receiver)}.zero_grad()"
     message = f"`{code}` is missing: each step is made along the gradients of all turns so far"
     edit = reset_edit(problem, facts, code)
-    if problem.reset_each_round(facts):
+    if problem.reset_each_round(facts) and not is_one_of_a_round(problem, facts):
         note = "they are reset once for all turns of a round, which may be what is wanted"
         shown = fix(Applicability.DISPLAY, edit)
         return Report(node, message, fix=shown, why=_why(problem), note=note)
