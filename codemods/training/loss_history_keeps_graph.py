@@ -75,7 +75,7 @@ rule = Rule(
     __name__,
     code="AG604",
     names=("append", "update", "add"),
-    trigger=r"\+|\] *= ",
+    trigger=r"\+|\] *= |(?i:meter|metric|track|monitor|averag|history|stats|record)\w*\(",
     needs=("backward(", "autograd", "optim"),
 )
 
