@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from autofix.codemods.modules._as_filled import registered_as_filled
 from autofix.codemods.modules._elsewhere import reads_of
 from autofix.codemods.modules._initialiser import base_calls, moved_up
 from autofix.codemods.modules._kept import Kept
@@ -214,18 +215,19 @@ def _around(facts: Facts, value: ast.expr, name: str) -> list[Edit]:
 
 def _beside(facts: Facts, kept: Kept, parameters: bool) -> tuple[Edit, ...] | str:
     """Keep the container as it is, and register its contents in a list beside it."""
+    beside = f"{kept.attribute}_{'parameters' if parameters else 'modules'}"
+    if beside in kept.table.stores or beside in kept.table.methods:
+        return f"`{beside}` is there already"
     method = (kept.fills if _is_inherited(kept) else kept.roots)[0].method
     last = _last_in(facts, kept, method)
     if last is None:
-        return "it is filled in more than one method"
+        each = None if parameters else registered_as_filled(facts, kept, beside)
+        return each or "it is filled in more than one method"
     me = self_name(method)
     if not kept.made:
         return "a Parameter of each tensor would be another tensor than the one that is used"
     if any(_grows_after(facts, root) for root in kept.roots):
         return "the list that it is made of is changed later"
-    beside = f"{kept.attribute}_{'parameters' if parameters else 'modules'}"
-    if beside in kept.table.stores or beside in kept.table.methods:
-        return f"`{beside}` is there already"
     element = "p" if parameters else "m"
     items = f"{me}.{kept.attribute}" + (".values()" if kept.is_dict else "")
     if kept.nested:

@@ -34,8 +34,9 @@ self.out = nn.Linear(8, 1)
 The list becomes an `nn.ModuleList`, the dict an `nn.ModuleDict`. Where they would not do (keys that
 are no strings, elements that are no modules, `sort`, `get`, a base class in another file that makes
 the container), it stays and an `nn.ModuleList` of what it holds is set beside it, as is one of what
-plain objects hold. A stray comma goes, with the `[0]` of those who made do with it. Forward values
-stay the same. The `state_dict` gains keys, and an optimizer gains parameters.
+plain objects hold; what a method is given and appends is put into that as it comes. A stray comma
+goes, with the `[0]` of those who made do with it. Forward values stay the same. The `state_dict`
+gains keys, and an optimizer gains parameters.
 
 It is safe where `parameters()` is given to an optimizer in this file, or in one that imports the
 class, and none of them loads a checkpoint; it is unsafe otherwise. Parts that are registered by
