@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from autofix.codemods.leaf._kept import without_gradient
 from autofix.codemods.modules._abroad import is_trained_abroad
+from autofix.codemods.modules._frozen import is_frozen
 from autofix.codemods.modules._kept import Kept
 from autofix.codemods.modules._owners import has_another_owner, origins
 from autofix.codemods.modules._reads import reads_of as _reads_of
 from autofix.flow.class_table import Store
 from autofix.flow.facts import Facts
 from autofix.flow.index import FUNCTIONS, last_name
-from autofix.flow.modules import identity
 from autofix.flow.objects import ClassInfo
 from autofix.flow.records import CONTAINERS, INSIDE
 from autofix.flow.syntax import loads_in, taken_from
@@ -63,7 +63,7 @@ def known_elsewhere(facts: Facts, kept: Kept) -> bool:
         return True
     if kept.in_dicts and any(_is_handed_out(facts, kept, read) for read in reads_of(facts, kept)):
         return True
-    if any(_is_frozen(facts, part) for part in parts_of(facts, kept)):
+    if any(is_frozen(facts, part) for part in parts_of(facts, kept)):
         return True
     if any(has_another_owner(facts, part) for part in parts_of(facts, kept)):
         return True
@@ -114,11 +114,6 @@ def parts_of(facts: Facts, kept: Kept) -> list[ast.expr]:
         if store.value is not None:
             found += _parts(facts, store.value)
     return found
-
-
-def _is_frozen(facts: Facts, part: ast.expr) -> bool:
-    """`vgg[:9]` of a model that is not to learn: kept out of the checkpoints, it may be."""
-    return bool(identity(facts.value(part)) & facts.program.frozen)
 
 
 def _parts(facts: Facts, value: ast.expr) -> Iterator[ast.expr]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autofix.codemods.modules._lines import line_after, statement_in
+from autofix.codemods.modules._owners import has_another_owner
 from autofix.codemods.modules._reads import reads_of
 from autofix.flow.class_table import ClassTable, How, Store, self_name, weighted
 from autofix.flow.facts import Facts
 from autofix.flow.objects import ClassInfo, Instance
+from autofix.flow.unit import is_foreign
 from autofix.flow.uses import uses_in
 from autofix.flow.values import Kind, Value
 from autofix.model import Edit
@@ -54,7 +56,7 @@ def holders_in(facts: Facts, table: ClassTable) -> Iterator[Holder]:
         if found is None or not isinstance(found.ref, Instance):
             continue
         info, listed = found.ref.info, found is not value
-        if not _hides(info) or not reads_of(facts, table, attribute):
+        if not _hides(facts, info) or not reads_of(facts, table, attribute):
             continue
         yield Holder(attribute, root, tuple(fills), info, listed)
 
@@ -70,10 +72,17 @@ def _element(facts: Facts, value: Value, fills: list[Store]) -> Value | None:
     return found[0] if same and len({id(v.ref.info) for v in found}) == 1 else None
 
 
-def _hides(info: ClassInfo) -> bool:
-    """Has it weights, and no way of its own to give them to an optimizer?"""
-    if info.bases or info.node.decorator_list or not _parts(info):
+def _hides(facts: Facts, info: ClassInfo) -> bool:
+    """Has it weights that are no part of something else, and no way of its own to give them to an
+    optimizer?"""
+    parts = _parts(info)
+    if info.bases or info.node.decorator_list or not parts:
         return False
+    if not is_foreign(info.node):
+        stores = facts.class_table(info.node).stores
+        made = [s.value for name, _ in parts for s in stores.get(name, ()) if s.value is not None]
+        if any(has_another_owner(facts, value) for value in made):
+            return False
     text = {n.attr for n in ast.walk(info.node) if isinstance(n, ast.Attribute)}
     return not text & {"parameters", "named_parameters", "step", "backward", "no_grad", "eval"}
 
