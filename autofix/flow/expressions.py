@@ -146,18 +146,28 @@ def _conditional(node: ast.IfExp, frame: Frame) -> Value:
     from autofix.flow.narrowing import narrow
 
     frame.eval(node.test)
-    outer, began = frame.state, fresh()
+    outer, began, lost = frame.state, fresh(), _memory_left(node, frame)
     values, saved = [], dict(outer.saved)
     for branch, holds in ((node.body, True), (node.orelse, False)):
         frame.state = outer.fork()
         if narrow(node.test, holds, frame) is not None:
             values.append(frame.eval(branch))
-            # In `x = x.clip(0) if c else x` nobody can write any more what `clip` has kept.
-            saved.update({m: kept for m, kept in frame.state.saved.items() if m > began})
+            kept = frame.state.saved.items()
+            saved.update({m: saves for m, saves in kept if m > began or m not in lost})
             outer.absorb(frame.state)
     outer.saved = saved if len(saved) > len(outer.saved) else outer.saved
     frame.state = outer
     return join_all(values) or UNKNOWN
+
+
+def _memory_left(node: ast.IfExp, frame: Frame) -> frozenset[int]:
+    """In `x = x.clip(0) if c else x` nobody can write any more what `clip` has kept: the memory of
+    the names that the statement binds anew."""
+    statement = frame.index.statement_of(node)
+    bound = statement.targets if isinstance(statement, ast.Assign) else []
+    names = [n.id for target in bound for n in ast.walk(target) if isinstance(n, ast.Name)]
+    held = [frame.state.bound[name] for name in names if name in frame.state.bound]
+    return frozenset().union(*(value.storage for value in held))
 
 
 @expression(ast.BoolOp)

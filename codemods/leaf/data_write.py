@@ -122,6 +122,10 @@ def check(node: ast.Assign | ast.AugAssign | ast.Expr, facts: Facts) -> Iterator
         return
     else:
         return
+    if element := _written_in_part(facts, place.value):
+        reason = f"an element is written through `.data`, too (line {element.lineno})"
+        yield Report(node, message, declined=reason)
+        return
     edits = _rewritten(facts, node, place)
     why = facts.value(place.value).why
     steps = why.steps() if why is not None else ()
@@ -213,6 +217,18 @@ def _written(node: ast.stmt) -> ast.Attribute | None:
         ):
             op_ = torch_api.method(name[:-1]) if name.endswith("_") else None
             return place if op_ is not None and op_.grad and op_.ret == "tensor" else None
+    return None
+
+
+def _written_in_part(facts: Facts, owner: ast.Name) -> ast.expr | None:
+    """`h.data[mask] *= 0.1`: a repair of the other writes alone leaves a wrong gradient."""
+    names = uses_in(facts).names
+    for store in names.stores(owner):
+        for load in names.loads(store) if owner in names.loads(store) else ():
+            data = facts.index.parents.get(load)
+            part = facts.index.parents.get(data) if isinstance(data, ast.Attribute) else None
+            if isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store):
+                return part
     return None
 
 
