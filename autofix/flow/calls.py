@@ -18,7 +18,7 @@ from autofix.flow.library import call_library
 from autofix.flow.methods import call_method
 from autofix.flow.modules import call_module, module_method
 from autofix.flow.objects import ClassInfo, Closure, Instance
-from autofix.flow.syntax import is_false, is_none, keyword
+from autofix.flow.syntax import is_none, keyword
 from autofix.flow.values import EMPTY, UNKNOWN, Either, Graph, Kind, Value
 
 
@@ -82,7 +82,8 @@ def _call(node: ast.Call, frame: Frame) -> Value:
     modes = frame.program.modes
     modes[node] = modes.get(node, False) or frame.state.grad
     if isinstance(node.func, ast.Attribute):
-        if node.func.attr == "zero_grad" and is_false(keyword(node, "set_to_none")):
+        kept = keyword(node, "set_to_none") if node.func.attr == "zero_grad" else None
+        if kept is not None and frame.eval(kept).const is not True:
             frame.program.zeroed.append(node)
         receiver = _super(node.func.value, frame) or frame.eval(node.func.value)
         result = _call_on(receiver, node.func, node, frame)
