@@ -55,8 +55,8 @@ class Reads:
     """What was set to require grad, in order, and how many backward passes were over."""
     missed: dict[tuple[int, ...], set[str]] = field(default_factory=dict)
     """Tensors whose gradient another run was asked for in vain: digests by shape."""
-    caught: dict[tuple[tuple[int, ...], str], list[float]] = field(default_factory=dict)
-    """The gradients that these got."""
+    caught: dict[tuple[tuple[int, ...], str], list[list[float]]] = field(default_factory=dict)
+    """The gradients that these got: several, where others have the same values."""
     _by_gradient: dict[int, Read] = field(default_factory=dict)
 
     def note(self, tensor: Tensor, found: Tensor | None, line: int, turn: int) -> None:
@@ -93,7 +93,9 @@ class Reads:
         if digest in self.missed[shape] and tensors.node_of(made) is not None:
 
             def catch(gradient: Tensor) -> None:
-                self.caught.setdefault((shape, digest), sums(gradient))
+                held = self.caught.setdefault((shape, digest), [])
+                if len(held) < MOST:
+                    held.append(sums(gradient))
 
             made.register_hook(catch)  # type: ignore[no-untyped-call]
 

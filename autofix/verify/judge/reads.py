@@ -56,11 +56,12 @@ def _stumbled(case: Case) -> bool:
 def _others(case: Case, found: Sequence[_Gained]) -> Iterator[Sign]:
     """Gradients that are read now, and are not those of the tensors that were asked."""
     again = case.before.again
-    caught = {of(one): told for one, told in (again["caught"] if again is not None else ())}
+    told = again["caught"] if again is not None else ()
+    caught = {of(one): gradients for one, gradients in told}
     trained = {of(leaf["key"]) for leaf in case.after.leaves if leaf["moved"] or leaf["held"]}
     for one in found:
         wanted, read = caught.get(of(one.before["of"])), one.after
-        if wanted is None or read is None or _alike(wanted, read["sums"]):
+        if wanted is None or read is None or any(_alike(one, read["sums"]) for one in wanted):
             continue
         where = f"`.grad` in line {read['line']}"
         if of(read["of"]) == of(one.before["of"]):
