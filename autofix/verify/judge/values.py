@@ -163,7 +163,9 @@ def _moved(case: Case, most: int | None) -> Iterator[Sign]:
         yield Sign(Weight.LOSS, "values", retyped)
     if case.before.events and case.after.events and not ends_inside(case):
         a, b = case.before.events[0], case.after.events[0]
-        if a["kind"] == b["kind"] == "backward" and a["dtype"] != b["dtype"]:
+        # A leaf that was made of Python numbers has the type that those brought along.
+        computed = a["nodes"] > 1
+        if computed and a["kind"] == b["kind"] == "backward" and a["dtype"] != b["dtype"]:
             text = f"the loss was a `{a['dtype']}` and is a `{b['dtype']}` now"
             yield Sign(Weight.LOSS, "values", text)
         # A gradient that becomes part of a loss is no pass of its own any more.
