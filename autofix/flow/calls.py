@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass, field
 
 from autofix.flow.access import iterate
+from autofix.flow.callbacks import escape
 from autofix.flow.exposed import hand_out
 from autofix.flow.frame import Frame, all_cuts, expression
-from autofix.flow.functions import call_closure, escape
+from autofix.flow.functions import call_closure
 from autofix.flow.index import last_name
 from autofix.flow.instances import class_attribute, construct
 from autofix.flow.joins import join_all

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from autofix.flow.decorators import is_replaced
 from autofix.flow.exposed import doubted, hand_out
 from autofix.flow.frame import Frame, all_cuts
 from autofix.flow.index import FunctionNode, Index, has_decorator, last_name
@@ -62,8 +63,8 @@ def call_closure(
     program.callers.append(frame)
     program.calls.append(node)
     with _where(program, is_foreign(function)):
-        result = _run(inner, closure)
-    result = doubted(result) if _is_replaced(function, program) else result
+        result = run_body(inner, closure)
+    result = doubted(result) if is_replaced(function, program) else result
     program.calls.pop()
     program.callers.pop()
     frame.state.saved, frame.state.broken = inner.state.saved, inner.state.broken
@@ -74,27 +75,6 @@ def call_closure(
         program.writes_of[key] = (began, program.writes.log[logged:])
     program.answers[function] = join(program.answers.get(function, result), result)
     return result
-
-
-_WRAPPERS = ("torch.", "functools.", "contextlib.", "builtins.", "abc.", "typing.", "numba.")
-"""What these make of a function gives what the function gives."""
-
-
-_OF_PROPERTY = ("setter", "getter", "deleter")
-
-
-def _is_replaced(function: FunctionNode, program: Program) -> bool:
-    """Does a decorator put something else in its place, perhaps?"""
-    return any(is_unseen(one, program) for one in getattr(function, "decorator_list", ()))
-
-
-def is_unseen(decorator: ast.expr, program: Program) -> bool:
-    """Is it not known what the decorator does with a function?"""
-    maker = decorator.func if isinstance(decorator, ast.Call) else decorator
-    ref = program.values.get(maker, UNKNOWN).ref
-    if isinstance(ref, str) and ref != "torch.library.custom_op":
-        return not ref.startswith(_WRAPPERS)
-    return not isinstance(ref, Closure) and last_name(decorator) not in _OF_PROPERTY
 
 
 def _cuts_in_object(value: Value, frame: Frame) -> frozenset[int]:
@@ -209,7 +189,7 @@ def _copy_back(inner: State, outer: State) -> bool:
     return unchanged
 
 
-def _run(inner: Frame, closure: Closure) -> Value:
+def run_body(inner: Frame, closure: Closure) -> Value:
     """Interpret the body; the result is joined over every `return`, or over what is yielded."""
     program, function = inner.program, closure.node
     program.active.append(function)
@@ -277,7 +257,7 @@ def enter(
         given = [Value(Kind.CLASS, ref=owner) if is_class else instance_value(instance)]
     bind_parameters(frame, function, given, {})
     with _where(program, is_foreign(function)):
-        result = _run(frame, Closure(function, scopes, owner))
+        result = run_body(frame, Closure(function, scopes, owner))
     if instance is not None and not program.skims:
         settle(instance, frame.state)
     return result
@@ -289,49 +269,3 @@ def settle(instance: Instance, state: State) -> None:
         value = state.bound.get((instance.identity, name))
         if value is not None and value.aliases:
             instance.info.note(name, state.look(value))
-
-
-def escape(value: Value, node: ast.AST, frame: Frame) -> None:
-    """A function is handed to code we cannot see, which will call it and use what it returns."""
-    if isinstance(value.ref, Closure):
-        _call_unseen(value.ref, frame, "returned to the caller of the function it is passed to")
-
-
-def register(value: Value, frame: Frame) -> None:
-    """A function is handed to code that may call it, sooner or later."""
-    if not isinstance(value.ref, Closure) or not _reaches_out(value.ref.node):
-        return
-    if not isinstance(frame.index.parents.get(value.ref.node), ast.ClassDef):
-        _call_unseen(value.ref, frame, None)
-
-
-def _call_unseen(closure: Closure, frame: Frame, needed: str | None) -> None:
-    program, function = frame.program, closure.node
-    if program.skims or function in program.active or len(program.active) >= DEPTH:
-        return
-    if not frame.state.grad:
-        return
-    program.visited[function] = program.visited.get(function, 0) + 1
-    program.reached.add(function)
-    inner = Frame(program, State(frame.state.heap()), function, closure.scopes, needed=needed)
-    given = [closure.bound_to] if closure.bound_to is not None else []
-    active = program.active
-    program.active = []
-    bind_parameters(inner, function, given, {})
-    program.active = active
-    _run(inner, closure)
-    frame.state.absorb(inner.state)
-
-
-@functools.lru_cache(maxsize=512)
-def _reaches_out(function: FunctionNode) -> bool:
-    """Does it store anything outside of itself, as far as its text tells?"""
-    return any(
-        isinstance(node, (ast.Global, ast.Nonlocal))
-        or (isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store))
-        or (isinstance(node, ast.Attribute) and node.attr in _FILLING)
-        for node in walk(function)
-    )
-
-
-_FILLING = frozenset("append appendleft add extend insert update setdefault put".split())

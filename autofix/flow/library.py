@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from autofix.flow import arrays, constructors, distributions, torch_api
 from autofix.flow.builtins_ import BUILTINS
+from autofix.flow.callbacks import escape, register
 from autofix.flow.einsum import einsum
 from autofix.flow.frame import Frame, all_cuts, contents
 from autofix.flow.functional import FUNCTIONAL
-from autofix.flow.functions import escape, register
 from autofix.flow.joins import sequence
 from autofix.flow.labels import names_loss
 from autofix.flow.leaves import use_as_leaf

@@ -70,7 +70,7 @@ def call_method(
     if receiver.kind in (Kind.OTHER, Kind.NUMBER):
         return Value(Kind.OTHER) if receiver.kind == Kind.OTHER else NUMBER
     if receiver.kind == Kind.OPTIMIZER:
-        from autofix.flow.functions import escape
+        from autofix.flow.callbacks import escape
 
         for value in given.all():
             escape(value, given.node, frame)
@@ -151,7 +151,7 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
 
         return unknown_call(given, frame, receiver)
     if name.startswith("register_"):
-        from autofix.flow.functions import register
+        from autofix.flow.callbacks import register
 
         for value in given.all():
             register(value, frame)

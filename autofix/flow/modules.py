@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autofix.flow import torch_api
+from autofix.flow.callbacks import register
 from autofix.flow.frame import Frame, all_cuts, contents
-from autofix.flow.functions import register
 from autofix.flow.joins import join, sequence
 from autofix.flow.labels import is_data
 from autofix.flow.leaves import note_parameters

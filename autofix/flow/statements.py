@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from autofix.flow import shapes
 from autofix.flow.annotations import annotated
 from autofix.flow.arithmetic import operate
+from autofix.flow.callbacks import register
+from autofix.flow.decorators import is_unseen
 from autofix.flow.frame import Frame, statement
-from autofix.flow.functions import call_closure, is_unseen, register
+from autofix.flow.functions import call_closure
 from autofix.flow.imported import import_module, import_names, unresolved
 from autofix.flow.joins import sequence
 from autofix.flow.mappings import updated
