@@ -122,6 +122,10 @@ def _starts(case: Case) -> bool:
     return case.before.raised is not None or not case.before.events
 
 
+_LITTLE = 0.01
+"""The part of a slope that a kink near the point can account for."""
+
+
 def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
     """Some gradient is not the derivative of its loss."""
     for look in wrong:
@@ -150,7 +154,8 @@ def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
             yield Sign(Weight.REST, "gradient", text, evidence)
         elif look.changed is not False and not _opaque(case):
             text = f"the gradient of {where} is not the derivative of its values: {slope}"
-            yield Sign(Weight.REST, "gradient", text, evidence)
+            hardly = abs(near - by_graph) <= _LITTLE * max(abs(near), abs(by_graph))
+            yield Sign(Weight.DOUBT if hardly else Weight.REST, "gradient", text, evidence)
         else:
             yield from _own(case, wrong, where, evidence)
         return
