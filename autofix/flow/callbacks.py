@@ -16,7 +16,7 @@ from autofix.flow.values import Value
 from autofix.flow.walk import walk
 
 
-def escape(value: Value, node: ast.AST, frame: Frame) -> None:
+def escape(value: Value, frame: Frame) -> None:
     """A function is handed to code we cannot see, which will call it and use what it returns."""
     if isinstance(value.ref, Closure):
         _call_unseen(value.ref, frame, "returned to the caller of the function it is passed to")

@@ -199,7 +199,7 @@ def unknown_call(given: Arguments, frame: Frame, target: Value = UNKNOWN) -> Val
     for value in given.all():
         cuts = cuts | all_cuts(value)
         why = why or value.why
-        escape(value, given.node, frame)
+        escape(value, frame)
     hand_out(given.all(), last_name(given.node.func), frame)
     graph = Graph.MAYBE if frame.state.grad else Graph.NO
     if cuts and _is_criterion(given.node.func) and _gets_constants(given):

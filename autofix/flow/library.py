@@ -149,7 +149,7 @@ def _torch(name: str, given: Arguments, frame: Frame) -> Value:
     op = torch_api.function(name)
     if op is not None:
         for value in given.all():
-            escape(value, given.node, frame)
+            escape(value, frame)
         return apply(op, last, None, given, frame)
     if is_module_class(name) and last[:1].isupper():
         made = _module(name, given)
@@ -311,5 +311,5 @@ def _numpy(name: str, given: Arguments, frame: Frame) -> Value:
         if inner is not None and inner.kind & Kind.TENSOR:
             cuts = cuts | frame.cut(given.node, inner)
             frame.program.cuts.read_as_array(given.node, inner)
-        escape(value, given.node, frame)
+        escape(value, frame)
     return Value(Kind.NUMPY, dtype=arrays.made_dtype(name, given), cuts=cuts)

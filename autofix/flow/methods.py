@@ -73,7 +73,7 @@ def call_method(
         from autofix.flow.callbacks import escape
 
         for value in given.all():
-            escape(value, given.node, frame)
+            escape(value, frame)
             use_as_leaf(value, frame)  # `add_param_group`
         return OTHER
     return _unknown_method(receiver, name, given, frame)

@@ -180,6 +180,8 @@ def _read_before(
     around: ast.AST = function if function is not None else facts.tree
     if isinstance(holder, ast.Name):
         around = facts.index.loops_around(statement)[0]
+        if not uses_in(facts).names.next_turn(holder):
+            return None  # each turn binds it anew before it reads it
     statements = [n for n in walk(around) if isinstance(n, ast.stmt)]
     for each in statements:
         if isinstance(each, ast.Assign):

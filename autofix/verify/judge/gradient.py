@@ -123,7 +123,8 @@ def _starts(case: Case) -> bool:
 
 
 _LITTLE = 0.01
-"""The part of a slope that a kink near the point can account for."""
+"""The part of a slope that a kink near the point may account for; chosen, not derived: right
+repairs were seen to be off by 0.001 and 0.002 of it."""
 
 
 def _wrong(case: Case, wrong: list[Look]) -> Iterator[Sign]:
