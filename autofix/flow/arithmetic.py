@@ -163,7 +163,7 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
     if isinstance(op, ast.MatMult):
         shape = shapes.matmul(a.shape, b.shape)
         if a.cuts or b.cuts:
-            frame.program.cuts.multiplied(a, b)
+            frame.program.purposes.multiplied(a, b)
         product = frame.derive("`@`", node, [a, b], shape, promote(a.dtype, b.dtype))
         save_operator(node, op, a, b, product, frame)
         return product
@@ -176,15 +176,15 @@ def _tensor_op(node: ast.AST, a: Value, b: Value, op: ast.operator, frame: Frame
     dtype = binary_dtype(a, b, op)
     kind = Kind.TENSOR
     if isinstance(op, ast.Pow):
-        frame.program.cuts.distance(a)
+        frame.program.purposes.distance(a)
     if isinstance(op, (ast.Mult, ast.Div)) and (a.cuts or b.cuts):
-        frame.program.cuts.multiplied(a, b)
+        frame.program.purposes.multiplied(a, b)
     result = frame.derive(f"`{sign}`", node, [a, b], shape, dtype, **more)
     if isinstance(op, ast.Mult) and 0 in (a.const, b.const):
         result = result.but(cuts=EMPTY)  # whoever takes nothing of a value needs no gradient of it
     save_operator(node, op, a, b, result, frame)
     if isinstance(op, ast.Sub):
-        frame.program.cuts.subtracted(a, b, result)
+        frame.program.purposes.subtracted(a, b, result)
     if isinstance(op, (ast.Add, ast.Sub)):
         frame.program.cuts.terms.add(result, a, b)
     elif isinstance(op, (ast.Mult, ast.Div)) and Graph.NO in (a.graph, b.graph):

@@ -54,13 +54,13 @@ def make(name: str, given: Arguments, frame: Frame, receiver: Value | None = Non
         frame.program.cuts.copies(given.node, made, inner.storage, data.aliases)
         cuts = cuts | made
     if wants_grad:
-        cuts |= frame.program.cuts.all_before(data)
+        cuts |= frame.program.purposes.all_before(data)
     value = tensor(Graph.NO, data_shape(data), dtype, cuts=cuts)
     if wants_grad:
-        frame.program.cuts.rewrapped(given.node, cuts)
-        if frame.program.cuts.is_silencer(value, frame.index.asks_for_gradients) and not _is_given(
-            data
-        ):
+        frame.program.purposes.rewrapped(given.node, cuts)
+        if frame.program.purposes.is_silencer(
+            value, frame.index.asks_for_gradients
+        ) and not _is_given(data):
             return value.but(leaf=True)
         if value.has_no_elements:
             return value
@@ -143,7 +143,7 @@ def parameter(given: Arguments, frame: Frame) -> Value:
         data = tensor(Graph.NO, (0,), "default")
     cuts = frame.cut(given.node, data, through=True)
     if trains:
-        frame.program.cuts.rewrapped(given.node, cuts)
+        frame.program.purposes.rewrapped(given.node, cuts)
     shape = data.shape if data.is_tensor else None
     dtype = data.dtype if data.is_tensor else None
     if dtype is not None and dtype not in FLOATING | COMPLEX:

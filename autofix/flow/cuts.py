@@ -1,4 +1,4 @@
-"""Where graphs end in one module, what needs them, and what the values behind them are for."""
+"""Where graphs end in one module, and what needs them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 
 from autofix.flow.aside import Aside
 from autofix.flow.carried import Carried
-from autofix.flow.index import last_name
 from autofix.flow.labels import names_no_loss
-from autofix.flow.provenance import Provenance, is_log_probability
+from autofix.flow.provenance import Provenance
 from autofix.flow.terms import Terms
 from autofix.flow.values import EMPTY, INTEGRAL, UNSEEN, Graph, Value
-
-_MEANT = frozenset({"detach", "detach_", "numpy", "new_tensor"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +72,6 @@ class Cuts:
     """For the memory of what is no leaf, the optimizer that it is given to all the same."""
     recurrent: set[ast.AST] = field(default_factory=set)
     """The nodes of cuts whose results go into what they cut in the next turn of a loop."""
-    weights: frozenset[int] = EMPTY
-    """Cuts whose results a log-probability is multiplied by: weights, by the way they are used."""
-    own_weights: frozenset[int] = EMPTY
-    """The same for what the very values that were cut are multiplied by."""
-    of_leaves: set[int] = field(default_factory=set)
-    """Cuts of leaves."""
-    of_log_probabilities: frozenset[int] = EMPTY
-    """Cuts of log-probabilities: their results still are some, with weights of their own."""
-    differences: dict[int, frozenset[int]] = field(default_factory=dict)
-    """For the memory of a difference, the cuts of the constant in it."""
     memory: Provenance = field(default_factory=Provenance)
     sources: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
     """For each cut, the memory of what it copied."""
@@ -92,15 +79,6 @@ class Cuts:
     """For each cut, the loops it was made in."""
     behind: dict[int, frozenset[int]] = field(default_factory=dict)
     """For each cut, the cuts on the way to what it cuts."""
-    arrays: dict[ast.Call, frozenset[int]] = field(default_factory=dict)
-    """`x.numpy()` and `np.f(x)` calls, and the cuts on the way to x: see `read_as_array`."""
-    silencers: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
-    """`x.requires_grad = True` statements (their targets), and the cuts on the way to x."""
-    rewraps: dict[ast.AST, frozenset[int]] = field(default_factory=dict)
-    """What makes a new leaf: calls, and the targets of `x.requires_grad = True`; with the cuts on
-    the way to what they are given, and their own."""
-    optimized: frozenset[int] = frozenset()
-    """Cuts whose results are used as leaves: optimized, asked for their `.grad`, or given one."""
     of_parameters: dict[int, frozenset[int]] = field(default_factory=dict)
     """For the memory that stands for the parameters of a module, the cuts behind some of them."""
     steps: set[ast.AST] = field(default_factory=set)
@@ -108,14 +86,9 @@ class Cuts:
     rounding. They are told apart from cuts that can be mended."""
     regions: set[ast.AST] = field(default_factory=set)
     """The nodes of those cuts that gradient mode makes: see `State.off`."""
-    hidden: dict[int, frozenset[int]] = field(default_factory=dict)
-    """For the memory of constants that are detached once more, the cuts that made them so: what
-    makes a leaf of them did not mean to stop anything."""
     aside: Aside = field(default_factory=Aside)
     spoiled: frozenset[int] = EMPTY
     """The tokens of what writes have broken: of use only as far as a backward pass gets."""
-    targets: frozenset[int] = frozenset()
-    """Cuts on the way to the target of a loss function."""
     terms: Terms = field(init=False)
     _tokens: dict[tuple[ast.AST, Graph], int] = field(default_factory=dict)
 
@@ -227,130 +200,37 @@ class Cuts:
     ) -> None:
         """What the cut at `node` copies: the memory of the values, and the lists they are in."""
         self.sources[node] = self.sources.get(node, EMPTY) | memory
-        for token in self._tokens_of(node) & made:
+        for token in self.tokens_of(node) & made:
             self.carried.from_list(token, lists, self.loops)
-
-    def subtracted(self, a: Value, b: Value, difference: Value) -> None:
-        """A constant minus a live value: squared, it is the error of one to the other."""
-        for constant, value in ((a, b), (b, a)):
-            if constant.cuts and constant.graph == Graph.NO and value.graph == Graph.YES:
-                self.differences.update(dict.fromkeys(difference.storage, constant.cuts))
-
-    def distance(self, value: Value, ratio: bool = False) -> None:
-        """`(target - output) ** 2`: what was cut is the target of a loss written by hand; likewise
-        the old one of `exp(log_prob - old_log_prob)`, a `ratio`, if it was computed."""
-        for storage in value.storage:
-            cuts = self.differences.get(storage, EMPTY)
-            self.targets |= cuts - self.of_leaves if ratio else cuts
 
     def _related(self, token: int, value: Value) -> bool:
         """Does the cut copy `value`, or what is computed from it?"""
-        return bool(value.storage & self._copied(token))
+        return bool(value.storage & self.copied(token))
 
-    def _copied(self, token: int) -> frozenset[int]:
+    def copied(self, token: int) -> frozenset[int]:
         """The memory of what a cut copies, and of all that went into it."""
         return self.memory.origins_of(self.sources.get(self.places[token].node, EMPTY))
 
     def before(self, tokens: frozenset[int], first: int) -> frozenset[int]:
         """Those that cut nothing which depends on memory, the oldest of which is `first`: what
         they cut is older than that."""
-        return frozenset(t for t in tokens if max(self._copied(t), default=first) < first)
+        return frozenset(t for t in tokens if max(self.copied(t), default=first) < first)
 
-    def multiplied(self, a: Value, b: Value) -> None:
-        """Is one factor a weight of the other, a constant that most often is meant?"""
-        for weight, value in ((a, b), (b, a)):
-            if not weight.cuts or weight.graph == Graph.YES:
-                continue
-            if weight.graph == Graph.NO and value.cuts & self.of_log_probabilities:
-                self.weights |= weight.cuts - self.of_log_probabilities
-            elif weight.graph == Graph.NO and value.graph > Graph.NO and is_log_probability(value):
-                self.weights |= weight.cuts
-            elif value.leaf or (weight.graph == Graph.NO < value.graph and value.computed):
-                memory = self.memory.with_parts(value.storage)
-                self.own_weights |= {t for t in weight.cuts if memory & self._copied(t)}
-
-    def _tokens_of(self, node: ast.AST) -> frozenset[int]:
+    def tokens_of(self, node: ast.AST) -> frozenset[int]:
         return frozenset(t for g in Graph if (t := self._tokens.get((node, g))) is not None)
 
     def is_carried(self, node: ast.AST) -> bool:
         """Without the cut at `node`, would a backward pass run through what an earlier turn of its
         loop has run through already?"""
-        return any(self.carried.is_bad(token) for token in self._tokens_of(node))
+        return any(self.carried.is_bad(token) for token in self.tokens_of(node))
 
     def is_term(self, node: ast.AST) -> bool:
-        return bool(self._tokens_of(node) & self.terms.of_loss)
+        return bool(self.tokens_of(node) & self.terms.of_loss)
 
     def is_term_of_result(self, node: ast.AST) -> bool:
-        return bool(self._tokens_of(node) & self.terms.of_result)
+        return bool(self.tokens_of(node) & self.terms.of_result)
 
     def places_of(self, value: Value) -> list[ast.AST]:
         """Where the graph was cut on the way to a value."""
         tokens = sorted(value.cuts - UNSEEN)
         return list(dict.fromkeys(self.places[token].node for token in tokens))
-
-    def is_weight(self, node: ast.AST) -> bool:
-        return bool(self._tokens_of(node) & (self.weights | self.own_weights))
-
-    def weighs_log_probability(self, node: ast.AST) -> bool:
-        return bool(self._tokens_of(node) & self.weights)
-
-    def is_silencer(self, value: Value, asked: bool) -> bool:
-        """Would requiring grad of `value` only hide that its graph was cut by accident? (What was
-        detached on purpose, to be a leaf of its own, is another matter: then the program is
-        `asked` somewhere for the gradient of a leaf.)"""
-        places = [self.places[token] for token in value.cuts]
-        if not asked and any(p.graph == Graph.YES and p.node not in self.steps for p in places):
-            return True
-        aside = self.regions | self.steps
-        found = [p for p in places if p.node not in aside and not _is_setting(p)]
-        nodes = [place.node for place in found]
-        return any(isinstance(n, ast.Call) and last_name(n.func) not in _MEANT for n in nodes)
-
-    def hide(self, value: Value) -> None:
-        """A constant is detached once more. (A stop is right behind what a write has broken.)"""
-        cuts = value.cuts - self.spoiled - UNSEEN
-        for storage in value.storage if cuts else ():
-            self.hidden[storage] = self.hidden.get(storage, EMPTY) | cuts
-
-    def all_before(self, value: Value) -> frozenset[int]:
-        """The cuts on the way to a value, those behind another stop included."""
-        return value.cuts.union(*(self.hidden.get(s, EMPTY) for s in value.storage))
-
-    def rewrapped(self, node: ast.AST, cuts: frozenset[int]) -> None:
-        self.rewraps[node] = self.rewraps.get(node, EMPTY) | cuts
-
-    def rewrapped_by(self, node: ast.AST) -> list[ast.AST]:
-        tokens = self._tokens_of(node)
-        return [wrapper for wrapper, cuts in self.rewraps.items() if cuts & tokens]
-
-    def rewraps_what(self, wrapper: ast.AST) -> list[tuple[ast.AST, Graph]]:
-        cuts = [self.places[token] for token in sorted(self.rewraps.get(wrapper, EMPTY))]
-        return [(cut.node, cut.graph) for cut in cuts]
-
-    def silenced_by(self, node: ast.AST) -> list[ast.AST]:
-        tokens = self._tokens_of(node)
-        return [target for target, cuts in self.silencers.items() if cuts & tokens]
-
-    def read_as_array(self, call: ast.Call, value: Value) -> None:
-        """A call takes a constant that would make it raise if it had its graph."""
-        if value.cuts and value.graph == Graph.NO:
-            self.arrays[call] = self.arrays.get(call, EMPTY) | value.cuts
-
-    def read_as_arrays(self, node: ast.AST) -> list[ast.Call]:
-        tokens = self._tokens_of(node)
-        return [call for call, cuts in self.arrays.items() if cuts & tokens]
-
-    def is_target_of(self, node: ast.AST) -> bool:
-        return bool(self._tokens_of(node) & self.targets)
-
-    def is_leaf_of(self, node: ast.AST) -> bool:
-        """Is the result of the cut at `node` used as a leaf of its own?"""
-        return bool(self._tokens_of(node) & self.optimized)
-
-
-def _is_setting(place: Cut) -> bool:
-    """`float(options.get("alpha", 0.2))`: nothing but the call says that there was a tensor."""
-    match place.node:
-        case ast.Call(func=ast.Name(id="float" | "int")):
-            return place.graph < Graph.YES
-    return False

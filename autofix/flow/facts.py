@@ -196,7 +196,7 @@ class Facts:
     def used_as_leaf(self, node: ast.AST) -> bool:
         """Is what comes out of the cut at `node` optimized, or asked for its own `.grad`?"""
         self._cover(node)
-        return self.program.cuts.is_leaf_of(node)
+        return self.program.purposes.is_leaf_of(node)
 
     def zeroes(self, node: ast.AST) -> Sequence[ast.Call]:
         """The calls in the programs around `node`, those of other files included, that set
@@ -257,34 +257,34 @@ class Facts:
         """Is what comes out of the cut at `node` a factor of log-probabilities, or of the very
         values that were cut: most often a constant on purpose?"""
         self._cover(node)
-        return not self._silent and self.program.cuts.is_weight(node)
+        return not self._silent and self.program.purposes.is_weight(node)
 
     def weighs_log_probability(self, node: ast.AST) -> bool:
         """Only the first of these."""
         self._cover(node)
-        return not self._silent and self.program.cuts.weighs_log_probability(node)
+        return not self._silent and self.program.purposes.weighs_log_probability(node)
 
     def is_target(self, node: ast.AST) -> bool:
         """Does what comes out of the cut at `node` reach the target of a loss function?"""
         self._cover(node)
-        return self.program.cuts.is_target_of(node)
+        return self.program.purposes.is_target_of(node)
 
     def arrays(self, node: ast.AST) -> list[ast.Call]:
         """The `x.numpy()` and `np.f(x)` calls where x is downstream of the cut at `node`."""
         self._cover(node)
-        return [n for n in self.program.cuts.read_as_arrays(node) if not is_foreign(n)]
+        return [n for n in self.program.purposes.read_as_arrays(node) if not is_foreign(n)]
 
     def silencers(self, node: ast.AST) -> list[ast.AST]:
         """The targets of `x.requires_grad = True` where x is downstream of the cut at `node`."""
         self._cover(node)
-        return [n for n in self.program.cuts.silenced_by(node) if not is_foreign(n)]
+        return [n for n in self.program.purposes.silenced_by(node) if not is_foreign(n)]
 
     def broken_elsewhere(self, node: ast.AST) -> str | None:
         """Why code in another file would break if the graph were not cut at or in `node`."""
         if not self._reaches_others():
             return None
         for inner in walk(node):
-            for call in self.program.cuts.read_as_arrays(inner):
+            for call in self.program.purposes.read_as_arrays(inner):
                 if is_foreign(call):
                     return f"what reads it as an array (line {call.lineno}) would raise"
         return None
@@ -294,25 +294,25 @@ class Facts:
         would raise there if the graph were not cut."""
         if not self._reaches_others():
             return []
-        targets = (t for inner in walk(node) for t in self.program.cuts.silenced_by(inner))
+        targets = (t for inner in walk(node) for t in self.program.purposes.silenced_by(inner))
         lines = (getattr(target, "lineno", None) for target in targets)
         return sorted({line for line in lines if isinstance(line, Line)})
 
     def _reaches_others(self) -> bool:
         if "program" not in self.__dict__:
             return False
-        cuts = self.program.cuts
-        return any(map(is_foreign, (*cuts.arrays, *cuts.silencers)))
+        purposes = self.program.purposes
+        return any(map(is_foreign, (*purposes.arrays, *purposes.silencers)))
 
     def rewraps(self, node: ast.AST) -> list[ast.AST]:
         """Where a new leaf is made of what comes out of the cut at `node`."""
         self._cover(node)
-        return self.program.cuts.rewrapped_by(node)
+        return self.program.purposes.rewrapped_by(node)
 
     def rewrapped(self, wrapper: ast.AST) -> list[tuple[ast.AST, Graph]]:
         """The cuts on the way to the new leaf that is made at `wrapper`, its own included."""
         self._cover(wrapper)
-        return [] if self._silent else self.program.cuts.rewraps_what(wrapper)
+        return [] if self._silent else self.program.purposes.rewraps_what(wrapper)
 
     def library_name(self, node: ast.expr) -> str | None:
         """The full dotted name (``torch.nn.functional.relu``) that an expression refers to."""

@@ -231,7 +231,7 @@ class Frame:
         if value.leaf:
             self.program.writes.no_data |= value.storage
         if not self.state.grad or value.graph == Graph.NO:
-            self.program.cuts.hide(value)
+            self.program.purposes.hide(value)
             return kept
         sources = self.program.cuts.sources
         sources[node] = sources.get(node, EMPTY) | value.storage
@@ -241,9 +241,9 @@ class Frame:
         if kept:
             self.program.cuts.aside.leave(token, value)
         if value.leaf:
-            self.program.cuts.of_leaves.add(token)
+            self.program.purposes.of_leaves.add(token)
         if is_log_probability(value):
-            self.program.cuts.of_log_probabilities |= {token}
+            self.program.purposes.of_log_probabilities |= {token}
         return kept | {token}
 
 

@@ -23,9 +23,10 @@ def note_parameters(module: Value, memory: frozenset[int], frame: Frame) -> None
 
 def use_as_leaf(value: Value, frame: Frame) -> None:
     """What is in `value` is no step on the way to something else."""
-    cuts = frame.program.cuts
-    behind = (cuts.of_parameters.get(number, EMPTY) for number in memory_in(value))
-    cuts.optimized = cuts.optimized.union(all_cuts(value), *behind)
+    known = frame.program.cuts.of_parameters
+    behind = (known.get(number, EMPTY) for number in memory_in(value))
+    purposes = frame.program.purposes
+    purposes.optimized = purposes.optimized.union(all_cuts(value), *behind)
 
 
 def _cuts_of_parts(module: Value, frame: Frame, depth: int = 3) -> frozenset[int]:

@@ -258,11 +258,11 @@ def _variable(given: Arguments, frame: Frame) -> Value:
     flag = given.get(1, "requires_grad")
     trains = flag is not None and flag.const is True
     if trains:
-        cuts |= frame.program.cuts.all_before(data)
-        frame.program.cuts.rewrapped(given.node, cuts)
+        cuts |= frame.program.purposes.all_before(data)
+        frame.program.purposes.rewrapped(given.node, cuts)
         trains = not data.has_no_elements
     made = tensor(Graph.NO, data.shape, data.dtype, cuts=cuts, leaf=trains, storage=data.storage)
-    if trains and not frame.program.cuts.is_silencer(made, frame.index.asks_for_gradients):
+    if trains and not frame.program.purposes.is_silencer(made, frame.index.asks_for_gradients):
         return made.but(graph=Graph.YES)
     return made
 
@@ -310,6 +310,6 @@ def _numpy(name: str, given: Arguments, frame: Frame) -> Value:
         cuts = cuts | all_cuts(value)
         if inner is not None and inner.kind & Kind.TENSOR:
             cuts = cuts | frame.cut(given.node, inner)
-            frame.program.cuts.read_as_array(given.node, inner)
+            frame.program.purposes.read_as_array(given.node, inner)
         escape(value, frame)
     return Value(Kind.NUMPY, dtype=arrays.made_dtype(name, given), cuts=cuts)

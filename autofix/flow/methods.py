@@ -126,7 +126,7 @@ def _tensor_method(receiver: Value, name: str, given: Arguments, frame: Frame) -
         if stops:
             no_leaf(receiver, frame)
             return receiver.but(graph=Graph.NO, leaf=False)
-        frame.program.cuts.rewrapped(given.node, frame.program.cuts.all_before(receiver))
+        frame.program.purposes.rewrapped(given.node, frame.program.purposes.all_before(receiver))
         sure = Graph.YES if flag is None or flag.const is True else Graph.MAYBE
         return requires_grad(receiver, "`requires_grad_()`", given.node.lineno, frame, sure)
     if name in ("detach", "detach_"):

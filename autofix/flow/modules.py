@@ -64,7 +64,7 @@ def call_module(module: Value, inputs: Sequence[Value], node: ast.Call, frame: F
     op = torch_api.module(name) if name is not None else None
     weights = Graph.NO if identity(module) & frame.program.frozen else has_parameters(module)
     if op is not None and op.reduction and len(inputs) > 1:
-        frame.program.cuts.targets |= all_cuts(inputs[1])
+        frame.program.purposes.targets |= all_cuts(inputs[1])
         if inputs[0].cuts and is_data(inputs[0], inputs[1], node):
             inputs = [inputs[0], inputs[1].but(graph=Graph.NO)]
     flat = [v for value in inputs if (v := contents(value)) is not None]

@@ -80,7 +80,7 @@ def apply(op: Op, name: str, receiver: Value | None, given: Arguments, frame: Fr
     if op.shape == "loss" and (target := given.named("target", op.args)) is not None:
         inputs = _loss_inputs(first, target, inputs, given, frame)
     if first is not None and name in ("pow", "square", "abs", "exp"):
-        frame.program.cuts.distance(first, ratio=name == "exp")
+        frame.program.purposes.distance(first, ratio=name == "exp")
     if name in _FRESH:
         inputs = _filled(name, inputs, first, given)
     label = f"`.{name}`" if receiver is not None else f"`{name}`"
@@ -152,14 +152,14 @@ def _loss_inputs(
 ) -> list[Value]:
     """What goes into a loss; whatever was cut on the way to its target was meant to be.
     `mse_loss(data, output)`, the wrong way round, has its target in front."""
-    cuts = frame.program.cuts
+    purposes = frame.program.purposes
     if first is None or first is target:
-        cuts.targets |= all_cuts(target)
+        purposes.targets |= all_cuts(target)
         return inputs
     if first.graph > Graph.NO or all_cuts(first):
-        cuts.targets |= all_cuts(target)
+        purposes.targets |= all_cuts(target)
     if first.graph == Graph.NO and target.graph == Graph.YES:
-        cuts.targets |= all_cuts(first)
+        purposes.targets |= all_cuts(first)
     if first.cuts and is_data(first, target, given.node):
         return [v.but(graph=Graph.NO) if v is target else v for v in inputs]
     return inputs
@@ -234,7 +234,7 @@ def _plain(
         return sequence(None, number(cuts=cuts))
     if op.ret == "numpy":
         if first is not None:
-            frame.program.cuts.read_as_array(given.node, first)
+            frame.program.purposes.read_as_array(given.node, first)
         return Value(Kind.NUMPY, cuts=cuts | (first.cuts if first is not None else EMPTY))
     if op.ret == "sizes" and first is not None:
         axis = given.get(0, "dim")

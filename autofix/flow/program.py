@@ -13,6 +13,7 @@ from autofix.flow.cuts import Cuts
 from autofix.flow.index import Index
 from autofix.flow.joins import covers, join
 from autofix.flow.objects import ClassInfo, Closure, Instance
+from autofix.flow.purposes import Purposes
 from autofix.flow.state import Key
 from autofix.flow.trails import Trail
 from autofix.flow.values import Origin, Value
@@ -50,6 +51,7 @@ class Program:
     skims: bool = False
     """Functions are looked at on their own: calls are not entered."""
     cuts: Cuts = field(default_factory=Cuts)
+    purposes: Purposes = field(init=False)
     module: Frame = field(init=False)
     """The activation of the module body."""
     modules: Modules = field(init=False)
@@ -110,6 +112,9 @@ class Program:
     _spent_abroad: int = 0
     """How much of it in other files, up to the last time that ended."""
     _abroad_since: int | None = None
+
+    def __post_init__(self) -> None:
+        self.purposes = Purposes(self.cuts)
 
     @property
     def star_imports(self) -> Sequence[str | Origin]:

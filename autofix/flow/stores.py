@@ -30,7 +30,7 @@ def assign(target: ast.expr, value: Value, frame: Frame) -> None:
             owner = frame.eval(target.value)
             frame.program.record(target, value)
             if target.attr == "grad" and owner.leaf:
-                frame.program.cuts.optimized |= owner.cuts
+                frame.program.purposes.optimized |= owner.cuts
             store_attribute(owner, target.attr, value, target, frame)
         case ast.Subscript():
             _store_element(target, value, frame)
@@ -118,9 +118,9 @@ def store_attribute(
         no_leaf(owner, frame)
     elif owner.may_be_tensor and attribute == "requires_grad" and value.const is True:
         if owner.cuts:
-            earlier = frame.program.cuts.silencers.get(node, frozenset())
-            frame.program.cuts.silencers[node] = earlier | owner.cuts
-        frame.program.cuts.rewrapped(node, frame.program.cuts.all_before(owner))
+            earlier = frame.program.purposes.silencers.get(node, frozenset())
+            frame.program.purposes.silencers[node] = earlier | owner.cuts
+        frame.program.purposes.rewrapped(node, frame.program.purposes.all_before(owner))
         frame.program.thaw(owner.storage)
         requires_grad(owner, "`requires_grad = True`", line, frame)
 
@@ -145,13 +145,13 @@ def requires_grad(
     if it has a graph already.)"""
     if owner.graph == Graph.YES or not owner.is_tensor or owner.has_no_elements:
         return owner
-    cuts = frame.program.cuts
+    purposes = frame.program.purposes
     for storage in owner.storage:  # what writes broke before is behind the new leaf
         frame.program.writes.tainted.pop(storage, None)
     # Its graph begins here, whatever it was computed from: it had none before.
-    changed = owner.but(leaf=True, computed=False, cuts=cuts.all_before(owner))
+    changed = owner.but(leaf=True, computed=False, cuts=purposes.all_before(owner))
     begins = frame.function is not None and _sets_up(frame.function, frame)
-    if begins or not cuts.is_silencer(changed, frame.index.asks_for_gradients):
+    if begins or not purposes.is_silencer(changed, frame.index.asks_for_gradients):
         changed = changed.but(graph=sure, why=Why(text, line))
         frame.program.writes.no_data |= owner.storage
     made = frame.state.bound.get("self") if begins and not frame.program.skims else None
